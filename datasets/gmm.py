@@ -1,0 +1,105 @@
+"""Draws from the Gaussian mixtures, and the exact benchmarks on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import invbench as ib
+from invbench import Benchmark, ConfigError, Dataset, Rng, Shape, hookimpl
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+GMM = Benchmark(
+    name="gmm",
+    version=1,
+    prior="gmm",
+    summary="exact tier: Gaussian-mixture prior over 16x16 colour patches, known posterior",
+    n=64,
+    tasks={
+        "denoise": {"noise": "gaussian 0.2 [-1,1]"},
+        "sr4": {"factor": 4},
+        "sr4_bicubic": {"factor": 4},
+        "inpaint": {"box": 8},
+        "inpaint_random": {"missing": 0.5},
+        "colorize": {},
+        "deblur": {"std": 1.5, "taps": 31},
+        "deblur_ddrm_tiled": {"std": 1.5, "taps": 31},
+        "deblur_uniform": {"taps": 5},
+        "deblur_aniso": {"std_rows": 0.5, "std_cols": 4.0, "taps": 9},
+        "deblur_motion": {"length": 5.0},
+        "cs4": {"ratio": 4},
+    },
+    main_tasks=("denoise", "sr4", "inpaint", "deblur", "colorize"),
+    references=("pinv", "oracle"),
+)
+GMM2D = Benchmark(
+    name="gmm2d",
+    version=1,
+    prior="gmm2d",
+    summary="exact tier: Gaussian mixture in the plane, to plot",
+    n=64,
+    tasks={"denoise": {"noise": "gaussian 0.2 [-1,1]"}, "inpaint_random": {"missing": 0.5}},
+    main_tasks=("denoise", "inpaint_random"),
+    references=("pinv", "oracle"),
+)
+
+
+@dataclass(frozen=True)
+class GmmImages(Dataset):
+    """``size`` draws from the patch mixture; draw i is the same whatever the size."""
+
+    name: ClassVar[str] = "gmm"
+    summary: ClassVar[str] = "draws from the patch mixture"
+    benchmark: ClassVar[Benchmark] = GMM
+    size: int = 1000
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
+
+    @property
+    def x_shape(self) -> Shape:
+        return (3, 16, 16)
+
+    def ids(self) -> Sequence[str]:
+        return [f"{i:05d}" for i in range(self.size)]
+
+    def load(self, image_id: str) -> Tensor:
+        mixture = ib.patch_mixture()
+        return mixture.sample(Rng.single(dataset=self.name, image=image_id))[0].float().reshape(self.x_shape)
+
+
+@dataclass(frozen=True)
+class PlanePoints(Dataset):
+    """``size`` draws from the planar mixture, as images of two pixels."""
+
+    name: ClassVar[str] = "gmm2d"
+    summary: ClassVar[str] = "draws from the planar mixture"
+    benchmark: ClassVar[Benchmark] = GMM2D
+    size: int = 1000
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
+
+    @property
+    def x_shape(self) -> Shape:
+        return (1, 1, 2)
+
+    def ids(self) -> Sequence[str]:
+        return [f"{i:05d}" for i in range(self.size)]
+
+    def load(self, image_id: str) -> Tensor:
+        mixture = ib.planar_mixture()
+        return mixture.sample(Rng.single(dataset=self.name, image=image_id))[0].float().reshape(self.x_shape)
+
+
+def _check_size(size: int) -> None:
+    if size < 1:
+        raise ConfigError(f"a dataset needs at least one draw; got size={size}")
+
+
+@hookimpl
+def invbench_register_datasets() -> list[type[Dataset]]:
+    return [GmmImages, PlanePoints]

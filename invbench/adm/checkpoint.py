@@ -1,0 +1,67 @@
+"""Weight files of the ADM network: read without running code, and refused unless they fit exactly."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from invbench.errors import DataError
+
+SHOWN = 6  # names listed of each fault
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Tensors by name from a ``.safetensors`` or a PyTorch file (``weights_only``).
+
+    Raises DataError for a file that is absent, empty, truncated, holds code, or is no flat dict of tensors.
+    """
+    if not path.is_file():
+        raise DataError(f"no checkpoint at {path}")
+    if path.stat().st_size == 0:
+        raise DataError(f"checkpoint {path} is empty; fetch it again")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+    except pickle.UnpicklingError as error:
+        first = str(error).splitlines()[0]
+        raise DataError(f"checkpoint {path} is refused: it holds more than tensors, or is damaged ({first})") from None
+    except Exception as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"checkpoint {path} cannot be read; it may be truncated ({first})") from None
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise DataError(f"checkpoint {path}: expected a flat dict of tensors")
+    return state
+
+
+def load_strict(module: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Load in place. Raises DataError that names missing, unexpected and mis-shaped tensors."""
+    own = module.state_dict()
+    faults = {
+        "missing": [k for k in own if k not in state],
+        "unexpected": [k for k in state if k not in own],
+        "of another shape": [
+            f"{k} (expected {tuple(own[k].shape)}, got {tuple(state[k].shape)})"
+            for k in own
+            if k in state and own[k].shape != state[k].shape
+        ],
+    }
+    if any(faults.values()):
+        listed = "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in faults.items() if names)
+        raise DataError(f"{source} does not fit the network: {listed}")
+    module.load_state_dict(state, assign=True)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+
+
+def _is_zip(path: Path) -> bool:
+    import zipfile
+
+    return zipfile.is_zipfile(path)

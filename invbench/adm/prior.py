@@ -1,0 +1,44 @@
+"""An ADM network behind the Prior interface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from invbench.adm.checkpoint import load_strict, read_state_dict
+from invbench.adm.unet import UNet, UNetConfig
+from invbench.operator import Shape
+from invbench.prior import Prior
+from invbench.schedule import alpha_bar, linear_betas
+
+
+class AdmPrior(Prior):
+    """eps and the variance interpolation from one evaluation of a U-Net; channels-last inside."""
+
+    def __init__(self, net: UNet, x_shape: Shape) -> None:
+        self.net, self.x_shape = net, x_shape
+        self.abar = torch.from_numpy(alpha_bar(linear_betas()))
+
+    def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, Tensor]:
+        weight = self.net.out[2].weight
+        t = torch.tensor([t], device=x_t.device) if isinstance(t, int) else t
+        x = x_t.to(weight.dtype).contiguous(memory_format=torch.channels_last)
+        eps, v = self.net(x, t).to(x_t.dtype).chunk(2, dim=1)
+        return eps, v
+
+
+def load_adm(config: UNetConfig, path: Path, x_shape: Shape, device: torch.device | str, dtype: str) -> AdmPrior:
+    """Build the network on ``device`` with frozen weights from ``path``. Raises DataError where they do not fit.
+
+    A lower ``dtype`` is for the convolutions alone; norms and the time embedding stay in float32.
+    """
+    with torch.device("meta"):
+        net = UNet(config)
+    load_strict(net, read_state_dict(path), str(path))
+    net = net.eval().requires_grad_(False)
+    for module in net.modules():
+        if isinstance(module, nn.Conv1d | nn.Conv2d):
+            module.to(getattr(torch, dtype))
+    return AdmPrior(net.to(device=device, memory_format=torch.channels_last), x_shape)

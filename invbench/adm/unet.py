@@ -1,0 +1,204 @@
+"""The ADM U-Net (Dhariwal and Nichol, 2021), in the key layout of the published checkpoints.
+
+Module and parameter names follow the reference state dict, so that its files load strictly. The arithmetic
+is arranged for inference: activations stay channels-last, attention goes through
+``scaled_dot_product_attention`` on a view, and a time step shared by the batch is embedded once; scale and shift
+are folded into the affine map of the group norms.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+GROUPS = 32
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """Shape of an ADM U-Net.
+
+    ``attention_factors`` are downsampling factors (1, 2, 4, ...) at which every residual block is followed by
+    attention; the middle block always has one.
+    """
+
+    channels: int
+    channel_mult: tuple[int, ...]
+    num_res_blocks: int
+    attention_factors: tuple[int, ...]
+    head_channels: int
+    in_channels: int = 3
+    out_channels: int = 6
+
+    @property
+    def stride(self) -> int:
+        """Image sides must be divisible by this."""
+        return 2 ** (len(self.channel_mult) - 1)
+
+
+def timestep_embedding(t: Tensor, dim: int) -> Tensor:
+    """Sinusoidal embedding, cosines first: (B,) -> (B, dim), float32."""
+    half = dim // 2
+    freqs = torch.exp(-math.log(10_000) / half * torch.arange(half, dtype=torch.float32, device=t.device))
+    args = t.float()[:, None] * freqs
+    return F.pad(torch.cat([args.cos(), args.sin()], dim=1), (0, dim % 2))
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group norm in float32, written as one pass for the moments and one for the affine map.
+
+    The moments are per image and per channel first, so that a row of the result does not depend on the batch
+    around it: ``F.group_norm`` on channels-last CPU tensors splits its sums by batch size (differences of
+    1e-5, amplified by every sampling step). Same speed, and the scale and shift of the time step cost nothing.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(GROUPS, channels, eps=1e-5)
+
+    def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
+        """Normalise (B, C, H, W); with scale and shift (b, C), b in {1, B}, return GN(x)(1 + scale) + shift."""
+        B, C, H, W = x.shape
+        h = x if x.dtype == torch.float32 else x.float()
+        pixels = h.permute(0, 2, 3, 1).reshape(B, H * W, C)
+        mean = self._over_group(pixels.mean(1))
+        var = self._over_group(pixels.square().mean(1)) - mean.square()
+        gain, bias = self.weight, self.bias
+        if scale is not None and shift is not None:
+            gain, bias = gain * (1 + scale), torch.addcmul(shift, bias, 1 + scale)
+        gain = (var.clamp(min=0) + self.eps).rsqrt() * gain
+        bias = bias - mean * gain
+        out = torch.addcmul(bias[:, :, None, None], h, gain[:, :, None, None])
+        return out if x.dtype == torch.float32 else out.to(x.dtype)
+
+    def _over_group(self, moments: Tensor) -> Tensor:
+        """Mean over the channels of each group, repeated for them: (B, C) -> (B, C)."""
+        grouped = moments.view(len(moments), self.num_groups, -1)
+        return grouped.mean(2, keepdim=True).expand_as(grouped).reshape_as(moments)
+
+
+class SiLU(nn.SiLU):
+    """SiLU that reuses its input's memory when no gradient is being recorded."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.silu(x, inplace=not (torch.is_grad_enabled() and x.requires_grad))
+
+
+class ResBlock(nn.Module):
+    """Residual block with scale-shift time conditioning; ``resample`` is "up", "down" or None."""
+
+    def __init__(self, c_in: int, c_out: int, emb_channels: int, resample: str | None = None) -> None:
+        super().__init__()
+        self.resample = resample
+        self.in_layers = nn.Sequential(GroupNorm(c_in), SiLU(), nn.Conv2d(c_in, c_out, 3, padding=1))
+        self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(emb_channels, 2 * c_out))
+        conv = nn.Conv2d(c_out, c_out, 3, padding=1)
+        self.out_layers = nn.Sequential(GroupNorm(c_out), SiLU(), nn.Dropout(0.0), _zeroed(conv))
+        self.skip_connection = nn.Identity() if c_in == c_out else nn.Conv2d(c_in, c_out, 1)
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        norm, act, conv = self.in_layers
+        h = conv(_resample(act(norm(x)), self.resample))
+        scale, shift = self.emb_layers(emb).chunk(2, dim=1)
+        norm, act, _, conv = self.out_layers
+        h = conv(act(norm(h, scale, shift)))
+        return self.skip_connection(_resample(x, self.resample)) + h
+
+
+class AttentionBlock(nn.Module):
+    """Self-attention over pixels; ``qkv`` holds [q, k, v] of head 0, then of head 1, ... (the legacy order)."""
+
+    def __init__(self, channels: int, head_channels: int) -> None:
+        super().__init__()
+        self.head_channels = head_channels
+        self.norm = GroupNorm(channels)
+        self.qkv = nn.Conv1d(channels, 3 * channels, 1)
+        self.proj_out = _zeroed(nn.Conv1d(channels, channels, 1))
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        del emb
+        B, C, H, W = x.shape
+        pixels = self.norm(x).permute(0, 2, 3, 1).reshape(B, H * W, C)
+        qkv = F.linear(pixels, self.qkv.weight[:, :, 0], self.qkv.bias)
+        q, k, v = qkv.view(B, H * W, -1, 3, self.head_channels).permute(3, 0, 2, 1, 4)
+        out = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(B, H * W, C)
+        out = F.linear(out, self.proj_out.weight[:, :, 0], self.proj_out.bias)
+        return x + out.view(B, H, W, C).permute(0, 3, 1, 2)
+
+
+class Stage(nn.ModuleList):
+    """Blocks applied in turn: (x, emb) -> x."""
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        for block in self:
+            x = block(x) if isinstance(block, nn.Conv2d) else block(x, emb)
+        return x
+
+
+class UNet(nn.Module):
+    """The network: (B, 3, H, W), (B,) -> (B, 6, H, W), i.e. noise prediction and variance interpolation."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        c, emb = config.channels, 4 * config.channels
+        self.time_embed = nn.Sequential(nn.Linear(c, emb), nn.SiLU(), nn.Linear(emb, emb))
+        levels = list(enumerate(config.channel_mult))
+
+        def attention(level: int, channels: int) -> list[nn.Module]:
+            wanted = 2**level in config.attention_factors
+            return [AttentionBlock(channels, config.head_channels)] if wanted else []
+
+        inputs = [Stage([nn.Conv2d(config.in_channels, c, 3, padding=1)])]
+        skips, width = [c], c
+        for level, mult in levels:
+            for _ in range(config.num_res_blocks):
+                inputs.append(Stage([ResBlock(width, mult * c, emb), *attention(level, mult * c)]))
+                width = mult * c
+                skips.append(width)
+            if level != levels[-1][0]:
+                inputs.append(Stage([ResBlock(width, width, emb, "down")]))
+                skips.append(width)
+        self.input_blocks = nn.ModuleList(inputs)
+
+        middle = AttentionBlock(width, config.head_channels)
+        self.middle_block = Stage([ResBlock(width, width, emb), middle, ResBlock(width, width, emb)])
+
+        outputs = []
+        for level, mult in reversed(levels):
+            for i in range(config.num_res_blocks + 1):
+                blocks = [ResBlock(width + skips.pop(), mult * c, emb), *attention(level, mult * c)]
+                width = mult * c
+                if level and i == config.num_res_blocks:
+                    blocks.append(ResBlock(width, width, emb, "up"))
+                outputs.append(Stage(blocks))
+        self.output_blocks = nn.ModuleList(outputs)
+        head = nn.Conv2d(width, config.out_channels, 3, padding=1)
+        self.out = nn.Sequential(GroupNorm(width), SiLU(), _zeroed(head))
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        """x (B, 3, H, W), t (B,), or (1,) for a step shared by the batch -> (B, 6, H, W)."""
+        emb = self.time_embed(timestep_embedding(t, self.config.channels))
+        skips = []
+        for stage in self.input_blocks:
+            x = stage(x, emb)
+            skips.append(x)
+        x = self.middle_block(x, emb)
+        for stage in self.output_blocks:
+            x = stage(torch.cat([x, skips.pop()], dim=1), emb)
+        return self.out(x)
+
+
+def _zeroed(module: nn.Module) -> nn.Module:
+    for p in module.parameters():
+        nn.init.zeros_(p)
+    return module
+
+
+def _resample(x: Tensor, how: str | None) -> Tensor:
+    if how == "up":
+        return F.interpolate(x, scale_factor=2, mode="nearest")
+    return F.avg_pool2d(x, 2) if how == "down" else x

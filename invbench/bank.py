@@ -1,0 +1,64 @@
+"""The measurement bank: the same y for every solver."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from invbench.dataset import Benchmark, Dataset
+from invbench.metric import Measurement
+from invbench.operator import Operator
+from invbench.rng import Rng
+from invbench.task import Task
+
+
+@dataclass(frozen=True)
+class MeasurementBank:
+    """Measurements keyed by benchmark version, dataset, task, image and seed, and by nothing else.
+
+    Each is computed alone, on the CPU, in float32, so that batch size, order, shard, device and solver cannot
+    change a bit of it.
+    """
+
+    benchmark: Benchmark
+    dataset: Dataset
+    task: Task
+    A: Operator
+    seed: int
+
+    @classmethod
+    def open(cls, benchmark: Benchmark, dataset: Dataset, task: Task, seed: int) -> MeasurementBank:
+        """Build the operator. Raises ConfigError where task and image size do not fit."""
+        axes = {"benchmark": benchmark.name, "version": benchmark.version, "task": task.name, "seed": seed}
+        A = task.operator(dataset.x_shape, Rng.single(purpose="operator", **axes))
+        return cls(benchmark, dataset, task, A, seed)
+
+    def measure(self, images: Sequence[str]) -> Measurement:
+        """Load and measure some images."""
+        rows = [self._one(image) for image in images]
+        x, y, std = (torch.cat([row[i] for row in rows]) for i in range(3))
+        digests = tuple(hashlib.sha256(row[1].numpy().tobytes()).hexdigest() for row in rows)
+        return Measurement(tuple(images), x, y, std, digests, self.A)
+
+    def rng(self, images: Sequence[str], solver: str, sample: int) -> Rng:
+        """The solver's generators: as the measurement's, and keyed by solver and sample besides."""
+        return Rng.for_images(images, purpose="solver", solver=solver, sample=sample, **self._axes)
+
+    @property
+    def _axes(self) -> dict[str, str | int]:
+        return {
+            "benchmark": self.benchmark.name,
+            "version": self.benchmark.version,
+            "dataset": self.dataset.name,
+            "task": self.task.name,
+            "seed": self.seed,
+        }
+
+    def _one(self, image: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        x = self.dataset.load(image)[None]
+        rng = Rng.for_images([image], purpose="noise", **self._axes)
+        y, std = self.task.noise_model.sample(self.A(x), rng)
+        return x, y.contiguous(), std

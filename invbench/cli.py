@@ -1,0 +1,236 @@
+"""The command line. Commands import what they need when they run, so that help and tables are instant."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from invbench import __version__
+from invbench.errors import ConfigError, InvbenchError, unknown
+
+if TYPE_CHECKING:
+    from invbench.plugins import Catalog, Plugin
+    from invbench.records import LoadedCell
+
+OUT = "results/runs"
+FILTERS = ("benchmark", "task", "solver", "dataset", "prior", "seed")
+
+
+class Commands(click.Group):
+    """A group that suggests the nearest command and prints our errors without a traceback."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or fail with a suggestion."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            raise click.UsageError(unknown("command", args[0], self.commands), ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; our errors are messages."""
+        try:
+            return super().invoke(ctx)
+        except InvbenchError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="invbench")
+def main() -> None:
+    """Benchmark solvers of noisy inverse problems with a diffusion prior.
+
+    \b
+    invbench run solver=ddrm task=sr4     restore photographs, print the table, draw the picture
+    invbench table                        tables of everything recorded
+    invbench list                         what is installed
+    """
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def run(ctx: click.Context, overrides: tuple[str, ...]) -> None:
+    """Run cells: invbench run solver=ddrm task=sr4 [key=value ...]."""
+    from invbench.plugins import load_catalog
+
+    catalog = load_catalog()
+    if "-h" in overrides or "--help" in overrides:
+        click.echo(_run_help(catalog))
+        return
+    from invbench import commands
+
+    ctx.exit(commands.run(list(overrides), catalog))
+
+
+@main.command()
+@click.argument("filters", nargs=-1)
+@click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
+@click.option("--out", default=OUT, show_default=True, help="Results folder.")
+def table(filters: tuple[str, ...], how: str, out: str) -> None:
+    """Print tables of what is recorded: invbench table [benchmark=photos] [task=sr4] ..."""
+    from invbench.plugins import load_catalog
+    from invbench.tables import FORMATS, build_tables
+
+    if how not in FORMATS:
+        raise ConfigError(unknown("table format", how, FORMATS))
+    metrics = {name: p.cls for name, p in load_catalog().plugins["metric"].items()}
+    tables = build_tables(_cells(filters, out), metrics)
+    click.echo("\n\n".join(t.render(how) for t in tables))
+
+
+@main.command()
+@click.argument("filters", nargs=-1)
+@click.option("--rows", default=4, show_default=True, type=click.IntRange(1, 64), help="Images shown.")
+@click.option("--to", default=None, help="File to write (.png, .pdf, .svg), where the filters leave one measurement.")
+@click.option("--out", default=OUT, show_default=True, help="Results folder.")
+def figure(filters: tuple[str, ...], rows: int, to: str | None, out: str) -> None:
+    """Draw truth, measurement and reconstructions: invbench figure [benchmark=photos] [task=sr4] ..."""
+    from invbench import commands
+    from invbench.plugins import load_catalog
+
+    for path in commands.draw(_cells(filters, out), load_catalog(), Path(out), rows, Path(to) if to else None):
+        click.echo(path)
+
+
+@main.command(name="list")
+@click.argument("kind", required=False)
+def list_(kind: str | None) -> None:
+    """List what is installed: solvers, tasks, datasets, priors, metrics, benchmarks."""
+    from invbench.plugins import KINDS, load_catalog
+
+    catalog = load_catalog()
+    kinds = [*KINDS, "benchmark"]
+    if kind is not None and kind.removesuffix("s") not in kinds:
+        raise ConfigError(unknown("kind", kind, kinds))
+    for each in [kind.removesuffix("s")] if kind else kinds:
+        click.secho(f"{each}s", bold=True)
+        for name, where, summary in _listing(catalog, each):
+            click.echo(f"  {name:<18} {summary}{where}")
+    if catalog.broken:
+        click.secho("not usable", bold=True)
+        for b in catalog.broken:
+            click.echo(f"  {b.name:<18} {b.distribution}: {b.reason}")
+
+
+@main.command()
+@click.argument("name")
+def info(name: str) -> None:
+    """Describe a solver, task, dataset, prior, metric or benchmark, with its options and cost."""
+    from invbench.plugins import load_catalog
+
+    catalog = load_catalog()
+    found = [plugins[name] for plugins in catalog.plugins.values() if name in plugins]
+    if not found and name not in catalog.benchmarks:
+        known = {n for plugins in catalog.plugins.values() for n in plugins} | set(catalog.benchmarks)
+        raise ConfigError(unknown("name", name, known))
+    for plugin in found:
+        click.echo(_description(plugin))
+    if name in catalog.benchmarks:
+        b = catalog.benchmarks[name]
+        click.echo(f"benchmark {b.name} v{b.version}: {b.summary}")
+        click.echo(f"  prior {b.prior}; {b.n} images; headline tasks {', '.join(b.main_tasks)}")
+        for task, fields in b.tasks.items():
+            click.echo(f"  {task:<18} " + ", ".join(f"{k}={v}" for k, v in fields.items()))
+
+
+@main.command()
+@click.argument("name", required=False)
+def fetch(name: str | None) -> None:
+    """Download weights into the cache and verify them; without a name, list what there is."""
+    from invbench.artifacts import cache_folder
+    from invbench.artifacts import fetch as get
+    from invbench.plugins import load_catalog
+
+    priors = load_catalog().plugins["prior"].values()
+    artifacts = {p.cls.artifact.name: p.cls.artifact for p in priors if p.cls.artifact}
+    if name is None:
+        for a in artifacts.values():
+            state = "in the cache" if (cache_folder() / a.filename).is_file() else "not fetched"
+            click.echo(f"  {a.name:<18} {a.size:<8} {state:<13} {a.url}")
+        return
+    if name not in artifacts:
+        raise ConfigError(unknown("artifact", name, artifacts))
+    path, checked = get(artifacts[name])
+    click.echo(f"{path}\n{checked}")
+
+
+def _cells(filters: tuple[str, ...], out: str) -> list[LoadedCell]:
+    from invbench.records import load_cells
+
+    wanted = {}
+    for text in filters:
+        key, equals, value = text.partition("=")
+        if not equals or key not in FILTERS:
+            raise ConfigError(f"expected {', '.join(f'{k}=...' for k in FILTERS)}; got {text!r}")
+        wanted[key] = value
+    cells = load_cells(Path(out), **wanted)
+    if not cells:
+        chosen = " ".join(filters) or "anything"
+        raise ConfigError(f"no records of {chosen} in {out}; make some with 'invbench run solver=ddrm task=sr4'")
+    return cells
+
+
+def _listing(catalog: Catalog, kind: str) -> list[tuple[str, str, str]]:
+    if kind == "benchmark":
+        return [(b.name, "", f"v{b.version}, {b.summary}") for b in catalog.benchmarks.values()]
+    plugins = sorted(catalog.plugins[kind].values(), key=lambda p: p.name)
+    return [
+        (p.name, "" if p.distribution == "invbench" else f"  ({p.distribution} {p.version})", p.cls.summary)
+        for p in plugins
+    ]
+
+
+def _description(plugin: Plugin) -> str:
+    import dataclasses
+    import inspect
+
+    cls = plugin.cls
+    lines = [f"{plugin.kind} {plugin.name} ({plugin.distribution} {plugin.version}, {cls.__module__})"]
+    lines += ["", inspect.getdoc(cls) or "", ""]
+    if dataclasses.is_dataclass(cls):
+        fields = [f"  {plugin.kind}.{f.name}={f.default!r}" for f in dataclasses.fields(cls)]
+        lines += ["options and defaults:", *(fields or ["  none"])]
+    if plugin.kind == "solver":
+        needs = [cls.operator_type.__name__, *(["sigma"] * cls.needs_sigma), *(["gradients"] * cls.needs_grad)]
+        lines += [f"needs: {', '.join(needs)}", *([f"paper: {cls.paper}"] * bool(cls.paper)), cls.bibtex]
+    if plugin.kind == "metric":
+        lines += [f"protocol: {cls.protocol}"]
+    if plugin.kind == "prior" and hasattr(cls, "config"):
+        from invbench.adm.cost import describe
+
+        lines += describe(cls.config(), cls.native_side)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _run_help(catalog: Catalog) -> str:
+    from dataclasses import fields
+
+    from invbench.config import HELP, RunConfig
+
+    defaults = {f.name: f.default for f in fields(RunConfig)}
+    names = {kind: ", ".join(sorted(catalog.plugins[kind])) for kind in ("solver", "task", "dataset", "prior")}
+    lines = [
+        "Usage: invbench run solver=NAME task=NAME [key=value ...]",
+        "",
+        "Runs a solver on a task, prints the table of everything recorded on the same measurements, and draws it.",
+        "Complete cells are not run again; interrupted ones go on at the next image.",
+        "",
+        "Plugins:",
+        f"  benchmark={', '.join(sorted(catalog.benchmarks))}  (photos)",
+        *(f"  {kind}={listed}" for kind, listed in names.items()),
+        "  Their options are set as solver.nfe=50 or task.noise='gaussian 0.1 [0,1]'; see 'invbench info NAME'.",
+        "",
+        "Options:",
+        *(f"  {key:<22} {text}" for key, text in ((f"{k}={defaults[k]}", v) for k, v in HELP.items())),
+        "",
+        "Several values make a sweep: invbench run solver=ddrm,wiener task=sr4,denoise seed=0,1",
+        "Hydra's launchers work with -m, e.g. -m hydra/launcher=joblib; --cfg job shows the composed configuration.",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

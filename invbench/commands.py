@@ -1,0 +1,130 @@
+"""The commands that compute: run, and the pictures of what was run."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import hydra
+from omegaconf import DictConfig
+
+from invbench import config as configuration
+from invbench.errors import ConfigError, InvbenchError
+from invbench.figures import comparison, rebuild_bank, showable
+from invbench.plugins import Catalog
+from invbench.records import LoadedCell, load_cells
+from invbench.tables import build_tables, measurement_key
+
+
+def run(overrides: list[str], catalog: Catalog) -> int:
+    """Compose, run each job's cell and its references, print tables and figures; returns the exit status."""
+    ready = configuration.check_overrides(overrides, catalog)
+    configuration.register(catalog)
+    command = shlex.join(["invbench", "run", *overrides])
+    outcomes: list[tuple[Any, Path, bool]] = []  # measurement key, out, success; empty where a launcher forked
+
+    @hydra.main(version_base="1.3", config_path=None, config_name="run")
+    def job(config: DictConfig) -> None:
+        choice = configuration.Choice.of_job(config)
+        outcomes.extend(_run_job(choice, catalog, command))
+
+    sys.argv = ["invbench", *ready]
+    try:
+        job()
+    except KeyboardInterrupt:
+        click.echo("interrupted; what was computed is kept, and the same command goes on from there", err=True)
+        return 130
+    for out, key in dict.fromkeys((out, key) for key, out, _ in outcomes if key):
+        _show(out, key, catalog)
+    return 0 if all(success for *_, success in outcomes) else 1
+
+
+def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> Iterator[tuple[str | None, Path, bool]]:
+    """Run the cell of a job after its references; yields measurement key, out folder and success of each."""
+    from invbench.runner import run_cell
+
+    out = Path(choice.config.out).expanduser()
+    try:
+        cell = configuration.build(choice, catalog)
+        options = configuration.options(choice, cell, command)
+        cells = [cell]
+        if choice.config.references:
+            names = [r for r in cell.benchmark.references if r != cell.solver.name]
+            cells = [configuration.build(choice, catalog, solver=name) for name in names] + cells
+        metrics = [p.cls() for p in catalog.plugins["metric"].values()]
+        for each in cells:
+            title = f"{each.benchmark.name}/{each.task.name}/{each.solver.name}"
+            with _progress(title) as on_progress, _plain_warnings():
+                outcome = run_cell(each, metrics, options, on_progress)
+            click.echo(f"{title}: {outcome.status}, {outcome.images} images, cell {outcome.cell}", err=True)
+            if outcome.reason:
+                click.echo(f"  {outcome.reason}", err=True)
+            yield measurement_key(each.config()), options.out, outcome.status != "failed"
+    except InvbenchError as error:
+        click.echo(f"error: {error}", err=True)
+        yield None, out, False
+
+
+def _show(out: Path, key: str, catalog: Catalog) -> None:
+    """Print the table of a measurement and draw its figure."""
+    cells = [c for c in load_cells(out) if measurement_key(c.run["config"]) == key]
+    metrics = {name: p.cls for name, p in catalog.plugins["metric"].items()}
+    for table in build_tables(cells, metrics):
+        click.echo("\n" + table.render())
+    for cell in cells:
+        cost = cell.run["cost"]
+        if cost["nfe_forward"] and cost["solve_seconds"]:
+            share = 1 - cost["network_seconds"] / cost["solve_seconds"]
+            name = cell.run["config"]["solver"]["name"]
+            click.echo(f"{name}: {share:.1%} of solve time outside the network, peak {cost['peak_bytes'] / 2**20:.0f} MiB")
+    for path in draw(cells, catalog, out):
+        click.echo(f"figure: {path}")
+
+
+def draw(
+    cells: Sequence[LoadedCell], catalog: Catalog, out: Path, rows: int = 4, to: Path | None = None
+) -> Iterator[Path]:
+    """One figure per measurement, beside the records or at ``to``. Raises ConfigError where ``to`` is ambiguous."""
+    groups: dict[str, list[LoadedCell]] = {}
+    for cell in cells:
+        groups.setdefault(measurement_key(cell.run["config"]), []).append(cell)
+    if to and len(groups) > 1:
+        raise ConfigError(f"--to names one file, the filters leave {len(groups)} measurements; filter by task or seed")
+    for group in groups.values():
+        config = group[0].run["config"]
+        bank = rebuild_bank(config, catalog)
+        if showable(bank.dataset.x_shape):
+            name = f"figure-{config['dataset']['name']}-seed{config['seed']}.png"
+            path = to or out / config["benchmark"]["name"] / config["task"]["name"] / name
+            if comparison(bank, group, path, rows):
+                yield path
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Any]:
+    """A bar on a terminal; elsewhere a line every few seconds."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, total: click.echo(f"{title}: {done}/{total} images", err=True)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Warnings as one line each."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_args, **_kw: click.echo(f"warning: {message}", err=True)
+        yield

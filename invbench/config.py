@@ -1,0 +1,251 @@
+"""From what the user wrote to a cell: Hydra's schema, presets, and checks that come before any work.
+
+A plugin's dataclass is its Hydra node; there is no YAML twin. A field of a task takes, in this order, what the
+user wrote, what the benchmark preset says, and the class's default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from invbench.errors import ConfigError, PluginError, unknown
+from invbench.plugins import Catalog
+
+GROUPS = ("solver", "task", "dataset", "prior")
+HYDRA = {
+    "run": {"dir": "."},
+    "sweep": {"dir": ".", "subdir": "."},
+    "output_subdir": None,
+    "job": {"name": "invbench"},
+}
+
+
+@dataclass
+class RunConfig:
+    """Options of ``invbench run`` besides the plugins' own."""
+
+    defaults: list[Any] = field(
+        default_factory=lambda: [
+            "_self_",
+            {"benchmark": "photos"},
+            {"dataset": "${benchmark}"},
+            {"prior": "${benchmark}"},
+            {"solver": MISSING},
+            {"task": MISSING},
+            {"override hydra/job_logging": "disabled"},
+            {"override hydra/hydra_logging": "disabled"},
+        ]
+    )
+    benchmark: Any = MISSING
+    solver: Any = MISSING
+    task: Any = MISSING
+    dataset: Any = MISSING
+    prior: Any = MISSING
+    hydra: Any = field(default_factory=lambda: dict(HYDRA))
+    seed: int = 0
+    n: int = 0
+    samples: int = 1
+    batch_size: int = 16
+    device: str = "auto"
+    shard: str = "0/1"
+    out: str = "results/runs"
+    references: bool = True
+    overwrite: bool = False
+
+
+HELP = {
+    "seed": "measurement and sampling seed",
+    "n": "number of images; 0 is the preset's own",
+    "samples": "reconstructions drawn per measurement; their mean is scored besides",
+    "batch_size": "images solved at once; does not change results",
+    "device": "auto, cpu, cuda, cuda:1",
+    "shard": "i/k: the i-th of k parts of the images, for several processes or machines",
+    "out": "results folder",
+    "references": "also run the preset's zero-cost solvers",
+    "overwrite": "run a cell again that is complete",
+}
+
+
+def register(catalog: Catalog) -> None:
+    """Put every plugin's dataclass into Hydra's store."""
+    store = ConfigStore.instance()
+    store.store(name="run", node=RunConfig)
+    for kind in GROUPS:
+        for name, plugin in catalog.plugins[kind].items():
+            with suppress(PluginError):  # raised by check_overrides where the plugin is asked for
+                store.store(group=kind, name=name, node=_node(plugin.cls))
+    for name, benchmark in catalog.benchmarks.items():
+        store.store(group="benchmark", name=name, node={"name": name})
+        store.store(group="prior", name=name, node=_node(catalog.get("prior", benchmark.prior)))
+
+
+def _node(cls: type[Any]) -> DictConfig:
+    try:
+        node: DictConfig = OmegaConf.structured(cls)
+    except Exception as error:  # omegaconf and typing raise what they please on annotations they cannot read
+        reason = str(error).splitlines()[0]
+        raise PluginError(
+            f"{cls.__module__}.{cls.__name__} cannot be configured: {reason}. Its fields must be of plain types, and "
+            "every annotation importable"
+        ) from None
+    OmegaConf.set_readonly(node, None)  # a frozen dataclass makes its node read-only
+    return node
+
+
+def check_overrides(overrides: Sequence[str], catalog: Catalog) -> list[str]:
+    """Overrides ready for Hydra; ``-m`` is added where a value is a list. Raises for unknown names and keys."""
+    chosen: dict[str, list[str]] = {"benchmark": ["photos"], "solver": [], "task": []}
+    ready, fields = [], {f.name for f in dataclasses.fields(RunConfig)} - {"defaults", "hydra"}
+    sweep = False
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if text.startswith("-") or key.lstrip("+~").startswith("hydra"):
+            ready.append(text)
+            continue
+        if not equals:
+            raise ConfigError(f"expected key=value, got {text!r}; for example: invbench run solver=ddrm task=sr4")
+        plain = not re.search(r"[\"'\[{(]", value)
+        if key in ("benchmark", *GROUPS):
+            chosen[key] = value.split(",")
+        elif "." not in key and key.lstrip("+~") not in fields:
+            raise ConfigError(unknown("option", key, [*fields, *GROUPS]))
+        if " " in value and not value.startswith(("'", '"')):
+            ready.append(f'{key}="{value}"')  # noise levels hold spaces and brackets
+        else:
+            ready.append(text)
+            sweep |= plain and "," in value
+    for key in ("solver", "task"):
+        if not chosen[key]:
+            raise ConfigError(f"expected {key}=NAME. Available: {', '.join(sorted(catalog.plugins[key]))}")
+    for name in chosen["benchmark"]:
+        catalog.benchmark(name)
+    for kind in GROUPS:
+        for name in chosen.get(kind, []):
+            if kind != "prior" or name not in catalog.benchmarks:
+                _node(catalog.get(kind, name))
+    _check_fields(overrides, chosen, catalog)
+    return ["-m", *ready] if sweep and "-m" not in ready and "--multirun" not in ready else ready
+
+
+def _check_fields(overrides: Sequence[str], chosen: Mapping[str, list[str]], catalog: Catalog) -> None:
+    """Every ``kind.field=`` names a field of each chosen plugin of that kind."""
+    benchmarks = [catalog.benchmark(name) for name in chosen["benchmark"]]
+    names = {
+        "solver": chosen["solver"],
+        "task": chosen["task"],
+        "dataset": chosen.get("dataset") or [b.name for b in benchmarks],
+        "prior": chosen.get("prior") or [b.prior for b in benchmarks],
+    }
+    for text in overrides:
+        kind, dot, key = text.partition("=")[0].partition(".")
+        if not dot or kind == "hydra":
+            continue
+        if kind not in names:
+            raise ConfigError(unknown("option", kind, GROUPS))
+        for name in names[kind]:
+            known = [f.name for f in dataclasses.fields(catalog.get(kind, name))]
+            if key not in known:
+                raise ConfigError(unknown(f"option of {kind} {name}", key, known))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One job of ``invbench run``: plugin names, the composed configuration, and the keys the user wrote."""
+
+    names: Mapping[str, str]
+    config: Any
+    written: frozenset[str]
+
+    @classmethod
+    def of_job(cls, config: DictConfig) -> Choice:
+        """The running Hydra job."""
+        from hydra.core.hydra_config import HydraConfig
+
+        hydra = HydraConfig.get()
+        names = {k: hydra.runtime.choices[k] for k in ("benchmark", *GROUPS)}
+        return cls(names, config, frozenset(text.partition("=")[0] for text in hydra.overrides.task))
+
+
+def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Any:
+    """The cell of a choice, or that of a reference solver on the same measurements."""
+    from invbench.runner import Cell
+
+    benchmark = catalog.benchmark(choice.names["benchmark"])
+    prior = choice.names["prior"]
+    names = {
+        "task": choice.names["task"],
+        "dataset": choice.names["dataset"],
+        "prior": benchmark.prior if prior == benchmark.name else prior,
+        "solver": solver or choice.names["solver"],
+    }
+    parts = {kind: catalog.plugin(kind, name) for kind, name in names.items()}
+    values: dict[str, Any] = {kind: OmegaConf.to_container(choice.config[kind]) for kind in GROUPS}
+    values["task"] = {
+        **values["task"],
+        **{k: v for k, v in benchmark.tasks.get(names["task"], {}).items() if f"task.{k}" not in choice.written},
+    }
+    if solver:
+        values["solver"] = {}
+    made = {kind: make(plugin.cls, values[kind], kind) for kind, plugin in parts.items()}
+    config = choice.config
+    for key in ("n", "samples", "batch_size"):
+        if config[key] < (0 if key == "n" else 1):
+            raise ConfigError(f"{key} must not be negative or zero; got {config[key]}")
+    return Cell(
+        benchmark=benchmark,
+        task=made["task"],
+        dataset=made["dataset"],
+        source=made["prior"],
+        solver=made["solver"],
+        seed=config.seed,
+        samples=config.samples,
+        plugins=tuple(sorted({(p.distribution, p.version) for p in parts.values()})),
+    )
+
+
+def make(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
+    """An instance of a plugin's dataclass. Raises ConfigError with the plugin's name for a wrong value."""
+    try:
+        return cls(**values)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{kind} {cls.name}: {error}") from None
+
+
+def options(choice: Choice, cell: Any, command: str) -> Any:
+    """How the cell is run."""
+    from invbench.device import choose_device
+    from invbench.runner import Options
+
+    config = choice.config
+    return Options(
+        out=Path(config.out).expanduser(),
+        n=config.n or cell.benchmark.n,
+        batch_size=config.batch_size,
+        device=choose_device(config.device),
+        shard=parse_shard(config.shard),
+        overwrite=config.overwrite,
+        command=command,
+    )
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """``i/k`` with 0 <= i < k.
+
+    >>> parse_shard("1/4")
+    (1, 4)
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not match or not int(match[1]) < int(match[2]):
+        raise ConfigError(f"shard must be i/k with 0 <= i < k, for example 0/4; got {text!r}")
+    return int(match[1]), int(match[2])
+
+

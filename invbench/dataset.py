@@ -1,0 +1,52 @@
+"""Datasets: a fixed, ordered list of image ids and the images behind them; and benchmark presets."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from invbench.operator import Shape
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A preset: with it, ``task=sr4`` means the same thing for everyone. It lives on the dataset of its name.
+
+    A change to what is measured raises ``version``. ``main_tasks`` are the tasks of the headline table;
+    ``references`` are zero-cost solvers that are run beside any other.
+    """
+
+    name: str
+    version: int
+    prior: str
+    summary: str
+    n: int
+    tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    main_tasks: tuple[str, ...] = ()
+    references: tuple[str, ...] = ("pinv", "bicubic")
+
+
+class Dataset(ABC):
+    """Images in [-1, 1]. Subclasses are frozen dataclasses: their fields are its options."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str] = ""
+    benchmark: ClassVar[Benchmark | None] = None
+
+    @property
+    @abstractmethod
+    def x_shape(self) -> Shape:
+        """(C, H, W) of every image."""
+
+    @abstractmethod
+    def ids(self) -> Sequence[str]:
+        """Image ids in the fixed order of the benchmark. Raises DataError where the data are absent."""
+
+    @abstractmethod
+    def load(self, image_id: str) -> Tensor:
+        """(C, H, W) float32 in [-1, 1]. Raises DataError for an image that is absent, damaged or altered."""

@@ -1,0 +1,20 @@
+"""The only place where a device is chosen."""
+
+from __future__ import annotations
+
+import torch
+
+from invbench.errors import ConfigError
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is the GPU if there is one, else the CPU. Raises ConfigError for a device that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device {name!r} is not available ({reason}); use auto, cpu or cuda") from None
+    return device

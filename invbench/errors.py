@@ -1,0 +1,59 @@
+"""What can go wrong, as one tree.
+
+::
+
+    InvbenchError
+    ├── ConfigError          a name, an option or a value the user wrote
+    ├── PluginError          a plugin that is broken, duplicated or of the wrong form
+    ├── UnsupportedProblem   solver and problem do not fit; the runner records the cell as skipped
+    ├── DataError            a dataset, an image or a checkpoint that is absent or damaged
+    ├── SolverError          a solver that returned something unusable
+    └── StoreError           a results folder that is locked, full, read-only or damaged
+
+Messages say what was expected, what came and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InvbenchError(Exception):
+    """Base class: the command line prints the message alone, without a traceback."""
+
+
+class ConfigError(InvbenchError):
+    """A name, an option or a value the user wrote."""
+
+
+class PluginError(InvbenchError):
+    """A plugin that is broken, duplicated or of the wrong form."""
+
+
+class UnsupportedProblem(InvbenchError):
+    """Solver and problem do not fit; the runner records the cell as skipped, with this reason."""
+
+
+class DataError(InvbenchError):
+    """A dataset, an image or a checkpoint that is absent or damaged."""
+
+
+class SolverError(InvbenchError):
+    """A solver that returned something unusable."""
+
+
+class StoreError(InvbenchError):
+    """A results folder that is locked, full, read-only or damaged."""
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """Message for an unknown name, with the nearest known ones.
+
+    >>> unknown("solver", "ddrn", ["ddrm", "pinv"])
+    "unknown solver 'ddrn'; did you mean 'ddrm'? Available: ddrm, pinv"
+    """
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+    return f"unknown {what} {name!r}{hint} Available: {', '.join(known) or 'none'}"

@@ -1,0 +1,290 @@
+"""Gaussian-mixture priors: the score is known at every noise level, and so is the posterior.
+
+For x ~ sum_k pi_k N(mu_k, Sigma_k) and y = H x + sigma n with a linear H, the posterior is a mixture again:
+
+    weights  pi_k N(y; H mu_k, S_k),  S_k = H Sigma_k H^T + sigma^2 I
+    means    mu_k + G_k (y - H mu_k), G_k = Sigma_k H^T S_k^{-1}
+    covs     Sigma_k - G_k H Sigma_k
+
+All arithmetic is in float64; vectors are flattened images (n = C H W).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from invbench.errors import ConfigError
+from invbench.operator import LinearOperator, Shape
+from invbench.prior import Prior
+from invbench.rng import Rng
+from invbench.schedule import alpha_bar, linear_betas
+
+Scalar = float | Tensor  # a number, or one per row as (B, 1)
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """Sigma = Q diag(values) Q^T + floor I, with orthonormal columns Q (n, r); Q None means the identity.
+
+    Build with ``full``, ``diagonal`` or ``low_rank``. The methods work with a Sigma + b I, the covariance of
+    sqrt(a) x + sqrt(b) noise.
+    """
+
+    basis: Tensor | None
+    values: Tensor
+    floor: float
+    n: int
+
+    @classmethod
+    def full(cls, matrix: Tensor) -> Covariance:
+        """From a symmetric positive semi-definite matrix (n, n)."""
+        values, basis = torch.linalg.eigh(matrix.double())
+        return cls(basis, values.clamp(min=0), 0.0, len(matrix))
+
+    @classmethod
+    def diagonal(cls, variances: Tensor) -> Covariance:
+        """From variances (n,)."""
+        return cls(None, variances.double(), 0.0, len(variances))
+
+    @classmethod
+    def low_rank(cls, factor: Tensor, floor: float) -> Covariance:
+        """F F^T + floor I from F (n, r), r <= n."""
+        basis, s, _ = torch.linalg.svd(factor.double(), full_matrices=False)
+        return cls(basis, s**2, floor, len(factor))
+
+    def inverse(self, v: Tensor, a: Scalar = 1.0, b: Scalar = 0.0) -> Tensor:
+        """(a Sigma + b I)^{-1} v for rows v (B, n)."""
+        scale = a * (self.values + self.floor) + b
+        if self.basis is None:
+            return v / scale
+        w = v @ self.basis
+        if len(self.values) == self.n:
+            return (w / scale) @ self.basis.T
+        rest = a * self.floor + b
+        return v / rest + (w * (1 / scale - 1 / rest)) @ self.basis.T
+
+    def logdet(self, a: Scalar = 1.0, b: Scalar = 0.0) -> Tensor:
+        """log det(a Sigma + b I), scalar or (B,)."""
+        total = (a * (self.values + self.floor) + b).log().sum(-1)
+        if len(self.values) < self.n:
+            rest = torch.as_tensor(a * self.floor + b, dtype=torch.float64)
+            total = total + (self.n - len(self.values)) * rest.log().reshape(total.shape)
+        return total
+
+    def times(self, v: Tensor) -> Tensor:
+        """Sigma v for rows v (B, n)."""
+        return self._spectral(v, self.values + self.floor, self.floor)
+
+    def root_times(self, z: Tensor) -> Tensor:
+        """Sigma^{1/2} z, symmetric root, for rows z (B, n)."""
+        return self._spectral(z, (self.values + self.floor).sqrt(), math.sqrt(self.floor))
+
+    def _spectral(self, v: Tensor, values: Tensor, rest: float) -> Tensor:
+        if self.basis is None:
+            return v * values
+        return rest * v + ((v @ self.basis) * (values - rest)) @ self.basis.T
+
+
+@dataclass(frozen=True)
+class GaussianMixture:
+    """sum_k weights[k] N(means[k], covariances[k]); weights (K,), means (K, n), float64."""
+
+    weights: Tensor
+    means: Tensor
+    covariances: tuple[Covariance, ...]
+
+    def log_components(self, x: Tensor, abar: Scalar = 1.0) -> Tensor:
+        """log(pi_k N(x; sqrt(abar) mu_k, abar Sigma_k + (1 - abar) I)): (B, n) -> (B, K)."""
+        return self._residuals(x, abar)[0]
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log density of the mixture: (B, n) -> (B,)."""
+        return self.log_components(x).logsumexp(1)
+
+    def score(self, x: Tensor, abar: Scalar) -> Tensor:
+        """Gradient of the log density of sqrt(abar) x_0 + sqrt(1 - abar) noise at x: (B, n) -> (B, n)."""
+        logs, pulls = self._residuals(x, abar)
+        return -(logs.softmax(1)[:, :, None] * pulls).sum(1)
+
+    def sample(self, rng: Rng) -> Tensor:
+        """One draw per generator, (B, n)."""
+        k = _choose(self.weights.expand(len(rng.generators), -1), rng)
+        return self._given(k, rng.randn((self.means.shape[1],)).double())
+
+    def _given(self, k: Tensor, z: Tensor) -> Tensor:
+        """mu_k + Sigma_k^{1/2} z, row by row: k (B,), z (B, n)."""
+        x = self.means[k]
+        for j in k.unique():
+            rows = k == j
+            x[rows] += self.covariances[j].root_times(z[rows])
+        return x
+
+    def _residuals(self, x: Tensor, abar: Scalar) -> tuple[Tensor, Tensor]:
+        """Log components (B, K) and (abar Sigma_k + (1 - abar) I)^{-1} (x - sqrt(abar) mu_k), (B, K, n)."""
+        logs, pulls = [], []
+        for pi, mu, cov in zip(self.weights, self.means, self.covariances, strict=True):
+            r = x - abar**0.5 * mu
+            pull = cov.inverse(r, abar, 1 - abar)
+            quad = (r * pull).sum(1)
+            norm = cov.logdet(abar, 1 - abar) + cov.n * math.log(2 * math.pi)
+            logs.append(pi.log() - 0.5 * (quad + norm))
+            pulls.append(pull)
+        return torch.stack(logs, 1), torch.stack(pulls, 1)
+
+
+class LinearGaussianPosterior:
+    """p(x | y) for y = H x + sigma_y n under a mixture: exact weights, means, samples and log density."""
+
+    def __init__(self, mixture: GaussianMixture, A: LinearOperator, sigma_y: float) -> None:
+        if sigma_y <= 0:
+            raise ConfigError(f"the exact posterior needs a noise level above 0; got {sigma_y:g}")
+        self.mixture, self.sigma_y = mixture, sigma_y
+        n, m = mixture.means.shape[1], math.prod(A.y_shape)
+        eye = torch.eye(n, dtype=torch.float64).reshape(n, *A.x_shape)
+        self.H = A(eye).reshape(n, m).T  # (m, n)
+        noise = sigma_y**2 * torch.eye(m, dtype=torch.float64)
+        self.HS = torch.stack([cov.times(self.H) for cov in mixture.covariances])  # H Sigma_k, (K, m, n)
+        self.cholesky = torch.linalg.cholesky(self.HS @ self.H.T + noise)
+        self.gain = torch.cholesky_solve(self.HS, self.cholesky).mT  # (K, n, m)
+
+    def weights(self, y: Tensor) -> Tensor:
+        """Posterior weights: (B, m) -> (B, K)."""
+        return self._log_weights(y).softmax(1)
+
+    def means(self, y: Tensor) -> Tensor:
+        """Component means: (B, m) -> (B, K, n)."""
+        r = y[:, None] - self.mixture.means @ self.H.T  # (B, K, m)
+        return self.mixture.means + torch.einsum("knm,bkm->bkn", self.gain, r)
+
+    def mean(self, y: Tensor) -> Tensor:
+        """E[x | y], the minimiser of the mean squared error: (B, m) -> (B, n)."""
+        return (self.weights(y)[:, :, None] * self.means(y)).sum(1)
+
+    def covariances(self) -> Tensor:
+        """Component covariances (K, n, n); they do not depend on y."""
+        eye = torch.eye(self.H.shape[1], dtype=torch.float64)
+        sigma = torch.stack([cov.times(eye) for cov in self.mixture.covariances])
+        return sigma - self.gain @ self.HS
+
+    def sample(self, y: Tensor, rng: Rng) -> Tensor:
+        """One draw per row: a prior draw corrected by the gain times its misfit (Matheron's rule)."""
+        k = _choose(self.weights(y), rng)
+        x = self.mixture._given(k, rng.randn((self.H.shape[1],)).double())
+        misfit = y - x @ self.H.T - self.sigma_y * rng.randn_like(y)
+        return x + torch.einsum("bnm,bm->bn", self.gain[k], misfit)
+
+    def log_prob(self, x: Tensor, y: Tensor) -> Tensor:
+        """log p(x | y) by Bayes' rule: (B, n), (B, m) -> (B,)."""
+        r = (y - x @ self.H.T) / self.sigma_y
+        log_likelihood = -0.5 * r.square().sum(1) - y.shape[1] * math.log(self.sigma_y * math.sqrt(2 * math.pi))
+        return self.mixture.log_prob(x) + log_likelihood - self._log_weights(y).logsumexp(1)
+
+    def _log_weights(self, y: Tensor) -> Tensor:
+        """log(pi_k N(y; H mu_k, S_k)), (B, K)."""
+        r = (y[:, None] - self.mixture.means @ self.H.T).permute(1, 2, 0)  # (K, m, B)
+        white = torch.linalg.solve_triangular(self.cholesky, r, upper=False)
+        logdet = 2 * self.cholesky.diagonal(dim1=1, dim2=2).log().sum(1)
+        norm = logdet + y.shape[1] * math.log(2 * math.pi)
+        return self.mixture.weights.log() - 0.5 * (white.square().sum(1).T + norm)
+
+
+class GmmPrior(Prior):
+    """A mixture as a diffusion prior: eps(x_t, t) = -sqrt(1 - abar_t) score, exact."""
+
+    steps: ClassVar[int] = 1000
+
+    def __init__(self, mixture: GaussianMixture, x_shape: Shape) -> None:
+        self.mixture, self.x_shape = mixture, x_shape
+        self.abar = torch.from_numpy(alpha_bar(linear_betas(self.steps)))
+
+    def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, None]:
+        abar = self.alpha_bar(t) if isinstance(t, int) else self.abar[t.cpu()][:, None]
+        score = self.mixture.score(x_t.flatten(1).cpu().double(), abar)
+        return (-((1 - abar) ** 0.5) * score).to(x_t).reshape(x_t.shape), None
+
+
+# Closed-form stand-ins for image patches, 16 x 16 x 3. Each row: weight, mean image, standard deviation of a
+# pixel, correlation length along rows and along columns (pixels).
+PATCH_SHAPE: Shape = (3, 16, 16)
+PATCHES = (
+    (0.16, "flat 0.0 0.0 0.0", 0.20, 12.0, 12.0),  # smooth
+    (0.10, "flat 0.5 0.5 0.5", 0.12, 16.0, 16.0),  # bright and smooth
+    (0.10, "flat -0.5 -0.5 -0.5", 0.12, 16.0, 16.0),  # dark and smooth
+    (0.10, "flat 0.3 0.0 -0.3", 0.14, 10.0, 10.0),  # warm
+    (0.10, "flat -0.3 0.0 0.3", 0.14, 10.0, 10.0),  # cool
+    (0.08, "edge 0.0 0.4", 0.12, 12.0, 12.0),  # dark left, bright right
+    (0.08, "edge 180.0 0.4", 0.12, 12.0, 12.0),
+    (0.08, "edge 90.0 0.4", 0.12, 12.0, 12.0),  # dark top, bright bottom
+    (0.08, "edge 270.0 0.4", 0.12, 12.0, 12.0),
+    (0.06, "flat 0.0 0.0 0.0", 0.18, 20.0, 2.0),  # vertical stripes
+    (0.06, "flat 0.0 0.0 0.0", 0.18, 2.0, 20.0),  # horizontal stripes
+)
+COLOUR = ((1.0, 0.85, 0.75), (0.85, 1.0, 0.85), (0.75, 0.85, 1.0))  # correlation of the channels
+
+# Two crossing arms and a round mode in the plane, shown as an image of one channel and two pixels.
+PLANE_SHAPE: Shape = (1, 1, 2)
+PLANE = (
+    (0.4, (-0.4, -0.2), ((0.06, 0.05), (0.05, 0.06))),
+    (0.4, (0.4, -0.2), ((0.06, -0.05), (-0.05, 0.06))),
+    (0.2, (0.0, 0.6), ((0.01, 0.0), (0.0, 0.01))),
+)
+
+
+@cache
+def patch_mixture() -> GaussianMixture:
+    """Eleven components over 16 x 16 x 3 patches: smooth, bright, dark, warm, cool, four edges, two textures."""
+    means = torch.stack([_patch_mean(text).flatten() for _, text, *_ in PATCHES])
+    covs = tuple(_patch_covariance(std, rows, cols) for *_, std, rows, cols in PATCHES)
+    return GaussianMixture(torch.tensor([p[0] for p in PATCHES], dtype=torch.float64), means, covs)
+
+
+@cache
+def planar_mixture() -> GaussianMixture:
+    """Three components in the plane, to plot."""
+    covs = tuple(Covariance.full(torch.tensor(c, dtype=torch.float64)) for *_, c in PLANE)
+    weights, means = ([p[i] for p in PLANE] for i in (0, 1))
+    return GaussianMixture(torch.tensor(weights).double(), torch.tensor(means).double(), covs)
+
+
+def recipe_hash(*recipe: object) -> str:
+    """SHA-256 of the parameters of a closed form."""
+    return hashlib.sha256(repr(recipe).encode()).hexdigest()
+
+
+def _patch_mean(text: str) -> Tensor:
+    kind, *numbers = text.split()
+    C, H, W = PATCH_SHAPE
+    if kind == "flat":
+        return torch.tensor([float(v) for v in numbers], dtype=torch.float64)[:, None, None].expand(C, H, W)
+    angle, height = math.radians(float(numbers[0])), float(numbers[1])
+    y, x = torch.meshgrid(*(torch.arange(s, dtype=torch.float64) - (s - 1) / 2 for s in (H, W)), indexing="ij")
+    return (height * torch.tanh((math.cos(angle) * x + math.sin(angle) * y) / 2)).expand(C, H, W)
+
+
+def _patch_covariance(std: float, rows: float, cols: float) -> Covariance:
+    """std^2 COLOUR (x) exp(-|i-j|/rows) (x) exp(-|i-j|/cols), from the eigenvectors of its small factors."""
+    _, H, W = PATCH_SHAPE
+    colour = torch.tensor(COLOUR, dtype=torch.float64)
+    factors = [torch.linalg.eigh(m) for m in (colour, _exponential(H, rows), _exponential(W, cols))]
+    values, basis = torch.ones(1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
+    for v, q in factors:
+        values, basis = torch.kron(values, v), torch.kron(basis, q)
+    return Covariance(basis, std**2 * values, 0.0, len(values))
+
+
+def _exponential(n: int, length: float) -> Tensor:
+    i = torch.arange(n, dtype=torch.float64)
+    return torch.exp(-(i[:, None] - i).abs() / length)
+
+
+def _choose(weights: Tensor, rng: Rng) -> Tensor:
+    """A component per row by inverse CDF: weights (B, K) -> (B,)."""
+    u = rng.rand(()).double()[:, None]
+    return (weights.cumsum(1) < u).sum(1).clamp(max=weights.shape[1] - 1)

@@ -1,0 +1,39 @@
+"""The five hooks. A plugin module implements those it needs with ``@hookimpl`` and returns classes."""
+
+from __future__ import annotations
+
+import pluggy
+
+from invbench.dataset import Dataset
+from invbench.metric import Metric
+from invbench.prior import PriorSource
+from invbench.solver import Solver
+from invbench.task import Task
+
+hookspec = pluggy.HookspecMarker("invbench")
+hookimpl = pluggy.HookimplMarker("invbench")
+
+
+@hookspec
+def invbench_register_solvers() -> list[type[Solver]]:  # type: ignore[empty-body]
+    """Return the Solver classes this plugin offers."""
+
+
+@hookspec
+def invbench_register_tasks() -> list[type[Task]]:  # type: ignore[empty-body]
+    """Return the Task classes this plugin offers."""
+
+
+@hookspec
+def invbench_register_datasets() -> list[type[Dataset]]:  # type: ignore[empty-body]
+    """Return the Dataset classes this plugin offers."""
+
+
+@hookspec
+def invbench_register_priors() -> list[type[PriorSource]]:  # type: ignore[empty-body]
+    """Return the PriorSource classes this plugin offers."""
+
+
+@hookspec
+def invbench_register_metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
+    """Return the Metric classes this plugin offers."""

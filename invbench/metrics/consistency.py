@@ -1,0 +1,34 @@
+"""Data consistency: does the reconstruction explain the measurement?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from invbench.hookspecs import hookimpl
+from invbench.metric import Measurement, Metric
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Consistency(Metric):
+    """Root mean square of (y - H x_hat) / std: 1 is what the truth has; below fits the noise, above misses the data.
+
+    The noise's true standard deviation is used also where the solver is not told. Not clipped.
+    """
+
+    name: ClassVar[str] = "consistency"
+    summary: ClassVar[str] = "data residual in units of the noise; 1 is right"
+    protocol: ClassVar[str] = "consistency/rms/true-std/float"
+    unit: ClassVar[str] = "sigma"
+    higher_is_better: ClassVar[None] = None
+
+    def __call__(self, x_hat: Tensor, measurement: Measurement) -> Tensor:
+        y = measurement.y.double()
+        residual = (y - measurement.A(x_hat.double())) / measurement.std
+        return residual.flatten(1).square().mean(1).sqrt()
+
+
+@hookimpl
+def invbench_register_metrics() -> list[type[Metric]]:
+    return [Consistency]

@@ -1,0 +1,210 @@
+"""Noise levels with a unit, and the noise models a task can have.
+
+Images live in [-1, 1] everywhere inside invbench. The literature states noise levels in two scales that
+differ by a factor of two, so a level is a :class:`Sigma` and never a bare number where a user writes one.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from invbench.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from invbench.rng import Rng
+
+UNITS = {"[-1,1]": 1.0, "[0,1]": 2.0}  # factor that turns the unit into [-1, 1]
+
+
+@dataclass(frozen=True)
+class Sigma:
+    """Standard deviation of noise together with the image range it refers to.
+
+    >>> Sigma(0.05, unit="[0,1]").pm1
+    0.1
+    """
+
+    value: float
+    unit: str
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise ConfigError(unknown("unit of a noise level", self.unit, UNITS))
+        if not (math.isfinite(self.value) and self.value >= 0):
+            raise ConfigError(f"a noise level must be finite and not negative; got {self.value:g}")
+
+    @property
+    def pm1(self) -> float:
+        """The level on images in [-1, 1]."""
+        return self.value * UNITS[self.unit]
+
+    @property
+    def both(self) -> str:
+        """The level in both units, for tables."""
+        return f"{self.pm1:g} on [-1,1] = {self.pm1 / 2:g} on [0,1]"
+
+    @classmethod
+    def parse(cls, text: str) -> Sigma:
+        """Read ``"0.05 [-1,1]"``; a number without its unit is refused."""
+        number, _, unit = str(text).strip().partition(" ")
+        value = _number(number, "a noise level")
+        if not unit.strip():
+            raise ConfigError(
+                f"noise level {text!r} has no unit; write '{number} [-1,1]' or '{number} [0,1]' "
+                "(the same number is twice as much noise in the second)"
+            )
+        return cls(value, unit.replace(" ", ""))
+
+    def __str__(self) -> str:
+        return f"{self.value:g} {self.unit}"
+
+
+class Noise(ABC):
+    """How a clean measurement becomes a noisy one. Written and stored as text, e.g. ``gaussian 0.05 [-1,1]``."""
+
+    kind: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def sigma_y(self) -> float | None:
+        """Gaussian level on [-1, 1] that a solver may be told; None where the experiment hides it."""
+
+    @abstractmethod
+    def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
+        """Draw y given H x: (B, *y_shape) -> y and its true standard deviation (broadcastable to y)."""
+
+    @classmethod
+    @abstractmethod
+    def from_text(cls, arguments: str) -> Noise:
+        """Read the text after the kind."""
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """One phrase for tables and captions."""
+
+
+@dataclass(frozen=True)
+class GaussianNoise(Noise):
+    """y = H x + sigma n, n standard normal."""
+
+    kind: ClassVar[str] = "gaussian"
+    sigma: Sigma
+
+    @property
+    def sigma_y(self) -> float:
+        return self.sigma.pm1
+
+    def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
+        std = clean.new_full((len(clean),) + (1,) * (clean.ndim - 1), self.sigma.pm1)
+        return clean + std * rng.randn_like(clean), std
+
+    @classmethod
+    def from_text(cls, arguments: str) -> GaussianNoise:
+        return cls(Sigma.parse(arguments))
+
+    @property
+    def label(self) -> str:
+        return f"Gaussian noise, sigma {self.sigma.both}"
+
+    def __str__(self) -> str:
+        return f"gaussian {self.sigma}"
+
+
+@dataclass(frozen=True)
+class UniformSigma(Noise):
+    """Gaussian noise whose level is drawn uniformly per image and hidden from the solver (DAVI, Table 3)."""
+
+    kind: ClassVar[str] = "uniform"
+    low: Sigma
+    high: Sigma
+
+    def __post_init__(self) -> None:
+        if self.low.pm1 > self.high.pm1:
+            raise ConfigError(f"uniform noise needs low <= high; got {self.low} and {self.high}")
+
+    @property
+    def sigma_y(self) -> None:
+        return None
+
+    def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
+        share = rng.rand(()).to(clean)
+        std = self.low.pm1 + (self.high.pm1 - self.low.pm1) * share
+        std = std.reshape((-1,) + (1,) * (clean.ndim - 1))
+        return clean + std * rng.randn_like(clean), std
+
+    @classmethod
+    def from_text(cls, arguments: str) -> UniformSigma:
+        levels, _, unit = arguments.strip().partition(" ")
+        low, dots, high = levels.partition("..")
+        if not dots:
+            raise ConfigError(f"uniform noise is written 'uniform 0.01..0.1 [-1,1]'; got {arguments!r}")
+        return cls(Sigma.parse(f"{low} {unit}"), Sigma.parse(f"{high} {unit}"))
+
+    @property
+    def label(self) -> str:
+        return f"Gaussian noise, sigma uniform in {self.low.pm1:g}..{self.high.pm1:g} on [-1,1], hidden"
+
+    def __str__(self) -> str:
+        return f"uniform {self.low.value:g}..{self.high.value:g} {self.low.unit}"
+
+
+@dataclass(frozen=True)
+class PoissonNoise(Noise):
+    """Photon noise: u = clip((Hx + 1)/2, 0, 1), counts Poisson(255 rate u), y mapped back and clipped (DPS)."""
+
+    kind: ClassVar[str] = "poisson"
+    rate: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.rate) and self.rate > 0):
+            raise ConfigError(f"Poisson noise needs a positive rate; got {self.rate:g}")
+
+    @property
+    def sigma_y(self) -> None:
+        return None
+
+    def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
+        photons = 255 * self.rate * ((clean + 1) / 2).clamp(0, 1)
+        y01 = rng.poisson(photons) / (255 * self.rate)
+        std = 2 * photons.clamp(min=1).sqrt() / (255 * self.rate)  # at least that of one photon
+        return (2 * y01 - 1).clamp(-1, 1), std
+
+    @classmethod
+    def from_text(cls, arguments: str) -> PoissonNoise:
+        return cls(_number(arguments, "the rate of Poisson noise"))
+
+    @property
+    def label(self) -> str:
+        return f"Poisson noise, rate {self.rate:g}"
+
+    def __str__(self) -> str:
+        return f"poisson {self.rate:g}"
+
+
+def parse_noise(text: str) -> Noise:
+    """Read a noise model.
+
+    >>> parse_noise("gaussian 0.05 [0,1]").sigma_y
+    0.1
+    >>> str(parse_noise("uniform 0.01..0.1 [-1,1]"))
+    'uniform 0.01..0.1 [-1,1]'
+    """
+    kinds: dict[str, type[Noise]] = {c.kind: c for c in (GaussianNoise, UniformSigma, PoissonNoise)}
+    kind, _, arguments = str(text).strip().partition(" ")
+    if kind not in kinds:
+        usage = "write 'gaussian 0.05 [-1,1]', 'uniform 0.01..0.1 [-1,1]' or 'poisson 1.0'"
+        raise ConfigError(f"{unknown('noise model', kind, kinds)}; {usage}")
+    return kinds[kind].from_text(arguments)
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(f"{what} must be a number; got {text!r}") from None

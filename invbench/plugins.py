@@ -1,0 +1,168 @@
+"""Discovery: entry points of the group ``invbench``, ours and everybody's, loaded one at a time.
+
+A plugin that fails to import, misspells a hook or duplicates a name becomes a row with its reason, and an
+error only when it is asked for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from invbench import hookspecs
+from invbench.dataset import Benchmark, Dataset
+from invbench.errors import PluginError, unknown
+from invbench.metric import Metric
+from invbench.prior import PriorSource
+from invbench.solver import Solver
+from invbench.task import Task
+
+GROUP = "invbench"
+KINDS: dict[str, type] = {
+    "solver": Solver,
+    "task": Task,
+    "dataset": Dataset,
+    "prior": PriorSource,
+    "metric": Metric,
+}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A class that can be used, and the distribution it came with."""
+
+    kind: str
+    name: str
+    cls: type[Any]
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Broken:
+    """An entry point or a name that cannot be used, and why."""
+
+    kind: str
+    name: str
+    distribution: str
+    reason: str
+
+
+@dataclass
+class Catalog:
+    """Plugins by kind and name, and what could not be loaded."""
+
+    plugins: dict[str, dict[str, Plugin]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    broken: list[Broken] = field(default_factory=list)
+
+    def get(self, kind: str, name: str) -> type[Any]:
+        """The class of that name. Raises PluginError: unknown (with suggestions), or broken (with the reason)."""
+        return self.plugin(kind, name).cls
+
+    def plugin(self, kind: str, name: str) -> Plugin:
+        """Like ``get``, with where the class came from."""
+        if name in self.plugins[kind]:
+            return self.plugins[kind][name]
+        for b in self.broken:
+            if b.name == name and b.kind in (kind, "entry point"):
+                raise PluginError(f"{kind} {name!r} of {b.distribution} cannot be used: {b.reason}")
+        message = unknown(kind, name, self.plugins[kind])
+        failed = [f"{b.name} ({b.distribution})" for b in self.broken]
+        if failed:
+            message += f". Not loaded: {', '.join(failed)}; see 'invbench list'"
+        raise PluginError(message)
+
+    @property
+    def benchmarks(self) -> dict[str, Benchmark]:
+        """The presets that datasets bring."""
+        found = (p.cls.benchmark for p in self.plugins["dataset"].values())
+        return {b.name: b for b in found if b is not None}
+
+    def benchmark(self, name: str) -> Benchmark:
+        """The preset of that name. Raises PluginError with suggestions."""
+        if name not in self.benchmarks:
+            raise PluginError(unknown("benchmark", name, self.benchmarks))
+        return self.benchmarks[name]
+
+
+def load_catalog() -> Catalog:
+    """Every installed plugin."""
+    return build_catalog(entry_points(group=GROUP))
+
+
+def build_catalog(found: Iterable[EntryPoint]) -> Catalog:
+    """Load entry points one at a time into a catalog."""
+    catalog, manager = Catalog(), make_plugin_manager()
+    by_name: dict[str, list[EntryPoint]] = defaultdict(list)
+    for entry_point in found:
+        by_name[entry_point.name].append(entry_point)
+
+    offers: dict[tuple[str, str], list[Plugin]] = defaultdict(list)
+    for name, offered in sorted(by_name.items()):
+        if len(offered) > 1:
+            both = " and ".join(sorted(_distribution(e)[0] for e in offered))
+            reason = f"entry point {name!r} is offered by {both}; uninstall one"
+            catalog.broken.append(Broken("entry point", name, both, reason))
+            continue
+        try:
+            for plugin in _load(manager, offered[0]):
+                offers[plugin.kind, plugin.name].append(plugin)
+        except Exception as error:  # a plugin may fail in any way; it must not take the others down
+            reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+            catalog.broken.append(Broken("entry point", name, _distribution(offered[0])[0], reason))
+
+    for (kind, name), plugins in offers.items():
+        if len(plugins) == 1:
+            catalog.plugins[kind][name] = plugins[0]
+        else:
+            both = " and ".join(sorted(f"{p.distribution} ({p.cls.__module__})" for p in plugins))
+            catalog.broken.append(Broken(kind, name, both, "the name is offered twice; uninstall one"))
+    return catalog
+
+
+def make_plugin_manager() -> pluggy.PluginManager:
+    """A manager that knows our hooks and no plugin."""
+    manager = pluggy.PluginManager("invbench")
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def _load(manager: pluggy.PluginManager, entry_point: EntryPoint) -> list[Plugin]:
+    module = entry_point.load()
+    manager.register(module, entry_point.name)
+    try:
+        manager.check_pending()  # a misspelt hook is an error
+        found = []
+        for kind, interface in KINDS.items():
+            hook = getattr(module, f"invbench_register_{kind}s", None)
+            for cls in hook() if hook else []:
+                _check(cls, kind, interface)
+                found.append(Plugin(kind, cls.name, cls, *_distribution(entry_point)))
+        return found
+    except Exception:
+        manager.unregister(module)
+        raise
+
+
+def _check(cls: Any, kind: str, interface: type) -> None:
+    if not (inspect.isclass(cls) and issubclass(cls, interface)):
+        raise PluginError(f"expected a subclass of invbench.{interface.__name__} for a {kind}; got {cls!r}")
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(cls.__abstractmethods__))
+        raise PluginError(f"{kind} {cls.__name__} does not define: {missing}")
+    if not isinstance(getattr(cls, "name", None), str):
+        raise PluginError(f"{kind} {cls.__name__} needs a class attribute 'name'")
+    if kind != "metric" and not dataclasses.is_dataclass(cls):
+        raise PluginError(f"{kind} {cls.__name__} must be a frozen dataclass: its fields are its options")
+
+
+def _distribution(entry_point: EntryPoint) -> tuple[str, str]:
+    dist = entry_point.dist
+    return (dist.name, dist.version) if dist else ("(no distribution)", "0")

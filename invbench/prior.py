@@ -1,0 +1,91 @@
+"""Diffusion priors: one noise-prediction network (or closed form) that all solvers share."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, TypeVar, final
+
+from invbench.artifacts import Artifact
+from invbench.errors import UnsupportedProblem
+from invbench.operator import Shape
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from invbench.measure import Meter
+
+AnyPrior = TypeVar("AnyPrior", bound="Prior")
+
+
+class Prior(ABC):
+    """x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps, t = 0..T-1, on images in [-1, 1].
+
+    Attributes: ``x_shape`` (C, H, W); ``abar`` float64 (T,), the cumulative product of 1 - beta on the CPU.
+    A time step is an int shared by the batch (fast) or an int64 tensor (B,).
+    """
+
+    x_shape: Shape
+    abar: Tensor
+    meter: Meter | None = None
+
+    @abstractmethod
+    def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, Tensor | None]:
+        """Noise prediction and, where learned, the variance interpolation v in [-1, 1]; both (B, C, H, W)."""
+
+    @final
+    def eps(self, x_t: Tensor, t: int | Tensor) -> Tensor:
+        """Predicted noise: (B, C, H, W) -> (B, C, H, W). One network evaluation per row."""
+        return self.eps_and_v(x_t, t)[0]
+
+    @final
+    def x0(self, x_t: Tensor, t: int | Tensor) -> Tensor:
+        """Tweedie's estimate of x_0, not clipped."""
+        return self.to_x0(x_t, self.eps(x_t, t), t)
+
+    @final
+    def to_x0(self, x_t: Tensor, eps: Tensor, t: int | Tensor) -> Tensor:
+        """x_0 that ``x_t`` and ``eps`` imply; no network evaluation."""
+        abar = self.alpha_bar(t) if isinstance(t, int) else self.abar.to(x_t)[t][:, None, None, None]
+        return (x_t - (1 - abar) ** 0.5 * eps) / abar**0.5
+
+    @final
+    def alpha_bar(self, t: int) -> float:
+        """abar_t, with abar_{-1} = 1: the step after index 0 is the clean image."""
+        return 1.0 if t == -1 else float(self.abar[t])
+
+    @final
+    def metered(self: AnyPrior, meter: Meter) -> AnyPrior:
+        """The same prior, reporting its evaluations and their time to ``meter``."""
+        counted = copy.copy(self)
+        counted.meter = meter
+        return counted
+
+    @final
+    def eps_and_v(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, Tensor | None]:
+        """Predicted noise and, where learned, the variance interpolation v in [-1, 1]; one evaluation per row."""
+        if tuple(x_t.shape[1:]) != tuple(self.x_shape):
+            raise UnsupportedProblem(f"prior: expected x_t of shape (B, *{self.x_shape}); got {tuple(x_t.shape)}")
+        if self.meter is None:
+            return self._predict(x_t, t)
+        with self.meter.evaluation(x_t):
+            eps, v = self._predict(x_t, t)
+        self.meter.watch_backward(eps)
+        return eps, v
+
+
+class PriorSource(ABC):
+    """Where a named prior comes from. Subclasses are frozen dataclasses: their fields are its options."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str] = ""
+    artifact: ClassVar[Artifact | None] = None
+
+    @abstractmethod
+    def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
+        """Build the prior for images of this shape. Raises DataError where weights are absent or damaged."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """SHA-256 of what determines the prior (weights file, or the parameters of a closed form)."""

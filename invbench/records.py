@@ -1,0 +1,193 @@
+"""The results store: a folder per cell, written so that nothing computed is ever lost.
+
+::
+
+    <out>/<benchmark>/<task>/<solver>-<cell>[.shard-i-of-k]/
+        run.json         configuration, versions, hashes, cost, status
+        records.jsonl    one number a row, flushed per image
+        images/*.safetensors   the float reconstructions, (samples, C, H, W)
+
+This module is free of torch, so that tables can be built anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from invbench.errors import StoreError
+
+FORMAT = 1
+MEAN = -1  # ``sample`` of rows that score the mean of several samples
+LAST = "nfe_backward"  # the last row written for a sample: with it, the sample is complete
+
+
+@dataclass(frozen=True)
+class Record:
+    """One number."""
+
+    cell: str
+    image: str
+    sample: int
+    metric: str
+    protocol: str
+    value: float
+    unit: str
+    y_sha256: str
+
+
+class CellStore:
+    """One cell's folder, for one writer at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rows = folder / "records.jsonl"
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the folder's lock. Raises StoreError where another process has it, or nothing can be written."""
+        import filelock
+
+        try:
+            (self.folder / "images").mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.folder / ".lock")
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            raise StoreError(
+                f"another process is running this cell ({self.folder}); wait for it, or choose another out=FOLDER"
+            ) from None
+        except OSError as error:
+            raise _cannot_write(self.folder, error) from None
+        try:
+            self._mend()
+            yield
+        except OSError as error:
+            raise _cannot_write(self.folder, error) from error
+        finally:
+            lock.release()
+
+    def append(self, image: str, x_hat: Any, rows: Iterable[Record]) -> None:
+        """Keep the reconstructions (samples, C, H, W) of an image, then its rows; both survive a kill at once."""
+        from safetensors.torch import save
+
+        _write_atomic(self.image_path(image), save({"x_hat": x_hat.contiguous()}))
+        text = "".join(json.dumps(asdict(row)) + "\n" for row in rows)
+        with self.rows.open("a", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def write_run(self, run: dict[str, Any]) -> None:
+        """Replace ``run.json``."""
+        _write_atomic(self.folder / "run.json", (json.dumps(run, indent=2) + "\n").encode())
+
+    def read_run(self) -> dict[str, Any] | None:
+        """``run.json``, if there is one."""
+        path = self.folder / "run.json"
+        return _read_run(path) if path.is_file() else None
+
+    def done(self, samples: int) -> set[str]:
+        """Images whose reconstructions and rows are complete."""
+        finished = {r["image"] for r in read_rows(self.rows)[0] if r["metric"] == LAST and r["sample"] == samples - 1}
+        return {image for image in finished if self.image_path(image).is_file()}
+
+    def image_path(self, image: str) -> Path:
+        """Where the reconstructions of an image are kept."""
+        return self.folder / "images" / f"{quote(image, safe='')}.safetensors"
+
+    def _mend(self) -> None:
+        """Move a half-written last line aside, so that the next row starts on its own line."""
+        if not self.rows.is_file():
+            return
+        whole, newline, tail = self.rows.read_bytes().rpartition(b"\n")
+        if tail:
+            with (self.folder / "records.damaged").open("ab") as aside:
+                aside.write(tail + b"\n")
+            _write_atomic(self.rows, whole + newline)
+
+
+def cell_folders(out: Path) -> list[Path]:
+    """Every cell below ``out``."""
+    return sorted(path.parent for path in out.glob("*/*/*/run.json"))
+
+
+def read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """The rows of a ``records.jsonl`` and the number of lines that could not be read."""
+    rows, damaged = [], 0
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                damaged += 1
+    return rows, damaged
+
+
+@dataclass(frozen=True)
+class LoadedCell:
+    """A cell as read back: shards and all, one row per (image, sample, metric)."""
+
+    id: str
+    run: dict[str, Any]
+    rows: list[dict[str, Any]]
+    folders: tuple[Path, ...]
+    damaged: int
+
+    def image_path(self, image: str) -> Path | None:
+        """The reconstructions of an image, in whichever shard holds them."""
+        paths = (CellStore(folder).image_path(image) for folder in self.folders)
+        return next((path for path in paths if path.is_file()), None)
+
+
+def load_cells(out: Path, **wanted: str) -> list[LoadedCell]:
+    """Cells below ``out`` whose benchmark, task, solver, dataset, prior or seed are the wanted ones."""
+    by_id: dict[str, list[Path]] = {}
+    for folder in cell_folders(out):
+        run = _read_run(folder / "run.json")
+        config = run["config"]
+        names = {key: config[key]["name"] for key in ("benchmark", "task", "solver", "dataset", "prior")}
+        names["seed"] = str(config["seed"])
+        if all(names[key] == value for key, value in wanted.items()):
+            by_id.setdefault(run["cell"], []).append(folder)
+    return [_load_cell(cell, folders) for cell, folders in by_id.items()]
+
+
+def _load_cell(cell: str, folders: list[Path]) -> LoadedCell:
+    merged, damaged = {}, 0
+    for folder in folders:
+        rows, bad = read_rows(folder / "records.jsonl")
+        damaged += bad
+        merged.update({(r["image"], r["sample"], r["metric"], r["protocol"]): r for r in rows})
+    return LoadedCell(cell, _read_run(folders[0] / "run.json"), list(merged.values()), tuple(folders), damaged)
+
+
+def _read_run(path: Path) -> dict[str, Any]:
+    try:
+        run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise StoreError(f"{path} cannot be read ({error}); delete its folder and run the cell again") from None
+    if run.get("format") != FORMAT:
+        raise StoreError(f"{path} has format {run.get('format')}, this invbench reads {FORMAT}; choose another out=FOLDER")
+    return run
+
+
+def _write_atomic(path: Path, data: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def _cannot_write(folder: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"cannot write to {folder}: {error.strerror or error}. What was computed before is kept; "
+        "free space or permissions, or choose another out=FOLDER, then run the same command to go on"
+    )

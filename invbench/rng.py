@@ -1,0 +1,94 @@
+"""The only place where random generators are made.
+
+One generator per image, keyed by hashing named axes. A draw therefore depends on what it is for, and never on
+batch size, order, shard, device or resumption.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+def seed_of(**axes: str | int) -> int:
+    """63-bit seed from named axes; the order in which they are written does not matter.
+
+    >>> seed_of(seed=0, image="a") == seed_of(image="a", seed=0) != seed_of(seed=1, image="a")
+    True
+    """
+    text = json.dumps(axes, sort_keys=True, separators=(",", ":"))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+@dataclass(frozen=True)
+class Rng:
+    """A batch of generators, one per row of the tensors it draws. Draws are made on the CPU."""
+
+    generators: tuple[torch.Generator, ...]
+
+    @classmethod
+    def for_images(cls, images: Sequence[str], **axes: str | int) -> Rng:
+        """One generator for each image id, keyed by the id and the other axes."""
+        return cls(tuple(_generator(seed_of(image=image, **axes)) for image in images))
+
+    @classmethod
+    def single(cls, **axes: str | int) -> Rng:
+        """One generator, for draws that all images share (masks, kernels, permutations)."""
+        return cls((_generator(seed_of(**axes)),))
+
+    def randn_like(self, x: Tensor) -> Tensor:
+        """Standard normal (B, ...) in the shape, dtype and on the device of ``x``; B generators."""
+        if len(x) != len(self.generators):
+            raise ValueError(f"rng has {len(self.generators)} generators; x has {len(x)} rows")
+        return self.randn(tuple(x.shape[1:])).to(device=x.device, dtype=x.dtype)
+
+    def randn(self, shape: tuple[int, ...]) -> Tensor:
+        """Standard normal float32 (B, *shape)."""
+        out = self._empty(shape)
+        for row, g in zip(out, self.generators, strict=True):
+            row.normal_(generator=g)
+        return out
+
+    def rand(self, shape: tuple[int, ...]) -> Tensor:
+        """Uniform float32 on [0, 1), (B, *shape)."""
+        out = self._empty(shape)
+        for row, g in zip(out, self.generators, strict=True):
+            row.uniform_(generator=g)
+        return out
+
+    def integers(self, high: int, shape: tuple[int, ...]) -> Tensor:
+        """Uniform int64 in 0..high-1, (B, *shape)."""
+        import torch
+
+        return torch.stack([torch.randint(high, shape, generator=g) for g in self.generators])
+
+    def permutation(self, n: int) -> Tensor:
+        """Random permutations of 0..n-1, int64 (B, n)."""
+        import torch
+
+        return torch.stack([torch.randperm(n, generator=g) for g in self.generators])
+
+    def poisson(self, rate: Tensor) -> Tensor:
+        """Poisson counts of mean ``rate`` (B, ...), drawn on the CPU."""
+        import torch
+
+        rows = zip(rate.cpu(), self.generators, strict=True)
+        return torch.stack([torch.poisson(row, generator=g) for row, g in rows]).to(rate.device)
+
+    def _empty(self, shape: tuple[int, ...]) -> Tensor:
+        import torch
+
+        return torch.empty((len(self.generators), *shape))
+
+
+def _generator(seed: int) -> torch.Generator:
+    import torch
+
+    return torch.Generator().manual_seed(seed)

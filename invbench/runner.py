@@ -1,0 +1,318 @@
+"""One cell, from its configuration to its records."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invbench.bank import MeasurementBank
+from invbench.dataset import Benchmark, Dataset
+from invbench.errors import InvbenchError, SolverError
+from invbench.measure import Meter, peak_bytes, synchronize
+from invbench.metric import Measurement, Metric
+from invbench.prior import Prior, PriorSource
+from invbench.records import FORMAT, MEAN, CellStore, Record
+from invbench.solver import Problem, Solver
+from invbench.task import Task
+
+OnProgress = Callable[[int, int], None]  # images done, images in all
+COSTS = (("seconds", "s"), ("nfe_forward", ""), ("nfe_backward", ""))  # LAST of records.py is the last one
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A solver on a task of a benchmark with one seed: everything that determines its numbers."""
+
+    benchmark: Benchmark
+    task: Task
+    dataset: Dataset
+    source: PriorSource
+    solver: Solver
+    seed: int = 0
+    samples: int = 1
+    plugins: tuple[tuple[str, str], ...] = ()  # distributions and versions the parts came with
+
+    def config(self) -> dict[str, Any]:
+        """Plain data, complete: two cells with equal configurations are the same cell."""
+        prior = {k: v for k, v in _named(self.source).items() if k != "weights"}  # the hash says which weights
+        return {
+            "benchmark": {"name": self.benchmark.name, "version": self.benchmark.version},
+            "task": _named(self.task),
+            "dataset": _named(self.dataset),
+            "prior": {**prior, "sha256": self.source.fingerprint()},
+            "solver": _named(self.solver),
+            "seed": self.seed,
+            "samples": self.samples,
+            "plugins": dict(self.plugins),
+        }
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a cell is run; nothing here changes its numbers."""
+
+    out: Path
+    n: int
+    batch_size: int = 16
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    shard: tuple[int, int] = (0, 1)
+    overwrite: bool = False
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell."""
+
+    status: str  # "complete", "skipped" or "failed"
+    cell: str
+    solver: str
+    folder: Path
+    images: int
+    reason: str = ""
+
+
+def run_cell(
+    cell: Cell, metrics: Sequence[Metric], options: Options, on_progress: OnProgress | None = None
+) -> Outcome:
+    """Run what is missing of a cell. A fault of solver or data is recorded in the cell and returned.
+
+    Raises StoreError where the folder cannot be used, and ConfigError where task and images do not fit.
+    """
+    bank = MeasurementBank.open(cell.benchmark, cell.dataset, cell.task, cell.seed)
+    images = list(cell.dataset.ids())[: options.n]
+    config = cell.config()
+    cell_id = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
+    i, k = options.shard
+    whole = options.out / cell.benchmark.name / cell.task.name / f"{cell.solver.name}-{cell_id}"
+    store = CellStore(whole if k == 1 else whole.with_name(f"{whole.name}.shard-{i}-of-{k}"))
+
+    with store.writing():
+        if options.overwrite:
+            store.rows.unlink(missing_ok=True)
+        run = _new_run(cell_id, config, options, earlier=store.read_run())
+        store.write_run(run)
+        worker = _Worker(cell, metrics, options, bank, store, run, on_progress or (lambda done, total: None))
+        try:
+            reason = worker.run_missing(_chunks(images, options.batch_size, options.shard), _done(whole, cell.samples))
+            status = "complete" if reason is None else "skipped"
+        except OSError:  # the disk, not the solver
+            raise
+        except KeyboardInterrupt:
+            run["status"] = "interrupted"
+            store.write_run(run)
+            raise
+        except Exception as error:
+            status, reason = "failed", str(error) if isinstance(error, InvbenchError) else repr(error)
+            run["traceback"] = traceback.format_exc()
+        run.update(status=status, reason=reason, finished=_now())
+        store.write_run(run)
+    return Outcome(status, cell_id, cell.solver.name, store.folder, run["images"], reason or "")
+
+
+@dataclass
+class _Worker:
+    """The parts of a running cell; ``run`` is the content of run.json, kept up to date."""
+
+    cell: Cell
+    metrics: Sequence[Metric]
+    options: Options
+    bank: MeasurementBank
+    store: CellStore
+    run: dict[str, Any]
+    on_progress: OnProgress
+
+    def run_missing(self, chunks: list[list[str]], done: set[str]) -> str | None:
+        """Solve the chunks that hold a missing image; returns why the solver does not apply, if it does not."""
+        cell, device = self.cell, self.options.device
+        task = cell.task
+        problem = Problem(self.bank.A.to(device), task.noise_model.sigma_y, task.name, cell.dataset.name)
+        if reason := declared_mismatch(cell.solver, problem):
+            return reason
+        total = sum(map(len, chunks))
+        self.run["images"] = sum(image in done for chunk in chunks for image in chunk)
+        self.on_progress(self.run["images"], total)
+        todo = [chunk for chunk in chunks if not done.issuperset(chunk)]
+        if not todo:
+            return None
+
+        prior = cell.source.load(cell.dataset.x_shape, device)
+        if reason := cell.solver.skip(problem, prior):
+            return reason
+        begin = time.perf_counter()
+        state = cell.solver.prepare(problem, prior)
+        self.run["cost"]["prepare_seconds"] += time.perf_counter() - begin
+        with torch.inference_mode():  # first-call costs of the network are not the solver's
+            prior.eps(torch.zeros(len(todo[0]), *cell.dataset.x_shape, device=device), 0)
+        for chunk in todo:
+            # A chunk is solved whole, also where a kill left it half done: batches, and with them the last
+            # bits of a reconstruction, are those of an uninterrupted run.
+            self._run_chunk(chunk, done, problem, prior, state)
+            self.on_progress(self.run["images"], total)
+        return None
+
+    def _run_chunk(self, chunk: list[str], done: set[str], problem: Problem, prior: Prior, state: Any) -> None:
+        measured = self.bank.measure(chunk)
+        solved = [self._solve(measured, sample, problem, prior, state) for sample in range(self.cell.samples)]
+        samples = torch.stack([x_hat for x_hat, _ in solved], dim=1)  # (B, samples, C, H, W)
+        finite = samples.isfinite().flatten(1).all(1).tolist()
+        rows = self._score(samples, [costs for _, costs in solved], measured)
+        for b, image in enumerate(chunk):
+            if finite[b] and image not in done:
+                self.store.append(image, samples[b], rows[b])
+                self.run["images"] += 1
+        self.run["cost"]["peak_bytes"] = max(self.run["cost"]["peak_bytes"], peak_bytes(self.options.device))
+        self.store.write_run(self.run)
+        bad = [image for image, good in zip(chunk, finite, strict=True) if not good]
+        if bad:
+            raise SolverError(
+                f"{self.cell.solver.name} returned values that are not finite for {len(bad)} of {len(chunk)} images "
+                f"({', '.join(bad[:3])}); the other images are kept"
+            )
+
+    def _solve(
+        self, measured: Measurement, sample: int, problem: Problem, prior: Prior, state: Any
+    ) -> tuple[Tensor, tuple[float, ...]]:
+        """One timed draw for a batch, and its cost per image in the order of COSTS."""
+        solver, device = self.cell.solver, self.options.device
+        rng = self.bank.rng(measured.images, solver.name, sample)
+        y, meter = measured.y.to(device), Meter()
+        with torch.inference_mode(not solver.needs_grad):
+            synchronize(device)
+            begin = time.perf_counter()
+            x_hat = solver.solve(y, problem, prior.metered(meter), state, rng)
+            synchronize(device)
+            seconds = time.perf_counter() - begin
+        if tuple(x_hat.shape) != tuple(measured.x.shape):
+            expected, got = tuple(measured.x.shape), tuple(x_hat.shape)
+            raise SolverError(f"{solver.name} returned a tensor of shape {got}; expected {expected}")
+        B, cost = len(y), self.run["cost"]
+        cost["solve_seconds"] += seconds
+        cost["network_seconds"] += meter.network.seconds
+        cost["nfe_forward"] += meter.forward
+        cost["nfe_backward"] += meter.backward
+        return x_hat.detach().float().cpu(), (seconds / B, meter.forward / B, meter.backward / B)
+
+    def _score(
+        self, samples: Tensor, costs: list[tuple[float, ...]], measured: Measurement
+    ) -> list[list[Record]]:
+        """Rows of each image: metrics and costs of every sample, and of their mean where there are several."""
+        estimates = [(s, samples[:, s], costs[s]) for s in range(self.cell.samples)]
+        if self.cell.samples > 1:  # first, so that the last row of an image is its last sample's
+            estimates.insert(0, (MEAN, samples.mean(1), tuple(map(sum, zip(*costs, strict=True)))))
+        x_shape = self.cell.dataset.x_shape
+        usable = [m for m in self.metrics if m.unavailable(x_shape) is None]
+        rows: list[list[Record]] = [[] for _ in measured.images]
+        for sample, x_hat, cost in estimates:
+            columns = [(m.name, m.protocol, m(x_hat, measured).tolist(), m.unit) for m in usable]
+            columns += [(name, name, [c] * len(x_hat), unit) for (name, unit), c in zip(COSTS, cost, strict=True)]
+            for name, protocol, values, unit in columns:
+                for b, (image, digest) in enumerate(zip(measured.images, measured.sha256, strict=True)):
+                    row = Record(self.run["cell"], image, sample, name, protocol, values[b], unit, digest)
+                    rows[b].append(row)
+        return rows
+
+
+def declared_mismatch(solver: Solver, problem: Problem) -> str | None:
+    """Why the solver's declarations rule the problem out; None if they do not."""
+    A, needed = problem.A, solver.operator_type
+    if not isinstance(A, needed):
+        return (
+            f"{solver.name} needs an operator of type {needed.__name__}; task {problem.task!r} gives "
+            f"{type(A).__name__}, which is none. Choose another task or solver"
+        )
+    if solver.needs_sigma and problem.sigma_y is None:
+        return f"{solver.name} needs the noise level; task {problem.task!r} hides it. Choose another noise or solver"
+    return None
+
+
+def _named(plugin: Any) -> dict[str, Any]:
+    return {"name": plugin.name, **asdict(plugin)}
+
+
+def _chunks(images: Sequence[str], size: int, shard: tuple[int, int]) -> list[list[str]]:
+    """Batches at fixed positions of the list; a shard takes every k-th of them, so batches never depend on it."""
+    i, k = shard
+    chunks = [list(images[start : start + size]) for start in range(0, len(images), size)]
+    return chunks[i::k]
+
+
+def _done(whole: Path, samples: int) -> set[str]:
+    """Images that are complete in the cell's folder or in any of its shards'."""
+    folders = [whole, *whole.parent.glob(f"{whole.name}.shard-*")]
+    return set().union(*(CellStore(folder).done(samples) for folder in folders))
+
+
+def _new_run(cell_id: str, config: dict[str, Any], options: Options, earlier: dict[str, Any] | None) -> dict[str, Any]:
+    """Content of run.json at the start; the cost of earlier sessions is carried on."""
+    no_cost: dict[str, float] = {
+        "solve_seconds": 0.0,
+        "network_seconds": 0.0,
+        "prepare_seconds": 0.0,
+        "nfe_forward": 0,
+        "nfe_backward": 0,
+        "peak_bytes": 0,
+    }
+    kept = earlier if earlier and not options.overwrite else {}
+    return {
+        "format": FORMAT,
+        "cell": cell_id,
+        "status": "running",
+        "reason": None,
+        "config": config,
+        "command": options.command,
+        "batch_size": options.batch_size,
+        "n": options.n,
+        "shard": list(options.shard),
+        "started": kept.get("started", _now()),
+        "finished": None,
+        "images": kept.get("images", 0),
+        "cost": kept.get("cost", no_cost),
+        "environment": _environment(options.device),
+    }
+
+
+def _environment(device: torch.device) -> dict[str, Any]:
+    commit, dirty = _commit()
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})",
+        "threads": torch.get_num_threads(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in ("torch", "numpy", "pillow", "scikit-image")},
+        "commit": commit,
+        "dirty": dirty,
+    }
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    """Commit of the source tree this package is run from, and whether it was changed; None outside a checkout."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None, None
+    commands = (["rev-parse", "HEAD"], ["status", "--porcelain"])
+    try:
+        commit, status = (
+            subprocess.run(["git", "-C", str(root), *c], capture_output=True, text=True, check=True, timeout=10).stdout
+            for c in commands
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    return commit.strip(), bool(status.strip())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

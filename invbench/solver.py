@@ -1,0 +1,94 @@
+"""Solvers: y, the problem and a prior in; a reconstruction out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from invbench.operator import Operator, Shape
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from invbench.dataset import Dataset
+    from invbench.prior import Prior
+    from invbench.rng import Rng
+    from invbench.task import Task
+
+OnStep = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a solver may know of y = A(x) + noise. The ground truth is not in it."""
+
+    A: Operator
+    sigma_y: float | None  # Gaussian level on [-1, 1]; None where the experiment hides it
+    task: str
+    dataset: str
+
+    @property
+    def x_shape(self) -> Shape:
+        """(C, H, W) of the image to restore."""
+        return self.A.x_shape
+
+    @property
+    def sigma(self) -> float:
+        """``sigma_y`` for solvers that declare ``needs_sigma``; the runner gives them no other problem."""
+        assert self.sigma_y is not None, "a solver that reads sigma must declare needs_sigma"
+        return self.sigma_y
+
+
+class Solver(ABC):
+    """A reconstruction method. Subclasses are frozen dataclasses whose fields are the hyper-parameters.
+
+    Class attributes declare what the method needs; the runner skips other problems with a reason.
+
+    - ``operator_type``: Operator (differentiable), LinearOperator or SVDOperator
+    - ``needs_sigma``: reads ``problem.sigma``
+    - ``needs_grad``: differentiates through the prior (else the runner turns gradients off)
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str] = ""
+    paper: ClassVar[str] = ""
+    bibtex: ClassVar[str] = ""
+    operator_type: ClassVar[type[Operator]] = Operator
+    needs_sigma: ClassVar[bool] = False
+    needs_grad: ClassVar[bool] = False
+
+    def skip(self, problem: Problem, prior: Prior) -> str | None:
+        """Why this problem cannot be solved, beyond what the class attributes declare; None if it can."""
+        del problem, prior
+        return None
+
+    def prepare(self, problem: Problem, prior: Prior) -> Any:
+        """Anything to do once per cell, untimed; the result is handed to every ``solve``."""
+        del problem, prior
+        return None
+
+    @abstractmethod
+    def solve(
+        self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None
+    ) -> Tensor:
+        """Restore a batch: y (B, *y_shape) -> x_hat (B, C, H, W) in [-1, 1]. This is what is timed.
+
+        Rows must not interact. Randomness comes from ``rng`` alone. ``on_step`` gets a dict per step, for
+        progress and pictures; it is None while timing.
+        """
+
+
+class Trainable(Solver):
+    """A solver that is trained for a task before it can solve it."""
+
+    @abstractmethod
+    def fit(
+        self, task: Task, prior: Prior, images: Dataset, rng: Rng, folder: Path, on_step: OnStep | None = None
+    ) -> None:
+        """Train on ``images`` measured by ``task`` and keep the result in ``folder``, which ``prepare`` reads.
+
+        Called again on the folder of an interrupted training, it continues to the same weights.
+        """

@@ -1,0 +1,197 @@
+"""Records to tables. No torch here: a table can be built on any machine that has the records."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from invbench.errors import ConfigError, unknown
+from invbench.metric import Metric
+from invbench.noise import parse_noise
+from invbench.records import MEAN, LoadedCell
+from invbench.stats import bca_interval
+
+FORMATS = {"text": "simple", "md": "github", "latex": "latex_booktabs", "html": "html", "csv": "csv"}
+COLUMNS = {"nfe_forward": "NFE", "nfe_backward": "NFE backward", "seconds": "s/image"}
+DIGITS = {"psnr": 2, "ssim": 3, "consistency": 3, "seconds": 3, "nfe_forward": 0, "nfe_backward": 0}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Solvers on the same measurements: one row each, with what is needed to read it."""
+
+    title: str
+    frame: pd.DataFrame
+    notes: tuple[str, ...]
+
+    def render(self, how: str = "text") -> str:
+        """As text, md, latex, html or csv. Raises ConfigError for another format."""
+        if how not in FORMATS:
+            raise ConfigError(unknown("table format", how, FORMATS))
+        if how == "csv":
+            return self.frame.to_csv(index=False)
+        from tabulate import tabulate
+
+        body = tabulate(self.frame.to_dict("list"), headers="keys", tablefmt=FORMATS[how], disable_numparse=True)
+        if how == "html":
+            notes = "".join(f"<p>{note}</p>" for note in self.notes)
+            return f"<h3>{self.title}</h3>\n{body}\n{notes}"
+        comment = "% " if how == "latex" else ""
+        head = f"### {self.title}\n" if how == "md" else f"{comment}{self.title}"
+        gap = "\n" if how == "md" else ""
+        return "\n".join([head, body, *(f"{gap}{comment}{note}" for note in self.notes)])
+
+
+def build_tables(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[Table]:
+    """One table per measurement: cells that share benchmark, task, dataset, prior and seed are comparable."""
+    groups: dict[str, list[LoadedCell]] = {}
+    for cell in cells:
+        groups.setdefault(measurement_key(cell.run["config"]), []).append(cell)
+    return [_build(group, metrics) for _, group in sorted(groups.items())]
+
+
+def measurement_key(config: Mapping[str, Any]) -> str:
+    """Text that is equal for cells whose solvers saw the same measurements and prior."""
+    shared = {k: v for k, v in config.items() if k not in ("solver", "samples", "plugins")}
+    return json.dumps(shared, sort_keys=True)
+
+
+def label(cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
+    """Solver name, with the hyper-parameters that tell it from others of the same name."""
+    solver = cell.run["config"]["solver"]
+    rivals = [c.run["config"]["solver"] for c in cells if c.run["config"]["solver"]["name"] == solver["name"]]
+    differing = [k for k, v in solver.items() if any(r.get(k) != v for r in rivals)]
+    text = " ".join([solver["name"], *(f"{k}={solver[k]}" for k in differing)])
+    twins = [c for c in cells if c.run["config"]["solver"] == solver]
+    return text if len(twins) == 1 else f"{text} [{cell.id[:6]}]"
+
+
+def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> Table:
+    scored = sorted((c for c in cells if c.rows), key=lambda c: _mean_of(c, "seconds"))
+    lines, seen = [], []
+    for cell in scored:
+        rows = pd.DataFrame(cell.rows)
+        seen.append(rows[["image", "y_sha256"]])
+        lines.append(_line(label(cell, cells), rows[rows["sample"] != MEAN]))
+        if (rows["sample"] == MEAN).any():
+            k = rows["sample"].max() + 1
+            lines.append(_line(f"{label(cell, cells)}, mean of {k}", rows[rows["sample"] == MEAN]))
+    columns = _ordered({column for line in lines for column in line if isinstance(column, tuple)})
+    names = [c[0] for c in columns]
+    frame = pd.DataFrame(
+        [
+            {
+                "solver": line["solver"],
+                "n": line["n"],
+                **{_header(c, metrics, names.count(c[0]) > 1): line.get(c, "-") for c in columns},
+            }
+            for line in lines
+        ]
+    )
+    return Table(_title(cells[0].run["config"]), frame, tuple(_notes(cells, seen, columns)))
+
+
+def _line(name: str, rows: pd.DataFrame) -> dict[Any, Any]:
+    """Cells of one row, keyed by (metric, protocol): mean over images with its interval."""
+    line: dict[Any, Any] = {"solver": name, "n": rows["image"].nunique()}
+    for (metric, protocol), group in rows.groupby(["metric", "protocol"]):
+        per_image = group.groupby("image")["value"].mean().to_numpy(dtype=float)
+        line[metric, protocol] = format_mean(per_image, DIGITS.get(str(metric), 3))
+    if line.get(("nfe_backward",) * 2) == "0":
+        del line[("nfe_backward",) * 2]
+    return line
+
+
+def format_mean(values: np.ndarray, digits: int) -> str:
+    """``23.85 [23.10, 24.61]``: mean and 95 % interval; excluded NaN are counted.
+
+    >>> format_mean(np.array([2.0, 2.0]), 1)
+    '2.0'
+    """
+    good = values[~np.isnan(values)]
+    excluded = f" ({len(values) - len(good)} nan)" if len(good) < len(values) else ""
+    if not len(good):
+        return "nan" + excluded
+    mean, (low, high) = good.mean(), bca_interval(good)
+    text = f"{mean:.{digits}f}"
+    wide = not math.isnan(low) and f"{low:.{digits}f}" != f"{high:.{digits}f}"
+    return text + (f" [{low:.{digits}f}, {high:.{digits}f}]" if wide else "") + excluded
+
+
+def _ordered(columns: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    first = ["psnr", "ssim", "consistency"]
+    last = ["nfe_forward", "nfe_backward", "seconds"]
+
+    def rank(column: tuple[str, str]) -> tuple[int, int, str]:
+        name = column[0]
+        if name in first:
+            return 0, first.index(name), name
+        return (2, last.index(name), name) if name in last else (1, 0, name)
+
+    return sorted(columns, key=rank)
+
+
+def _header(column: tuple[str, str], metrics: Mapping[str, type[Metric]], ambiguous: bool) -> str:
+    name, protocol = column
+    if name in COLUMNS:
+        return COLUMNS[name]
+    shown = protocol if ambiguous else name
+    metric = metrics.get(name)
+    if metric is None:
+        return shown
+    arrow = {True: " ↑", False: " ↓", None: " →1"}[metric.higher_is_better]
+    return f"{shown}{arrow}" + (f" ({metric.unit})" if metric.unit else "")
+
+
+def _title(config: Mapping[str, Any]) -> str:
+    benchmark, task = config["benchmark"], config["task"]
+    options = ", ".join(f"{k}={v}" for k, v in task.items() if k not in ("name", "noise"))
+    parts = [
+        f"{benchmark['name']} v{benchmark['version']}",
+        task["name"] + (f" ({options})" if options else ""),
+        parse_noise(task["noise"]).label,
+        _describe("dataset", config["dataset"]),
+        f"prior {config['prior']['name']} {config['prior']['sha256'][:8]}",
+        f"seed {config['seed']}",
+    ]
+    return " | ".join(parts)
+
+
+def _describe(kind: str, plugin: Mapping[str, Any]) -> str:
+    options = ", ".join(f"{k}={v}" for k, v in plugin.items() if k != "name" and v != "")
+    return f"{kind} {plugin['name']}" + (f" ({options})" if options else "")
+
+
+def _notes(cells: Sequence[LoadedCell], seen: Sequence[pd.DataFrame], columns: Sequence[tuple[str, str]]) -> list[str]:
+    notes = []
+    if seen:
+        notes.append("Means over images with 95 % BCa bootstrap intervals; seconds at the batch size of the run.")
+        notes.append("Protocols: " + "; ".join(p for name, p in columns if name not in COLUMNS) + ".")
+        pairs = pd.concat(seen).drop_duplicates()
+        digest = hashlib.sha256("".join(sorted(pairs["image"] + pairs["y_sha256"])).encode()).hexdigest()[:12]
+        if pairs["image"].is_unique:
+            notes.append(f"Measurements {digest}: every row saw the same bytes for the same image.")
+        else:
+            notes.append(f"WARNING: rows saw different measurements ({digest}); they are not comparable.")
+    for cell in cells:
+        name, run = label(cell, cells), cell.run
+        if run["status"] == "skipped":
+            notes.append(f"Skipped {name}: {run['reason']}.")
+        elif run["status"] == "failed":
+            notes.append(f"FAILED {name}: {run['reason']} (traceback in {cell.folders[0] / 'run.json'}).")
+        elif run["status"] != "complete":
+            notes.append(f"Incomplete {name}: {run['status']}; run the same command to go on.")
+        if cell.damaged:
+            notes.append(f"{name}: {cell.damaged} damaged lines of its records were left out.")
+    return notes
+
+
+def _mean_of(cell: LoadedCell, metric: str) -> float:
+    return float(np.mean([r["value"] for r in cell.rows if r["metric"] == metric] or [math.inf]))
