@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import invbench as ib
 from invbench import Benchmark, DataError, Dataset, Shape, hookimpl
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SIDE = 256
 # DAVI's measurements: sigma 0.05 on [-1, 1], 0.20 for denoising; the blur is the reference codes' own.
-TASKS = {
+TASKS: dict[str, dict[str, Any]] = {
     "denoise": {"noise": "gaussian 0.2 [-1,1]"},
     "sr4": {"factor": 4},
     "sr4_bicubic": {"factor": 4},

@@ -32,7 +32,12 @@ class MeasurementBank:
     @classmethod
     def open(cls, benchmark: Benchmark, dataset: Dataset, task: Task, seed: int) -> MeasurementBank:
         """Build the operator. Raises ConfigError where task and image size do not fit."""
-        axes = {"benchmark": benchmark.name, "version": benchmark.version, "task": task.name, "seed": seed}
+        axes: dict[str, str | int] = {
+            "benchmark": benchmark.name,
+            "version": benchmark.version,
+            "task": task.name,
+            "seed": seed,
+        }
         A = task.operator(dataset.x_shape, Rng.single(purpose="operator", **axes))
         return cls(benchmark, dataset, task, A, seed)
 

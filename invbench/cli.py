@@ -22,7 +22,9 @@ FILTERS = ("benchmark", "task", "solver", "dataset", "prior", "seed")
 class Commands(click.Group):
     """A group that suggests the nearest command and prints our errors without a traceback."""
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or fail with a suggestion."""
         if args and not args[0].startswith("-") and args[0] not in self.commands:
             raise click.UsageError(unknown("command", args[0], self.commands), ctx)

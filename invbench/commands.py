@@ -82,7 +82,9 @@ def _show(out: Path, key: str, catalog: Catalog) -> None:
         if cost["nfe_forward"] and cost["solve_seconds"]:
             share = 1 - cost["network_seconds"] / cost["solve_seconds"]
             name = cell.run["config"]["solver"]["name"]
-            click.echo(f"{name}: {share:.1%} of solve time outside the network, peak {cost['peak_bytes'] / 2**20:.0f} MiB")
+            click.echo(
+                f"{name}: {share:.1%} of solve time outside the network, peak {cost['peak_bytes'] / 2**20:.0f} MiB"
+            )
     for path in draw(cells, catalog, out):
         click.echo(f"figure: {path}")
 
@@ -110,7 +112,14 @@ def draw(
 def _progress(title: str) -> Iterator[Any]:
     """A bar on a terminal; elsewhere a line every few seconds."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     if not console.is_terminal:

@@ -247,5 +247,3 @@ def parse_shard(text: str) -> tuple[int, int]:
     if not match or not int(match[1]) < int(match[2]):
         raise ConfigError(f"shard must be i/k with 0 <= i < k, for example 0/4; got {text!r}")
     return int(match[1]), int(match[2])
-
-

@@ -98,7 +98,9 @@ def _reconstructions(cell: LoadedCell, image: str) -> Tensor:
 
     path = cell.image_path(image)
     if path is None:
-        raise StoreError(f"the reconstruction of {image} is missing from {cell.folders[0]}; run the cell with overwrite=true")
+        raise StoreError(
+            f"the reconstruction of {image} is missing from {cell.folders[0]}; run the cell with overwrite=true"
+        )
     return load_file(path)["x_hat"]
 
 

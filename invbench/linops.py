@@ -189,7 +189,7 @@ class Circular(SVDOperator):
         gain = h.abs()
         gain = gain.where(gain > 1e-12 * gain.max(), gain.new_zeros(()))
         phase = torch.where(gain > 0, h / gain, torch.ones_like(h))
-        self.phase = phase[:, : W // 2 + 1].to(torch.complex64)  # real signals need half of it
+        self.phase = phase[:, : W // 2 + 1]  # real signals need half of it
         s, rank = gain.flatten().sort(descending=True, stable=True)
         self.s = s.repeat_interleave(C).float()
         self.rank, self.inverse = rank, rank.argsort()
@@ -208,9 +208,8 @@ class Circular(SVDOperator):
         return _hartley(x).flatten(2)[:, :, self.rank].transpose(1, 2).flatten(1)
 
     def _all_pass(self, x: Tensor, phase: Tensor) -> Tensor:
-        if x.dtype == torch.float64:
-            phase = phase.to(torch.complex128)
-        return torch.fft.irfft2(torch.fft.rfft2(x) * phase, s=x.shape[-2:])
+        spectrum = torch.fft.rfft2(x)
+        return torch.fft.irfft2(spectrum * phase.to(spectrum.dtype), s=x.shape[-2:])
 
 
 class Convolution(LinearOperator):

@@ -155,7 +155,7 @@ def _check(cls: Any, kind: str, interface: type) -> None:
     if not (inspect.isclass(cls) and issubclass(cls, interface)):
         raise PluginError(f"expected a subclass of invbench.{interface.__name__} for a {kind}; got {cls!r}")
     if inspect.isabstract(cls):
-        missing = ", ".join(sorted(cls.__abstractmethods__))
+        missing = ", ".join(n for n in dir(cls) if getattr(getattr(cls, n), "__isabstractmethod__", False))
         raise PluginError(f"{kind} {cls.__name__} does not define: {missing}")
     if not isinstance(getattr(cls, "name", None), str):
         raise PluginError(f"{kind} {cls.__name__} needs a class attribute 'name'")

@@ -173,7 +173,9 @@ def _read_run(path: Path) -> dict[str, Any]:
     except (OSError, json.JSONDecodeError) as error:
         raise StoreError(f"{path} cannot be read ({error}); delete its folder and run the cell again") from None
     if run.get("format") != FORMAT:
-        raise StoreError(f"{path} has format {run.get('format')}, this invbench reads {FORMAT}; choose another out=FOLDER")
+        raise StoreError(
+            f"{path} has format {run.get('format')}, this invbench reads {FORMAT}; choose another out=FOLDER"
+        )
     return run
 
 

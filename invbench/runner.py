@@ -85,9 +85,7 @@ class Outcome:
     reason: str = ""
 
 
-def run_cell(
-    cell: Cell, metrics: Sequence[Metric], options: Options, on_progress: OnProgress | None = None
-) -> Outcome:
+def run_cell(cell: Cell, metrics: Sequence[Metric], options: Options, on_progress: OnProgress | None = None) -> Outcome:
     """Run what is missing of a cell. A fault of solver or data is recorded in the cell and returned.
 
     Raises StoreError where the folder cannot be used, and ConfigError where task and images do not fit.
@@ -206,9 +204,7 @@ class _Worker:
         cost["nfe_backward"] += meter.backward
         return x_hat.detach().float().cpu(), (seconds / B, meter.forward / B, meter.backward / B)
 
-    def _score(
-        self, samples: Tensor, costs: list[tuple[float, ...]], measured: Measurement
-    ) -> list[list[Record]]:
+    def _score(self, samples: Tensor, costs: list[tuple[float, ...]], measured: Measurement) -> list[list[Record]]:
         """Rows of each image: metrics and costs of every sample, and of their mean where there are several."""
         estimates = [(s, samples[:, s], costs[s]) for s in range(self.cell.samples)]
         if self.cell.samples > 1:  # first, so that the last row of an image is its last sample's

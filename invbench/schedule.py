@@ -26,7 +26,7 @@ def linear_betas(steps: int = T) -> Floats:
 def quad_betas(steps: int = T) -> Floats:
     """Squares of an even grid between the square roots of the end points (the official DAVI code's schedule)."""
     scale = T / steps
-    return np.linspace(math.sqrt(scale * 1e-4), math.sqrt(scale * 0.02), steps) ** 2
+    return np.square(np.linspace(math.sqrt(scale * 1e-4), math.sqrt(scale * 0.02), steps))
 
 
 def bridge_betas(steps: int = T) -> Floats:
@@ -41,7 +41,7 @@ def alpha_bar(betas: Floats) -> Floats:
     >>> round(float(alpha_bar(linear_betas())[499]), 7)
     0.0785872
     """
-    return np.cumprod(1 - betas)
+    return np.cumprod(1 - betas, dtype=np.float64)
 
 
 def bridge_std(betas: Floats) -> tuple[Floats, Floats]:

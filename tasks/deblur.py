@@ -145,8 +145,8 @@ def motion_kernel(length: float, angle: float) -> Tensor:
     along = torch.linspace(-(length - 1) / 2, (length - 1) / 2, 16 * radius + 1, dtype=torch.float64)
     y, x = -along * math.sin(math.radians(angle)), along * math.cos(math.radians(angle))
     grid = torch.arange(-radius, radius + 1, dtype=torch.float64)
-    near = lambda at: (1 - (grid - at[:, None]).abs()).clamp(min=0)  # noqa: E731  bilinear weights (points, k)
-    kernel = near(y).T @ near(x)
+    rows, cols = ((1 - (grid - at[:, None]).abs()).clamp(min=0) for at in (y, x))  # bilinear weights (points, k)
+    kernel = rows.T @ cols
     return (kernel / kernel.sum()).float()
 
 

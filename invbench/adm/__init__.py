@@ -1,0 +1,1 @@
+"""The ADM network, its weight files, and the priors made of them."""

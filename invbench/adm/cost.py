@@ -62,7 +62,8 @@ def describe(config: UNetConfig, side: int) -> list[str]:
     cost = count(config, side)
     return [
         f"parameters: {cost.parameters:,}",
-        f"one evaluation at 3x{side}x{side}: {cost.macs / 1e9:.3f} GMAC (convolutions, linear maps, attention products)",
+        f"one evaluation at 3x{side}x{side}:",
+        f"  {cost.macs / 1e9:.3f} GMAC (convolutions, linear maps, attention products)",
         f"  {cost.fvcore / 1e9:.3f} G in fvcore's convention (multiply-add = 1, group norm 5, upsampling 1 per element;"
         " the DAVI paper's Table 13)",
         f"  {2 * cost.macs / 1e9:.3f} GFLOP counting a multiply-add as two",

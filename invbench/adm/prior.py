@@ -17,19 +17,20 @@ from invbench.schedule import alpha_bar, linear_betas
 class AdmPrior(Prior):
     """eps and the variance interpolation from one evaluation of a U-Net; channels-last inside."""
 
-    def __init__(self, net: UNet, x_shape: Shape) -> None:
-        self.net, self.x_shape = net, x_shape
+    def __init__(self, net: UNet, x_shape: Shape, dtype: torch.dtype = torch.float32) -> None:
+        self.net, self.x_shape, self.dtype = net, x_shape, dtype
         self.abar = torch.from_numpy(alpha_bar(linear_betas()))
 
     def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, Tensor]:
-        weight = self.net.out[2].weight
         t = torch.tensor([t], device=x_t.device) if isinstance(t, int) else t
-        x = x_t.to(weight.dtype).contiguous(memory_format=torch.channels_last)
+        x = x_t.to(self.dtype).contiguous(memory_format=torch.channels_last)
         eps, v = self.net(x, t).to(x_t.dtype).chunk(2, dim=1)
         return eps, v
 
 
-def load_adm(config: UNetConfig, path: Path, x_shape: Shape, device: torch.device | str, dtype: str) -> AdmPrior:
+def load_adm(
+    config: UNetConfig, path: Path, x_shape: Shape, device: torch.device | str, dtype: torch.dtype
+) -> AdmPrior:
     """Build the network on ``device`` with frozen weights from ``path``. Raises DataError where they do not fit.
 
     A lower ``dtype`` is for the convolutions alone; norms and the time embedding stay in float32.
@@ -40,5 +41,6 @@ def load_adm(config: UNetConfig, path: Path, x_shape: Shape, device: torch.devic
     net = net.eval().requires_grad_(False)
     for module in net.modules():
         if isinstance(module, nn.Conv1d | nn.Conv2d):
-            module.to(getattr(torch, dtype))
-    return AdmPrior(net.to(device=device, memory_format=torch.channels_last), x_shape)
+            module.to(dtype)
+    net = net.to(device).to(memory_format=torch.channels_last)
+    return AdmPrior(net, x_shape, dtype)

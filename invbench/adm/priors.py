@@ -112,6 +112,8 @@ def _config(**fields: Any) -> UNetConfig:
 
 
 def _load(config: UNetConfig, path: Path, x_shape: Shape, device: torch.device | str, dtype: str) -> Prior:
+    import torch
+
     from invbench.adm.prior import load_adm
 
     if dtype not in DTYPES:
@@ -121,7 +123,7 @@ def _load(config: UNetConfig, path: Path, x_shape: Shape, device: torch.device |
             f"this prior takes {config.in_channels}-channel images with sides divisible by {config.stride}; "
             f"got {'x'.join(map(str, x_shape))}"
         )
-    return load_adm(config, path, x_shape, device, dtype)
+    return load_adm(config, path, x_shape, device, getattr(torch, dtype))
 
 
 @hookimpl

@@ -37,7 +37,7 @@ class UNetConfig:
     @property
     def stride(self) -> int:
         """Image sides must be divisible by this."""
-        return 2 ** (len(self.channel_mult) - 1)
+        return 1 << (len(self.channel_mult) - 1)
 
 
 def timestep_embedding(t: Tensor, dim: int) -> Tensor:
@@ -66,7 +66,8 @@ class GroupNorm(nn.GroupNorm):
         pixels = h.permute(0, 2, 3, 1).reshape(B, H * W, C)
         mean = self._over_group(pixels.mean(1))
         var = self._over_group(pixels.square().mean(1)) - mean.square()
-        gain, bias = self.weight, self.bias
+        gain: Tensor = self.weight
+        bias: Tensor = self.bias
         if scale is not None and shift is not None:
             gain, bias = gain * (1 + scale), torch.addcmul(shift, bias, 1 + scale)
         gain = (var.clamp(min=0) + self.eps).rsqrt() * gain
@@ -96,7 +97,8 @@ class ResBlock(nn.Module):
         self.in_layers = nn.Sequential(GroupNorm(c_in), SiLU(), nn.Conv2d(c_in, c_out, 3, padding=1))
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(emb_channels, 2 * c_out))
         conv = nn.Conv2d(c_out, c_out, 3, padding=1)
-        self.out_layers = nn.Sequential(GroupNorm(c_out), SiLU(), nn.Dropout(0.0), _zeroed(conv))
+        _zero(conv)
+        self.out_layers = nn.Sequential(GroupNorm(c_out), SiLU(), nn.Dropout(0.0), conv)
         self.skip_connection = nn.Identity() if c_in == c_out else nn.Conv2d(c_in, c_out, 1)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
@@ -116,7 +118,8 @@ class AttentionBlock(nn.Module):
         self.head_channels = head_channels
         self.norm = GroupNorm(channels)
         self.qkv = nn.Conv1d(channels, 3 * channels, 1)
-        self.proj_out = _zeroed(nn.Conv1d(channels, channels, 1))
+        self.proj_out = nn.Conv1d(channels, channels, 1)
+        _zero(self.proj_out)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         del emb
@@ -177,7 +180,8 @@ class UNet(nn.Module):
                 outputs.append(Stage(blocks))
         self.output_blocks = nn.ModuleList(outputs)
         head = nn.Conv2d(width, config.out_channels, 3, padding=1)
-        self.out = nn.Sequential(GroupNorm(width), SiLU(), _zeroed(head))
+        _zero(head)
+        self.out = nn.Sequential(GroupNorm(width), SiLU(), head)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """x (B, 3, H, W), t (B,), or (1,) for a step shared by the batch -> (B, 6, H, W)."""
@@ -192,10 +196,9 @@ class UNet(nn.Module):
         return self.out(x)
 
 
-def _zeroed(module: nn.Module) -> nn.Module:
+def _zero(module: nn.Module) -> None:
     for p in module.parameters():
         nn.init.zeros_(p)
-    return module
 
 
 def _resample(x: Tensor, how: str | None) -> Tensor:
