@@ -19,7 +19,7 @@ from invbench.errors import ConfigError, InvbenchError
 from invbench.figures import comparison, rebuild_bank, showable
 from invbench.plugins import Catalog
 from invbench.records import LoadedCell, load_cells
-from invbench.tables import build_tables, measurement_key
+from invbench.tables import build_tables, label, measurement_key
 
 
 def run(overrides: list[str], catalog: Catalog) -> int:
@@ -81,10 +81,8 @@ def _show(out: Path, key: str, catalog: Catalog) -> None:
         cost = cell.run["cost"]
         if cost["nfe_forward"] and cost["solve_seconds"]:
             share = 1 - cost["network_seconds"] / cost["solve_seconds"]
-            name = cell.run["config"]["solver"]["name"]
-            click.echo(
-                f"{name}: {share:.1%} of solve time outside the network, peak {cost['peak_bytes'] / 2**20:.0f} MiB"
-            )
+            peak = cost["peak_bytes"] / 2**20
+            click.echo(f"{label(cell, cells)}: {share:.1%} of solve time outside the network, peak {peak:.0f} MiB")
     for path in draw(cells, catalog, out):
         click.echo(f"figure: {path}")
 

@@ -207,7 +207,7 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Any:
         source=made["prior"],
         solver=made["solver"],
         seed=config.seed,
-        samples=config.samples,
+        samples=1 if solver else config.samples,  # references are deterministic, or the oracle
         plugins=tuple(sorted({(p.distribution, p.version) for p in parts.values()})),
     )
 

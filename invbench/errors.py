@@ -15,7 +15,6 @@ Messages say what was expected, what came and what to do.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -53,6 +52,8 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     >>> unknown("solver", "ddrn", ["ddrm", "pinv"])
     "unknown solver 'ddrn'; did you mean 'ddrm'? Available: ddrm, pinv"
     """
+    import difflib
+
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."

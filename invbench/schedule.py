@@ -7,30 +7,39 @@ descending list of original indices: the network always gets the index it was tr
 from __future__ import annotations
 
 import math
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from invbench.errors import ConfigError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
 T = 1000  # steps of every published checkpoint
-Floats = NDArray[np.float64]
 
 
 def linear_betas(steps: int = T) -> Floats:
     """The schedule both ADM checkpoints were trained on: 1e-4 to 0.02 for 1000 steps."""
+    import numpy as np
+
     scale = T / steps
     return np.linspace(scale * 1e-4, scale * 0.02, steps)
 
 
 def quad_betas(steps: int = T) -> Floats:
     """Squares of an even grid between the square roots of the end points (the official DAVI code's schedule)."""
+    import numpy as np
+
     scale = T / steps
     return np.square(np.linspace(math.sqrt(scale * 1e-4), math.sqrt(scale * 0.02), steps))
 
 
 def bridge_betas(steps: int = T) -> Floats:
     """First half of the quadratic schedule and its mirror image (I2SB, DAVI)."""
+    import numpy as np
+
     half = quad_betas(steps)[: steps // 2]
     return np.concatenate([half, half[::-1]])
 
@@ -41,11 +50,15 @@ def alpha_bar(betas: Floats) -> Floats:
     >>> round(float(alpha_bar(linear_betas())[499]), 7)
     0.0785872
     """
+    import numpy as np
+
     return np.cumprod(1 - betas, dtype=np.float64)
 
 
 def bridge_std(betas: Floats) -> tuple[Floats, Floats]:
     """Forward and backward standard deviations of the bridge: sums over i <= a and over i >= a, both inclusive."""
+    import numpy as np
+
     return np.sqrt(np.cumsum(betas)), np.sqrt(np.cumsum(betas[::-1])[::-1])
 
 

@@ -20,7 +20,7 @@ from invbench.stats import bca_interval
 
 FORMATS = {"text": "simple", "md": "github", "latex": "latex_booktabs", "html": "html", "csv": "csv"}
 COLUMNS = {"nfe_forward": "NFE", "nfe_backward": "NFE backward", "seconds": "s/image"}
-DIGITS = {"psnr": 2, "ssim": 3, "consistency": 3, "seconds": 3, "nfe_forward": 0, "nfe_backward": 0}
+DIGITS = {"psnr": ".2f", "ssim": ".3f", "consistency": ".3f", "seconds": ".2g", "nfe_forward": "g", "nfe_backward": "g"}
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,17 @@ def measurement_key(config: Mapping[str, Any]) -> str:
 
 
 def label(cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
-    """Solver name, with the hyper-parameters that tell it from others of the same name."""
-    solver = cell.run["config"]["solver"]
-    rivals = [c.run["config"]["solver"] for c in cells if c.run["config"]["solver"]["name"] == solver["name"]]
-    differing = [k for k, v in solver.items() if any(r.get(k) != v for r in rivals)]
-    text = " ".join([solver["name"], *(f"{k}={solver[k]}" for k in differing)])
-    twins = [c for c in cells if c.run["config"]["solver"] == solver]
-    return text if len(twins) == 1 else f"{text} [{cell.id[:6]}]"
+    """Solver name, with the options that tell it from others of the same name."""
+    own = _options(cell)
+    rivals = [r for r in map(_options, cells) if r["name"] == own["name"]]
+    differing = [f"{k}={v}" for k, v in own.items() if any(r.get(k) != v for r in rivals)]
+    twin = f"[{cell.id[:6]}]"  # nothing but the version of a plugin tells them apart
+    return " ".join([own["name"], *differing, *([twin] if rivals.count(own) > 1 else [])])
+
+
+def _options(cell: LoadedCell) -> dict[str, Any]:
+    config = cell.run["config"]
+    return {**config["solver"], "samples": config["samples"]}
 
 
 def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> Table:
@@ -103,16 +107,16 @@ def _line(name: str, rows: pd.DataFrame) -> dict[Any, Any]:
     line: dict[Any, Any] = {"solver": name, "n": rows["image"].nunique()}
     for (metric, protocol), group in rows.groupby(["metric", "protocol"]):
         per_image = group.groupby("image")["value"].mean().to_numpy(dtype=float)
-        line[metric, protocol] = format_mean(per_image, DIGITS.get(str(metric), 3))
+        line[metric, protocol] = format_mean(per_image, DIGITS.get(str(metric), ".3f"))
     if line.get(("nfe_backward",) * 2) == "0":
         del line[("nfe_backward",) * 2]
     return line
 
 
-def format_mean(values: np.ndarray, digits: int) -> str:
+def format_mean(values: np.ndarray, spec: str) -> str:
     """``23.85 [23.10, 24.61]``: mean and 95 % interval; excluded NaN are counted.
 
-    >>> format_mean(np.array([2.0, 2.0]), 1)
+    >>> format_mean(np.array([2.0, 2.0]), ".1f")
     '2.0'
     """
     good = values[~np.isnan(values)]
@@ -120,9 +124,8 @@ def format_mean(values: np.ndarray, digits: int) -> str:
     if not len(good):
         return "nan" + excluded
     mean, (low, high) = good.mean(), bca_interval(good)
-    text = f"{mean:.{digits}f}"
-    wide = not math.isnan(low) and f"{low:.{digits}f}" != f"{high:.{digits}f}"
-    return text + (f" [{low:.{digits}f}, {high:.{digits}f}]" if wide else "") + excluded
+    wide = not math.isnan(low) and f"{low:{spec}}" != f"{high:{spec}}"
+    return f"{mean:{spec}}" + (f" [{low:{spec}}, {high:{spec}}]" if wide else "") + excluded
 
 
 def _ordered(columns: set[tuple[str, str]]) -> list[tuple[str, str]]:

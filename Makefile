@@ -1,0 +1,39 @@
+# The commands to remember. Each sets up .venv first where it is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check fmt lint types bench golden install
+
+demo: install  ## restore photographs with DDRM; print the table and the path of the picture
+	$(BIN)/invbench run solver=ddrm task=sr4
+
+test: install  ## the test suite
+	$(BIN)/python -m pytest
+
+check: install lint types test  ## everything CI runs
+
+install: .venv/.installed
+
+.venv/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "invbench needs Python 3.11 or newer: make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+fmt: install  ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: install
+	$(BIN)/mypy invbench
+	$(BIN)/mypy --explicit-package-bases solvers tasks datasets
+
+bench: install  ## speed of the pieces, as ratios within one run
+	$(BIN)/python -m pytest tests/bench --override-ini addopts= -q
+
+golden: install  ## rewrite the golden tables; review the diff like code
+	INVBENCH_GOLDEN=1 $(BIN)/python -m pytest tests/test_tables.py
