@@ -42,10 +42,7 @@ def data_folder() -> Path | None:
 def locate(artifact: Artifact, explicit: str = "") -> Path:
     """The verified file. Raises DataError where it is absent (with the command that gets it) or differs."""
     if explicit:
-        path = Path(explicit).expanduser()
-        if not path.is_file():
-            raise DataError(f"no such file: {path}")
-        return path
+        return existing(explicit)
     folders = [f for f in (data_folder(), cache_folder()) if f]
     for folder in folders:
         if (folder / artifact.filename).is_file():
@@ -56,6 +53,14 @@ def locate(artifact: Artifact, explicit: str = "") -> Path:
         f"{artifact.name}: {artifact.filename} not found in {searched}; get it with 'invbench fetch {artifact.name}', "
         "or name the folder that holds it in INVBENCH_DATA"
     )
+
+
+def existing(path: str) -> Path:
+    """The file a user named. Raises DataError where it is not there."""
+    found = Path(path).expanduser()
+    if not found.is_file():
+        raise DataError(f"no such file: {found}")
+    return found
 
 
 def verify(artifact: Artifact, path: Path) -> str:

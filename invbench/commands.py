@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import sys
 import warnings
@@ -15,7 +16,7 @@ import hydra
 from omegaconf import DictConfig
 
 from invbench import config as configuration
-from invbench.errors import ConfigError, InvbenchError
+from invbench.errors import ConfigError, InvbenchError, LockedCell
 from invbench.figures import comparison, rebuild_bank, showable
 from invbench.plugins import Catalog
 from invbench.records import LoadedCell, load_cells
@@ -40,6 +41,8 @@ def run(overrides: list[str], catalog: Catalog) -> int:
     except KeyboardInterrupt:
         click.echo("interrupted; what was computed is kept, and the same command goes on from there", err=True)
         return 130
+    if not outcomes:
+        click.echo("the launcher ran the cells in other processes; 'invbench table' prints what they recorded")
     for out, key in dict.fromkeys((out, key) for key, out, _ in outcomes if key):
         _show(out, key, catalog)
     return 0 if all(success for *_, success in outcomes) else 1
@@ -60,8 +63,14 @@ def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> It
         metrics = [p.cls() for p in catalog.plugins["metric"].values()]
         for each in cells:
             title = f"{each.benchmark.name}/{each.task.name}/{each.solver.name}"
-            with _progress(title) as on_progress, _plain_warnings():
-                outcome = run_cell(each, metrics, options, on_progress)
+            try:
+                with _progress(title) as on_progress, _plain_warnings():
+                    outcome = run_cell(each, metrics, options, on_progress)
+            except LockedCell:
+                if each is cell:
+                    raise
+                click.echo(f"{title}: left to the process that is running it", err=True)  # a sweep shares references
+                continue
             click.echo(f"{title}: {outcome.status}, {outcome.images} images, cell {outcome.cell}", err=True)
             if outcome.reason:
                 click.echo(f"  {outcome.reason}", err=True)
@@ -100,7 +109,8 @@ def draw(
         config = group[0].run["config"]
         bank = rebuild_bank(config, catalog)
         if showable(bank.dataset.x_shape):
-            name = f"figure-{config['dataset']['name']}-seed{config['seed']}.png"
+            short = hashlib.sha256(measurement_key(config).encode()).hexdigest()[:6]
+            name = f"figure-{config['dataset']['name']}-seed{config['seed']}-{short}.png"
             path = to or out / config["benchmark"]["name"] / config["task"]["name"] / name
             if comparison(bank, group, path, rows):
                 yield path

@@ -14,16 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf, ValidationError
 
 from invbench.errors import ConfigError, PluginError, unknown
 from invbench.plugins import Catalog
 
 GROUPS = ("solver", "task", "dataset", "prior")
+VALUED_FLAGS = ("--cfg", "-c", "--info", "-i", "--package", "-p")
 HYDRA = {
     "run": {"dir": "."},
-    "sweep": {"dir": ".", "subdir": "."},
+    "sweep": {"dir": "${out}", "subdir": "."},
     "output_subdir": None,
     "job": {"name": "invbench"},
 }
@@ -104,11 +106,15 @@ def _node(cls: type[Any]) -> DictConfig:
 def check_overrides(overrides: Sequence[str], catalog: Catalog) -> list[str]:
     """Overrides ready for Hydra; ``-m`` is added where a value is a list. Raises for unknown names and keys."""
     chosen: dict[str, list[str]] = {"benchmark": ["photos"], "solver": [], "task": []}
+    flags: list[str] = []  # Hydra's parser wants them before the overrides
     ready, fields = [], {f.name for f in dataclasses.fields(RunConfig)} - {"defaults", "hydra"}
     sweep = False
     for text in overrides:
         key, equals, value = text.partition("=")
-        if text.startswith("-") or key.lstrip("+~").startswith("hydra"):
+        if text.startswith("-") or (flags and flags[-1] in VALUED_FLAGS and not equals):
+            flags.append(text)
+            continue
+        if key.lstrip("+~").startswith("hydra"):
             ready.append(text)
             continue
         if not equals:
@@ -117,7 +123,10 @@ def check_overrides(overrides: Sequence[str], catalog: Catalog) -> list[str]:
         if key in ("benchmark", *GROUPS):
             chosen[key] = value.split(",")
         elif "." not in key and key.lstrip("+~") not in fields:
-            raise ConfigError(unknown("option", key, [*fields, *GROUPS]))
+            raise ConfigError(unknown("option", key, fields))
+        elif "." not in key:
+            for each in value.split(","):
+                _check_value(RunConfig, key.lstrip("+~"), each, key)
         if " " in value and not value.startswith(("'", '"')):
             ready.append(f'{key}="{value}"')  # noise levels hold spaces and brackets
         else:
@@ -133,7 +142,9 @@ def check_overrides(overrides: Sequence[str], catalog: Catalog) -> list[str]:
             if kind != "prior" or name not in catalog.benchmarks:
                 _node(catalog.get(kind, name))
     _check_fields(overrides, chosen, catalog)
-    return ["-m", *ready] if sweep and "-m" not in ready and "--multirun" not in ready else ready
+    if sweep and not {"-m", "--multirun"}.intersection(flags):
+        flags.append("-m")
+    return [*flags, *ready]
 
 
 def _check_fields(overrides: Sequence[str], chosen: Mapping[str, list[str]], catalog: Catalog) -> None:
@@ -146,15 +157,30 @@ def _check_fields(overrides: Sequence[str], chosen: Mapping[str, list[str]], cat
         "prior": chosen.get("prior") or [b.prior for b in benchmarks],
     }
     for text in overrides:
-        kind, dot, key = text.partition("=")[0].partition(".")
+        path, _, value = text.partition("=")
+        kind, dot, key = path.partition(".")
         if not dot or kind == "hydra":
             continue
         if kind not in names:
             raise ConfigError(unknown("option", kind, GROUPS))
         for name in names[kind]:
-            known = [f.name for f in dataclasses.fields(catalog.get(kind, name))]
+            cls = catalog.get(kind, name)
+            known = [f.name for f in dataclasses.fields(cls)]
             if key not in known:
                 raise ConfigError(unknown(f"option of {kind} {name}", key, known))
+            if " " not in value:
+                for each in value.split(","):
+                    _check_value(cls, key, each, path)
+
+
+def _check_value(cls: type[Any], key: str, text: str, path: str) -> None:
+    """The text can become the field's type."""
+    node = _node(cls)
+    try:
+        node[key] = yaml.safe_load(text)
+    except ValidationError:
+        wanted = type(node[key]).__name__
+        raise ConfigError(f"{path}: expected a value of type {wanted}, got {text!r}") from None
 
 
 @dataclass(frozen=True)
@@ -197,9 +223,9 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Any:
         values["solver"] = {}
     made = {kind: make(plugin.cls, values[kind], kind) for kind, plugin in parts.items()}
     config = choice.config
-    for key in ("n", "samples", "batch_size"):
-        if config[key] < (0 if key == "n" else 1):
-            raise ConfigError(f"{key} must not be negative or zero; got {config[key]}")
+    for key, least in {"n": 0, "samples": 1, "batch_size": 1}.items():
+        if config[key] < least:
+            raise ConfigError(f"{key} must be at least {least}; got {config[key]}")
     return Cell(
         benchmark=benchmark,
         task=made["task"],

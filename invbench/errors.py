@@ -8,7 +8,8 @@
     ├── UnsupportedProblem   solver and problem do not fit; the runner records the cell as skipped
     ├── DataError            a dataset, an image or a checkpoint that is absent or damaged
     ├── SolverError          a solver that returned something unusable
-    └── StoreError           a results folder that is locked, full, read-only or damaged
+    └── StoreError           a results folder that is full, read-only or damaged
+        └── LockedCell       a cell that another process is running
 
 Messages say what was expected, what came and what to do.
 """
@@ -43,7 +44,11 @@ class SolverError(InvbenchError):
 
 
 class StoreError(InvbenchError):
-    """A results folder that is locked, full, read-only or damaged."""
+    """A results folder that is full, read-only or damaged."""
+
+
+class LockedCell(StoreError):
+    """A cell that another process is running."""
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -199,6 +199,8 @@ def parse_noise(text: str) -> Noise:
     kind, _, arguments = str(text).strip().partition(" ")
     if kind not in kinds:
         usage = "write 'gaussian 0.05 [-1,1]', 'uniform 0.01..0.1 [-1,1]' or 'poisson 1.0'"
+        if kind.replace(".", "").isdigit():
+            raise ConfigError(f"noise {text!r} has no model and no unit; {usage}")
         raise ConfigError(f"{unknown('noise model', kind, kinds)}; {usage}")
     return kinds[kind].from_text(arguments)
 

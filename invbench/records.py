@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from invbench.errors import StoreError
+from invbench.errors import LockedCell, StoreError
 
 FORMAT = 1
 MEAN = -1  # ``sample`` of rows that score the mean of several samples
@@ -54,21 +54,18 @@ class CellStore:
         """Hold the folder's lock. Raises StoreError where another process has it, or nothing can be written."""
         import filelock
 
-        try:
+        with self._disk_errors():
             (self.folder / "images").mkdir(parents=True, exist_ok=True)
             lock = filelock.FileLock(self.folder / ".lock")
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
-            raise StoreError(
-                f"another process is running this cell ({self.folder}); wait for it, or choose another out=FOLDER"
-            ) from None
-        except OSError as error:
-            raise _cannot_write(self.folder, error) from None
+            try:
+                lock.acquire(blocking=False)
+            except filelock.Timeout:
+                raise LockedCell(
+                    f"another process is running this cell ({self.folder}); wait for it, or choose another out=FOLDER"
+                ) from None
         try:
             self._mend()
             yield
-        except OSError as error:
-            raise _cannot_write(self.folder, error) from error
         finally:
             lock.release()
 
@@ -76,16 +73,23 @@ class CellStore:
         """Keep the reconstructions (samples, C, H, W) of an image, then its rows; both survive a kill at once."""
         from safetensors.torch import save
 
-        _write_atomic(self.image_path(image), save({"x_hat": x_hat.contiguous()}))
         text = "".join(json.dumps(asdict(row)) + "\n" for row in rows)
-        with self.rows.open("a", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        with self._disk_errors():
+            _write_atomic(self.image_path(image), save({"x_hat": x_hat.contiguous()}))
+            with self.rows.open("a", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+
+    def clear(self) -> None:
+        """Forget the rows, so that every image is run again."""
+        with self._disk_errors():
+            self.rows.unlink(missing_ok=True)
 
     def write_run(self, run: dict[str, Any]) -> None:
         """Replace ``run.json``."""
-        _write_atomic(self.folder / "run.json", (json.dumps(run, indent=2) + "\n").encode())
+        with self._disk_errors():
+            _write_atomic(self.folder / "run.json", (json.dumps(run, indent=2) + "\n").encode())
 
     def read_run(self) -> dict[str, Any] | None:
         """``run.json``, if there is one."""
@@ -107,9 +111,19 @@ class CellStore:
             return
         whole, newline, tail = self.rows.read_bytes().rpartition(b"\n")
         if tail:
-            with (self.folder / "records.damaged").open("ab") as aside:
+            with self._disk_errors(), (self.folder / "records.damaged").open("ab") as aside:
                 aside.write(tail + b"\n")
-            _write_atomic(self.rows, whole + newline)
+                _write_atomic(self.rows, whole + newline)
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"cannot write to {self.folder}: {error.strerror or error}. What was computed before is kept; "
+                "free space or permissions, or choose another out=FOLDER, then run the same command to go on"
+            ) from None
 
 
 def cell_folders(out: Path) -> list[Path]:
@@ -186,10 +200,3 @@ def _write_atomic(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-
-
-def _cannot_write(folder: Path, error: OSError) -> StoreError:
-    return StoreError(
-        f"cannot write to {folder}: {error.strerror or error}. What was computed before is kept; "
-        "free space or permissions, or choose another out=FOLDER, then run the same command to go on"
-    )

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from invbench.bank import MeasurementBank
 from invbench.dataset import Benchmark, Dataset
-from invbench.errors import InvbenchError, SolverError
+from invbench.errors import InvbenchError, SolverError, StoreError
 from invbench.measure import Meter, peak_bytes, synchronize
 from invbench.metric import Measurement, Metric
 from invbench.prior import Prior, PriorSource
@@ -29,6 +29,14 @@ from invbench.solver import Problem, Solver
 from invbench.task import Task
 
 OnProgress = Callable[[int, int], None]  # images done, images in all
+NO_COST: dict[str, float] = {
+    "solve_seconds": 0.0,
+    "network_seconds": 0.0,
+    "prepare_seconds": 0.0,
+    "nfe_forward": 0,
+    "nfe_backward": 0,
+    "peak_bytes": 0,
+}
 COSTS = (("seconds", "s"), ("nfe_forward", ""), ("nfe_backward", ""))  # LAST of records.py is the last one
 
 
@@ -100,25 +108,27 @@ def run_cell(cell: Cell, metrics: Sequence[Metric], options: Options, on_progres
 
     with store.writing():
         if options.overwrite:
-            store.rows.unlink(missing_ok=True)
-        run = _new_run(cell_id, config, options, earlier=store.read_run())
-        store.write_run(run)
+            store.clear()
+        chunks, done = _chunks(images, options.batch_size, options.shard), _done(whole, cell.samples)
+        run = store.read_run()
+        if run is None or options.overwrite:
+            run = {"format": FORMAT, "cell": cell_id, "config": config, "cost": dict(NO_COST), "sessions": []}
+        run.update(status="running", reason=None, images=sum(image in done for chunk in chunks for image in chunk))
         worker = _Worker(cell, metrics, options, bank, store, run, on_progress or (lambda done, total: None))
         try:
-            reason = worker.run_missing(_chunks(images, options.batch_size, options.shard), _done(whole, cell.samples))
-            status = "complete" if reason is None else "skipped"
-        except OSError:  # the disk, not the solver
+            run["reason"] = worker.run_missing(chunks, done)
+            run["status"] = "complete" if run["reason"] is None else "skipped"
+        except StoreError:  # the disk, not the solver
             raise
         except KeyboardInterrupt:
             run["status"] = "interrupted"
-            store.write_run(run)
             raise
         except Exception as error:
-            status, reason = "failed", str(error) if isinstance(error, InvbenchError) else repr(error)
-            run["traceback"] = traceback.format_exc()
-        run.update(status=status, reason=reason, finished=_now())
-        store.write_run(run)
-    return Outcome(status, cell_id, cell.solver.name, store.folder, run["images"], reason or "")
+            run["reason"] = str(error) if isinstance(error, InvbenchError) else repr(error)
+            run.update(status="failed", traceback=traceback.format_exc())
+        finally:
+            store.write_run(run)
+    return Outcome(run["status"], cell_id, cell.solver.name, store.folder, run["images"], run["reason"] or "")
 
 
 @dataclass
@@ -141,12 +151,14 @@ class _Worker:
         if reason := declared_mismatch(cell.solver, problem):
             return reason
         total = sum(map(len, chunks))
-        self.run["images"] = sum(image in done for chunk in chunks for image in chunk)
         self.on_progress(self.run["images"], total)
         todo = [chunk for chunk in chunks if not done.issuperset(chunk)]
         if not todo:
             return None
 
+        session = _session(self.options)
+        self.run["sessions"].append(session)
+        self.store.write_run(self.run)
         prior = cell.source.load(cell.dataset.x_shape, device)
         if reason := cell.solver.skip(problem, prior):
             return reason
@@ -160,6 +172,7 @@ class _Worker:
             # bits of a reconstruction, are those of an uninterrupted run.
             self._run_chunk(chunk, done, problem, prior, state)
             self.on_progress(self.run["images"], total)
+        session["finished"] = _now()
         return None
 
     def _run_chunk(self, chunk: list[str], done: set[str], problem: Problem, prior: Prior, state: Any) -> None:
@@ -187,7 +200,7 @@ class _Worker:
         """One timed draw for a batch, and its cost per image in the order of COSTS."""
         solver, device = self.cell.solver, self.options.device
         rng = self.bank.rng(measured.images, solver.name, sample)
-        y, meter = measured.y.to(device), Meter()
+        y, meter = measured.y.to(device, copy=True), Meter()
         with torch.inference_mode(not solver.needs_grad):
             synchronize(device)
             begin = time.perf_counter()
@@ -227,11 +240,11 @@ def declared_mismatch(solver: Solver, problem: Problem) -> str | None:
     A, needed = problem.A, solver.operator_type
     if not isinstance(A, needed):
         return (
-            f"{solver.name} needs an operator of type {needed.__name__}; task {problem.task!r} gives "
-            f"{type(A).__name__}, which is none. Choose another task or solver"
+            f"needs an operator of type {needed.__name__}; task {problem.task!r} gives {type(A).__name__}, "
+            "which is none. Choose another task or solver"
         )
     if solver.needs_sigma and problem.sigma_y is None:
-        return f"{solver.name} needs the noise level; task {problem.task!r} hides it. Choose another noise or solver"
+        return f"needs the noise level; task {problem.task!r} hides it. Choose another noise or solver"
     return None
 
 
@@ -252,32 +265,16 @@ def _done(whole: Path, samples: int) -> set[str]:
     return set().union(*(CellStore(folder).done(samples) for folder in folders))
 
 
-def _new_run(cell_id: str, config: dict[str, Any], options: Options, earlier: dict[str, Any] | None) -> dict[str, Any]:
-    """Content of run.json at the start; the cost of earlier sessions is carried on."""
-    no_cost: dict[str, float] = {
-        "solve_seconds": 0.0,
-        "network_seconds": 0.0,
-        "prepare_seconds": 0.0,
-        "nfe_forward": 0,
-        "nfe_backward": 0,
-        "peak_bytes": 0,
-    }
-    kept = earlier if earlier and not options.overwrite else {}
+def _session(options: Options) -> dict[str, Any]:
+    """What run.json says of one stretch of work on a cell."""
     return {
-        "format": FORMAT,
-        "cell": cell_id,
-        "status": "running",
-        "reason": None,
-        "config": config,
         "command": options.command,
+        "started": _now(),
+        "finished": None,
         "batch_size": options.batch_size,
         "n": options.n,
         "shard": list(options.shard),
-        "started": kept.get("started", _now()),
-        "finished": None,
-        "images": kept.get("images", 0),
-        "cost": kept.get("cost", no_cost),
-        "environment": _environment(options.device),
+        **_environment(options.device),
     }
 
 

@@ -22,7 +22,7 @@ class Bicubic(Solver):
         del prior
         y_shape = problem.A.y_shape
         is_image = len(y_shape) == 3 and y_shape[0] in (1, problem.x_shape[0])
-        return None if is_image else f"it enlarges images; the measurement of {problem.task} has shape {y_shape}"
+        return None if is_image else f"enlarges images; the measurement of {problem.task} has shape {y_shape}"
 
     def solve(
         self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None

@@ -30,8 +30,8 @@ class Oracle(Solver):
 
     def skip(self, problem: Problem, prior: Prior) -> str | None:
         if not isinstance(prior, ib.GmmPrior):
-            return "its prior must be a Gaussian mixture (benchmark=gmm or gmm2d)"
-        return None if problem.sigma > 0 else "the posterior needs a noise level above 0"
+            return "needs a Gaussian mixture as prior (benchmark=gmm or gmm2d)"
+        return None if problem.sigma > 0 else "needs a noise level above 0"
 
     def prepare(self, problem: Problem, prior: Prior) -> LinearGaussianPosterior:
         assert isinstance(prior, ib.GmmPrior)

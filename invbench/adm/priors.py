@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from invbench.artifacts import Artifact, file_sha256, locate
+from invbench.artifacts import Artifact, existing, file_sha256, locate
 from invbench.errors import ConfigError
 from invbench.hookspecs import hookimpl
 from invbench.operator import Shape
@@ -43,7 +43,8 @@ class AdmPhotos(PriorSource):
         return _config(channels=32, channel_mult=(1, 2, 2), num_res_blocks=1, attention_factors=(), head_channels=16)
 
     def _path(self) -> Path:
-        return Path(self.weights or str(files("invbench") / "adm" / "weights" / "adm_photos.safetensors"))
+        shipped = files("invbench") / "adm" / "weights" / "adm_photos.safetensors"
+        return existing(self.weights) if self.weights else Path(str(shipped))
 
 
 @dataclass(frozen=True)
