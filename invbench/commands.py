@@ -41,7 +41,7 @@ def run(overrides: list[str], catalog: Catalog) -> int:
     except KeyboardInterrupt:
         click.echo("interrupted; what was computed is kept, and the same command goes on from there", err=True)
         return 130
-    if not outcomes:
+    if not outcomes and "-m" in ready:
         click.echo("the launcher ran the cells in other processes; 'invbench table' prints what they recorded")
     for out, key in dict.fromkeys((out, key) for key, out, _ in outcomes if key):
         _show(out, key, catalog)

@@ -250,7 +250,7 @@ def planar_mixture() -> GaussianMixture:
     """Three components in the plane, to plot."""
     covs = tuple(Covariance.full(torch.tensor(c, dtype=torch.float64)) for *_, c in PLANE)
     weights, means = ([p[i] for p in PLANE] for i in (0, 1))
-    return GaussianMixture(torch.tensor(weights).double(), torch.tensor(means).double(), covs)
+    return GaussianMixture(torch.tensor(weights, dtype=torch.float64), torch.tensor(means, dtype=torch.float64), covs)
 
 
 def recipe_hash(*recipe: object) -> str:

@@ -130,6 +130,8 @@ class Separable(SVDOperator):
         self.Ur, sr, self.Vr = _svd(rows, threshold)
         self.Uc, sc, self.Vc = _svd(cols, threshold)
 
+        if not (sr.any() and sc.any()):
+            raise ConfigError(f"a threshold of {threshold:g} sets every singular value to zero; choose a smaller one")
         grid = torch.outer(sr, sc)  # (h, w), padded with the null space to (H, W) below
         rank = grid.flatten().sort(descending=True, stable=True)
         self.rank_y = rank.indices

@@ -61,10 +61,11 @@ class Meter:
         with self.network.span(x_t.device):
             yield
 
-    def watch_backward(self, eps: Tensor) -> None:
-        """Count a backward pass through this evaluation each time one happens."""
-        if eps.requires_grad:
-            eps.register_hook(self._count_backward)
+    def watch_backward(self, *outputs: Tensor | None) -> None:
+        """Count a backward pass through this evaluation each time one happens, whichever outputs it starts from."""
+        watched = [out for out in outputs if out is not None and out.requires_grad]
+        if watched:
+            torch.autograd.graph.register_multi_grad_hook(watched, self._count_backward, mode="any")
 
     def _count_backward(self, grad: Tensor) -> None:
         self.backward += len(grad)

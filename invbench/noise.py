@@ -61,7 +61,7 @@ class Sigma:
         return cls(value, unit.replace(" ", ""))
 
     def __str__(self) -> str:
-        return f"{self.value:g} {self.unit}"
+        return f"{_text(self.value)} {self.unit}"
 
 
 class Noise(ABC):
@@ -151,7 +151,7 @@ class UniformSigma(Noise):
         return f"Gaussian noise, sigma uniform in {self.low.pm1:g}..{self.high.pm1:g} on [-1,1], hidden"
 
     def __str__(self) -> str:
-        return f"uniform {self.low.value:g}..{self.high.value:g} {self.low.unit}"
+        return f"uniform {_text(self.low.value)}..{_text(self.high.value)} {self.low.unit}"
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class PoissonNoise(Noise):
         return f"Poisson noise, rate {self.rate:g}"
 
     def __str__(self) -> str:
-        return f"poisson {self.rate:g}"
+        return f"poisson {_text(self.rate)}"
 
 
 def parse_noise(text: str) -> Noise:
@@ -203,6 +203,11 @@ def parse_noise(text: str) -> Noise:
             raise ConfigError(f"noise {text!r} has no model and no unit; {usage}")
         raise ConfigError(f"{unknown('noise model', kind, kinds)}; {usage}")
     return kinds[kind].from_text(arguments)
+
+
+def _text(number: float) -> str:
+    """The shortest text that reads back as the number."""
+    return repr(float(number)).removesuffix(".0")
 
 
 def _number(text: str, what: str) -> float:

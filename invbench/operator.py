@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Shape = tuple[int, ...]
+CG_STEPS = 100
 AnyOperator = TypeVar("AnyOperator", bound="Operator")
 
 
@@ -44,6 +45,10 @@ class Operator(ABC):
                 setattr(moved, key, value.to(device))
         return moved
 
+    def guess(self, y: Tensor) -> Tensor:
+        """A first image for solvers that iterate: (B, *y_shape) -> (B, *x_shape). Zeros unless overridden."""
+        return y.new_zeros((len(y), *self.x_shape))
+
     def _checked(self, z: Tensor, shape: Shape, what: str) -> Tensor:
         if tuple(z.shape[1:]) != tuple(shape):
             name = type(self).__name__
@@ -67,6 +72,29 @@ class LinearOperator(Operator):
             x = y.new_zeros((len(y), *self.x_shape)).clone().requires_grad_()
             (out,) = torch.autograd.grad(self._A(x), x, y.clone())
         return out
+
+    def ridge(self, r: Tensor, rho: float) -> Tensor:
+        """H^T (H H^T + rho I)^{-1} r: (B, *y_shape) -> (B, *x_shape), the step from x to a regularised fit.
+
+        x + ridge(y - H x, rho) minimises ||y - H z||^2 + rho ||z - x||^2 over z. By conjugate gradients, row by row;
+        an operator with an SVD has it in closed form.
+        """
+        assert rho > 0, "conjugate gradients need rho > 0"
+        z, residual = r.new_zeros(r.shape), r
+        p, energy = residual, _row_dot(residual, residual)
+        stop = 1e-12 * energy
+        for _ in range(CG_STEPS):
+            Ap = self(self.T(p)) + rho * p
+            step = energy / _row_dot(p, Ap).clamp(min=1e-30)
+            z, residual = z + step * p, residual - step * Ap
+            previous, energy = energy, _row_dot(residual, residual)
+            if (energy <= stop).all():
+                break
+            p = residual + energy / previous.clamp(min=1e-30) * p
+        return self.T(z)
+
+    def guess(self, y: Tensor) -> Tensor:
+        return self.ridge(y, 1e-3)
 
 
 class SVDOperator(LinearOperator):
@@ -102,6 +130,16 @@ class SVDOperator(LinearOperator):
         return self.V(self.pad(inverse * self.Ut(self._checked(y, self.y_shape, "y"))))
 
     @final
+    def ridge(self, r: Tensor, rho: float) -> Tensor:
+        s = self.s.to(r.dtype)
+        gain = (s / (s**2 + rho)).where(s > 0, s.new_zeros(()))
+        return self.V(self.pad(gain * self.Ut(r)))
+
+    @final
+    def guess(self, y: Tensor) -> Tensor:
+        return self.pinv(y)
+
+    @final
     def pad(self, z: Tensor) -> Tensor:
         """Append zeros for the null space: (..., r) -> (..., n)."""
         n = math.prod(self.x_shape)
@@ -116,6 +154,11 @@ class SVDOperator(LinearOperator):
     @final
     def _At(self, y: Tensor) -> Tensor:
         return self.V(self.pad(self.s.to(y.dtype) * self.Ut(y)))
+
+
+def _row_dot(a: Tensor, b: Tensor) -> Tensor:
+    """Inner products of rows, broadcastable to them: (B, ...) -> (B, 1, ...)."""
+    return (a * b).flatten(1).sum(1).reshape(-1, *([1] * (a.ndim - 1)))
 
 
 def _dims(shape: Shape) -> str:

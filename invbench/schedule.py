@@ -14,6 +14,7 @@ from invbench.errors import ConfigError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     Floats = NDArray[np.float64]
 
@@ -86,7 +87,7 @@ def even_grid(n: int, steps: int = T) -> list[int]:
 
 
 def quad_grid(n: int, steps: int = T) -> list[int]:
-    """Grid G3 (DiffPIR): dense at low noise, from steps - 1 down to 0.
+    """Grid G3 (DiffPIR): dense at low noise, from steps - 1 down to 0; above steps / 2 points some repeat.
 
     >>> quad_grid(20)[:4]
     [999, 770, 675, 602]
@@ -101,3 +102,53 @@ def quad_grid(n: int, steps: int = T) -> list[int]:
 def _check(n: int, steps: int) -> None:
     if not 1 <= n <= steps:
         raise ConfigError(f"a time grid needs between 1 and {steps} steps; got {n}")
+
+
+def ddim_split(abar_t: float, abar_s: float, eta: float) -> tuple[float, float]:
+    """Weights (c1, c2) of fresh and of predicted noise in a DDIM step from t to s (Song et al., 2021, eq. 16).
+
+    ``eta`` = 0 is deterministic, 1 is ancestral. Above 1 the predicted share is clamped at zero.
+    """
+    c1 = eta * math.sqrt((1 - abar_t / abar_s) * (1 - abar_s) / (1 - abar_t))
+    return c1, math.sqrt(max(0.0, 1 - abar_s - c1**2))
+
+
+def ancestral_step(
+    x_t: Tensor, x0: Tensor, v: Tensor | None, abar_t: float, abar_s: float
+) -> tuple[Tensor, Tensor | float]:
+    """Mean and standard deviation of p(x_s | x_t) for the predicted image (Nichol and Dhariwal, 2021, eqs. 9-15).
+
+    ``v`` interpolates the log variance between beta and the posterior's; None takes the posterior's. No noise is
+    left at abar_s = 1. On a respaced grid beta is that of the step actually taken.
+    """
+    beta = 1 - abar_t / abar_s
+    mean = (beta * abar_s**0.5 * x0 + (1 - abar_s) * (1 - beta) ** 0.5 * x_t) / (1 - abar_t)
+    if abar_s == 1:
+        return mean, 0.0
+    small = math.log(beta * (1 - abar_s) / (1 - abar_t))
+    if v is None:
+        return mean, math.exp(0.5 * small)
+    return mean, (0.5 * (small + (v + 1) / 2 * (math.log(beta) - small))).exp()
+
+
+def travel_walk(n: int, length: int = 1, repeat: int = 1) -> list[int]:
+    """Positions visited on a grid of n steps with time travel, from n - 1 down to -1 (RePaint, DDNM).
+
+    Whenever a multiple of ``length`` below n - length is first reached, the walk climbs ``length`` steps and comes
+    down again, ``repeat`` - 1 times. A descent costs a network call, a climb none.
+
+    >>> travel_walk(4, length=2, repeat=2)
+    [3, 2, 1, 0, 1, 2, 1, 0, -1]
+    """
+    if length < 1 or repeat < 1:
+        raise ConfigError(f"time travel needs length and repeat of at least 1; got {length} and {repeat}")
+    climbs = dict.fromkeys(range(0, n - length, length), repeat - 1)
+    walk, at = [], n
+    while at > 0:
+        at -= 1
+        walk.append(at)
+        if climbs.get(at, 0):
+            climbs[at] -= 1
+            walk += range(at + 1, at + length + 1)
+            at += length
+    return [*walk, -1]

@@ -21,7 +21,6 @@ def check_operator(A: Operator, tolerance: float = 1e-9) -> None:
     rng = Rng.for_images(["a", "b", "c"], purpose="check_operator")
     x, x2 = (rng.randn(A.x_shape).double() for _ in range(2))
     y = A(x)
-    assert tuple(y.shape) == (3, *A.y_shape), f"A(x) has shape {tuple(y.shape)}, y_shape is {A.y_shape}"
     _equal(A(x[:1]), y[:1], "a row of A(x) depends on the rest of the batch", tolerance)
     leaf = x.clone().requires_grad_()
     (grad,) = torch.autograd.grad(A(leaf).square().sum(), leaf)
@@ -48,8 +47,9 @@ def _check_svd(A: SVDOperator, x: Tensor, y: Tensor, tolerance: float) -> None:
     _equal(A.U(z), y, "U U^T y differs from y", tolerance)
     _equal(A.Ut(A.U(z.flip(1))), z.flip(1), "U^T U z differs from z", tolerance)
     _equal(w.square().sum(1), x.flatten(1).square().sum(1), "V^T changes the norm", tolerance)
-    _equal(A(A.pinv(A(x))), A(x), "A A^+ A differs from A", 1e-6)  # s is stored in float32
-    _equal(A.pinv(A(A.pinv(y))), A.pinv(y), "A^+ A A^+ differs from A^+", 1e-6)
+    loose = max(1e-6, tolerance)  # s is stored in float32
+    _equal(A(A.pinv(A(x))), A(x), "A A^+ A differs from A", loose)
+    _equal(A.pinv(A(A.pinv(y))), A.pinv(y), "A^+ A A^+ differs from A^+", loose)
 
 
 def _equal(a: Tensor, b: Tensor, message: str, tolerance: float) -> None:

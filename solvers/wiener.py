@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from invbench import ConfigError, OnStep, Operator, Prior, Problem, Rng, Solver, SVDOperator, hookimpl
+from invbench import ConfigError, LinearOperator, OnStep, Operator, Prior, Problem, Rng, Solver, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wiener(Solver):
-    """x_hat = V [s U^T y / (s^2 + rho)], rho = (sigma_y / tau)^2 for x ~ N(0, tau^2 I).
+    """x_hat = H^T (H H^T + rho I)^{-1} y, rho = (sigma_y / tau)^2 for x ~ N(0, tau^2 I).
 
     DiffPIR's data step with x0_hat = 0. ``tau`` is the standard deviation of a pixel on [-1, 1].
     """
 
     name: ClassVar[str] = "wiener"
     summary: ClassVar[str] = "Wiener filter under a white Gaussian prior, no network"
-    operator_type: ClassVar[type[Operator]] = SVDOperator
+    operator_type: ClassVar[type[Operator]] = LinearOperator
     needs_sigma: ClassVar[bool] = True
     tau: float = 0.5
 
@@ -32,11 +32,8 @@ class Wiener(Solver):
         self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None
     ) -> Tensor:
         del prior, state, rng, on_step
-        A = problem.A
-        assert isinstance(A, SVDOperator)
-        s, rho = A.s, (problem.sigma / self.tau) ** 2
-        gain = (s / (s**2 + rho)).where(s > 0, s.new_zeros(()))  # where s = 0 the mean is the prior's, 0
-        return A.V(A.pad(gain * A.Ut(y)))
+        assert isinstance(problem.A, LinearOperator)
+        return problem.A.ridge(y, max((problem.sigma / self.tau) ** 2, 1e-9))
 
 
 @hookimpl

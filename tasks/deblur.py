@@ -69,6 +69,8 @@ class UniformDeblur(Task):
         import torch
 
         del rng
+        if self.taps < 1 or self.taps % 2 == 0:
+            raise ConfigError(f"deblur_uniform: needs an odd number of taps; got {self.taps}")
         taps = torch.full((self.taps,), 1 / self.taps, dtype=torch.float64)
         rows, cols = (blur_matrix(side, taps) for side in x_shape[1:])
         return ib.Separable(x_shape, rows, cols, self.threshold)
@@ -118,7 +120,7 @@ def gaussian_taps(std: float, taps: int) -> Tensor:
     """Centred, normalised weights (taps,), float64."""
     import torch
 
-    if std <= 0 or taps < 1 or taps % 2 == 0:
+    if not 0 < std < math.inf or taps < 1 or taps % 2 == 0:
         raise ConfigError(f"a Gaussian blur needs std > 0 and an odd number of taps; got std={std}, taps={taps}")
     i = torch.arange(taps, dtype=torch.float64) - taps // 2
     weights = torch.exp(-(i**2) / (2 * std**2))
@@ -139,7 +141,7 @@ def motion_kernel(length: float, angle: float) -> Tensor:
     """Normalised (k, k) kernel of a straight line through the centre, bilinearly spread, float32."""
     import torch
 
-    if length < 1:
+    if not 1 <= length < math.inf:
         raise ConfigError(f"deblur_motion: length must be at least 1 pixel; got {length}")
     radius = math.ceil(length / 2)
     along = torch.linspace(-(length - 1) / 2, (length - 1) / 2, 16 * radius + 1, dtype=torch.float64)

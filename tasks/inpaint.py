@@ -40,7 +40,7 @@ class InpaintRandom(Task):
 
     def operator(self, x_shape: Shape, rng: Rng) -> Operator:
         _, H, W = x_shape
-        k = H * W - round(self.missing * H * W)
+        k = H * W - round(self.missing * H * W) if 0 < self.missing < 1 else 0
         if not 1 <= k < H * W:
             raise ConfigError(f"inpaint_random: 'missing' must leave some pixels and take some; got {self.missing}")
         return ib.Selection(x_shape, rng.permutation(H * W)[0, :k].sort().values)

@@ -19,7 +19,7 @@ def psnr(x_hat: Tensor, x: Tensor, data_range: float) -> Tensor:
 
     >>> import torch
     >>> psnr(torch.zeros(1, 3, 2, 2), torch.full((1, 3, 2, 2), 0.2), data_range=2.0).round(decimals=4)
-    tensor([20.])
+    tensor([20.], dtype=torch.float64)
     """
     mse = (x_hat.double() - x.double()).square().flatten(1).mean(1)
     return 10 * (data_range**2 / mse).log10()

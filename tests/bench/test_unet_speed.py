@@ -1,0 +1,121 @@
+"""The network against a plain implementation of itself, in one process, as a ratio."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from invbench.adm.priors import AdmPhotos
+from invbench.adm.unet import AttentionBlock, GroupNorm, ResBlock, UNet, timestep_embedding
+from invbench.plugins import load_catalog
+
+SHAPE = (16, 3, 64, 64)
+ROUNDS = 9
+
+
+def plain_norm(norm: GroupNorm, x: Tensor) -> Tensor:
+    return F.group_norm(x.float(), norm.num_groups, norm.weight, norm.bias, norm.eps).type(x.dtype)
+
+
+def plain_resample(x: Tensor, how: str | None) -> Tensor:
+    if how == "up":
+        return F.interpolate(x, scale_factor=2, mode="nearest")
+    return F.avg_pool2d(x, 2) if how == "down" else x
+
+
+def plain_res(block: ResBlock, x: Tensor, emb: Tensor) -> Tensor:
+    h = plain_resample(F.silu(plain_norm(block.in_layers[0], x)), block.resample)
+    h = block.in_layers[2](h)
+    scale, shift = block.emb_layers(emb).type(h.dtype)[:, :, None, None].chunk(2, dim=1)
+    h = plain_norm(block.out_layers[0], h) * (1 + scale) + shift
+    h = block.out_layers[3](block.out_layers[2](F.silu(h)))
+    return block.skip_connection(plain_resample(x, block.resample)) + h
+
+
+def plain_attention(block: AttentionBlock, x: Tensor) -> Tensor:
+    B, C, H, W = x.shape
+    flat, d = x.reshape(B, C, -1), block.head_channels
+    qkv = block.qkv(plain_norm(block.norm, flat))
+    q, k, v = qkv.reshape(-1, 3 * d, H * W).split(d, dim=1)
+    weight = torch.einsum("bct,bcs->bts", q * d**-0.25, k * d**-0.25)
+    weight = torch.softmax(weight.float(), dim=-1).type(weight.dtype)
+    out = torch.einsum("bts,bcs->bct", weight, v).reshape(B, C, -1)
+    return (flat + block.proj_out(out)).reshape(x.shape)
+
+
+def plain_stage(stage: nn.ModuleList, x: Tensor, emb: Tensor) -> Tensor:
+    for block in stage:
+        if isinstance(block, ResBlock):
+            x = plain_res(block, x, emb)
+        elif isinstance(block, AttentionBlock):
+            x = plain_attention(block, x)
+        else:
+            x = block(x)
+    return x
+
+
+def plain_forward(net: UNet, x: Tensor, t: Tensor) -> Tensor:
+    """The published order of computation: contiguous, casts in every norm, one embedding a row, explicit attention."""
+    emb = net.time_embed(timestep_embedding(t, net.config.channels))
+    skips = []
+    for stage in net.input_blocks:
+        x = plain_stage(stage, x, emb)
+        skips.append(x)
+    x = plain_stage(net.middle_block, x, emb)
+    for stage in net.output_blocks:
+        x = plain_stage(stage, torch.cat([x, skips.pop()], dim=1), emb)
+    return net.out[2](F.silu(plain_norm(net.out[0], x)))
+
+
+def seconds(*calls: Callable[[], object]) -> list[float]:
+    """Median time of each call; the calls alternate, so that a busy machine slows all alike."""
+    times: list[list[float]] = [[] for _ in calls]
+    for _ in range(ROUNDS):
+        for call, own in zip(calls, times, strict=True):
+            begin = time.perf_counter()
+            call()
+            own.append(time.perf_counter() - begin)
+    return [statistics.median(own[1:]) for own in times]
+
+
+def test_the_network_is_at_least_a_quarter_faster_than_a_plain_one() -> None:
+    prior = AdmPhotos().load(SHAPE[1:], "cpu")
+    plain = UNet(AdmPhotos.config()).eval()
+    plain.load_state_dict(prior.net.state_dict())
+    plain = plain.to(memory_format=torch.contiguous_format)
+    x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
+
+    def slow() -> Tensor:
+        with torch.no_grad():
+            return plain_forward(plain, x, torch.full((len(x),), 500))
+
+    def fast() -> Tensor:
+        with torch.inference_mode():
+            return prior.eps(x, 500)
+
+    assert (slow()[:, :3] - fast()).abs().max() < 1e-4
+    slow_seconds, fast_seconds = seconds(slow, fast)
+    ratio = slow_seconds / fast_seconds
+    print(f"\nplain {slow_seconds:.3f} s, ours {fast_seconds:.3f} s: {ratio:.2f} times as fast on {SHAPE}")
+    assert ratio >= 1.25
+
+
+def test_network_call(benchmark) -> None:
+    prior = AdmPhotos().load(SHAPE[1:], "cpu")
+    x = torch.zeros(SHAPE)
+    with torch.inference_mode():
+        benchmark.pedantic(prior.eps, args=(x, 500), rounds=5, warmup_rounds=1)
+
+
+def test_spectral_transforms_of_deblurring(benchmark) -> None:
+    from invbench import Rng
+
+    fields = load_catalog().benchmark("photos").tasks["deblur"]
+    A = load_catalog().get("task", "deblur")(**fields).operator(SHAPE[1:], Rng.single(seed=0))
+    x = torch.zeros(SHAPE)
+    benchmark.pedantic(lambda: A.V(A.Vt(x)), rounds=20, warmup_rounds=2)

@@ -1,0 +1,254 @@
+"""Datasets: which images, in which order, and what is said where they are absent."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from invbench.dataset import Dataset
+from invbench.errors import ConfigError, DataError
+from invbench.plugins import load_catalog
+
+CATALOG = load_catalog()
+Photos = CATALOG.get("dataset", "photos")
+PAPER = ["ffhq256", "imagenet256", "celebahq256", "gopro256", "bsds500"]
+
+
+def make(name: str, **fields: Any) -> Dataset:
+    dataset: Dataset = CATALOG.get("dataset", name)(**fields)
+    return dataset
+
+
+def photos_module() -> Any:
+    import invbench_datasets.photos
+
+    return invbench_datasets.photos
+
+
+def picture(path: Path, side: int = 8, value: int = 100) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((side, side, 3), value, np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _no_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("INVBENCH_DATA", raising=False)
+
+
+@pytest.fixture
+def fresh_photos() -> Any:
+    """Nothing remembered before and after."""
+    module = photos_module()
+    module._half_scale.cache_clear()
+    yield module
+    module._half_scale.cache_clear()
+
+
+@pytest.mark.parametrize("name", [*PAPER, "photos", "folder", "gmm", "gmm2d"])
+def test_the_shape_is_known_without_the_images(name: str) -> None:
+    shape = make(name).x_shape
+    assert len(shape) == 3
+    assert shape[0] in (1, 3)
+
+
+def test_the_photographs_are_48_to_report_and_24_to_tune() -> None:
+    test, tune = list(Photos("test").ids()), list(Photos("tune").ids())
+    assert (len(test), len(tune)) == (48, 24)
+    assert len({*test, *tune}) == 72
+    assert len(test) == Photos.benchmark.n
+
+
+def test_the_two_splits_share_no_photograph() -> None:
+    files = defaultdict(set)
+    for crop in photos_module()._crops().values():
+        files[crop.split].add(crop.file)
+    assert files == {
+        "test": {"astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png"},
+        "tune": {"rocket.jpg", "ihc.png"},
+    }
+
+
+def test_the_first_images_alternate_between_photographs() -> None:
+    crops = photos_module()._crops()
+    for start in range(0, 24, 4):
+        assert len({crops[image].file for image in Photos().ids()[start : start + 4]}) == 4
+
+
+def test_no_two_crops_overlap() -> None:
+    crops = photos_module()._crops().values()
+    for a, b in combinations(crops, 2):
+        apart = abs(a.top - b.top) >= 64 or abs(a.left - b.left) >= 64
+        assert a.file != b.file or apart, f"{a.id} and {b.id} overlap"
+
+
+@pytest.mark.parametrize("split", ["test", "tune"])
+def test_every_crop_is_verified_and_in_range(split: str) -> None:
+    dataset = Photos(split)
+    for image in dataset.ids():
+        x = dataset.load(image)
+        assert x.shape == dataset.x_shape == (3, 64, 64)
+        assert x.dtype == torch.float32
+        assert -1 <= x.min() < x.max() <= 1
+
+
+def test_pixels_are_rounded_means_of_two_by_two_blocks() -> None:
+    import skimage
+
+    crop = photos_module()._crops()["chelsea_011_016"]
+    full = np.asarray(Image.open(Path(skimage.__file__).parent / "data" / crop.file).convert("RGB")).astype(float)
+    top, left = 2 * crop.top + 10, 2 * crop.left + 20
+    expected = np.floor(full[top : top + 2, left : left + 2].mean((0, 1)) + 0.5)
+    x = Photos().load(crop.id)[:, 5, 10]
+    assert ((x + 1) * 127.5).round().tolist() == expected.tolist()
+
+
+def test_an_altered_pixel_is_refused(fresh_photos: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    crop = fresh_photos._crops()["astronaut_000_000"]
+    altered = fresh_photos._half_scale(crop.file).copy()
+    altered[crop.top + 63, crop.left + 63, 2] ^= 1
+    monkeypatch.setattr(fresh_photos, "_half_scale", lambda file: altered)
+    with pytest.raises(DataError, match=r"the pixels of astronaut_000_000 are not those .*astronaut\.png or the image"):
+        Photos().load("astronaut_000_000")
+    monkeypatch.undo()
+    assert Photos().load("astronaut_000_000").shape == (3, 64, 64)
+
+
+def test_absent_photographs_say_what_to_do(fresh_photos: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fresh_photos, "files", lambda package: tmp_path)
+    with pytest.raises(DataError, match=r"scikit-image does not hold data/astronaut\.png; reinstall scikit-image"):
+        Photos().load("astronaut_000_000")
+
+
+def test_an_unknown_split_is_refused() -> None:
+    with pytest.raises(ConfigError, match="split must be one of test, tune; got 'train'"):
+        Photos("train")
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_absent_images_of_the_paper_say_what_to_set(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    advice = rf"set dataset\.root=FOLDER, or INVBENCH_DATA to the folder that holds {name}/"
+    with pytest.raises(DataError, match=rf"{name}: the images are not part of invbench; {advice}"):
+        make(name).ids()
+    with pytest.raises(DataError, match=rf"no folder at .*; {advice}"):
+        make(name, root=str(tmp_path / "absent")).ids()
+    monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
+    with pytest.raises(DataError, match=rf"no folder at {tmp_path / name}.*; {advice}"):
+        make(name).ids()
+
+
+def test_a_run_without_the_images_is_a_message(invbench: Callable[..., Any]) -> None:
+    words = ["solver=pinv", "task=denoise", "dataset=imagenet256", "references=false"]
+    result = invbench("run", *words)
+    assert result.returncode in (1, 2)
+    assert "error: imagenet256: the images are not part of invbench; set dataset.root=FOLDER" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A thousand names of one small image, as FFHQ lays them out, and one more that is not of the set."""
+    data = tmp_path_factory.mktemp("data")
+    first = picture(data / "ffhq256" / "00000" / "00000.png")
+    for i in range(1, 1001):
+        path = data / "ffhq256" / f"{i // 1000 * 1000:05d}" / f"{i:05d}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.hardlink_to(first)
+    return data
+
+
+def test_the_faces_are_the_thousand_of_the_validation_set(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVBENCH_DATA", str(faces))
+    ids = make("ffhq256").ids()
+    assert [Path(i).stem for i in ids] == [f"{i:05d}" for i in range(1000)]
+    assert ids == make("ffhq256", root=str(faces / "ffhq256")).ids()
+    x = make("ffhq256").load(ids[999])
+    assert x.shape == (3, 256, 256)
+    assert torch.allclose(x, torch.full_like(x, 100 / 127.5 - 1))
+
+
+def test_missing_faces_are_counted_and_named(tmp_path: Path) -> None:
+    picture(tmp_path / "00001.png")
+    with pytest.raises(DataError, match="999 of the 1000 validation images are missing \\(00000, 00002, 00003"):
+        make("ffhq256", root=str(tmp_path)).ids()
+
+
+@pytest.mark.parametrize("name", ["imagenet256", "celebahq256", "gopro256"])
+def test_a_list_of_ids_gives_images_and_order(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
+    for stem in ("a", "b", "c"):
+        picture(tmp_path / name / "val" / f"{stem}.png")
+    assert make(name).ids() == ["val/a.png", "val/b.png", "val/c.png"]
+    (tmp_path / name / "ids.txt").write_text("val/c.png\n\nval/a.png  \n")
+    assert make(name).ids() == ["val/c.png", "val/a.png"]
+    assert make(name).load("val/c.png").shape == (3, 256, 256)
+
+
+def test_a_listed_image_that_is_missing_is_named(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "ids.txt").write_text("a.png\nlost.png\n")
+    with pytest.raises(DataError, match=r"1 of 2 images of .*ids\.txt are missing \(lost\.png"):
+        make("imagenet256", root=str(tmp_path)).ids()
+
+
+def test_bsds500_has_splits_and_sides(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        picture(tmp_path / split / f"{split}.png", side=40)
+    dataset = make("bsds500", root=str(tmp_path), split="test", side=32)
+    assert dataset.ids() == ["test.png"]
+    assert dataset.load("test.png").shape == dataset.x_shape == (3, 32, 32)
+    assert make("bsds500", root=str(tmp_path)).ids() == ["train.png"]
+
+
+def test_a_folder_needs_its_root() -> None:
+    with pytest.raises(ConfigError, match=r"dataset=folder needs the folder: dataset\.root=FOLDER"):
+        make("folder").ids()
+
+
+def test_a_folder_of_images_is_a_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    picture(tmp_path / "mine" / "deep" / "a.png", side=20)
+    dataset = make("folder", root="~/mine", side=16)
+    assert dataset.ids() == ["deep/a.png"]
+    assert dataset.load("deep/a.png").shape == dataset.x_shape == (3, 16, 16)
+
+
+def test_a_folder_of_images_runs(invbench: Callable[..., Any], tmp_path: Path) -> None:
+    for i in range(2):
+        picture(tmp_path / "my pictures" / f"{i}.png", side=20, value=50 + 100 * i)
+    (tmp_path / "my pictures" / "bad.png").write_text("not a picture")
+    words = ["solver=pinv", "task=sr4", "dataset=folder", "dataset.root=my pictures", "dataset.side=16"]
+    refused = invbench("run", *words, "references=false")
+    assert refused.returncode == 1
+    assert "error: 1 of 3 images cannot be read" in refused.stderr
+    result = invbench("run", *words, "references=false", "dataset.unreadable=skip")
+    assert result.returncode == 0, result.stderr
+    assert "warning: skipped 1 unreadable images: bad.png" in result.stderr
+    assert "photos/sr4/pinv: complete, 2 images" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["gmm", "gmm2d"])
+def test_a_draw_does_not_depend_on_the_size(name: str) -> None:
+    few, many = make(name, size=3), make(name, size=500)
+    assert list(few.ids()) == ["00000", "00001", "00002"]
+    assert len(many.ids()) == 500
+    for image in few.ids():
+        x = few.load(image)
+        assert torch.equal(x, many.load(image))
+        assert x.shape == few.x_shape
+        assert x.dtype == torch.float32
+    assert not torch.equal(few.load("00000"), few.load("00001"))
+
+
+@pytest.mark.parametrize("name", ["gmm", "gmm2d"])
+def test_a_mixture_dataset_needs_a_draw(name: str) -> None:
+    with pytest.raises(ConfigError, match="at least one draw; got size=0"):
+        make(name, size=0)

@@ -1,0 +1,168 @@
+"""Who may import what: the core knows no plugin, plugins use the public names only, and torch is loaded late."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import invbench
+
+ROOT = Path(invbench.__file__).resolve().parent.parent
+CORE = sorted((ROOT / "invbench").rglob("*.py"))
+PLUGINS = sorted(path for folder in ("solvers", "tasks", "datasets") for path in (ROOT / folder).rglob("*.py"))
+HEAVY = ("torch", "pandas", "hydra", "matplotlib", "omegaconf", "rich", "pooch", "skimage")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def loaded_by(code: str, cwd: Path) -> set[str]:
+    """Modules in ``sys.modules`` after running ``code`` in a fresh interpreter."""
+    tail = "\nimport sys\nprint('LOADED', *sorted(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code + tail], cwd=cwd, capture_output=True, text=True, check=True)
+    return set(result.stdout.rpartition("LOADED ")[2].split())
+
+
+def after_command(words: list[str], cwd: Path) -> set[str]:
+    code = f"""
+from invbench.cli import main
+try:
+    main({words!r})
+except SystemExit as end:
+    assert not end.code, end.code
+"""
+    return loaded_by(code, cwd)
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each import as its module and the names taken from it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, ()) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            yield node.module or "", tuple(alias.name for alias in node.names)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which something was recorded."""
+    folder = tmp_path_factory.mktemp("recorded")
+    command = [sys.executable, "-m", "invbench.cli", "run", "solver=pinv", "benchmark=gmm2d", "task=denoise", "n=2"]
+    subprocess.run(command, cwd=folder, capture_output=True, check=True)
+    return folder
+
+
+def test_importing_the_package_loads_nothing_heavy_and_no_plugin(tmp_path: Path) -> None:
+    loaded = loaded_by("import invbench", tmp_path)
+    assert "invbench.solver" in loaded
+    assert loaded.isdisjoint({*HEAVY, "numpy"})
+    assert not [name for name in loaded if name.startswith("invbench_")]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["list"], ["run", "--help"], ["fetch"], ["info", "ddrm"]])
+def test_commands_that_compute_nothing_load_nothing_heavy(words: list[str], tmp_path: Path) -> None:
+    loaded = after_command(words, tmp_path)
+    assert "invbench.cli" in loaded
+    assert loaded.isdisjoint({"torch", "pandas", "matplotlib"})
+
+
+def test_help_loads_no_plugin(tmp_path: Path) -> None:
+    loaded = after_command(["--help"], tmp_path)
+    assert not [name for name in loaded if name.startswith("invbench_")]
+    assert loaded.isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("how", ["text", "csv", "html"])
+def test_a_table_needs_no_torch(recorded: Path, how: str) -> None:
+    loaded = after_command(["table", "--format", how], recorded)
+    assert "pandas" in loaded
+    assert loaded.isdisjoint({"torch", "matplotlib", "hydra"})
+
+
+def test_public_names_are_sorted_unique_and_there() -> None:
+    assert invbench.__all__ == sorted(set(invbench.__all__))
+    for name in invbench.__all__:
+        assert getattr(invbench, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'Slover'"):
+        invbench.Slover  # noqa: B018
+
+
+def test_every_lazy_name_is_public() -> None:
+    assert {name for names in invbench._LAZY.values() for name in names} <= set(invbench.__all__)
+
+
+def test_there_is_something_to_check() -> None:
+    assert len(CORE) > 20
+    assert len(PLUGINS) > 12
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=name_of)
+def test_a_plugin_imports_only_public_names(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    for module, names in imports(tree):
+        top = module.partition(".")[0]
+        if top == "invbench":
+            assert module == "invbench", f"imports {module}"
+            assert set(names) <= set(invbench.__all__), f"imports {set(names) - set(invbench.__all__)}"
+        else:
+            assert top in {"torch", "numpy", "PIL", *sys.stdlib_module_names}, f"imports {module}"
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=name_of)
+def test_a_plugin_uses_only_public_attributes(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    aliases = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.name == "invbench"
+    }
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in aliases
+    }
+    assert used <= set(invbench.__all__)
+
+
+@pytest.mark.parametrize("path", CORE, ids=name_of)
+def test_the_core_knows_no_plugin(path: Path) -> None:
+    text = path.read_text()
+    assert not [m for m, _ in imports(ast.parse(text)) if re.match(r"invbench_(solvers|tasks|datasets)", m)]
+    assert "invbench_solvers" not in text
+    assert "invbench_tasks" not in text
+    assert "invbench_datasets" not in text
+
+
+@pytest.mark.parametrize("path", [p for p in [*CORE, *PLUGINS] if p.name != "rng.py"], ids=name_of)
+def test_generators_are_made_in_one_place(path: Path) -> None:
+    """Draws name their generator or come from Rng; nothing seeds the process or moves to a fixed device."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        keywords = {keyword.arg for keyword in node.keywords}
+        if re.fullmatch(
+            r"torch\.(cuda\.)?(manual_seed\w*|seed|Generator)|(np|numpy)\.random\.seed|random\.seed", called
+        ):
+            found.append(called)
+        if re.fullmatch(r"torch\.(rand|randn|randint|randperm|normal)(_like)?", called) and "generator" not in keywords:
+            found.append(called)
+        if called.endswith(".cuda"):
+            found.append(called)
+    assert found == []
+
+
+@pytest.mark.parametrize("path", [p for p in [*CORE, *PLUGINS] if p.name != "device.py"], ids=name_of)
+def test_a_device_is_chosen_in_one_place(path: Path) -> None:
+    assert "cuda.is_available" not in path.read_text()

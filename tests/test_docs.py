@@ -1,0 +1,97 @@
+"""The documentation does what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+import invbench
+from invbench import hookspecs
+from invbench.cli import main
+from invbench.plugins import load_catalog
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+EXAMPLE = ROOT / "examples" / "invbench-onestep"
+
+
+def block(language: str) -> str:
+    found = re.findall(rf"```{language}\n(.*?)```", README, re.S)
+    assert len(found) == 1
+    return found[0]
+
+
+def test_the_plugin_of_the_readme_is_the_example_and_short() -> None:
+    assert block("python") == (EXAMPLE / "invbench_onestep.py").read_text()
+    assert block("toml") in (EXAMPLE / "pyproject.toml").read_text()
+    code = [line for line in block("python").splitlines() if line.strip()]
+    assert len(code) <= 30
+
+
+def test_the_plugin_of_the_readme_runs(tmp_path: Path) -> None:
+    (tmp_path / "invbench_onestep.py").write_text(block("python"))
+    info = tmp_path / "invbench_onestep-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: invbench-onestep\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text(
+        block("toml").replace("[project.entry-points.invbench]", "[invbench]").replace('"', "")
+    )
+    command = "run solver=onestep task=denoise n=4 batch_size=4 references=false"
+    result = subprocess.run(
+        [sys.executable, "-m", "invbench.cli", *command.split()],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    (row,) = [line.split() for line in result.stdout.splitlines() if line.startswith("onestep ")]
+    assert float(row[2]) > 25, "one call denoises 20 dB photographs to more than 25 dB"
+
+
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_every_command_is_in_the_readme_and_has_help(command: str) -> None:
+    assert f"invbench {command}" in README
+    assert isinstance(main.commands[command], click.Command)
+    assert main.commands[command].help
+
+
+def test_every_hook_is_in_the_readme() -> None:
+    hooks = [name for name in vars(hookspecs) if name.startswith("invbench_register_")]
+    assert len(hooks) == 5
+    for hook in hooks:
+        assert hook in README or f"`{hook.removeprefix('invbench_register')}`" in README
+
+
+def test_every_plugin_says_what_it_is() -> None:
+    for kind, plugins in load_catalog().plugins.items():
+        for name, plugin in plugins.items():
+            assert plugin.cls.__doc__, f"{kind} {name} has no docstring"
+            assert plugin.cls.summary, f"{kind} {name} has no summary"
+
+
+def test_every_public_name_is_documented() -> None:
+    for name in invbench.__all__:
+        thing = getattr(invbench, name)
+        if callable(thing) and name not in ("hookimpl", "OnStep"):
+            assert thing.__doc__, f"{name} has no docstring"
+
+
+def test_links_of_the_readme_exist() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        if not target.startswith("http"):
+            assert (ROOT / target).exists(), f"README links to {target}"
+
+
+def test_the_changelog_names_every_solver_and_task() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    catalog = load_catalog()
+    for name in [*catalog.plugins["solver"], *catalog.plugins["task"]]:
+        assert f"`{name}`" in changelog

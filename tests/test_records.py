@@ -1,0 +1,341 @@
+"""The results store: what is written survives, and what cannot be written is said."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from invbench.errors import StoreError
+from invbench.records import LAST, MEAN, CellStore, Record, load_cells, read_rows
+
+WEIRD = ["a/b/c.png", "two words", "ünï/cødé ✓", "..", "50%", "a%2Fb", "line\u2028break", "-dash", "Straße.PNG"]
+
+
+def rows_of(image: str, value: float = 1.0, sample: int = 0, cell: str = "c0") -> list[Record]:
+    metrics = ("psnr", "seconds", LAST)
+    return [Record(cell, image, sample, m, f"{m}/p", value, "", "0" * 64) for m in metrics]
+
+
+def run_of(cell: str = "c0", **changes: Any) -> dict[str, Any]:
+    names = {"benchmark": "b", "task": "t", "dataset": "d", "prior": "p", "solver": "s"}
+    config = {**{kind: {"name": name} for kind, name in names.items()}, "seed": 0, "samples": 1}
+    return {"format": 1, "cell": cell, "status": "complete", "reason": None, "config": config, **changes}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> CellStore:
+    return CellStore(tmp_path / "b" / "t" / "s-c0")
+
+
+@pytest.fixture
+def no_space(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """``no_space(k)``: the disk is full after k more writes."""
+
+    def fill(after: int) -> None:
+        left = iter(range(after))
+
+        def fsync(descriptor: int) -> None:
+            if next(left, None) is None:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+    return fill
+
+
+def test_an_appended_image_is_done(store: CellStore) -> None:
+    with store.writing():
+        assert store.done(samples=1) == set()
+        store.append("a", torch.zeros(1, 3, 2, 2), rows_of("a"))
+        assert store.done(samples=1) == {"a"}
+
+
+def test_reconstructions_are_read_back_bit_for_bit(store: CellStore) -> None:
+    x_hat = torch.linspace(-1, 1, 24).reshape(2, 3, 2, 2).transpose(2, 3)
+    with store.writing():
+        store.append("a", x_hat, rows_of("a"))
+    assert torch.equal(load_file(store.image_path("a"))["x_hat"], x_hat)
+
+
+def test_an_image_is_done_only_with_its_last_sample(store: CellStore) -> None:
+    with store.writing():
+        store.append("a", torch.zeros(2, 3, 2, 2), rows_of("a", sample=0))
+        assert store.done(samples=2) == set()
+        store.append("a", torch.zeros(2, 3, 2, 2), rows_of("a", sample=1))
+        assert store.done(samples=2) == {"a"}
+
+
+def test_an_image_without_its_last_row_is_not_done(store: CellStore) -> None:
+    with store.writing():
+        store.append("a", torch.zeros(1, 3, 2, 2), rows_of("a")[:-1])
+        assert store.done(samples=1) == set()
+
+
+def test_an_image_without_its_reconstruction_is_not_done(store: CellStore) -> None:
+    with store.writing():
+        store.append("a", torch.zeros(1, 3, 2, 2), rows_of("a"))
+        store.image_path("a").unlink()
+        assert store.done(samples=1) == set()
+
+
+@pytest.mark.parametrize("image", WEIRD)
+def test_any_image_id_round_trips(store: CellStore, image: str) -> None:
+    with store.writing():
+        store.append(image, torch.full((1, 1, 1, 1), 0.5), rows_of(image))
+        assert store.done(samples=1) == {image}
+    assert store.image_path(image).parent == store.folder / "images"
+    rows, damaged = read_rows(store.rows)
+    assert ({row["image"] for row in rows}, damaged) == ({image}, 0)
+
+
+def test_different_image_ids_have_different_files(store: CellStore) -> None:
+    assert len({store.image_path(image) for image in WEIRD}) == len(WEIRD)
+
+
+@pytest.mark.parametrize("cut", [1, 40, 150])
+def test_a_half_written_last_line_is_moved_aside(store: CellStore, cut: int) -> None:
+    with store.writing():
+        store.append("a", torch.zeros(1, 3, 2, 2), rows_of("a"))
+        store.append("b", torch.zeros(1, 3, 2, 2), rows_of("b"))
+    whole = store.rows.read_bytes()
+    store.rows.write_bytes(whole[:-cut])
+    with store.writing():
+        assert store.done(samples=1) == {"a"}
+        store.append("b", torch.zeros(1, 3, 2, 2), rows_of("b"))
+    rows, damaged = read_rows(store.rows)
+    assert damaged == 0
+    assert len(rows) == 3 + 2 + 3
+    assert (store.folder / "records.damaged").read_text().count("\n") == 1
+    assert store.rows.read_bytes().endswith(whole.splitlines(keepends=True)[-1])
+
+
+def test_what_was_moved_aside_is_kept(store: CellStore) -> None:
+    for text in ('{"cell": "on', '{"cell": "tw'):
+        with store.writing():
+            with store.rows.open("a") as file:
+                file.write(text)
+        with store.writing():
+            pass
+    assert (store.folder / "records.damaged").read_text() == '{"cell": "on\n{"cell": "tw\n'
+    assert store.rows.read_text() == ""
+
+
+def test_unreadable_lines_are_counted(store: CellStore, tmp_path: Path) -> None:
+    with store.writing():
+        store.append("a", torch.zeros(1, 3, 2, 2), rows_of("a"))
+        store.write_run(run_of())
+    store.rows.write_bytes(b'{"image": \n\xff\xfe\n' + store.rows.read_bytes() + b'{"cell": "c')
+    rows, damaged = read_rows(store.rows)
+    assert (len(rows), damaged) == (3, 3)
+    assert load_cells(tmp_path)[0].damaged == 3
+
+
+@pytest.mark.parametrize("line", ["17", "{}"])
+def test_a_line_that_is_json_but_no_row_is_counted_as_damaged(store: CellStore, tmp_path: Path, line: str) -> None:
+    with store.writing():
+        store.append("a", torch.zeros(1, 3, 2, 2), rows_of("a"))
+        store.write_run(run_of())
+    store.rows.write_text(line + "\n" + store.rows.read_text())
+    assert store.done(samples=1) == {"a"}
+    (cell,) = load_cells(tmp_path)
+    assert (len(cell.rows), cell.damaged) == (3, 1)
+
+
+def test_nan_and_infinity_are_read_back(store: CellStore) -> None:
+    with store.writing():
+        for image, value in (("a", float("nan")), ("b", float("inf"))):
+            store.append(image, torch.zeros(1, 1, 1, 1), rows_of(image, value))
+    values = {row["image"]: row["value"] for row in read_rows(store.rows)[0]}
+    assert values["a"] != values["a"]
+    assert values["b"] == float("inf")
+
+
+def test_of_two_rows_for_one_number_the_last_counts(store: CellStore, tmp_path: Path) -> None:
+    with store.writing():
+        store.append("a", torch.zeros(1, 3, 2, 2), rows_of("a", 1.0))
+        store.append("a", torch.zeros(1, 3, 2, 2), rows_of("a", 2.0))
+        store.write_run(run_of())
+    (cell,) = load_cells(tmp_path)
+    assert [row["value"] for row in cell.rows] == [2.0, 2.0, 2.0]
+
+
+def test_samples_and_protocols_are_different_numbers(store: CellStore, tmp_path: Path) -> None:
+    other = Record("c0", "a", 0, "psnr", "psnr/other", 3.0, "", "0" * 64)
+    with store.writing():
+        rows = [*rows_of("a", sample=MEAN), other, *rows_of("a", sample=0)]
+        store.append("a", torch.zeros(2, 3, 2, 2), rows)
+        store.write_run(run_of())
+    assert len(load_cells(tmp_path)[0].rows) == 7
+
+
+def test_shards_are_read_back_as_one_cell(tmp_path: Path) -> None:
+    for i, image in enumerate(("a", "b")):
+        shard = CellStore(tmp_path / "b" / "t" / f"s-c0.shard-{i}-of-2")
+        with shard.writing():
+            shard.append(image, torch.full((1, 1, 1, 1), float(i)), rows_of(image))
+            shard.write_run(run_of())
+    (cell,) = load_cells(tmp_path)
+    assert {row["image"] for row in cell.rows} == {"a", "b"}
+    assert len(cell.folders) == 2
+    for i, image in enumerate(("a", "b")):
+        path = cell.image_path(image)
+        assert path is not None
+        assert load_file(path)["x_hat"].item() == i
+    assert cell.image_path("c") is None
+
+
+def test_cells_are_chosen_by_name_and_seed(tmp_path: Path) -> None:
+    for cell, solver in (("c0", "s"), ("c1", "other")):
+        store = CellStore(tmp_path / "b" / "t" / f"{solver}-{cell}")
+        run = run_of(cell)
+        run["config"]["solver"]["name"] = solver
+        with store.writing():
+            store.write_run(run)
+    assert {c.id for c in load_cells(tmp_path)} == {"c0", "c1"}
+    assert [c.id for c in load_cells(tmp_path, solver="other", seed="0")] == ["c1"]
+    assert load_cells(tmp_path, seed="1") == []
+    assert load_cells(tmp_path / "absent") == []
+
+
+def test_run_json_round_trips(store: CellStore) -> None:
+    assert store.read_run() is None
+    with store.writing():
+        store.write_run(run_of())
+    assert store.read_run() == run_of()
+    assert not list(store.folder.glob("*.part"))
+
+
+def test_another_format_is_refused(store: CellStore, tmp_path: Path) -> None:
+    with store.writing():
+        store.write_run(run_of(format=99))
+    for read in (store.read_run, lambda: load_cells(tmp_path)):
+        with pytest.raises(StoreError, match=r"run\.json has format 99, this invbench reads 1; choose another out="):
+            read()
+
+
+@pytest.mark.parametrize("text", ["", "{", "null"])
+def test_a_damaged_run_json_is_refused(store: CellStore, tmp_path: Path, text: str) -> None:
+    with store.writing():
+        (store.folder / "run.json").write_text(text)
+    with pytest.raises(StoreError, match=r"run\.json"):
+        load_cells(tmp_path)
+
+
+@pytest.fixture
+def other_writer(store: CellStore) -> Iterator[subprocess.Popen[str]]:
+    """Another process that writes to the same cell until its standard input is closed."""
+    code = (
+        "import sys; from pathlib import Path; from invbench.records import CellStore\n"
+        "with CellStore(Path(sys.argv[1])).writing(): print('locked', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(store.folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_writer_is_told(store: CellStore, other_writer: subprocess.Popen[str]) -> None:
+    with pytest.raises(StoreError, match=r"another process is running this cell \(.*s-c0\); wait for it, or choose"):
+        store.writing().__enter__()
+
+
+def test_the_lock_of_a_killed_writer_is_free(store: CellStore, other_writer: subprocess.Popen[str]) -> None:
+    other_writer.kill()
+    other_writer.wait()
+    with store.writing():
+        store.append("a", torch.zeros(1, 1, 1, 1), rows_of("a"))
+    assert store.done(samples=1) == {"a"}
+
+
+def test_the_lock_is_free_after_an_error(store: CellStore) -> None:
+    with pytest.raises(ZeroDivisionError), store.writing():
+        raise ZeroDivisionError
+    with store.writing():
+        pass
+
+
+@pytest.mark.parametrize("writes", [0, 1])
+def test_a_full_disk_loses_nothing(store: CellStore, no_space: Callable[[int], None], writes: int) -> None:
+    with store.writing():
+        store.append("a", torch.zeros(1, 1, 1, 1), rows_of("a"))
+    with pytest.raises(StoreError) as caught, store.writing():
+        no_space(writes)
+        store.append("b", torch.ones(1, 1, 1, 1), rows_of("b"))
+    assert f"cannot write to {store.folder}: No space left on device" in str(caught.value)
+    assert "What was computed before is kept" in str(caught.value)
+    assert "a" in store.done(samples=1)
+    no_space(1000)
+    with store.writing():
+        store.append("b", torch.ones(1, 1, 1, 1), rows_of("b"))
+    assert store.done(samples=1) == {"a", "b"}
+    assert load_file(store.image_path("a"))["x_hat"].item() == 0
+
+
+def test_a_file_size_limit_loses_nothing(tmp_path: Path, invbench: Callable[..., Any]) -> None:
+    """The limit ends the records in the middle of a line."""
+    run = ["solver=pinv", "benchmark=gmm2d", "task=denoise", "batch_size=8", "references=false", "out=out"]
+    code = (
+        "import resource, sys; from invbench.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))\n"
+        "main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", code, "run", *run]
+    limited = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert limited.returncode == 1, limited.stderr
+    assert "error: cannot write to" in limited.stderr
+    assert "File too large" in limited.stderr
+    assert "What was computed before is kept" in limited.stderr
+    assert "Traceback" not in limited.stderr
+    (folder,) = (tmp_path / "out" / "gmm2d" / "denoise").glob("pinv-*")
+    kept = CellStore(folder).done(samples=1)
+    assert len(kept) > 8
+    assert not (folder / "records.jsonl").read_bytes().endswith(b"\n")
+
+    result = invbench("run", *run)
+    assert result.returncode == 0, result.stderr
+    assert f"{len(kept)}/64 images" in result.stderr
+    assert len(CellStore(folder).done(samples=1)) == 64
+    (cell,) = load_cells(tmp_path / "out")
+    assert (cell.damaged, len({row["image"] for row in cell.rows})) == (0, 64)
+
+
+def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"cannot write to .*file/b/t/s-c0: .*choose another out=FOLDER"):
+        CellStore(tmp_path / "file" / "b" / "t" / "s-c0").writing().__enter__()
+
+
+def test_an_output_folder_that_cannot_be_made_is_an_error_message(tmp_path: Path, invbench: Callable[..., Any]) -> None:
+    (tmp_path / "file").write_text("")
+    result = invbench("run", "solver=pinv", "benchmark=gmm2d", "task=denoise", "n=2", "out=file/below")
+    assert result.returncode in (1, 2)
+    assert "error: cannot write to file/below" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_rows_are_plain_json_lines(store: CellStore) -> None:
+    with store.writing():
+        store.append("ü", torch.zeros(1, 1, 1, 1), rows_of("ü", 0.1))
+    first = json.loads(store.rows.read_text(encoding="ascii").splitlines()[0])
+    assert first == {
+        "cell": "c0",
+        "image": "ü",
+        "sample": 0,
+        "metric": "psnr",
+        "protocol": "psnr/p",
+        "value": 0.1,
+        "unit": "",
+        "y_sha256": "0" * 64,
+    }

@@ -1,0 +1,42 @@
+"""Commands that compute nothing answer at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CLI = ["-m", "invbench.cli"]
+
+
+def best_seconds(arguments: list[str], cwd: Path, runs: int = 7) -> float:
+    """Least wall time of an interpreter with these arguments; the least, since a busy machine only adds."""
+
+    def once() -> float:
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, check=True)
+        return time.perf_counter() - begin
+
+    return min(once() for _ in range(runs))
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recorded")
+    words = ["run", "solver=pinv", "benchmark=gmm2d", "task=denoise", "n=8"]
+    subprocess.run([sys.executable, *CLI, *words], cwd=folder, capture_output=True, check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bare(recorded: Path) -> float:
+    """Seconds of an interpreter that does nothing."""
+    return best_seconds(["-c", "pass"], recorded)
+
+
+@pytest.mark.parametrize(("words", "limit"), [(["--help"], 0.25), (["list"], 0.8), (["table"], 0.8)])
+def test_a_command_answers_at_once(words: list[str], limit: float, recorded: Path, bare: float) -> None:
+    assert best_seconds([*CLI, *words], recorded) - bare < limit

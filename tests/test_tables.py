@@ -1,0 +1,272 @@
+"""Records to tables: what is compared, what is told apart, and what is said beside it.
+
+The store below ``tests/golden/store`` is fixed. After a wanted change of the layout, ``INVBENCH_GOLDEN=1 pytest
+tests/test_tables.py`` writes the renderings anew; read the difference before it is kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from invbench.errors import ConfigError
+from invbench.metrics.consistency import Consistency
+from invbench.metrics.distortion import PSNR, SSIM
+from invbench.records import LoadedCell, load_cells
+from invbench.tables import FORMATS, Table, build_tables, format_mean, label, measurement_key
+
+GOLDEN = Path(__file__).parent / "golden"
+METRICS: dict[str, Any] = {"psnr": PSNR, "ssim": SSIM, "consistency": Consistency}
+
+
+@pytest.fixture
+def stored(monkeypatch: pytest.MonkeyPatch) -> list[LoadedCell]:
+    """The cells of the fixed store, with the paths that a user in its parent folder would see."""
+    monkeypatch.chdir(GOLDEN)
+    return load_cells(Path("store"))
+
+
+def cell_of(
+    solver: dict[str, Any] | None = None,
+    values: dict[str, float] | None = None,
+    cell: str = "c0ffee00",
+    y: str = "0",
+    protocol: str = "psnr/p",
+    **changes: Any,
+) -> LoadedCell:
+    """A cell with a PSNR for each image of ``values``."""
+    names = {"benchmark": {"name": "b", "version": 1}, "dataset": {"name": "d"}, "prior": {"name": "p", "sha256": "0"}}
+    config = {**names, "task": {"name": "t", "noise": "gaussian 0.1 [-1,1]"}, "seed": 0, "samples": 1}
+    config |= {"solver": solver or {"name": "s"}, "plugins": {}, **changes.pop("config", {})}
+    rows = [
+        {"cell": cell, "image": i, "sample": 0, "metric": m, "protocol": p, "value": v, "unit": "", "y_sha256": y + i}
+        for i, value in (values if values is not None else {"a": 20.0, "b": 22.0}).items()
+        for m, p, v in (("psnr", protocol, value), ("seconds", "seconds", 0.5))
+    ]
+    run = {"cell": cell, "status": "complete", "reason": None, "config": config, **changes}
+    return LoadedCell(cell, run, rows, (Path("out/b/t/s"),), 0)
+
+
+def table_of(*cells: LoadedCell) -> Table:
+    (table,) = build_tables(cells, METRICS)
+    return table
+
+
+def notes_of(*cells: LoadedCell) -> str:
+    return "\n".join(table_of(*cells).notes)
+
+
+@pytest.mark.parametrize(("how", "suffix"), [(how, how.replace("text", "txt")) for how in FORMATS])
+def test_tables_look_as_they_did(stored: list[LoadedCell], how: str, suffix: str) -> None:
+    shown = "\n\n".join(table.render(how) for table in build_tables(stored, METRICS)) + "\n"
+    path = GOLDEN / f"table.{suffix}"
+    if os.environ.get("INVBENCH_GOLDEN"):
+        path.write_text(shown, encoding="utf-8")
+    assert shown == path.read_text(encoding="utf-8")
+
+
+def test_the_command_prints_the_same_tables(stored: list[LoadedCell], invbench: Callable[..., Any]) -> None:
+    result = invbench("table", "task=sr4", "--format", "csv", "--out", str(GOLDEN / "store"))
+    assert result.returncode == 0
+    assert result.stdout.strip() == build_tables(stored, METRICS)[1].render("csv").strip()
+
+
+def test_measurements_have_a_table_each(stored: list[LoadedCell]) -> None:
+    denoise, sr4 = build_tables(stored, METRICS)
+    assert denoise.title.startswith("gmm v1 | denoise | Gaussian noise, sigma 0.2 on [-1,1] = 0.1 on [0,1]")
+    assert sr4.title.startswith("gmm v1 | sr4 (factor=4) | Gaussian noise, sigma uniform in 0.01..0.1")
+
+
+def test_rows_are_in_order_of_cost(stored: list[LoadedCell]) -> None:
+    frame = build_tables(stored, METRICS)[0].frame
+    assert frame["solver"].tolist() == ["pinv", "ddrm nfe=5", "ddrm nfe=20", "ddrm nfe=20, mean of 2"]
+
+
+def test_different_protocols_never_share_a_column(stored: list[LoadedCell]) -> None:
+    frame = build_tables(stored, METRICS)[1].frame.set_index("solver")
+    ours, theirs = "psnr/rgb/range2/clip[-1,1]/float ↑ (dB)", "psnr/y/range2/crop4 ↑ (dB)"
+    assert {ours, theirs} < set(frame.columns)
+    assert "psnr ↑ (dB)" not in frame.columns
+    assert frame.loc["guided", theirs] == "-"
+    assert frame.loc["pinv", theirs] != frame.loc["pinv", ours] != "-"
+
+
+def test_cells_with_different_protocols_are_not_averaged() -> None:
+    table = table_of(cell_of(), cell_of(cell="beef0000", solver={"name": "z"}, protocol="psnr/q"))
+    assert table.frame.filter(like="psnr/").to_numpy().tolist() == [
+        ["21.00 [20.00, 22.00]", "-"],
+        ["-"] * 1 + ["21.00 [20.00, 22.00]"],
+    ]
+    assert "Protocols: psnr/p; psnr/q." in table.notes
+
+
+def test_backward_passes_have_a_column_only_where_there_are_some(stored: list[LoadedCell]) -> None:
+    denoise, sr4 = (table.frame for table in build_tables(stored, METRICS))
+    assert "NFE backward" not in denoise.columns
+    assert sr4.set_index("solver")["NFE backward"].tolist() == ["-", "100"]
+
+
+def test_shards_are_one_row(stored: list[LoadedCell]) -> None:
+    assert build_tables(stored, METRICS)[1].frame.set_index("solver").loc["guided", "n"] == 4
+
+
+def test_excluded_values_are_counted(stored: list[LoadedCell]) -> None:
+    frame = build_tables(stored, METRICS)[0].frame.set_index("solver")
+    ssim = next(column for column in frame.columns if column.startswith("ssim"))
+    assert frame.loc["ddrm nfe=20", ssim].endswith("nan)")
+    assert "nan" not in frame.loc["pinv", ssim]
+
+
+def test_skipped_failed_incomplete_and_damaged_are_said(stored: list[LoadedCell]) -> None:
+    notes = build_tables(stored, METRICS)[0].notes
+    assert "Skipped wiener: wiener needs the noise level; task 'denoise' hides it." in notes
+    failed = "store/gmm/denoise/boom_theirs-eeeeeeeeeeee/run.json"
+    assert f"FAILED boom_theirs: RuntimeError('out of ideas') (traceback in {failed})." in notes
+    assert "Incomplete ddrm nfe=5: interrupted; run the same command to go on." in notes
+    assert "ddrm nfe=5: 1 damaged lines of its records were left out." in notes
+
+
+def test_same_bytes_are_confirmed() -> None:
+    assert "every row saw the same bytes for the same image" in notes_of(cell_of(), cell_of(solver={"name": "z"}))
+    assert "WARNING" not in notes_of(cell_of(), cell_of(values={"a": 1.0}, solver={"name": "z"}))
+
+
+def test_different_bytes_are_a_warning() -> None:
+    notes = notes_of(cell_of(), cell_of(y="1", cell="beef0000", solver={"name": "z"}))
+    assert "WARNING: rows saw different measurements" in notes
+    assert "not comparable" in notes
+    assert "every row saw the same bytes" not in notes
+
+
+def test_the_digest_does_not_depend_on_the_solvers() -> None:
+    def digest(*cells: LoadedCell) -> str:
+        return next(note for note in table_of(*cells).notes if note.startswith("Measurements"))
+
+    assert digest(cell_of()) == digest(cell_of(solver={"name": "z"}), cell_of())
+    assert digest(cell_of()) != digest(cell_of(y="1"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"dataset": {"name": "e"}},
+        {"prior": {"name": "p", "sha256": "1"}},
+        {"task": {"name": "t", "noise": "gaussian 0.2 [-1,1]"}},
+        {"benchmark": {"name": "b", "version": 2}},
+    ],
+)
+def test_what_is_not_comparable_is_in_another_table(change: dict[str, Any]) -> None:
+    assert len(build_tables([cell_of(), cell_of(config=change)], METRICS)) == 2
+
+
+def test_solver_samples_and_versions_leave_the_measurement_alone() -> None:
+    one = cell_of().run["config"]
+    other = cell_of(solver={"name": "z"}, config={"samples": 3, "plugins": {"theirs": "2"}}).run["config"]
+    assert measurement_key(one) == measurement_key(other)
+
+
+def test_labels_tell_hyper_parameters_apart() -> None:
+    cells = [cell_of(solver={"name": "s", "nfe": nfe, "eta": eta, "same": 1}) for nfe, eta in ((5, 0), (20, 0), (5, 1))]
+    assert [label(c, cells) for c in cells] == ["s nfe=5 eta=0", "s nfe=20 eta=0", "s nfe=5 eta=1"]
+    assert label(cells[0], cells[:1]) == "s"
+
+
+def test_labels_tell_twins_apart_by_their_cell() -> None:
+    cells = [cell_of(cell="aaaaaa11"), cell_of(cell="bbbbbb22", config={"samples": 2})]
+    assert [label(c, cells) for c in cells] == ["s [aaaaaa]", "s [bbbbbb]"]
+
+
+def test_a_solver_whose_options_have_grown_is_told_from_its_older_self() -> None:
+    cells = [cell_of(solver={"name": "s"}), cell_of(solver={"name": "s", "eta": 1.0}, cell="beef0000")]
+    assert len({label(c, cells) for c in cells}) == 2
+
+
+def test_a_failed_shard_is_not_hidden_by_a_complete_one(tmp_path: Path) -> None:
+    import json
+    import shutil
+
+    shutil.copytree(GOLDEN / "store" / "gmm" / "sr4", tmp_path / "gmm" / "sr4")
+    path = tmp_path / "gmm" / "sr4" / "guided-111111111111.shard-1-of-2" / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "status": "failed", "reason": "ValueError('no')"}))
+    notes = notes_of(*load_cells(tmp_path))
+    assert "FAILED guided: ValueError('no')" in notes
+    assert str(path) in notes
+
+
+def test_a_table_of_skipped_cells_alone_says_so() -> None:
+    table = table_of(cell_of(values={}, status="skipped", reason="it is Sunday"))
+    for how in FORMATS:
+        assert isinstance(table.render(how), str)
+    assert "Skipped s: it is Sunday." in table.render()
+
+
+def test_reasons_are_escaped_in_html() -> None:
+    cell = cell_of(values={}, status="failed", reason="TypeError(\"<class 'int'> & co\")")
+    assert "<class" not in table_of(cell).render("html")
+
+
+def test_labels_are_escaped_in_latex() -> None:
+    cells = [cell_of(solver={"name": "s", "eta_b": e}, cell=f"{e}") for e in (0, 1)]
+    body = [line for line in table_of(*cells).render("latex").splitlines() if not line.startswith("%")]
+    assert any(r"eta\_b=0" in line for line in body)
+
+
+def test_every_line_of_latex_beside_the_table_is_a_comment(stored: list[LoadedCell]) -> None:
+    text = build_tables(stored, METRICS)[0].render("latex")
+    before, _, rest = text.partition("\\begin{tabular}")
+    after = rest.partition("\\end{tabular}")[2]
+    assert all(line.startswith("%") for line in (before + after).splitlines() if line)
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(ConfigError, match="unknown table format 'latx'; did you mean 'latex'"):
+        table_of(cell_of()).render("latx")
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([1.0, 1.0, 1.0], "1.00"),
+        ([1.0], "1.00"),
+        ([1.0, np.nan], "1.00 (1 nan)"),
+        ([np.nan, np.nan], "nan (2 nan)"),
+        ([np.inf, 1.0], "inf"),
+        ([1.0001, 1.0002], "1.00"),
+    ],
+)
+def test_a_mean_without_a_spread_has_no_interval(values: list[float], text: str) -> None:
+    assert format_mean(np.array(values), 2) == text
+
+
+def test_a_mean_has_its_interval_and_counts_what_it_left_out() -> None:
+    text = format_mean(np.array([1.0, 2.0, 3.0, 4.0, np.nan]), 1)
+    assert text.startswith("2.5 [1.")
+    assert text.endswith("] (1 nan)")
+
+
+def test_no_records_name_the_command_that_makes_some(invbench: Callable[..., Any]) -> None:
+    result = invbench("table", "task=sr4")
+    assert result.returncode == 2
+    message = "error: no records of task=sr4 in results/runs; make some with 'invbench run solver=ddrm task=sr4'"
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--format", "txt"], "unknown table format 'txt'; did you mean 'text'"),
+        (["sr4"], "expected benchmark=..., task=..."),
+        (["tsk=sr4"], "got 'tsk=sr4'"),
+    ],
+)
+def test_wrong_words_are_a_message(invbench: Callable[..., Any], words: list[str], message: str) -> None:
+    result = invbench("table", *words)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
