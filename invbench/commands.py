@@ -22,6 +22,8 @@ from invbench.plugins import Catalog
 from invbench.records import LoadedCell, load_cells
 from invbench.tables import build_tables, label, measurement_key
 
+SUFFIXES = (".png", ".pdf", ".svg")
+
 
 def run(overrides: list[str], catalog: Catalog) -> int:
     """Compose, run each job's cell and its references, print tables and figures; returns the exit status."""
@@ -103,6 +105,8 @@ def draw(
     groups: dict[str, list[LoadedCell]] = {}
     for cell in cells:
         groups.setdefault(measurement_key(cell.run["config"]), []).append(cell)
+    if to and to.suffix not in SUFFIXES:
+        raise ConfigError(f"--to takes a file ending in {', '.join(SUFFIXES)}; got {to}")
     if to and len(groups) > 1:
         raise ConfigError(f"--to names one file, the filters leave {len(groups)} measurements; filter by task or seed")
     for group in groups.values():

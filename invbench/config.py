@@ -23,6 +23,7 @@ from invbench.plugins import Catalog
 
 GROUPS = ("solver", "task", "dataset", "prior")
 VALUED_FLAGS = ("--cfg", "-c", "--info", "-i", "--package", "-p")
+SWEEP = re.compile(r"(choice|range|interval|glob|shuffle|sort)\(")
 HYDRA = {
     "run": {"dir": "."},
     "sweep": {"dir": "${out}", "subdir": "."},
@@ -87,7 +88,8 @@ def register(catalog: Catalog) -> None:
                 store.store(group=kind, name=name, node=_node(plugin.cls))
     for name, benchmark in catalog.benchmarks.items():
         store.store(group="benchmark", name=name, node={"name": name})
-        store.store(group="prior", name=name, node=_node(catalog.get("prior", benchmark.prior)))
+        with suppress(PluginError):
+            store.store(group="prior", name=name, node=_node(catalog.get("prior", benchmark.prior)))
 
 
 def _node(cls: type[Any]) -> DictConfig:
@@ -105,72 +107,87 @@ def _node(cls: type[Any]) -> DictConfig:
 
 def check_overrides(overrides: Sequence[str], catalog: Catalog) -> list[str]:
     """Overrides ready for Hydra; ``-m`` is added where a value is a list. Raises for unknown names and keys."""
-    chosen: dict[str, list[str]] = {"benchmark": ["photos"], "solver": [], "task": []}
-    flags: list[str] = []  # Hydra's parser wants them before the overrides
-    ready, fields = [], {f.name for f in dataclasses.fields(RunConfig)} - {"defaults", "hydra"}
-    sweep = False
+    flags, rest = _split_flags(overrides)
+    own = [(key, value) for key, value in rest if not _is_hydras(key)]
+    named = {key: value.split(",") for key, value in own if key in ("benchmark", *GROUPS)}
+    chosen = {"benchmark": ["photos"], "solver": [], "task": [], **named}
+    _check_names(chosen, catalog)
+    for key, value in own:
+        _check_option(key, value, chosen, catalog)
+    if any(_is_sweep(value) for _, value in own) and not {"-m", "--multirun"}.intersection(flags):
+        flags.append("-m")
+    swept = {key for key, names in named.items() if len(names) > 1}
+    return [*flags, *(f"{key}={_for_hydra(value, key.partition('.')[0] in swept)}" for key, value in rest)]
+
+
+def _split_flags(overrides: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Hydra's own flags, which its parser wants first, and the overrides as keys and values."""
+    flags: list[str] = []
+    rest: list[tuple[str, str]] = []
     for text in overrides:
         key, equals, value = text.partition("=")
         if text.startswith("-") or (flags and flags[-1] in VALUED_FLAGS and not equals):
             flags.append(text)
-            continue
-        if key.lstrip("+~").startswith("hydra"):
-            ready.append(text)
-            continue
-        if not equals:
-            raise ConfigError(f"expected key=value, got {text!r}; for example: invbench run solver=ddrm task=sr4")
-        plain = not re.search(r"[\"'\[{(]", value)
-        if key in ("benchmark", *GROUPS):
-            chosen[key] = value.split(",")
-        elif "." not in key and key.lstrip("+~") not in fields:
-            raise ConfigError(unknown("option", key, fields))
-        elif "." not in key:
-            for each in value.split(","):
-                _check_value(RunConfig, key.lstrip("+~"), each, key)
-        if " " in value and not value.startswith(("'", '"')):
-            ready.append(f'{key}="{value}"')  # noise levels hold spaces and brackets
+        elif equals:
+            rest.append((key, value))
         else:
-            ready.append(text)
-            sweep |= plain and "," in value
-    for key in ("solver", "task"):
-        if not chosen[key]:
-            raise ConfigError(f"expected {key}=NAME. Available: {', '.join(sorted(catalog.plugins[key]))}")
+            raise ConfigError(f"expected key=value, got {text!r}; for example: invbench run solver=ddrm task=sr4")
+    return flags, rest
+
+
+def _is_hydras(key: str) -> bool:
+    return re.match(r"[+~]*hydra\b", key) is not None
+
+
+def _is_sweep(value: str) -> bool:
+    return SWEEP.match(value) is not None or ("," in value and not re.search(r"[\"'\[{(]", value))
+
+
+def _for_hydra(value: str, swept: bool) -> str:
+    """Quote what Hydra's grammar would stumble over: noise levels hold blanks, folders may hold = and ~.
+
+    An option of a plugin that is swept over is a sweep too: Hydra composes once without the swept groups.
+    """
+    if _is_sweep(value):
+        return value
+    if re.search(r"[\s=~]", value) and not value.startswith(("'", '"', "[", "{")):
+        value = f'"{value}"'
+    return f"choice({value})" if swept else value
+
+
+def _check_names(chosen: Mapping[str, list[str]], catalog: Catalog) -> None:
+    for kind in ("solver", "task"):
+        if not chosen[kind]:
+            raise ConfigError(f"expected {kind}=NAME. Available: {', '.join(sorted(catalog.plugins[kind]))}")
     for name in chosen["benchmark"]:
-        catalog.benchmark(name)
+        catalog.get("prior", catalog.benchmark(name).prior)
     for kind in GROUPS:
         for name in chosen.get(kind, []):
             if kind != "prior" or name not in catalog.benchmarks:
                 _node(catalog.get(kind, name))
-    _check_fields(overrides, chosen, catalog)
-    if sweep and not {"-m", "--multirun"}.intersection(flags):
-        flags.append("-m")
-    return [*flags, *ready]
 
 
-def _check_fields(overrides: Sequence[str], chosen: Mapping[str, list[str]], catalog: Catalog) -> None:
-    """Every ``kind.field=`` names a field of each chosen plugin of that kind."""
-    benchmarks = [catalog.benchmark(name) for name in chosen["benchmark"]]
-    names = {
-        "solver": chosen["solver"],
-        "task": chosen["task"],
-        "dataset": chosen.get("dataset") or [b.name for b in benchmarks],
-        "prior": chosen.get("prior") or [b.prior for b in benchmarks],
-    }
-    for text in overrides:
-        path, _, value = text.partition("=")
-        kind, dot, key = path.partition(".")
-        if not dot or kind == "hydra":
-            continue
-        if kind not in names:
-            raise ConfigError(unknown("option", kind, GROUPS))
-        for name in names[kind]:
-            cls = catalog.get(kind, name)
-            known = [f.name for f in dataclasses.fields(cls)]
-            if key not in known:
-                raise ConfigError(unknown(f"option of {kind} {name}", key, known))
-            if " " not in value:
-                for each in value.split(","):
-                    _check_value(cls, key, each, path)
+def _check_option(path: str, value: str, chosen: Mapping[str, list[str]], catalog: Catalog) -> None:
+    """``path`` is an option of a run, or a field of each chosen plugin of its kind, and the value is of its type."""
+    kind, dot, key = path.lstrip("+~").partition(".")
+    options = [f.name for f in dataclasses.fields(RunConfig) if f.name not in ("defaults", "hydra")]
+    if kind not in (GROUPS if dot else options):
+        raise ConfigError(unknown("option", kind, GROUPS if dot else options))
+    if not dot:
+        owners: list[type[Any]] = [] if kind in ("benchmark", *GROUPS) else [RunConfig]
+        key = kind
+    else:
+        presets = [catalog.benchmark(name) for name in chosen["benchmark"]]
+        defaults = [b.prior if kind == "prior" else b.name for b in presets]
+        names = [n for n in chosen.get(kind, defaults) if n not in catalog.benchmarks or kind != "prior"]
+        owners = [catalog.get(kind, name) for name in names]
+    for cls in owners:
+        known = [f.name for f in dataclasses.fields(cls)]
+        if key not in known:
+            raise ConfigError(unknown(f"option of {kind} {cls.name}", key, known))
+        if SWEEP.match(value) is None and not re.search(r"[\s\"'\[{]", value):
+            for each in value.split(","):
+                _check_value(cls, key, each, path)
 
 
 def _check_value(cls: type[Any], key: str, text: str, path: str) -> None:

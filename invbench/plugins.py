@@ -114,8 +114,8 @@ def build_catalog(found: Iterable[EntryPoint]) -> Catalog:
         try:
             for plugin in _load(manager, offered[0]):
                 offers[plugin.kind, plugin.name].append(plugin)
-        except Exception as error:  # a plugin may fail in any way; it must not take the others down
-            reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        except (Exception, SystemExit) as error:  # a plugin may fail in any way; it must not take the others down
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
             catalog.broken.append(Broken("entry point", name, _distribution(offered[0])[0], reason))
 
     for (kind, name), plugins in offers.items():
@@ -146,21 +146,34 @@ def _load(manager: pluggy.PluginManager, entry_point: EntryPoint) -> list[Plugin
                 _check(cls, kind, interface)
                 found.append(Plugin(kind, cls.name, cls, *_distribution(entry_point)))
         return found
-    except Exception:
+    except BaseException:
         manager.unregister(module)
         raise
 
 
 def _check(cls: Any, kind: str, interface: type) -> None:
-    if not (inspect.isclass(cls) and issubclass(cls, interface)):
+    if not (isinstance(cls, type) and interface in cls.__mro__):
         raise PluginError(f"expected a subclass of invbench.{interface.__name__} for a {kind}; got {cls!r}")
+    _check_class(cls, kind)
+
+
+def _check_class(cls: Any, kind: str) -> None:
     if inspect.isabstract(cls):
-        missing = ", ".join(n for n in dir(cls) if getattr(getattr(cls, n), "__isabstractmethod__", False))
+        missing = ", ".join(sorted(cls.__abstractmethods__))
         raise PluginError(f"{kind} {cls.__name__} does not define: {missing}")
     if not isinstance(getattr(cls, "name", None), str):
         raise PluginError(f"{kind} {cls.__name__} needs a class attribute 'name'")
-    if kind != "metric" and not dataclasses.is_dataclass(cls):
+    if kind != "metric" and not _is_frozen_dataclass(cls):
         raise PluginError(f"{kind} {cls.__name__} must be a frozen dataclass: its fields are its options")
+    if kind == "dataset" and cls.benchmark is not None:
+        if not isinstance(cls.benchmark, Benchmark):
+            raise PluginError(f"dataset {cls.name}: expected an invbench.Benchmark as benchmark; got {cls.benchmark!r}")
+        if cls.benchmark.name != cls.name:
+            raise PluginError(f"dataset {cls.name}: its benchmark must have its name; got {cls.benchmark.name!r}")
+
+
+def _is_frozen_dataclass(cls: Any) -> bool:
+    return dataclasses.is_dataclass(cls) and bool(vars(cls).get("__dataclass_params__", cls).frozen)
 
 
 def _distribution(entry_point: EntryPoint) -> tuple[str, str]:

@@ -16,7 +16,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +24,7 @@ from urllib.parse import quote
 from invbench.errors import LockedCell, StoreError
 
 FORMAT = 1
+STATUSES = ("complete", "skipped", "running", "interrupted", "failed")  # of a cell, from good to bad
 MEAN = -1  # ``sample`` of rows that score the mean of several samples
 LAST = "nfe_backward"  # the last row written for a sample: with it, the sample is complete
 
@@ -40,6 +41,9 @@ class Record:
     value: float
     unit: str
     y_sha256: str
+
+
+ROW_KEYS = frozenset(f.name for f in fields(Record))
 
 
 class CellStore:
@@ -136,11 +140,20 @@ def read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
     rows, damaged = [], 0
     if path.is_file():
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
+            row = _row(line)
+            if row is None:
                 damaged += 1
+            else:
+                rows.append(row)
     return rows, damaged
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return row if isinstance(row, dict) and row.keys() >= ROW_KEYS else None
 
 
 @dataclass(frozen=True)
@@ -173,12 +186,18 @@ def load_cells(out: Path, **wanted: str) -> list[LoadedCell]:
 
 
 def _load_cell(cell: str, folders: list[Path]) -> LoadedCell:
+    """Join a cell's folder and its shards'; its own rows win, and the worst status is the cell's."""
     merged, damaged = {}, 0
-    for folder in folders:
+    for folder in sorted(folders, reverse=True):
         rows, bad = read_rows(folder / "records.jsonl")
         damaged += bad
         merged.update({(r["image"], r["sample"], r["metric"], r["protocol"]): r for r in rows})
-    return LoadedCell(cell, _read_run(folders[0] / "run.json"), list(merged.values()), tuple(folders), damaged)
+    runs = {folder: _read_run(folder / "run.json") for folder in folders}
+    worst_first = sorted(folders, key=lambda folder: -STATUSES.index(runs[folder]["status"]))
+    costs = [run["cost"] for run in runs.values() if "cost" in run]
+    cost = {k: (max if k == "peak_bytes" else sum)(c[k] for c in costs) for k in (costs[0] if costs else ())}
+    run = {**runs[worst_first[0]], "cost": cost}
+    return LoadedCell(cell, run, list(merged.values()), tuple(worst_first), damaged)
 
 
 def _read_run(path: Path) -> dict[str, Any]:
@@ -186,10 +205,9 @@ def _read_run(path: Path) -> dict[str, Any]:
         run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
         raise StoreError(f"{path} cannot be read ({error}); delete its folder and run the cell again") from None
-    if run.get("format") != FORMAT:
-        raise StoreError(
-            f"{path} has format {run.get('format')}, this invbench reads {FORMAT}; choose another out=FOLDER"
-        )
+    found = run.get("format") if isinstance(run, dict) else None
+    if found != FORMAT:
+        raise StoreError(f"{path} has format {found}, this invbench reads {FORMAT}; choose another out=FOLDER")
     return run
 
 

@@ -109,10 +109,12 @@ def run_cell(cell: Cell, metrics: Sequence[Metric], options: Options, on_progres
     with store.writing():
         if options.overwrite:
             store.clear()
-        chunks, done = _chunks(images, options.batch_size, options.shard), _done(whole, cell.samples)
+        chunks = _chunks(images, options.batch_size, options.shard)
+        done = set() if options.overwrite else _done(whole, cell.samples)
         run = store.read_run()
         if run is None or options.overwrite:
             run = {"format": FORMAT, "cell": cell_id, "config": config, "cost": dict(NO_COST), "sessions": []}
+        run.pop("traceback", None)
         run.update(status="running", reason=None, images=sum(image in done for chunk in chunks for image in chunk))
         worker = _Worker(cell, metrics, options, bank, store, run, on_progress or (lambda done, total: None))
         try:
@@ -124,7 +126,7 @@ def run_cell(cell: Cell, metrics: Sequence[Metric], options: Options, on_progres
             run["status"] = "interrupted"
             raise
         except Exception as error:
-            run["reason"] = str(error) if isinstance(error, InvbenchError) else repr(error)
+            run["reason"] = str(error) if isinstance(error, InvbenchError) else f"{type(error).__name__}: {error}"
             run.update(status="failed", traceback=traceback.format_exc())
         finally:
             store.write_run(run)

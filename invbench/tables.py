@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -41,8 +42,8 @@ class Table:
 
         body = tabulate(self.frame.to_dict("list"), headers="keys", tablefmt=FORMATS[how], disable_numparse=True)
         if how == "html":
-            notes = "".join(f"<p>{note}</p>" for note in self.notes)
-            return f"<h3>{self.title}</h3>\n{body}\n{notes}"
+            notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+            return f"<h3>{html.escape(self.title)}</h3>\n{body}\n{notes}"
         comment = "% " if how == "latex" else ""
         head = f"### {self.title}\n" if how == "md" else f"{comment}{self.title}"
         gap = "\n" if how == "md" else ""
@@ -54,7 +55,12 @@ def build_tables(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]
     groups: dict[str, list[LoadedCell]] = {}
     for cell in cells:
         groups.setdefault(measurement_key(cell.run["config"]), []).append(cell)
-    return [_build(group, metrics) for _, group in sorted(groups.items())]
+
+    def place(key: str) -> tuple[str, str, str]:
+        config = groups[key][0].run["config"]
+        return config["benchmark"]["name"], config["task"]["name"], key
+
+    return [_build(groups[key], metrics) for key in sorted(groups, key=place)]
 
 
 def measurement_key(config: Mapping[str, Any]) -> str:
@@ -106,7 +112,8 @@ def _line(name: str, rows: pd.DataFrame) -> dict[Any, Any]:
     """Cells of one row, keyed by (metric, protocol): mean over images with its interval."""
     line: dict[Any, Any] = {"solver": name, "n": rows["image"].nunique()}
     for (metric, protocol), group in rows.groupby(["metric", "protocol"]):
-        per_image = group.groupby("image")["value"].mean().to_numpy(dtype=float)
+        values = group.groupby("image")["value"]
+        per_image = values.mean().where(values.count() == values.size()).to_numpy(dtype=float)  # one NaN sample is told
         line[metric, protocol] = format_mean(per_image, DIGITS.get(str(metric), ".3f"))
     if line.get(("nfe_backward",) * 2) == "0":
         del line[("nfe_backward",) * 2]
@@ -132,11 +139,11 @@ def _ordered(columns: set[tuple[str, str]]) -> list[tuple[str, str]]:
     first = ["psnr", "ssim", "consistency"]
     last = ["nfe_forward", "nfe_backward", "seconds"]
 
-    def rank(column: tuple[str, str]) -> tuple[int, int, str]:
+    def rank(column: tuple[str, str]) -> tuple[int, int, tuple[str, str]]:
         name = column[0]
         if name in first:
-            return 0, first.index(name), name
-        return (2, last.index(name), name) if name in last else (1, 0, name)
+            return 0, first.index(name), column
+        return (2, last.index(name), column) if name in last else (1, 0, column)
 
     return sorted(columns, key=rank)
 

@@ -121,9 +121,8 @@ def test_a_half_written_last_line_is_moved_aside(store: CellStore, cut: int) -> 
 
 def test_what_was_moved_aside_is_kept(store: CellStore) -> None:
     for text in ('{"cell": "on', '{"cell": "tw'):
-        with store.writing():
-            with store.rows.open("a") as file:
-                file.write(text)
+        with store.writing(), store.rows.open("a") as file:
+            file.write(text)
         with store.writing():
             pass
     assert (store.folder / "records.damaged").read_text() == '{"cell": "on\n{"cell": "tw\n'

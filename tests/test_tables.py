@@ -84,7 +84,12 @@ def test_measurements_have_a_table_each(stored: list[LoadedCell]) -> None:
 
 def test_rows_are_in_order_of_cost(stored: list[LoadedCell]) -> None:
     frame = build_tables(stored, METRICS)[0].frame
-    assert frame["solver"].tolist() == ["pinv", "ddrm nfe=5", "ddrm nfe=20", "ddrm nfe=20, mean of 2"]
+    assert frame["solver"].tolist() == [
+        "pinv",
+        "ddrm nfe=5 samples=1",
+        "ddrm nfe=20 samples=2",
+        "ddrm nfe=20 samples=2, mean of 2",
+    ]
 
 
 def test_different_protocols_never_share_a_column(stored: list[LoadedCell]) -> None:
@@ -118,17 +123,17 @@ def test_shards_are_one_row(stored: list[LoadedCell]) -> None:
 def test_excluded_values_are_counted(stored: list[LoadedCell]) -> None:
     frame = build_tables(stored, METRICS)[0].frame.set_index("solver")
     ssim = next(column for column in frame.columns if column.startswith("ssim"))
-    assert frame.loc["ddrm nfe=20", ssim].endswith("nan)")
+    assert frame.loc["ddrm nfe=20 samples=2", ssim].endswith("nan)")
     assert "nan" not in frame.loc["pinv", ssim]
 
 
 def test_skipped_failed_incomplete_and_damaged_are_said(stored: list[LoadedCell]) -> None:
     notes = build_tables(stored, METRICS)[0].notes
-    assert "Skipped wiener: wiener needs the noise level; task 'denoise' hides it." in notes
+    assert "Skipped wiener: needs the noise level; task 'denoise' hides it." in notes
     failed = "store/gmm/denoise/boom_theirs-eeeeeeeeeeee/run.json"
     assert f"FAILED boom_theirs: RuntimeError('out of ideas') (traceback in {failed})." in notes
-    assert "Incomplete ddrm nfe=5: interrupted; run the same command to go on." in notes
-    assert "ddrm nfe=5: 1 damaged lines of its records were left out." in notes
+    assert "Incomplete ddrm nfe=5 samples=1: interrupted; run the same command to go on." in notes
+    assert "ddrm nfe=5 samples=1: 1 damaged lines of its records were left out." in notes
 
 
 def test_same_bytes_are_confirmed() -> None:
@@ -178,7 +183,7 @@ def test_labels_tell_hyper_parameters_apart() -> None:
 
 
 def test_labels_tell_twins_apart_by_their_cell() -> None:
-    cells = [cell_of(cell="aaaaaa11"), cell_of(cell="bbbbbb22", config={"samples": 2})]
+    cells = [cell_of(cell="aaaaaa11"), cell_of(cell="bbbbbb22", config={"plugins": {"invbench": "9"}})]
     assert [label(c, cells) for c in cells] == ["s [aaaaaa]", "s [bbbbbb]"]
 
 
@@ -241,11 +246,11 @@ def test_an_unknown_format_is_refused() -> None:
     ],
 )
 def test_a_mean_without_a_spread_has_no_interval(values: list[float], text: str) -> None:
-    assert format_mean(np.array(values), 2) == text
+    assert format_mean(np.array(values), ".2f") == text
 
 
 def test_a_mean_has_its_interval_and_counts_what_it_left_out() -> None:
-    text = format_mean(np.array([1.0, 2.0, 3.0, 4.0, np.nan]), 1)
+    text = format_mean(np.array([1.0, 2.0, 3.0, 4.0, np.nan]), ".1f")
     assert text.startswith("2.5 [1.")
     assert text.endswith("] (1 nan)")
 
