@@ -273,6 +273,22 @@ def test_a_wrong_type_is_a_message(invbench: Callable[..., Any]) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ([*PLAIN, "n=many"], "n: expected a value of type int, got 'many'"),
+        ([*PLAIN, "seed=0,one"], "seed: expected a value of type int, got 'one'"),
+        ([*PLAIN, "references=maybe"], "references: expected a value of type bool, got 'maybe'"),
+        (["solver=ddrm", "task=sr4", "solver.nfe=2.5"], "solver.nfe: expected a value of type int, got '2.5'"),
+        ([*PLAIN, "task.factor=four"], "task.factor: expected a value of type int, got 'four'"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_before_any_work(overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_overrides(overrides, CATALOG)
+    assert str(caught.value) == message
+
+
 def test_an_unknown_device_is_a_message(invbench: Callable[..., Any]) -> None:
     result = invbench("run", *PLAIN, "n=1", "device=abacus")
     assert result.returncode == 1

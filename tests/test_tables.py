@@ -127,6 +127,13 @@ def test_excluded_values_are_counted(stored: list[LoadedCell]) -> None:
     assert "nan" not in frame.loc["pinv", ssim]
 
 
+def test_an_excluded_value_of_one_of_several_samples_is_counted() -> None:
+    cell = cell_of(config={"samples": 2})
+    cell.rows.extend([{**row, "sample": 1} for row in cell.rows])
+    cell.rows[-2]["value"] = np.nan
+    assert table_of(cell).frame["psnr ↑ (dB)"].tolist()[0].endswith("nan)")
+
+
 def test_skipped_failed_incomplete_and_damaged_are_said(stored: list[LoadedCell]) -> None:
     notes = build_tables(stored, METRICS)[0].notes
     assert "Skipped wiener: needs the noise level; task 'denoise' hides it." in notes
@@ -180,6 +187,11 @@ def test_labels_tell_hyper_parameters_apart() -> None:
     cells = [cell_of(solver={"name": "s", "nfe": nfe, "eta": eta, "same": 1}) for nfe, eta in ((5, 0), (20, 0), (5, 1))]
     assert [label(c, cells) for c in cells] == ["s nfe=5 eta=0", "s nfe=20 eta=0", "s nfe=5 eta=1"]
     assert label(cells[0], cells[:1]) == "s"
+
+
+def test_labels_tell_numbers_of_samples_apart() -> None:
+    cells = [cell_of(), cell_of(config={"samples": 2}, cell="beef0000")]
+    assert [label(c, cells) for c in cells] == ["s samples=1", "s samples=2"]
 
 
 def test_labels_tell_twins_apart_by_their_cell() -> None:
