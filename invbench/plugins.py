@@ -140,8 +140,11 @@ def _load(manager: pluggy.PluginManager, entry_point: EntryPoint) -> list[Plugin
     try:
         manager.check_pending()  # a misspelt hook is an error
         found = []
+        hooks = {kind: getattr(module, f"invbench_register_{kind}s", None) for kind in KINDS}
+        if not any(hooks.values()):
+            raise PluginError("it offers nothing; define a hook such as invbench_register_solvers")
         for kind, interface in KINDS.items():
-            hook = getattr(module, f"invbench_register_{kind}s", None)
+            hook = hooks[kind]
             for cls in hook() if hook else []:
                 _check(cls, kind, interface)
                 found.append(Plugin(kind, cls.name, cls, *_distribution(entry_point)))

@@ -20,6 +20,7 @@ from invbench.records import MEAN, LoadedCell
 from invbench.stats import bca_interval
 
 FORMATS = {"text": "simple", "md": "github", "latex": "latex_booktabs", "html": "html", "csv": "csv"}
+LATEX_ARROWS = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$"}
 COLUMNS = {"nfe_forward": "NFE", "nfe_backward": "NFE backward", "seconds": "s/image"}
 DIGITS = {"psnr": ".2f", "ssim": ".3f", "consistency": ".3f", "seconds": ".2g", "nfe_forward": "g", "nfe_backward": "g"}
 
@@ -44,6 +45,9 @@ class Table:
         if how == "html":
             notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
             return f"<h3>{html.escape(self.title)}</h3>\n{body}\n{notes}"
+        if how == "latex":
+            for arrow, command in LATEX_ARROWS.items():
+                body = body.replace(arrow, command)
         comment = "% " if how == "latex" else ""
         head = f"### {self.title}\n" if how == "md" else f"{comment}{self.title}"
         gap = "\n" if how == "md" else ""

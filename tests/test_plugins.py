@@ -312,3 +312,8 @@ def test_the_name_of_a_broken_distribution_is_mentioned_when_a_solver_is_not_fou
     asked = third_party("run", "solver=their_broken", "task=sr4")
     assert asked.returncode == 2
     assert "cannot be used: ModuleNotFoundError" in asked.stderr
+
+
+def test_a_module_without_a_hook_is_a_row_with_its_reason(offer: Offer) -> None:
+    catalog = build_catalog([offer("empty", "def invbench_register_solver(): return []\n")])
+    assert_broken(catalog, "empty", "it offers nothing", "invbench_register_solvers")
