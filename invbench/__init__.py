@@ -18,6 +18,7 @@ from invbench.errors import (
     SolverError,
     StoreError,
     UnsupportedProblem,
+    unknown,
 )
 from invbench.hookspecs import hookimpl
 from invbench.metric import Measurement, Metric
@@ -25,7 +26,7 @@ from invbench.noise import GaussianNoise, Noise, PoissonNoise, Sigma, UniformSig
 from invbench.operator import LinearOperator, Operator, Shape, SVDOperator
 from invbench.prior import Prior, PriorSource
 from invbench.rng import Rng
-from invbench.schedule import even_grid, quad_grid, stride_grid
+from invbench.schedule import ancestral_step, ddim_split, even_grid, quad_grid, stride_grid, travel_walk
 from invbench.solver import OnStep, Problem, Solver, Trainable
 from invbench.task import Task
 
@@ -116,6 +117,8 @@ __all__ = [
     "Trainable",
     "UniformSigma",
     "UnsupportedProblem",
+    "ancestral_step",
+    "ddim_split",
     "even_grid",
     "hookimpl",
     "parse_noise",
@@ -123,6 +126,8 @@ __all__ = [
     "planar_mixture",
     "quad_grid",
     "stride_grid",
+    "travel_walk",
+    "unknown",
 ]
 
 

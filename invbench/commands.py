@@ -93,7 +93,8 @@ def _show(out: Path, key: str, catalog: Catalog) -> None:
         if cost["nfe_forward"] and cost["solve_seconds"]:
             share = 1 - cost["network_seconds"] / cost["solve_seconds"]
             peak = cost["peak_bytes"] / 2**20
-            click.echo(f"{label(cell, cells)}: {share:.1%} of solve time outside the network, peak {peak:.0f} MiB")
+            where = "the network's forward passes" if cost["nfe_backward"] else "the network"
+            click.echo(f"{label(cell, cells)}: {share:.1%} of solve time outside {where}, peak {peak:.0f} MiB")
     for path in draw(cells, catalog, out):
         click.echo(f"figure: {path}")
 
