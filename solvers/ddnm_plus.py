@@ -88,19 +88,19 @@ class DDNMPlus(Solver):
             if on_step:
                 on_step({"t": t, "x0": x0})
             if t_next == -1:
-                return x0 if sigma_y > 0 else x0 - A.pinv(A(x0) - y)
+                break  # lam = 0 for every component measured with noise
             strong = sigma_s > a_s * noise_bar  # the state is noisier than the measurement, or nothing is measured
             weak_lam = sigma_s * (1 - eta**2) ** 0.5 / (a_s * noise_bar).clamp(min=1e-30)
             lam = weak_lam.where(~strong, s.new_ones(()))
             d1_strong = (sigma_s**2 - (a_s * noise_bar) ** 2).clamp(min=0).sqrt()
-            free = ~measured if sigma_y > 0 else measured | ~measured  # components that follow plain DDNM
+            free = ~measured | (sigma_y == 0)  # components that follow plain DDNM
             d1 = d1_strong.where(strong & ~free, s.new_full((), eta * sigma_s))
             d2 = s.new_full((), (1 - eta**2) ** 0.5 * sigma_s).where(free, s.new_zeros(()))
             x0_bar = A.Vt(x0)
             x0_bar = x0_bar - (lam * (x0_bar - y_bar)).where(measured, s.new_zeros(()))  # eq. 17
             x_bar = a_s * x0_bar + d1 * rng.randn_like(x0_bar) + d2 * A.Vt(eps)  # eq. 18
             x_t = A.V(x_bar)
-        raise AssertionError("unreachable: the walk ends at -1")
+        return x0 if sigma_y > 0 else x0 - A.pinv(A(x0) - y)
 
 
 @hookimpl
