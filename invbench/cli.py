@@ -191,7 +191,8 @@ def _description(plugin: Plugin) -> str:
 
     cls = plugin.cls
     lines = [f"{plugin.kind} {plugin.name} ({plugin.distribution} {plugin.version}, {cls.__module__})"]
-    lines += ["", inspect.getdoc(cls) or "", ""]
+    module = inspect.getdoc(inspect.getmodule(cls)) if plugin.kind == "solver" else ""
+    lines += ["", *([module, ""] if module else []), inspect.getdoc(cls) or "", ""]
     if dataclasses.is_dataclass(cls):
         fields = [f"  {plugin.kind}.{f.name}={f.default!r}" for f in dataclasses.fields(cls)]
         lines += ["options and defaults:", *(fields or ["  none"])]

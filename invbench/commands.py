@@ -20,7 +20,7 @@ from invbench.errors import ConfigError, InvbenchError, LockedCell
 from invbench.figures import comparison, rebuild_bank, showable
 from invbench.plugins import Catalog
 from invbench.records import LoadedCell, load_cells
-from invbench.tables import build_tables, label, measurement_key
+from invbench.tables import build_tables, by_measurement, label, measurement_key
 
 SUFFIXES = (".png", ".pdf", ".svg")
 
@@ -43,7 +43,7 @@ def run(overrides: list[str], catalog: Catalog) -> int:
     except KeyboardInterrupt:
         click.echo("interrupted; what was computed is kept, and the same command goes on from there", err=True)
         return 130
-    if not outcomes and "-m" in ready:
+    if not outcomes and {"-m", "--multirun"}.intersection(ready):
         click.echo("the launcher ran the cells in other processes; 'invbench table' prints what they recorded")
     for out, key in dict.fromkeys((out, key) for key, out, _ in outcomes if key):
         _show(out, key, catalog)
@@ -103,14 +103,12 @@ def draw(
     cells: Sequence[LoadedCell], catalog: Catalog, out: Path, rows: int = 4, to: Path | None = None
 ) -> Iterator[Path]:
     """One figure per measurement, beside the records or at ``to``. Raises ConfigError where ``to`` is ambiguous."""
-    groups: dict[str, list[LoadedCell]] = {}
-    for cell in cells:
-        groups.setdefault(measurement_key(cell.run["config"]), []).append(cell)
+    groups = by_measurement(cells)
     if to and to.suffix not in SUFFIXES:
         raise ConfigError(f"--to takes a file ending in {', '.join(SUFFIXES)}; got {to}")
     if to and len(groups) > 1:
         raise ConfigError(f"--to names one file, the filters leave {len(groups)} measurements; filter by task or seed")
-    for group in groups.values():
+    for group in groups:
         config = group[0].run["config"]
         bank = rebuild_bank(config, catalog)
         if showable(bank.dataset.x_shape):
@@ -123,7 +121,7 @@ def draw(
 
 @contextmanager
 def _progress(title: str) -> Iterator[Any]:
-    """A bar on a terminal; elsewhere a line every few seconds."""
+    """A bar on a terminal; elsewhere a line a batch."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

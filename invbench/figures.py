@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from invbench.errors import StoreError
-from invbench.records import MEAN, LoadedCell
+from invbench.records import LAST, MEAN, LoadedCell
 from invbench.tables import label
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ def comparison(bank: MeasurementBank, cells: Sequence[LoadedCell], path: Path, r
 
     Cells must share the bank's measurement. Written as PNG or, by the path's suffix, as a vector format.
     """
-    shown = [c for c in cells if any(r["sample"] >= 0 for r in c.rows)]
-    done = [{r["image"] for r in c.rows} for c in shown]
+    shown = [c for c in cells if c.rows]
+    done = [{r["image"] for r in c.rows if r["metric"] == LAST} for c in shown]  # not those a kill left half written
     images = [i for i in bank.dataset.ids() if done and all(i in d for d in done)][:rows]
     if not images:
         return None
@@ -53,16 +53,10 @@ def picture(x: Tensor) -> np.ndarray:
 
 
 def measurement_pictures(bank: MeasurementBank, measured: Measurement) -> list[np.ndarray]:
-    """y itself where it is an image, else H^+ y, else H^T y."""
-    from invbench.operator import LinearOperator, SVDOperator
-
+    """y itself where it is an image, else the operator's first guess of one (H^+ y where there is an SVD)."""
     A, y = bank.A, measured.y
-    if len(A.y_shape) == 3 and A.y_shape[0] in (1, 3):
-        return [picture(row) for row in y]
-    if isinstance(A, SVDOperator):
-        return [picture(row) for row in A.pinv(y)]
-    assert isinstance(A, LinearOperator), "a measurement that is no image needs a linear operator to be shown"
-    return [picture(row) for row in A.T(y)]
+    is_image = len(A.y_shape) == 3 and A.y_shape[0] in (1, 3)
+    return [picture(row) for row in (y if is_image else A.guess(y))]
 
 
 def _draw(columns: Sequence[tuple[str, Sequence[np.ndarray], Sequence[str]]], path: Path) -> Path:
@@ -105,12 +99,13 @@ def _reconstructions(cell: LoadedCell, image: str) -> Tensor:
 
 
 def rebuild_bank(config: Mapping[str, Any], catalog: Any) -> MeasurementBank:
-    """The measurement bank of a recorded cell."""
+    """The measurement bank of a recorded cell. Raises ConfigError where a plugin no longer has its options."""
     from invbench.bank import MeasurementBank
+    from invbench.config import make
 
     def plugin(kind: str) -> Any:
         fields = dict(config[kind])
-        return catalog.get(kind, fields.pop("name"))(**fields)
+        return make(catalog.get(kind, fields.pop("name")), fields, kind)
 
     benchmark = catalog.benchmark(config["benchmark"]["name"])
     return MeasurementBank.open(benchmark, plugin("dataset"), plugin("task"), config["seed"])

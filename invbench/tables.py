@@ -56,15 +56,17 @@ class Table:
 
 def build_tables(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[Table]:
     """One table per measurement: cells that share benchmark, task, dataset, prior and seed are comparable."""
-    groups: dict[str, list[LoadedCell]] = {}
+    return [_build(group, metrics) for group in by_measurement(cells)]
+
+
+def by_measurement(cells: Sequence[LoadedCell]) -> list[list[LoadedCell]]:
+    """Comparable cells together, ordered by benchmark and task."""
+    groups: dict[tuple[str, str, str], list[LoadedCell]] = {}
     for cell in cells:
-        groups.setdefault(measurement_key(cell.run["config"]), []).append(cell)
-
-    def place(key: str) -> tuple[str, str, str]:
-        config = groups[key][0].run["config"]
-        return config["benchmark"]["name"], config["task"]["name"], key
-
-    return [_build(groups[key], metrics) for key in sorted(groups, key=place)]
+        config = cell.run["config"]
+        place = config["benchmark"]["name"], config["task"]["name"], measurement_key(config)
+        groups.setdefault(place, []).append(cell)
+    return [groups[place] for place in sorted(groups)]
 
 
 def measurement_key(config: Mapping[str, Any]) -> str:

@@ -61,7 +61,14 @@ def test_info_describes_every_name(name: str) -> None:
 
 def test_info_of_a_solver_has_what_a_reader_looks_for() -> None:
     text = typed("info", "ddrm").output
-    for word in ("solver.nfe=20", "solver.eta=0.85", "needs: SVDOperator, sigma", "arXiv:2201.11793", "@inproceedings"):
+    for word in (
+        "solver.nfe=20",
+        "solver.eta=0.85",
+        "needs: SVDOperator, sigma",
+        "arXiv:2201.11793",
+        "@inproceedings",
+        "Differences",
+    ):
         assert word in text
 
 

@@ -101,3 +101,20 @@ def test_pictures_are_clipped_and_have_three_channels() -> None:
 def test_points_of_the_plane_are_not_drawn_as_images() -> None:
     assert not showable((1, 1, 2))
     assert showable((3, 16, 16))
+
+
+def test_a_record_whose_plugin_has_lost_an_option_is_a_message(out: Path) -> None:
+    config = cells_of(out, "inpaint")[0].run["config"]
+    with pytest.raises(ConfigError, match="task inpaint: .*'shape'"):
+        rebuild_bank({**config, "task": {**config["task"], "shape": "round"}}, CATALOG)
+
+
+def test_an_image_that_a_kill_left_half_written_is_not_drawn(out: Path, tmp_path: Path) -> None:
+    cells = cells_of(out, "colorize")
+    bank = rebuild_bank(cells[0].run["config"], CATALOG)
+    for cell in cells:
+        cell.rows[:] = [r for r in cell.rows if r["image"] != "00000" or r["metric"] == "ssim"]
+    path = tmp_path / "rest.png"
+    assert comparison(bank, cells, path, rows=9) == path
+    with Image.open(path) as image:
+        assert round(image.height / (2.3 * 150)) == 2, "two of the three images are whole"
