@@ -49,22 +49,23 @@ GMM2D = Benchmark(
 
 @dataclass(frozen=True)
 class GmmImages(Dataset):
-    """``size`` draws from the patch mixture; draw i is the same whatever the size."""
+    """``size`` draws from the patch mixture, the same whatever the size. The split ``tune`` is other draws."""
 
     name: ClassVar[str] = "gmm"
     summary: ClassVar[str] = "draws from the patch mixture"
     benchmark: ClassVar[Benchmark] = GMM
     size: int = 1000
+    split: str = "test"
 
     def __post_init__(self) -> None:
-        _check_size(self.size)
+        _check(self.size, self.split)
 
     @property
     def x_shape(self) -> Shape:
         return (3, 16, 16)
 
     def ids(self) -> Sequence[str]:
-        return [f"{i:05d}" for i in range(self.size)]
+        return _ids(self.size, self.split)
 
     def load(self, image_id: str) -> Tensor:
         mixture = ib.patch_mixture()
@@ -73,31 +74,39 @@ class GmmImages(Dataset):
 
 @dataclass(frozen=True)
 class PlanePoints(Dataset):
-    """``size`` draws from the planar mixture, as images of two pixels."""
+    """``size`` draws from the planar mixture, as images of two pixels. The split ``tune`` is other draws."""
 
     name: ClassVar[str] = "gmm2d"
     summary: ClassVar[str] = "draws from the planar mixture"
     benchmark: ClassVar[Benchmark] = GMM2D
     size: int = 1000
+    split: str = "test"
 
     def __post_init__(self) -> None:
-        _check_size(self.size)
+        _check(self.size, self.split)
 
     @property
     def x_shape(self) -> Shape:
         return (1, 1, 2)
 
     def ids(self) -> Sequence[str]:
-        return [f"{i:05d}" for i in range(self.size)]
+        return _ids(self.size, self.split)
 
     def load(self, image_id: str) -> Tensor:
         mixture = ib.planar_mixture()
         return mixture.sample(Rng.single(dataset=self.name, image=image_id))[0].float().reshape(self.x_shape)
 
 
-def _check_size(size: int) -> None:
+def _check(size: int, split: str) -> None:
     if size < 1:
         raise ConfigError(f"a dataset needs at least one draw; got size={size}")
+    if split not in ("test", "tune"):
+        raise ConfigError(f"split must be 'test' or 'tune'; got {split!r}")
+
+
+def _ids(size: int, split: str) -> list[str]:
+    prefix = "tune-" if split == "tune" else ""
+    return [f"{prefix}{i:05d}" for i in range(size)]
 
 
 @hookimpl

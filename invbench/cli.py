@@ -67,6 +67,22 @@ def run(ctx: click.Context, overrides: tuple[str, ...]) -> None:
     ctx.exit(commands.run(list(overrides), catalog))
 
 
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def tune(ctx: click.Context, overrides: tuple[str, ...]) -> None:
+    """Choose a solver's options: invbench tune solver=dps task=sr4 [objective=psnr] [key=value ...].
+
+    Sweeps over the space the solver declares, or over the values given (solver.zeta=0.3,1), on the tuning split of
+    the dataset, never on the images that are reported. Prints the ranking and the lines to keep, and writes both
+    beside the records. Takes every option of 'invbench run'; n=8 and out=results/tune unless told.
+    """
+    from invbench.plugins import load_catalog
+    from invbench.tune import tune
+
+    ctx.exit(tune(list(overrides), load_catalog()))
+
+
 @main.command()
 @click.argument("filters", nargs=-1)
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
@@ -197,6 +213,7 @@ def _description(plugin: Plugin) -> str:
         fields = [f"  {plugin.kind}.{f.name}={f.default!r}" for f in dataclasses.fields(cls)]
         lines += ["options and defaults:", *(fields or ["  none"])]
     if plugin.kind == "solver":
+        lines += _settings(cls)
         needs = [cls.operator_type.__name__, *(["sigma"] * cls.needs_sigma), *(["gradients"] * cls.needs_grad)]
         lines += [f"needs: {', '.join(needs)}", *([f"paper: {cls.paper}"] * bool(cls.paper)), cls.bibtex]
     if plugin.kind == "metric":
@@ -206,6 +223,17 @@ def _description(plugin: Plugin) -> str:
 
         lines += describe(cls.config(), cls.native_side)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _settings(cls: type[Any]) -> list[str]:
+    """The sets of hyper-parameters by preset and task, with their origin."""
+    from invbench.settings import tables
+
+    lines = []
+    for (preset, task), chosen in tables(cls).items():
+        values = ", ".join(f"{k}={v}" for k, v in chosen.values.items())
+        lines.append(f"  {f'{preset} {task}':<24} {values}  ({chosen.origin})")
+    return ["set by presets:", *lines] if lines else []
 
 
 def _run_help(catalog: Catalog) -> str:

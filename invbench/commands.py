@@ -6,10 +6,10 @@ import hashlib
 import shlex
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import hydra
@@ -25,33 +25,52 @@ from invbench.tables import build_tables, by_measurement, label, measurement_key
 SUFFIXES = (".png", ".pdf", ".svg")
 
 
+class Job(NamedTuple):
+    """A cell that was asked for, and what became of it; ``cell`` is None where it could not be built."""
+
+    cell: str | None
+    key: str | None  # of its measurement
+    out: Path
+    success: bool
+
+
 def run(overrides: list[str], catalog: Catalog) -> int:
     """Compose, run each job's cell and its references, print tables and figures; returns the exit status."""
+    jobs = run_jobs(overrides, catalog, shlex.join(["invbench", "run", *overrides]))
+    if jobs is None:
+        return 130
+    for out, key in dict.fromkeys((job.out, job.key) for job in jobs if job.key):
+        _show(out, key, catalog)
+    return 0 if all(job.success for job in jobs) else 1
+
+
+def run_jobs(overrides: Sequence[str], catalog: Catalog, command: str) -> list[Job] | None:
+    """Compose with Hydra and run what results; None where the user interrupted it.
+
+    Empty where a launcher ran the jobs in other processes, or where Hydra only printed something.
+    """
     ready = configuration.check_overrides(overrides, catalog)
     configuration.register(catalog)
-    command = shlex.join(["invbench", "run", *overrides])
-    outcomes: list[tuple[Any, Path, bool]] = []  # measurement key, out, success; empty where a launcher forked
+    jobs: list[Job] = []
 
     @hydra.main(version_base="1.3", config_path=None, config_name="run")
     def job(config: DictConfig) -> None:
         choice = configuration.Choice.of_job(config)
-        outcomes.extend(_run_job(choice, catalog, command))
+        jobs.extend(_run_job(choice, catalog, command))
 
     sys.argv = ["invbench", *ready]
     try:
         job()
     except KeyboardInterrupt:
         click.echo("interrupted; what was computed is kept, and the same command goes on from there", err=True)
-        return 130
-    if not outcomes and {"-m", "--multirun"}.intersection(ready):
+        return None
+    if not jobs and {"-m", "--multirun"}.intersection(ready):
         click.echo("the launcher ran the cells in other processes; 'invbench table' prints what they recorded")
-    for out, key in dict.fromkeys((out, key) for key, out, _ in outcomes if key):
-        _show(out, key, catalog)
-    return 0 if all(success for *_, success in outcomes) else 1
+    return jobs
 
 
-def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> Iterator[tuple[str | None, Path, bool]]:
-    """Run the cell of a job after its references; yields measurement key, out folder and success of each."""
+def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> Iterator[Job]:
+    """Run the cell of a job after its references."""
     from invbench.runner import run_cell
 
     out = Path(choice.config.out).expanduser()
@@ -76,10 +95,10 @@ def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> It
             click.echo(f"{title}: {outcome.status}, {outcome.images} images, cell {outcome.cell}", err=True)
             if outcome.reason:
                 click.echo(f"  {outcome.reason}", err=True)
-            yield measurement_key(each.config()), options.out, outcome.status != "failed"
+            yield Job(outcome.cell, measurement_key(each.config()), options.out, outcome.status != "failed")
     except InvbenchError as error:
         click.echo(f"error: {error}", err=True)
-        yield None, out, False
+        yield Job(None, None, out, False)
 
 
 def _show(out: Path, key: str, catalog: Catalog) -> None:
@@ -91,12 +110,18 @@ def _show(out: Path, key: str, catalog: Catalog) -> None:
     for cell in cells:
         cost = cell.run["cost"]
         if cost["nfe_forward"] and cost["solve_seconds"]:
-            share = 1 - cost["network_seconds"] / cost["solve_seconds"]
-            peak = cost["peak_bytes"] / 2**20
-            where = "the network's forward passes" if cost["nfe_backward"] else "the network"
-            click.echo(f"{label(cell, cells)}: {share:.1%} of solve time outside {where}, peak {peak:.0f} MiB")
+            click.echo(f"{label(cell, cells)}: {ledger(cost)}")
     for path in draw(cells, catalog, out):
         click.echo(f"figure: {path}")
+
+
+def ledger(cost: Mapping[str, float]) -> str:
+    """Where the time of a cell went, and its peak memory."""
+    names = {"forward": "network forward", "backward": "network backward", "operator": "operator"}
+    shares = {text: cost[f"{key}_seconds"] / cost["solve_seconds"] for key, text in names.items()}
+    parts = [f"{text} {share:.1%}" for text, share in shares.items() if share > 0]
+    parts.append(f"other {1 - sum(shares.values()):.1%} of solve time; peak {cost['peak_bytes'] / 2**20:.0f} MiB")
+    return ", ".join(parts)
 
 
 def draw(

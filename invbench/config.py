@@ -1,7 +1,7 @@
 """From what the user wrote to a cell: Hydra's schema, presets, and checks that come before any work.
 
-A plugin's dataclass is its Hydra node; there is no YAML twin. A field of a task takes, in this order, what the
-user wrote, what the benchmark preset says, and the class's default.
+A plugin's dataclass is its Hydra node; there is no YAML twin. A field of a task or solver takes, in this order, what
+the user wrote, what the benchmark preset says (for a solver, the TOML file beside it), and the class's default.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf, ValidationError
 
 from invbench.errors import ConfigError, PluginError, unknown
 from invbench.plugins import Catalog
+from invbench.settings import origins, settings
 
 GROUPS = ("solver", "task", "dataset", "prior")
 VALUED_FLAGS = ("--cfg", "-c", "--info", "-i", "--package", "-p")
@@ -236,8 +237,12 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Any:
         **values["task"],
         **{k: v for k, v in benchmark.tasks.get(names["task"], {}).items() if f"task.{k}" not in choice.written},
     }
-    if solver:
-        values["solver"] = {}
+    chosen = settings(parts["solver"].cls, benchmark.name, names["task"])
+    written = frozenset() if solver else frozenset(k[7:] for k in choice.written if k.startswith("solver."))
+    values["solver"] = {
+        **({} if solver else values["solver"]),
+        **{k: v for k, v in chosen.values.items() if k not in written},
+    }
     made = {kind: make(plugin.cls, values[kind], kind) for kind, plugin in parts.items()}
     config = choice.config
     for key, least in {"n": 0, "samples": 1, "batch_size": 1}.items():
@@ -251,6 +256,7 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Any:
         solver=made["solver"],
         seed=config.seed,
         samples=1 if solver else config.samples,  # references are deterministic, or the oracle
+        origins=origins(parts["solver"].cls, chosen, written),
         plugins=tuple(sorted({(p.distribution, p.version) for p in parts.values()})),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,16 +29,24 @@ class Stopwatch:
     @contextmanager
     def span(self, device: torch.device) -> Iterator[None]:
         """Time the body."""
-        if device.type == "cuda":
-            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            start.record()
-            yield
-            end.record()
-            self._events.append((start, end))
+        begin = self.mark(device)
+        yield
+        self.add(begin, self.mark(device))
+
+    def mark(self, device: torch.device) -> Any:
+        """This moment of the device."""
+        if device.type != "cuda":
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def add(self, begin: Any, end: Any) -> None:
+        """Count the span between two marks."""
+        if isinstance(begin, float):
+            self._seconds += end - begin
         else:
-            begin = time.perf_counter()
-            yield
-            self._seconds += time.perf_counter() - begin
+            self._events.append((begin, end))
 
     @property
     def seconds(self) -> float:
@@ -48,11 +56,16 @@ class Stopwatch:
 
 @dataclass
 class Meter:
-    """Counts evaluations of a prior, one per row of the batch, forward and backward apart, and their forward time."""
+    """Evaluations of a prior, one per row of the batch, forward and backward apart, and where the time went.
+
+    ``network`` and ``pullback`` are the network's forward and backward passes, ``operator`` both of the operator's.
+    """
 
     forward: int = 0
     backward: int = 0
     network: Stopwatch = field(default_factory=Stopwatch)
+    pullback: Stopwatch = field(default_factory=Stopwatch)
+    operator: Stopwatch = field(default_factory=Stopwatch)
 
     @contextmanager
     def evaluation(self, x_t: Tensor) -> Iterator[None]:
@@ -61,14 +74,42 @@ class Meter:
         with self.network.span(x_t.device):
             yield
 
-    def watch_backward(self, *outputs: Tensor | None) -> None:
-        """Count a backward pass through this evaluation each time one happens, whichever outputs it starts from."""
+    def watch_backward(self, x_t: Tensor, *outputs: Tensor | None) -> None:
+        """Count and time every backward pass through an evaluation, whichever outputs it starts from."""
         watched = [out for out in outputs if out is not None and out.requires_grad]
         if watched:
             torch.autograd.graph.register_multi_grad_hook(watched, self._count_backward, mode="any")
+        _time_backward(self.pullback, x_t, watched)
+
+    def timed(self, method: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        """The same method of an operator, its time counted forward and backward."""
+
+        def call(z: Tensor, *args: Any) -> Tensor:
+            with self.operator.span(z.device):
+                out = method(z, *args)
+            _time_backward(self.operator, z, [out] if out.requires_grad else [])
+            return out
+
+        return call
 
     def _count_backward(self, grad: Tensor) -> None:
         self.backward += len(grad)
+
+
+def _time_backward(watch: Stopwatch, x: Tensor, outputs: Sequence[Tensor]) -> None:
+    """Add the time from the first gradient at the outputs to the gradient at x, whenever both pass."""
+    if not (outputs and x.requires_grad):
+        return
+    begun: list[Any] = []
+
+    def end(grad: Tensor) -> None:
+        if begun:
+            watch.add(begun.pop(), watch.mark(grad.device))
+
+    torch.autograd.graph.register_multi_grad_hook(
+        outputs, lambda grad: begun.append(watch.mark(grad.device)), mode="any"
+    )
+    x.register_hook(end)
 
 
 def peak_bytes(device: torch.device) -> int:

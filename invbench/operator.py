@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from invbench.measure import Meter
+
 Shape = tuple[int, ...]
 CG_STEPS = 100
+TIMED = ("_A", "_At", "U", "Ut", "V", "Vt", "pinv", "ridge", "guess")
 AnyOperator = TypeVar("AnyOperator", bound="Operator")
 
 
@@ -44,6 +47,15 @@ class Operator(ABC):
             if hasattr(value, "to"):
                 setattr(moved, key, value.to(device))
         return moved
+
+    @final
+    def metered(self: AnyOperator, meter: Meter) -> AnyOperator:
+        """The same operator, reporting its time to ``meter``."""
+        counted = copy.copy(self)
+        for name in TIMED:
+            if method := getattr(self, name, None):
+                setattr(counted, name, meter.timed(method))
+        return counted
 
     def guess(self, y: Tensor) -> Tensor:
         """A first image for solvers that iterate: (B, *y_shape) -> (B, *x_shape). Zeros unless overridden."""

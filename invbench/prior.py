@@ -71,7 +71,7 @@ class Prior(ABC):
             return self._predict(x_t, t)
         with self.meter.evaluation(x_t):
             eps, v = self._predict(x_t, t)
-        self.meter.watch_backward(eps, v)
+        self.meter.watch_backward(x_t, eps, v)
         return eps, v
 
 

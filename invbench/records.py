@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 from invbench.errors import LockedCell, StoreError
 
-FORMAT = 1
+FORMAT = 2
 STATUSES = ("complete", "skipped", "running", "interrupted", "failed")  # of a cell, from good to bad
 MEAN = -1  # ``sample`` of rows that score the mean of several samples
 LAST = "nfe_backward"  # the last row written for a sample: with it, the sample is complete

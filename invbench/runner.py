@@ -8,8 +8,8 @@ import platform
 import subprocess
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -31,7 +31,9 @@ from invbench.task import Task
 OnProgress = Callable[[int, int], None]  # images done, images in all
 NO_COST: dict[str, float] = {
     "solve_seconds": 0.0,
-    "network_seconds": 0.0,
+    "forward_seconds": 0.0,
+    "backward_seconds": 0.0,
+    "operator_seconds": 0.0,
     "prepare_seconds": 0.0,
     "nfe_forward": 0,
     "nfe_backward": 0,
@@ -52,6 +54,7 @@ class Cell:
     seed: int = 0
     samples: int = 1
     plugins: tuple[tuple[str, str], ...] = ()  # distributions and versions the parts came with
+    origins: Mapping[str, str] = field(default_factory=dict)  # where each of the solver's values comes from
 
     def config(self) -> dict[str, Any]:
         """Plain data, complete: two cells with equal configurations are the same cell."""
@@ -114,6 +117,7 @@ def run_cell(cell: Cell, metrics: Sequence[Metric], options: Options, on_progres
         run = store.read_run()
         if run is None or options.overwrite:
             run = {"format": FORMAT, "cell": cell_id, "config": config, "cost": dict(NO_COST), "sessions": []}
+        run["origins"] = dict(cell.origins)
         run.pop("traceback", None)
         run.update(status="running", reason=None, images=sum(image in done for chunk in chunks for image in chunk))
         worker = _Worker(cell, metrics, options, bank, store, run, on_progress or (lambda done, total: None))
@@ -203,10 +207,11 @@ class _Worker:
         solver, device = self.cell.solver, self.options.device
         rng = self.bank.rng(measured.images, solver.name, sample)
         y, meter = measured.y.to(device, copy=True), Meter()
+        metered = replace(problem, A=problem.A.metered(meter))
         with torch.inference_mode(not solver.needs_grad):
             synchronize(device)
             begin = time.perf_counter()
-            x_hat = solver.solve(y, problem, prior.metered(meter), state, rng)
+            x_hat = solver.solve(y, metered, prior.metered(meter), state, rng)
             synchronize(device)
             seconds = time.perf_counter() - begin
         if tuple(x_hat.shape) != tuple(measured.x.shape):
@@ -214,7 +219,9 @@ class _Worker:
             raise SolverError(f"{solver.name} returned a tensor of shape {got}; expected {expected}")
         B, cost = len(y), self.run["cost"]
         cost["solve_seconds"] += seconds
-        cost["network_seconds"] += meter.network.seconds
+        cost["forward_seconds"] += meter.network.seconds
+        cost["backward_seconds"] += meter.pullback.seconds
+        cost["operator_seconds"] += meter.operator.seconds
         cost["nfe_forward"] += meter.forward
         cost["nfe_backward"] += meter.backward
         return x_hat.detach().float().cpu(), (seconds / B, meter.forward / B, meter.backward / B)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class DPS(Solver):
     """Ancestral sampling, each step followed by a gradient step on the norm of the residual.
 
-    ``zeta`` is the step size of grad ||y - H x0_hat||, per image; ``nfe`` forward and as many backward passes.
+    ``zeta`` is the step size of grad ||y - H x0_hat||, per image, on the full grid of the prior's steps; on a grid of
+    ``nfe`` points each step is longer in proportion. Costs ``nfe`` forward and as many backward passes.
     """
 
     name: ClassVar[str] = "dps"
@@ -47,6 +48,7 @@ class DPS(Solver):
 
         del state
         A = problem.A
+        step = self.zeta * len(prior.abar) / self.nfe
         x_t = rng.randn_like(y.new_empty(len(y), *problem.x_shape))
         for t, s in pairwise([*even_grid(self.nfe), -1]):
             x_t = x_t.detach().requires_grad_()
@@ -56,7 +58,7 @@ class DPS(Solver):
             (gradient,) = torch.autograd.grad(norm.sum(), x_t)
             with torch.no_grad():
                 mean, std = ancestral_step(x_t, x0, v, prior.alpha_bar(t), prior.alpha_bar(s))
-                x_t = mean + std * rng.randn_like(x_t) - self.zeta * gradient
+                x_t = mean + std * rng.randn_like(x_t) - step * gradient
             if on_step:
                 on_step({"t": t, "x0": x0.detach()})
         return x_t

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 class FPS(Solver):
     """Filter the reverse diffusion against a diffused measurement; several ``particles`` are resampled at every step.
 
-    ``c`` is the share of fresh noise in a step. Each particle costs its own network calls. The published weights
-    count the measurement again at every step: where the posterior is N(0.345, 0.186^2), one particle draws from
-    N(0.350, 0.131^2) and eight from N(0.392, 0.075^2), so more particles are not nearer.
+    ``c`` is the share of fresh noise in a step. Each particle costs its own network calls. The published weights,
+    p(y_s | x_t), count the measurement again at every step: where the posterior is N(0.345, 0.186^2), one particle
+    draws from N(0.350, 0.131^2) and eight from N(0.392, 0.075^2), so more particles are not nearer.
+    ``weights=ratio`` divides them by p(y_t | x_t), what the state already accounts for: eight particles then draw
+    from N(0.348, 0.132^2); the width still missing is the share 1 - c of predicted noise.
     """
 
     name: ClassVar[str] = "fps"
@@ -45,8 +47,11 @@ class FPS(Solver):
     particles: int = 1
     c: float = 0.95
     clip: bool = True
+    weights: str = "published"
 
     def __post_init__(self) -> None:
+        if self.weights not in ("published", "ratio"):
+            raise ConfigError(f"fps: weights must be 'published' or 'ratio'; got {self.weights!r}")
         if self.particles < 1 or not 0 < self.c <= 1:
             raise ConfigError(f"fps: needs particles >= 1 and c in (0, 1]; got {self.particles} and {self.c}")
 
@@ -82,6 +87,7 @@ class FPS(Solver):
                 on_step({"t": t, "x0": x0.unflatten(0, (B, M))[:, 0]})
             if t == 0:
                 break
+            explained = (y_s - s * x).square() / kappa if self.weights == "ratio" else 0  # of y_t, by x_t
             keep = ((1 - c) * (1 - abar_s)) ** 0.5
             y_s = abar_s**0.5 * y_bar + keep / (1 - abar_t) ** 0.5 * (y_s - abar_t**0.5 * y_bar)
             y_s = y_s + (c * (1 - abar_s)) ** 0.5 * s * noise(1)
@@ -89,7 +95,8 @@ class FPS(Solver):
             v, kappa = c * (1 - abar_s), sigma_y**2 * abar_s
             spread = kappa + v * s**2
             if M > 1:
-                log_w = -0.5 * ((y_s - s * mu).square() / spread).where(s > 0, s.new_zeros(())).sum(2)  # (B, M)
+                misfit = (y_s - s * mu).square() / spread - explained
+                log_w = -0.5 * misfit.where(s > 0, s.new_zeros(())).sum(2)  # (B, M)
                 mu = mu.gather(1, _resample(log_w, rng)[:, :, None].expand_as(mu))
             x = (kappa * mu + v * s * y_s) / spread + (v * kappa / spread).sqrt() * noise(M)
         return x0.unflatten(0, (B, M))[:, 0]

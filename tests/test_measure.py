@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from invbench import Prior
+from invbench import LinearOperator, Prior
 from invbench.measure import Meter, Stopwatch, peak_bytes, synchronize
 from invbench.schedule import alpha_bar, linear_betas
 
@@ -101,6 +101,51 @@ def test_network_time_adds_up(meter: Meter) -> None:
     assert first >= 0.01
     assert meter.network.seconds >= first + 0.01
     assert first < 0.05 or meter.network.seconds < first + 0.05  # one of two short calls is not delayed
+
+
+class Slow(torch.autograd.Function):
+    """Identity whose backward pass waits twenty milliseconds."""
+
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: object, grad: Tensor) -> Tensor:
+        time.sleep(0.02)
+        return grad
+
+
+class SlowBack(Toy):
+    def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, None]:
+        return Slow.apply(x_t), None
+
+
+class SlowOperator(LinearOperator):
+    x_shape = y_shape = (1, 2, 2)
+
+    def _A(self, x: Tensor) -> Tensor:
+        time.sleep(0.01)
+        return Slow.apply(x)
+
+
+def test_network_and_operator_are_timed_apart_forward_and_backward(meter: Meter) -> None:
+    prior, A = SlowBack().metered(meter), SlowOperator().metered(meter)
+    for steps in (1, 2):
+        x = torch.ones(2, 1, 2, 2, requires_grad=True)
+        loss = A(prior.x0(x, 5)).sum()
+        assert meter.pullback.seconds < 0.02 * steps
+        torch.autograd.grad(loss, x)
+        assert 0.02 * steps <= meter.pullback.seconds < 0.035 * steps
+        assert 0.03 * steps <= meter.operator.seconds < 0.045 * steps
+    assert meter.network.seconds < 0.01
+
+
+def test_the_transpose_by_differentiation_is_operator_time(meter: Meter) -> None:
+    A = SlowOperator()
+    y = torch.ones(2, 1, 2, 2)
+    assert torch.equal(A.metered(meter).T(y), A.T(y))
+    assert meter.operator.seconds >= 0.03
 
 
 def test_a_stopwatch_adds_its_spans_and_nothing_between() -> None:

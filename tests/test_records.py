@@ -29,7 +29,7 @@ def rows_of(image: str, value: float = 1.0, sample: int = 0, cell: str = "c0") -
 def run_of(cell: str = "c0", **changes: Any) -> dict[str, Any]:
     names = {"benchmark": "b", "task": "t", "dataset": "d", "prior": "p", "solver": "s"}
     config = {**{kind: {"name": name} for kind, name in names.items()}, "seed": 0, "samples": 1}
-    return {"format": 1, "cell": cell, "status": "complete", "reason": None, "config": config, **changes}
+    return {"format": 2, "cell": cell, "status": "complete", "reason": None, "config": config, **changes}
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ def test_another_format_is_refused(store: CellStore, tmp_path: Path) -> None:
     with store.writing():
         store.write_run(run_of(format=99))
     for read in (store.read_run, lambda: load_cells(tmp_path)):
-        with pytest.raises(StoreError, match=r"run\.json has format 99, this invbench reads 1; choose another out="):
+        with pytest.raises(StoreError, match=r"run\.json has format 99, this invbench reads 2; choose another out="):
             read()
 
 

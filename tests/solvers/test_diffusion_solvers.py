@@ -25,12 +25,13 @@ COSTS = {  # network evaluations per image, forward and backward, at the default
     ("pigdm", ()): (100, 100),
     ("diffpir", ()): (100, 0),
     ("dps", ()): (1000, 1000),
+    ("mcg", ()): (1000, 1000),
     ("red_diff", ()): (1000, 0),
     ("fps", ()): (999, 0),
     ("fps", (("particles", 3),)): (2997, 0),
 }
 SAMPLERS = sorted({name for name, _ in COSTS})
-SHORT: dict[str, dict[str, Any]] = {"dps": {"nfe": 50}, "red_diff": {"nfe": 50}}
+SHORT: dict[str, dict[str, Any]] = {"dps": {"nfe": 50}, "mcg": {"nfe": 50}, "red_diff": {"nfe": 50}}
 
 
 def gaussian(tau: float = 0.5) -> ib.GaussianMixture:
@@ -95,11 +96,11 @@ def test_ddnm_plus_without_noise_is_ddnm() -> None:
     torch.testing.assert_close(plus, plain, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["ddnm", "ddnm_plus", "diffpir", "pigdm", "dps", "fps"])
+@pytest.mark.parametrize("name", ["ddnm", "ddnm_plus", "diffpir", "pigdm", "dps", "mcg", "fps"])
 def test_a_precise_measurement_is_met(name: str) -> None:
     """DPS steps by zeta along a unit vector here, one pixel being measured, so its step must be small."""
     y = torch.full((8, 1, 1), 0.3)
-    options = {"zeta": 0.03} if name == "dps" else {}
+    options = {"zeta": 0.03} if name in ("dps", "mcg") else {}
     x_hat, _ = restore(make(name, **options), y, first_pixel(), 0.01)
     assert (x_hat[:, 0, 0, 0] - 0.3).abs().max() < 0.06
 
@@ -112,11 +113,15 @@ def test_ddim_samples_the_prior_whatever_the_measurement() -> None:
     assert float(a.std()) == pytest.approx(0.5, abs=0.03)
 
 
-@pytest.mark.parametrize(("particles", "mean", "std"), [(1, 0.350, 0.131), (8, 0.392, 0.075)])
-def test_fps_draws_what_its_docstring_says(particles: int, mean: float, std: float) -> None:
+@pytest.mark.parametrize(
+    ("particles", "weights", "mean", "std"),
+    [(1, "published", 0.350, 0.131), (8, "published", 0.392, 0.075), (8, "ratio", 0.348, 0.132)],
+)
+def test_fps_draws_what_its_docstring_says(particles: int, weights: str, mean: float, std: float) -> None:
     """x ~ N(0, 0.5^2), y = x + 0.2 n, y = 0.4: the posterior has mean 0.345 and standard deviation 0.186."""
     y = torch.full((600, *SHAPE), 0.4)
-    x_hat, _ = restore(make("fps", particles=particles, clip=False), y, ib.Identity(SHAPE), 0.2, gaussian(0.5))
+    fps = make("fps", particles=particles, weights=weights, clip=False)
+    x_hat, _ = restore(fps, y, ib.Identity(SHAPE), 0.2, gaussian(0.5))
     assert float(x_hat.mean()) == pytest.approx(mean, abs=0.015), "four standard errors of 1200 draws"
     assert float(x_hat.std()) == pytest.approx(std, abs=0.015)
 
@@ -171,6 +176,8 @@ def test_dps_holds_no_graph_between_steps() -> None:
         ("diffpir", {"zeta": 2.0}, "zeta in"),
         ("red_diff", {"weight": "sqare"}, "did you mean 'square'"),
         ("fps", {"particles": 0}, "particles >= 1"),
+        ("fps", {"weights": "none"}, "'published' or 'ratio'"),
+        ("mcg", {"zeta": -1.0}, "zeta must not be negative"),
     ],
 )
 def test_wrong_options_are_refused(name: str, options: dict[str, Any], message: str) -> None:

@@ -1,0 +1,97 @@
+"""Hyper-parameters by benchmark and task: data in a TOML file beside the solver's module, with their origin.
+
+::
+
+    [space]                     # what ``invbench tune`` searches
+    zeta = [0.3, 1.0, 3.0]
+
+    [ffhq256]                   # every task of the preset
+    zeta = 1.0
+    origin = "paper, appendix D"
+
+    [ffhq256.colorize]          # one task
+    zeta = 0.4
+    origin = "..."
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from invbench.errors import PluginError, unknown
+
+DEFAULT, WRITTEN = "default", "command line"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Values of a solver's fields, and where they come from."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    origin: str = DEFAULT
+
+
+def settings(cls: type[Any], benchmark: str, task: str) -> Settings:
+    """The set for a task of a preset, else that for the preset, else none."""
+    return tables(cls).get((benchmark, task)) or tables(cls).get((benchmark, "")) or Settings()
+
+
+def space(cls: type[Any]) -> Mapping[str, list[Any]]:
+    """Values that ``invbench tune`` tries, by field; empty where none are declared."""
+    declared: Mapping[str, list[Any]] = _load(_path(cls)).get("space", {})
+    _check(cls, declared)
+    return declared
+
+
+def tables(cls: type[Any]) -> dict[tuple[str, str], Settings]:
+    """Every set of a solver by preset and task; the task of a set for all tasks is ''.
+
+    Raises PluginError where a set names no field of the solver or no origin.
+    """
+    found = {}
+    for preset, content in _load(_path(cls)).items():
+        if preset == "space":
+            continue
+        shared = {key: value for key, value in content.items() if not isinstance(value, dict)}
+        sets = {task: values for task, values in content.items() if isinstance(values, dict)}
+        for task, values in {**({"": shared} if shared else {}), **sets}.items():
+            fields = {key: value for key, value in values.items() if key != "origin"}
+            _check(cls, fields)
+            if not values.get("origin"):
+                raise PluginError(f"{_path(cls)}: [{preset}{'.' * bool(task)}{task}] needs an origin, a text")
+            found[preset, task] = Settings(fields, values["origin"])
+    return found
+
+
+def origins(cls: type[Any], chosen: Settings, written: frozenset[str]) -> dict[str, str]:
+    """Where the value of each field comes from, for the record; ``written`` are fields the user set."""
+    names = [f.name for f in dataclasses.fields(cls)]
+    return {n: WRITTEN if n in written else chosen.origin if n in chosen.values else DEFAULT for n in names}
+
+
+def _check(cls: type[Any], values: Mapping[str, Any]) -> None:
+    known = [f.name for f in dataclasses.fields(cls)]
+    for key in values:
+        if key not in known:
+            raise PluginError(f"{_path(cls)}: {unknown(f'option of solver {cls.name}', key, known)}")
+
+
+def _path(cls: type[Any]) -> Path:
+    return Path(inspect.getfile(cls)).with_suffix(".toml")
+
+
+@cache
+def _load(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise PluginError(f"{path} is not valid TOML: {error}") from None

@@ -1,0 +1,165 @@
+"""Choosing hyper-parameters: a sweep over a declared space on the tuning split, ranked by a metric."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+import numpy as np
+from tabulate import tabulate
+
+from invbench import commands
+from invbench.errors import ConfigError, unknown
+from invbench.metric import Metric
+from invbench.plugins import Catalog
+from invbench.records import LoadedCell, load_cells
+from invbench.settings import space
+from invbench.stats import bca_interval
+from invbench.tables import format_mean
+
+DEFAULTS = {"n": "8", "references": "false", "out": "results/tune"}
+SPLIT = "tune"
+
+
+def tune(overrides: Sequence[str], catalog: Catalog) -> int:
+    """Run the sweep, print the ranking and the lines for the solver's TOML file; returns the exit status."""
+    command = shlex.join(["invbench", "tune", *overrides])
+    pairs = dict(text.partition("=")[::2] for text in overrides)
+    objective = _objective(pairs.pop("objective", "psnr"), catalog)
+    sweep, searched = _sweep(pairs, catalog)
+    jobs = commands.run_jobs(sweep, catalog, command)
+    if jobs is None:
+        return 130
+    tried = {(job.cell, job.out) for job in jobs if job.cell}
+    cells = [cell for out in {out for _, out in tried} for cell in load_cells(out) if (cell.id, out) in tried]
+    for group in _by_task(cells).values():
+        _report(group, searched, objective, command)
+    return 0 if jobs and all(job.success for job in jobs) else 1
+
+
+def _objective(name: str, catalog: Catalog) -> type[Metric]:
+    metrics = {key: plugin.cls for key, plugin in catalog.plugins["metric"].items()}
+    if name not in metrics:
+        raise ConfigError(unknown("objective", name, metrics))
+    return metrics[name]
+
+
+def _sweep(pairs: Mapping[str, str], catalog: Catalog) -> tuple[list[str], list[str]]:
+    """Overrides of the sweep, and the fields it searches: the declared space, but for what the user wrote."""
+    names = pairs.get("solver", "").split(",")
+    if names == [""]:
+        raise ConfigError("expected solver=NAME task=NAME; for example: invbench tune solver=dps task=sr4")
+    if len(names) > 1:
+        raise ConfigError(f"expected one solver, whose options are searched; got {pairs['solver']}")
+    cls = catalog.get("solver", names[0])
+    written = {key.partition(".")[2]: value for key, value in pairs.items() if key.startswith("solver.")}
+    values = {key: ",".join(map(str, tried)) for key, tried in space(cls).items()} | written
+    searched = [key for key, text in values.items() if "," in text]
+    if not searched:
+        fields = ", ".join(f.name for f in dataclasses.fields(cls)) or "none"
+        raise ConfigError(
+            f"nothing to search: solver {cls.name} declares no space; give values, as solver.KEY=a,b,c (keys: {fields})"
+        )
+    given = {**DEFAULTS, **pairs, **{f"solver.{key}": text for key, text in values.items()}}
+    given.setdefault("dataset.split", SPLIT)
+    _check_split(given, catalog)
+    if given["dataset.split"] == "":
+        del given["dataset.split"]
+    return [f"{key}={value}" for key, value in given.items()], searched
+
+
+def _check_split(given: dict[str, str], catalog: Catalog) -> None:
+    """Nothing is chosen on the images that are reported."""
+    benchmark = given.get("benchmark", "photos")
+    name = given.get("dataset", benchmark)
+    has_split = "split" in [f.name for f in dataclasses.fields(catalog.get("dataset", name))]
+    if has_split and given["dataset.split"] == "test":
+        raise ConfigError("hyper-parameters are not chosen on the test images; leave dataset.split out")
+    if not has_split:
+        if name == benchmark:
+            raise ConfigError(
+                f"dataset {name} has no tuning split; give other images, as dataset=folder dataset.root=FOLDER"
+            )
+        given["dataset.split"] = ""
+
+
+def _by_task(cells: Sequence[LoadedCell]) -> dict[tuple[str, str, int], list[LoadedCell]]:
+    groups: dict[tuple[str, str, int], list[LoadedCell]] = {}
+    for cell in cells:
+        config = cell.run["config"]
+        groups.setdefault((config["benchmark"]["name"], config["task"]["name"], config["seed"]), []).append(cell)
+    return groups
+
+
+def _report(cells: Sequence[LoadedCell], searched: Sequence[str], objective: type[Metric], command: str) -> None:
+    """Print one task's ranking, best first, and keep it beside the records."""
+    config = cells[0].run["config"]
+    rows = sorted((_row(cell, searched, objective) for cell in cells), key=lambda row: _loss(row, objective))
+    better = {True: "higher is better", False: "lower is better", None: "nearest to 1 is best"}
+    place = f"{config['benchmark']['name']}.{config['task']['name']}"
+    click.echo(
+        f"\n{config['solver']['name']} on {place}, n {rows[0]['n']}, seed {config['seed']}, by {objective.protocol}"
+    )
+    shown = [
+        {
+            **row["values"],
+            objective.name: format_mean(np.array(row["scores"]), ".3f"),
+            "s/image": f"{row['seconds']:.2g}",
+        }
+        for row in rows
+    ]
+    click.echo(tabulate(shown, headers="keys", disable_numparse=True))
+    best = rows[0]
+    origin = (
+        f"tuned: {command} ({objective.name} {best['mean']:.2f}, n {best['n']}, {better[objective.higher_is_better]})"
+    )
+    lines = [
+        f"[{place}]",
+        *(f"{k} = {json.dumps(v)}" for k, v in best["values"].items()),
+        f"origin = {json.dumps(origin)}",
+    ]
+    edges = [k for k in searched if best["values"][k] in _ends([row["values"][k] for row in rows])]
+    if edges:
+        click.echo(f"the best {', '.join(edges)} lies at the end of what was tried; try further values")
+    folder = cells[0].folders[0].parent
+    path = folder / f"tune-{config['solver']['name']}-seed{config['seed']}.json"
+    result = {
+        "command": command,
+        "objective": objective.protocol,
+        "split": config["dataset"].get("split"),
+        "ranking": rows,
+    }
+    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    click.echo("\n".join(["for the solver's TOML file:", "", *lines, "", f"result: {path}"]))
+
+
+def _row(cell: LoadedCell, searched: Sequence[str], objective: type[Metric]) -> dict[str, Any]:
+    scores = [r["value"] for r in cell.rows if r["metric"] == objective.name and r["protocol"] == objective.protocol]
+    seconds = [r["value"] for r in cell.rows if r["metric"] == "seconds"]
+    solver = cell.run["config"]["solver"]
+    return {
+        "cell": cell.id,
+        "values": {key: solver[key] for key in searched},
+        "n": len(scores),
+        "mean": float(np.mean(scores)) if scores else math.nan,
+        "interval": list(bca_interval(np.array(scores))),
+        "scores": scores,
+        "seconds": float(np.mean(seconds)) if seconds else math.nan,
+    }
+
+
+def _loss(row: Mapping[str, Any], objective: type[Metric]) -> float:
+    mean = row["mean"]
+    if math.isnan(mean):
+        return math.inf
+    return {True: -mean, False: mean, None: abs(mean - 1)}[objective.higher_is_better]
+
+
+def _ends(values: Sequence[Any]) -> set[Any]:
+    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    return {min(numbers), max(numbers)} if len(set(numbers)) > 1 else set()
