@@ -31,9 +31,12 @@ GMM = Benchmark(
         "deblur_aniso": {"std_rows": 0.5, "std_cols": 4.0, "taps": 9},
         "deblur_motion": {"length": 5.0},
         "cs4": {"ratio": 4},
+        "phase_retrieval": {"oversample": 2.0},
+        "hdr": {"gain": 4.0},  # patches are pale: half of the values are cut off, an eighth at 2
     },
     main_tasks=("denoise", "sr4", "inpaint", "deblur", "colorize"),
     references=("pinv", "oracle"),
+    floor="oracle",
 )
 GMM2D = Benchmark(
     name="gmm2d",
@@ -44,6 +47,7 @@ GMM2D = Benchmark(
     tasks={"denoise": {"noise": "gaussian 0.2 [-1,1]"}, "inpaint_random": {"missing": 0.5}},
     main_tasks=("denoise", "inpaint_random"),
     references=("pinv", "oracle"),
+    floor="oracle",
 )
 
 

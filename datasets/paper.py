@@ -29,6 +29,8 @@ TASKS: dict[str, dict[str, Any]] = {
     "deblur_aniso": {"std_rows": 1.0, "std_cols": 20.0, "taps": 9},
     "deblur_motion": {"length": 31.0},
     "cs4": {"ratio": 4},
+    "phase_retrieval": {"oversample": 2.0},
+    "hdr": {"gain": 2.0},
 }
 MAIN = ("denoise", "sr4", "inpaint", "deblur_ddrm_tiled", "colorize")
 FFHQ = Benchmark("ffhq256", 1, "adm_ffhq256", "paper tier: faces, 256x256", 1000, TASKS, MAIN)

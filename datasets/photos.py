@@ -36,6 +36,8 @@ PHOTOS = Benchmark(
         "deblur_aniso": {"std_rows": 0.5, "std_cols": 5.0, "taps": 9},
         "deblur_motion": {"length": 9.0},
         "cs4": {"ratio": 4},
+        "phase_retrieval": {"oversample": 2.0},
+        "hdr": {"gain": 2.0},
     },
     main_tasks=("denoise", "sr4", "inpaint", "deblur", "colorize"),
 )

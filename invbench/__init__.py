@@ -21,7 +21,7 @@ from invbench.errors import (
     unknown,
 )
 from invbench.hookspecs import hookimpl
-from invbench.metric import Measurement, Metric
+from invbench.metric import Measurement, Metric, SampleMetric
 from invbench.noise import GaussianNoise, Noise, PoissonNoise, Sigma, UniformSigma, parse_noise
 from invbench.operator import LinearOperator, Operator, Shape, SVDOperator
 from invbench.prior import Prior, PriorSource
@@ -106,6 +106,7 @@ __all__ = [
     "Problem",
     "Rng",
     "SVDOperator",
+    "SampleMetric",
     "Selection",
     "Separable",
     "Shape",

@@ -94,8 +94,7 @@ def table(filters: tuple[str, ...], how: str, out: str) -> None:
 
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
-    metrics = {name: p.cls for name, p in load_catalog().plugins["metric"].items()}
-    tables = build_tables(_cells(filters, out), metrics)
+    tables = build_tables(_cells(filters, out), *load_catalog().for_tables())
     click.echo("\n\n".join(t.render(how) for t in tables))
 
 
@@ -140,11 +139,7 @@ def info(name: str) -> None:
     from invbench.plugins import load_catalog
 
     catalog = load_catalog()
-    found = [plugins[name] for plugins in catalog.plugins.values() if name in plugins]
-    if not found and name not in catalog.benchmarks:
-        known = {n for plugins in catalog.plugins.values() for n in plugins} | set(catalog.benchmarks)
-        raise ConfigError(unknown("name", name, known))
-    for plugin in found:
+    for plugin in _called(name, catalog):
         click.echo(_description(plugin))
     if name in catalog.benchmarks:
         b = catalog.benchmarks[name]
@@ -152,6 +147,31 @@ def info(name: str) -> None:
         click.echo(f"  prior {b.prior}; {b.n} images; headline tasks {', '.join(b.main_tasks)}")
         for task, fields in b.tasks.items():
             click.echo(f"  {task:<18} " + ", ".join(f"{k}={v}" for k, v in fields.items()))
+
+
+@main.command()
+@click.argument("name")
+@click.pass_context
+def check(ctx: click.Context, name: str) -> None:
+    """Put a plugin to every check of its kind: rows independent, seeds kept, operators lawful, and so on.
+
+    Prints what was found, for every plugin of that name; the exit status is 1 if any check failed. The same checks
+    run as tests, on every installed plugin: pytest --pyargs invbench.testing
+    """
+    from invbench.plugins import KINDS, load_catalog
+
+    catalog = load_catalog()
+    entry_points = {f"{kind}_{name}" for kind in KINDS}
+    broken = [b for b in catalog.broken if b.name in {name, *entry_points}]
+    for b in broken:
+        click.echo(f"{b.kind} {b.name} of {b.distribution} cannot be used: {b.reason}", err=True)
+    if broken and not any(name in plugins for plugins in catalog.plugins.values()):
+        ctx.exit(1)
+    plugins = _called(name, catalog)
+
+    from invbench.testing.report import check_and_print
+
+    ctx.exit(0 if check_and_print(plugins) and not broken else 1)
 
 
 @main.command()
@@ -173,6 +193,15 @@ def fetch(name: str | None) -> None:
         raise ConfigError(unknown("artifact", name, artifacts))
     path, checked = get(artifacts[name])
     click.echo(f"{path}\n{checked}")
+
+
+def _called(name: str, catalog: Catalog) -> list[Plugin]:
+    """The plugins of that name, of any kind. Raises ConfigError with suggestions where nothing has it."""
+    found = [plugins[name] for plugins in catalog.plugins.values() if name in plugins]
+    if not found and name not in catalog.benchmarks:
+        known = {n for plugins in catalog.plugins.values() for n in plugins} | set(catalog.benchmarks)
+        raise ConfigError(unknown("name", name, known))
+    return found
 
 
 def _cells(filters: tuple[str, ...], out: str) -> list[LoadedCell]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shlex
 import sys
 import warnings
@@ -17,7 +18,7 @@ from omegaconf import DictConfig
 
 from invbench import config as configuration
 from invbench.errors import ConfigError, InvbenchError, LockedCell
-from invbench.figures import comparison, rebuild_bank, showable
+from invbench.figures import comparison, plane, rebuild_bank, rebuild_prior, showable, spread
 from invbench.plugins import Catalog
 from invbench.records import LoadedCell, load_cells
 from invbench.tables import build_tables, by_measurement, label, measurement_key
@@ -104,8 +105,7 @@ def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> It
 def _show(out: Path, key: str, catalog: Catalog) -> None:
     """Print the table of a measurement and draw its figure."""
     cells = [c for c in load_cells(out) if measurement_key(c.run["config"]) == key]
-    metrics = {name: p.cls for name, p in catalog.plugins["metric"].items()}
-    for table in build_tables(cells, metrics):
+    for table in build_tables(cells, *catalog.for_tables()):
         click.echo("\n" + table.render())
     for cell in cells:
         cost = cell.run["cost"]
@@ -127,7 +127,10 @@ def ledger(cost: Mapping[str, float]) -> str:
 def draw(
     cells: Sequence[LoadedCell], catalog: Catalog, out: Path, rows: int = 4, to: Path | None = None
 ) -> Iterator[Path]:
-    """One figure per measurement, beside the records or at ``to``. Raises ConfigError where ``to`` is ambiguous."""
+    """Figures of each measurement, beside the records, or its comparison alone at ``to``.
+
+    Raises ConfigError where ``to`` is ambiguous.
+    """
     groups = by_measurement(cells)
     if to and to.suffix not in SUFFIXES:
         raise ConfigError(f"--to takes a file ending in {', '.join(SUFFIXES)}; got {to}")
@@ -136,12 +139,21 @@ def draw(
     for group in groups:
         config = group[0].run["config"]
         bank = rebuild_bank(config, catalog)
+        short = hashlib.sha256(measurement_key(config).encode()).hexdigest()[:6]
+        folder = out / config["benchmark"]["name"] / config["task"]["name"]
+        end = f"{config['dataset']['name']}-seed{config['seed']}-{short}.png"
         if showable(bank.dataset.x_shape):
-            short = hashlib.sha256(measurement_key(config).encode()).hexdigest()[:6]
-            name = f"figure-{config['dataset']['name']}-seed{config['seed']}-{short}.png"
-            path = to or out / config["benchmark"]["name"] / config["task"]["name"] / name
-            if comparison(bank, group, path, rows):
-                yield path
+            yield from _drawn(comparison(bank, group, to or folder / f"figure-{end}", rows))
+            for cell in [c for c in group if c.run["config"]["samples"] > 1 and not to]:
+                name = f"samples-{cell.run['config']['solver']['name']}-{cell.id[:6]}-{end}"
+                yield from _drawn(spread(bank, cell, folder / name, rows))
+        elif math.prod(bank.dataset.x_shape) == 2:
+            prior = rebuild_prior(config, catalog, bank.dataset.x_shape)
+            yield from _drawn(plane(bank, group, prior, to or folder / f"figure-{end}", rows))
+
+
+def _drawn(path: Path | None) -> list[Path]:
+    return [path] if path else []
 
 
 @contextmanager

@@ -255,7 +255,7 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Any:
         source=made["prior"],
         solver=made["solver"],
         seed=config.seed,
-        samples=1 if solver else config.samples,  # references are deterministic, or the oracle
+        samples=1 if solver and solver != benchmark.floor else config.samples,  # other references are deterministic
         origins=origins(parts["solver"].cls, chosen, written),
         plugins=tuple(sorted({(p.distribution, p.version) for p in parts.values()})),
     )

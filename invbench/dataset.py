@@ -18,7 +18,8 @@ class Benchmark:
     """A preset: with it, ``task=sr4`` means the same thing for everyone. It lives on the dataset of its name.
 
     A change to what is measured raises ``version``. ``main_tasks`` are the tasks of the headline table;
-    ``references`` are zero-cost solvers that are run beside any other.
+    ``references`` are zero-cost solvers that are run beside any other. ``floor`` is the one of them, if any, whose
+    samples are exact: it draws as many as its rival, and what it scores is what chance alone does.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Benchmark:
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     main_tasks: tuple[str, ...] = ()
     references: tuple[str, ...] = ("pinv", "bicubic")
+    floor: str = ""
 
 
 class Dataset(ABC):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from invbench.errors import StoreError
+from invbench.operator import Shape
 from invbench.records import LAST, MEAN, LoadedCell
 from invbench.tables import label
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
     from invbench.bank import MeasurementBank
     from invbench.metric import Measurement
+    from invbench.posterior import ExactPosterior
+    from invbench.prior import Prior
+
+Column = tuple[str, Sequence[np.ndarray], Sequence[str]]  # title, a picture per image, a caption per image
+SHOWN = 6  # samples in a figure of samples
 
 
 def comparison(bank: MeasurementBank, cells: Sequence[LoadedCell], path: Path, rows: int = 4) -> Path | None:
@@ -26,16 +32,15 @@ def comparison(bank: MeasurementBank, cells: Sequence[LoadedCell], path: Path, r
     Cells must share the bank's measurement. Written as PNG or, by the path's suffix, as a vector format.
     """
     shown = [c for c in cells if c.rows]
-    done = [{r["image"] for r in c.rows if r["metric"] == LAST} for c in shown]  # not those a kill left half written
-    images = [i for i in bank.dataset.ids() if done and all(i in d for d in done)][:rows]
+    images = _images(bank, shown)[:rows]
     if not images:
         return None
     measured = bank.measure(images)
-    columns: list[tuple[str, list[np.ndarray], list[str]]] = [
+    columns: list[Column] = [
         ("truth", [picture(x) for x in measured.x], [""] * len(images)),
         ("measurement", measurement_pictures(bank, measured), [""] * len(images)),
     ]
-    for cell in sorted(shown, key=lambda c: np.mean([r["value"] for r in c.rows if r["metric"] == "seconds"])):
+    for cell in sorted(shown, key=_seconds):
         psnr = {(r["image"], r["sample"]): r["value"] for r in cell.rows if r["metric"] == "psnr"}
         stacks = [_reconstructions(cell, image) for image in images]
         captions = [f"{psnr[image, 0]:.2f} dB" for image in images]
@@ -44,6 +49,70 @@ def comparison(bank: MeasurementBank, cells: Sequence[LoadedCell], path: Path, r
             captions = [f"{psnr[image, MEAN]:.2f} dB" for image in images]
             columns.append((f"mean of {len(stacks[0])}", [picture(s.mean(0)) for s in stacks], captions))
     return _draw(columns, path)
+
+
+def spread(bank: MeasurementBank, cell: LoadedCell, path: Path, rows: int = 4) -> Path | None:
+    """Truth, measurement, the first samples, their mean and their standard deviation; None without images.
+
+    The standard deviation is the root mean square over channels; white is the caption's value.
+    """
+    images = _images(bank, [cell])[:rows]
+    if not images:
+        return None
+    measured = bank.measure(images)
+    stacks = [_reconstructions(cell, image) for image in images]
+    K, blank = len(stacks[0]), [""] * len(images)
+    columns: list[Column] = [
+        ("truth", [picture(x) for x in measured.x], blank),
+        ("measurement", measurement_pictures(bank, measured), blank),
+        *((f"sample {k + 1}", [picture(s[k]) for s in stacks], blank) for k in range(min(K, SHOWN))),
+        (f"mean of {K}", [picture(s.mean(0)) for s in stacks], blank),
+    ]
+    deviations = [s.var(0).mean(0, keepdim=True).sqrt() for s in stacks]
+    tops = [float(d.max()) for d in deviations]
+    grey = [picture(2 * d / max(top, 1e-12) - 1) for d, top in zip(deviations, tops, strict=True)]
+    columns.append((f"std of {K}", grey, [f"white = {top:.2f}" for top in tops]))
+    return _draw(columns, path)
+
+
+def plane(bank: MeasurementBank, cells: Sequence[LoadedCell], prior: Prior, path: Path, rows: int = 4) -> Path | None:
+    """Samples of each solver over the exact posterior of the first images of two pixels; None where it is not known."""
+    from invbench.posterior import ExactPosterior
+    from invbench.solver import Problem
+
+    problem = Problem(bank.A, bank.task.noise_model.sigma_y, bank.task.name, bank.dataset.name)
+    exact = ExactPosterior.of(problem, prior)
+    shown = sorted((c for c in cells if c.rows), key=_seconds)
+    images = _images(bank, shown)[:rows]
+    if exact is None or not images:
+        return None
+    measured = bank.measure(images)
+    grid, density = _density(exact, measured)
+    plt = _pyplot()
+    fig, axes = plt.subplots(len(images), len(shown), figsize=(2.3 * len(shown), 2.4 * len(images)), squeeze=False)
+    for j, cell in enumerate(shown):
+        for i, image in enumerate(images):
+            ax, points = axes[i, j], _reconstructions(cell, image).reshape(-1, 2)
+            ax.contour(grid, grid, density[i], levels=[0.05, 0.3, 0.8], colors="0.55", linewidths=1)
+            ax.plot(*points.T, ".", color="C0", markersize=4, alpha=0.6)
+            ax.plot(*measured.x[i].flatten(), "x", color="C3", markersize=7)
+            ax.set(xticks=[], yticks=[], xlim=(grid[0], grid[-1]), ylim=(grid[0], grid[-1]), aspect="equal")
+            if i == 0:
+                ax.set_title(label(cell, cells), fontsize=9)
+    axes[-1, 0].set_xlabel("grey: posterior density, x: truth", fontsize=8)
+    return _save(fig, path)
+
+
+def _density(exact: ExactPosterior, measured: Measurement) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior density of each image on a square grid, relative to its highest value."""
+    import torch
+
+    axis = torch.linspace(-1.3, 1.3, 131, dtype=torch.float64)
+    points = torch.cartesian_prod(axis, axis)
+    y = measured.y.flatten(1).double()
+    logs = torch.stack([exact.posterior.log_prob(points, row.expand(len(points), -1)) for row in y])
+    relative = (logs - logs.max(1, keepdim=True).values).exp().reshape(len(y), len(axis), len(axis))
+    return axis.numpy(), relative.transpose(1, 2).numpy()  # contour wants the second pixel along rows
 
 
 def picture(x: Tensor) -> np.ndarray:
@@ -59,13 +128,8 @@ def measurement_pictures(bank: MeasurementBank, measured: Measurement) -> list[n
     return [picture(row) for row in (y if is_image else A.guess(y))]
 
 
-def _draw(columns: Sequence[tuple[str, Sequence[np.ndarray], Sequence[str]]], path: Path) -> Path:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    rows = len(columns[0][1])
+def _draw(columns: Sequence[Column], path: Path) -> Path:
+    rows, plt = len(columns[0][1]), _pyplot()
     fig, axes = plt.subplots(rows, len(columns), figsize=(2.1 * len(columns), 2.3 * rows), squeeze=False)
     for j, (title, pictures, captions) in enumerate(columns):
         for i, (image, caption) in enumerate(zip(pictures, captions, strict=True)):
@@ -76,6 +140,19 @@ def _draw(columns: Sequence[tuple[str, Sequence[np.ndarray], Sequence[str]]], pa
             ax.set_xlabel(caption, fontsize=9)
             if i == 0:
                 ax.set_title(title, fontsize=11)
+    return _save(fig, path)
+
+
+def _pyplot() -> Any:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def _save(fig: Any, path: Path) -> Path:
     fig.tight_layout(pad=0.4)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,8 +160,18 @@ def _draw(columns: Sequence[tuple[str, Sequence[np.ndarray], Sequence[str]]], pa
     except OSError as error:
         raise StoreError(f"cannot write the figure to {path}: {error.strerror}") from None
     finally:
-        plt.close(fig)
+        _pyplot().close(fig)
     return path
+
+
+def _images(bank: MeasurementBank, cells: Sequence[LoadedCell]) -> list[str]:
+    """Images that every cell has finished, in the order of the dataset."""
+    done = [{r["image"] for r in c.rows if r["metric"] == LAST} for c in cells]  # not those a kill left half written
+    return [i for i in bank.dataset.ids() if done and all(i in d for d in done)]
+
+
+def _seconds(cell: LoadedCell) -> float:
+    return float(np.mean([r["value"] for r in cell.rows if r["metric"] == "seconds"]))
 
 
 def _reconstructions(cell: LoadedCell, image: str) -> Tensor:
@@ -101,14 +188,23 @@ def _reconstructions(cell: LoadedCell, image: str) -> Tensor:
 def rebuild_bank(config: Mapping[str, Any], catalog: Any) -> MeasurementBank:
     """The measurement bank of a recorded cell. Raises ConfigError where a plugin no longer has its options."""
     from invbench.bank import MeasurementBank
-    from invbench.config import make
-
-    def plugin(kind: str) -> Any:
-        fields = dict(config[kind])
-        return make(catalog.get(kind, fields.pop("name")), fields, kind)
 
     benchmark = catalog.benchmark(config["benchmark"]["name"])
-    return MeasurementBank.open(benchmark, plugin("dataset"), plugin("task"), config["seed"])
+    dataset, task = (_rebuilt(kind, config, catalog) for kind in ("dataset", "task"))
+    return MeasurementBank.open(benchmark, dataset, task, config["seed"])
+
+
+def rebuild_prior(config: Mapping[str, Any], catalog: Any, x_shape: Shape) -> Prior:
+    """The prior of a recorded cell."""
+    prior: Prior = _rebuilt("prior", config, catalog).load(x_shape, "cpu")
+    return prior
+
+
+def _rebuilt(kind: str, config: Mapping[str, Any], catalog: Any) -> Any:
+    from invbench.config import make
+
+    fields = {k: v for k, v in config[kind].items() if k not in ("name", "sha256")}
+    return make(catalog.get(kind, config[kind]["name"]), fields, kind)
 
 
 def showable(x_shape: Sequence[int]) -> bool:

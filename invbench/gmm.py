@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
@@ -31,13 +32,13 @@ Scalar = float | Tensor  # a number, or one per row as (B, 1)
 
 @dataclass(frozen=True)
 class Covariance:
-    """Sigma = Q diag(values) Q^T + floor I, with orthonormal columns Q (n, r); Q None means the identity.
+    """Sigma = Q diag(values) Q^T + floor I, with orthonormal columns Q (n, r), the Kronecker product of ``factors``.
 
-    Build with ``full``, ``diagonal`` or ``low_rank``. The methods work with a Sigma + b I, the covariance of
-    sqrt(a) x + sqrt(b) noise.
+    No factors mean the identity. Build with ``full``, ``diagonal``, ``low_rank`` or ``kronecker``. The methods work
+    with a Sigma + b I, the covariance of sqrt(a) x + sqrt(b) noise.
     """
 
-    basis: Tensor | None
+    factors: tuple[Tensor, ...]
     values: Tensor
     floor: float
     n: int
@@ -45,30 +46,36 @@ class Covariance:
     @classmethod
     def full(cls, matrix: Tensor) -> Covariance:
         """From a symmetric positive semi-definite matrix (n, n)."""
-        values, basis = torch.linalg.eigh(matrix.double())
-        return cls(basis, values.clamp(min=0), 0.0, len(matrix))
+        return cls.kronecker(matrix)
+
+    @classmethod
+    def kronecker(cls, *matrices: Tensor) -> Covariance:
+        """The Kronecker product of symmetric positive semi-definite matrices, over images of their sizes."""
+        pairs = [torch.linalg.eigh(m.double()) for m in matrices]
+        values = torch.ones(1, dtype=torch.float64)
+        for v, _ in pairs:
+            values = torch.kron(values, v.clamp(min=0))
+        return cls(tuple(q for _, q in pairs), values, 0.0, len(values))
 
     @classmethod
     def diagonal(cls, variances: Tensor) -> Covariance:
         """From variances (n,)."""
-        return cls(None, variances.double(), 0.0, len(variances))
+        return cls((), variances.double(), 0.0, len(variances))
 
     @classmethod
     def low_rank(cls, factor: Tensor, floor: float) -> Covariance:
         """F F^T + floor I from F (n, r), r <= n."""
         basis, s, _ = torch.linalg.svd(factor.double(), full_matrices=False)
-        return cls(basis, s**2, floor, len(factor))
+        return cls((basis,), s**2, floor, len(factor))
 
     def inverse(self, v: Tensor, a: Scalar = 1.0, b: Scalar = 0.0) -> Tensor:
         """(a Sigma + b I)^{-1} v for rows v (B, n)."""
         scale = a * (self.values + self.floor) + b
-        if self.basis is None:
-            return v / scale
-        w = v @ self.basis
+        w = _rotate(v, self.factors)
         if len(self.values) == self.n:
-            return (w / scale) @ self.basis.T
+            return _rotate(w / scale, [q.T for q in self.factors])
         rest = a * self.floor + b
-        return v / rest + (w * (1 / scale - 1 / rest)) @ self.basis.T
+        return v / rest + _rotate(w * (1 / scale - 1 / rest), [q.T for q in self.factors])
 
     def logdet(self, a: Scalar = 1.0, b: Scalar = 0.0) -> Tensor:
         """log det(a Sigma + b I), scalar or (B,)."""
@@ -87,9 +94,9 @@ class Covariance:
         return self._spectral(z, (self.values + self.floor).sqrt(), math.sqrt(self.floor))
 
     def _spectral(self, v: Tensor, values: Tensor, rest: float) -> Tensor:
-        if self.basis is None:
-            return v * values
-        return rest * v + ((v @ self.basis) * (values - rest)) @ self.basis.T
+        if len(self.values) == self.n:
+            return _rotate(_rotate(v, self.factors) * values, [q.T for q in self.factors])
+        return rest * v + _rotate(_rotate(v, self.factors) * (values - rest), [q.T for q in self.factors])
 
 
 @dataclass(frozen=True)
@@ -269,19 +276,25 @@ def _patch_mean(text: str) -> Tensor:
 
 
 def _patch_covariance(std: float, rows: float, cols: float) -> Covariance:
-    """std^2 COLOUR (x) exp(-|i-j|/rows) (x) exp(-|i-j|/cols), from the eigenvectors of its small factors."""
+    """std^2 COLOUR (x) exp(-|i-j|/rows) (x) exp(-|i-j|/cols)."""
     _, H, W = PATCH_SHAPE
-    colour = torch.tensor(COLOUR, dtype=torch.float64)
-    factors = [torch.linalg.eigh(m) for m in (colour, _exponential(H, rows), _exponential(W, cols))]
-    values, basis = torch.ones(1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
-    for v, q in factors:
-        values, basis = torch.kron(values, v), torch.kron(basis, q)
-    return Covariance(basis, std**2 * values, 0.0, len(values))
+    colour = std**2 * torch.tensor(COLOUR, dtype=torch.float64)
+    return Covariance.kronecker(colour, _exponential(H, rows), _exponential(W, cols))
 
 
 def _exponential(n: int, length: float) -> Tensor:
     i = torch.arange(n, dtype=torch.float64)
     return torch.exp(-(i[:, None] - i).abs() / length)
+
+
+def _rotate(v: Tensor, factors: Sequence[Tensor]) -> Tensor:
+    """v (Q_1 x Q_2 x ...) for rows v (B, n), one factor at a time."""
+    w, before = v, len(v)
+    for q in factors:
+        after = w.numel() // (before * len(q))
+        w = w.reshape(before * after, -1) @ q if after == 1 else q.T @ w.reshape(before, len(q), after)
+        before *= q.shape[1]
+    return w.reshape(len(v), -1)
 
 
 def _choose(weights: Tensor, rng: Rng) -> Tensor:

@@ -6,10 +6,12 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from invbench.operator import Operator, Shape
+from invbench.operator import Operator
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from invbench.posterior import ExactPosterior
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Measurement:
     std: Tensor  # broadcastable to y
     sha256: tuple[str, ...]
     A: Operator
+    posterior: ExactPosterior | None = None  # where it is known
 
 
 class Metric(ABC):
@@ -35,13 +38,25 @@ class Metric(ABC):
     summary: ClassVar[str] = ""
     protocol: ClassVar[str]
     unit: ClassVar[str] = ""
-    higher_is_better: ClassVar[bool | None]  # None: nearest to a target is best
+    higher_is_better: ClassVar[bool | None]  # None: nearest to the target is best
+    target: ClassVar[float | None] = 1.0  # None: neither high nor low is better
+    table: ClassVar[str] = "images"  # metrics of one kind are printed in one table
 
-    def unavailable(self, x_shape: Shape) -> str | None:
-        """Why the metric has no value for images of this shape; None if it has."""
-        del x_shape
+    def unavailable(self, measurement: Measurement) -> str | None:
+        """Why the metric has no value for these measurements; None if it has."""
+        del measurement
         return None
 
     @abstractmethod
     def __call__(self, x_hat: Tensor, measurement: Measurement) -> Tensor:
         """(B, C, H, W) in [-1, 1] -> (B,)."""
+
+
+class SampleMetric(Metric):
+    """A number per image from K >= 2 reconstructions of the same measurement."""
+
+    table: ClassVar[str] = "samples"
+
+    @abstractmethod
+    def __call__(self, samples: Tensor, measurement: Measurement) -> Tensor:
+        """(B, K, C, H, W) in [-1, 1] -> (B,)."""

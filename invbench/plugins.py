@@ -85,6 +85,11 @@ class Catalog:
         found = (p.cls.benchmark for p in self.plugins["dataset"].values())
         return {b.name: b for b in found if b is not None}
 
+    def for_tables(self) -> tuple[dict[str, type[Metric]], dict[str, str]]:
+        """What a table needs to know: metrics by name, and the exact sampler of each benchmark that has one."""
+        metrics = {name: plugin.cls for name, plugin in self.plugins["metric"].items()}
+        return metrics, {b.name: b.floor for b in self.benchmarks.values() if b.floor}
+
     def benchmark(self, name: str) -> Benchmark:
         """The preset of that name. Raises PluginError with suggestions."""
         if name not in self.benchmarks:

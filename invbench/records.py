@@ -25,7 +25,7 @@ from invbench.errors import LockedCell, StoreError
 
 FORMAT = 2
 STATUSES = ("complete", "skipped", "running", "interrupted", "failed")  # of a cell, from good to bad
-MEAN = -1  # ``sample`` of rows that score the mean of several samples
+MEAN = -1  # ``sample`` of rows about several samples: scores of their mean, and of all of them together
 LAST = "nfe_backward"  # the last row written for a sample: with it, the sample is complete
 
 

@@ -22,7 +22,8 @@ from invbench.bank import MeasurementBank
 from invbench.dataset import Benchmark, Dataset
 from invbench.errors import InvbenchError, SolverError, StoreError
 from invbench.measure import Meter, peak_bytes, synchronize
-from invbench.metric import Measurement, Metric
+from invbench.metric import Measurement, Metric, SampleMetric
+from invbench.posterior import ExactPosterior
 from invbench.prior import Prior, PriorSource
 from invbench.records import FORMAT, MEAN, CellStore, Record
 from invbench.solver import Problem, Solver
@@ -148,6 +149,7 @@ class _Worker:
     store: CellStore
     run: dict[str, Any]
     on_progress: OnProgress
+    exact: ExactPosterior | None = None  # of the problem, where it is known and there are samples to score
 
     def run_missing(self, chunks: list[list[str]], done: set[str]) -> str | None:
         """Solve the chunks that hold a missing image; returns why the solver does not apply, if it does not."""
@@ -173,6 +175,7 @@ class _Worker:
         self.run["cost"]["prepare_seconds"] += time.perf_counter() - begin
         with torch.inference_mode():  # first-call costs of the network are not the solver's
             prior.eps(torch.zeros(len(todo[0]), *cell.dataset.x_shape, device=device), 0)
+        self.exact = ExactPosterior.of(problem, prior) if cell.samples > 1 else None
         for chunk in todo:
             # A chunk is solved whole, also where a kill left it half done: batches, and with them the last
             # bits of a reconstruction, are those of an uninterrupted run.
@@ -182,7 +185,7 @@ class _Worker:
         return None
 
     def _run_chunk(self, chunk: list[str], done: set[str], problem: Problem, prior: Prior, state: Any) -> None:
-        measured = self.bank.measure(chunk)
+        measured = replace(self.bank.measure(chunk), posterior=self.exact)
         solved = [self._solve(measured, sample, problem, prior, state) for sample in range(self.cell.samples)]
         samples = torch.stack([x_hat for x_hat, _ in solved], dim=1)  # (B, samples, C, H, W)
         finite = samples.isfinite().flatten(1).all(1).tolist()
@@ -227,20 +230,28 @@ class _Worker:
         return x_hat.detach().float().cpu(), (seconds / B, meter.forward / B, meter.backward / B)
 
     def _score(self, samples: Tensor, costs: list[tuple[float, ...]], measured: Measurement) -> list[list[Record]]:
-        """Rows of each image: metrics and costs of every sample, and of their mean where there are several."""
-        estimates = [(s, samples[:, s], costs[s]) for s in range(self.cell.samples)]
-        if self.cell.samples > 1:  # first, so that the last row of an image is its last sample's
-            estimates.insert(0, (MEAN, samples.mean(1), tuple(map(sum, zip(*costs, strict=True)))))
-        x_shape = self.cell.dataset.x_shape
-        usable = [m for m in self.metrics if m.unavailable(x_shape) is None]
+        """Rows of each image: metrics and costs of every sample, and of all together where there are several."""
+        usable = [m for m in self.metrics if m.unavailable(measured) is None]
         rows: list[list[Record]] = [[] for _ in measured.images]
-        for sample, x_hat, cost in estimates:
-            columns = [(m.name, m.protocol, m(x_hat, measured).tolist(), m.unit) for m in usable]
-            columns += [(name, name, [c] * len(x_hat), unit) for (name, unit), c in zip(COSTS, cost, strict=True)]
-            for name, protocol, values, unit in columns:
-                for b, (image, digest) in enumerate(zip(measured.images, measured.sha256, strict=True)):
-                    row = Record(self.run["cell"], image, sample, name, protocol, values[b], unit, digest)
-                    rows[b].append(row)
+
+        def add(sample: int, name: str, protocol: str, values: Sequence[float], unit: str) -> None:
+            for b, (image, digest) in enumerate(zip(measured.images, measured.sha256, strict=True)):
+                rows[b].append(Record(self.run["cell"], image, sample, name, protocol, values[b], unit, digest))
+
+        def add_image(sample: int, x_hat: Tensor, cost: tuple[float, ...]) -> None:
+            for m in usable:
+                if not isinstance(m, SampleMetric):
+                    add(sample, m.name, m.protocol, m(x_hat, measured).tolist(), m.unit)
+            for (name, unit), c in zip(COSTS, cost, strict=True):
+                add(sample, name, name, [c] * len(x_hat), unit)
+
+        if self.cell.samples > 1:  # first, so that the last row of an image is its last sample's
+            for m in usable:
+                if isinstance(m, SampleMetric):
+                    add(MEAN, m.name, m.protocol, m(samples, measured).tolist(), m.unit)
+            add_image(MEAN, samples.mean(1), tuple(map(sum, zip(*costs, strict=True))))
+        for sample, cost in enumerate(costs):
+            add_image(sample, samples[:, sample], cost)
         return rows
 
 

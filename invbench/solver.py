@@ -50,6 +50,7 @@ class Solver(ABC):
     - ``operator_type``: Operator (differentiable), LinearOperator or SVDOperator
     - ``needs_sigma``: reads ``problem.sigma``
     - ``needs_grad``: differentiates through the prior (else the runner turns gradients off)
+    - ``consistent``: claims that A(x_hat) -> y as sigma_y -> 0, which ``invbench check`` puts to the test
     """
 
     name: ClassVar[str]
@@ -59,6 +60,7 @@ class Solver(ABC):
     operator_type: ClassVar[type[Operator]] = Operator
     needs_sigma: ClassVar[bool] = False
     needs_grad: ClassVar[bool] = False
+    consistent: ClassVar[bool] = False
 
     def skip(self, problem: Problem, prior: Prior) -> str | None:
         """Why this problem cannot be solved, beyond what the class attributes declare; None if it can."""

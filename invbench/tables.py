@@ -19,7 +19,15 @@ from invbench.noise import parse_noise
 from invbench.records import MEAN, LoadedCell
 from invbench.stats import bca_interval
 
+SAMPLE_TABLES = {
+    "samples": "Scores of K samples per measurement: crps and spread on [-1,1]; coverage is the central interval's "
+    "less the nominal, below 0 is over-confident; diversity where H measures (range) and where it does not (null).",
+    "posterior": "K samples per measurement against the exact posterior, in the range of H^T and the null space of H: "
+    "sliced Wasserstein distance and gap of the means in posterior standard deviations, ratio of standard deviations, "
+    "share of samples in the central 90 % interval, error of the mixture weights.",
+}
 FORMATS = {"text": "simple", "md": "github", "latex": "latex_booktabs", "html": "html", "csv": "csv"}
+SAMPLES = ("samples", "")  # a column
 LATEX_ARROWS = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$"}
 COLUMNS = {"nfe_forward": "NFE", "nfe_backward": "NFE backward", "seconds": "s/image"}
 DIGITS = {"psnr": ".2f", "ssim": ".3f", "consistency": ".3f", "seconds": ".2g", "nfe_forward": "g", "nfe_backward": "g"}
@@ -54,9 +62,20 @@ class Table:
         return "\n".join([head, body, *(f"{gap}{comment}{note}" for note in self.notes)])
 
 
-def build_tables(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[Table]:
-    """One table per measurement: cells that share benchmark, task, dataset, prior and seed are comparable."""
-    return [_build(group, metrics) for group in by_measurement(cells)]
+def build_tables(
+    cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], floors: Mapping[str, str] | None = None
+) -> list[Table]:
+    """Tables per measurement: cells that share benchmark, task, dataset, prior and seed are comparable.
+
+    The first is of images; scores of several samples of a measurement follow in tables of their own. ``floors`` names
+    the exact sampler of a benchmark, where there is one.
+    """
+    tables = []
+    for group in by_measurement(cells):
+        floor = (floors or {}).get(group[0].run["config"]["benchmark"]["name"], "")
+        tables.append(_build(group, metrics))
+        tables += [t for kind in SAMPLE_TABLES if (t := _build_samples(group, metrics, kind, floor))]
+    return tables
 
 
 def by_measurement(cells: Sequence[LoadedCell]) -> list[list[LoadedCell]]:
@@ -94,14 +113,71 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> 
     lines, seen = [], []
     for cell in scored:
         rows = pd.DataFrame(cell.rows)
+        rows = rows[[_table_of(m, metrics) == "images" for m in rows["metric"]]]
         seen.append(rows[["image", "y_sha256"]])
         lines.append(_line(label(cell, cells), rows[rows["sample"] != MEAN]))
         if (rows["sample"] == MEAN).any():
             k = rows["sample"].max() + 1
             lines.append(_line(f"{label(cell, cells)}, mean of {k}", rows[rows["sample"] == MEAN]))
     columns = _ordered({column for line in lines for column in line if isinstance(column, tuple)})
+    title, notes = _title(cells[0].run["config"]), _notes(cells, seen, columns)
+    return Table(title, _frame(lines, columns, metrics), tuple(notes))
+
+
+def _build_samples(
+    cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], kind: str, floor: str
+) -> Table | None:
+    """The table of one kind of scores of several samples; None where there are none."""
+    scored: list[tuple[LoadedCell, pd.DataFrame]] = []
+    for cell in sorted(cells, key=lambda c: _mean_of(c, "seconds")):
+        found = [r for r in cell.rows if r["sample"] == MEAN and _table_of(r["metric"], metrics) == kind]
+        if found:
+            scored.append((cell, pd.DataFrame(found)))
+    if not scored:
+        return None
+    exact = {_samples(cell): rows for cell, rows in scored if _solver(cell) == floor}
+    lines = []
+    for cell, rows in scored:
+        line = _line(label(cell, cells), rows)
+        if _solver(cell) != floor and _samples(cell) in exact:
+            line = _starred(line, rows, exact[_samples(cell)])
+        lines.append({**line, SAMPLES: str(_samples(cell))})
+    present = {c for line in lines for c in line if isinstance(c, tuple) and c != SAMPLES}
+    declared = [c for m in metrics.values() if (c := (m.name, m.protocol)) in present]
+    columns = [*declared, *sorted(present.difference(declared))]
+    notes = [SAMPLE_TABLES[kind], "Protocols: " + "; ".join(p for _, p in columns) + "."]
+    if exact:
+        notes.append(
+            f"The row of {floor} is the floor, what as many exact samples score by chance; * differs from it on the "
+            "same images (95 % BCa interval of the paired difference excludes 0)."
+        )
+    title = f"{_title(cells[0].run['config'])} | {kind}"
+    return Table(title, _frame(lines, [SAMPLES, *columns], metrics), tuple(notes))
+
+
+def _starred(line: Mapping[Any, Any], rows: pd.DataFrame, exact: pd.DataFrame) -> dict[Any, Any]:
+    """The line with a star at each score that differs from the exact sampler's."""
+    return {
+        column: f"{text} *" if isinstance(column, tuple) and _differs(rows, exact, column) else text
+        for column, text in line.items()
+    }
+
+
+def _differs(rows: pd.DataFrame, exact: pd.DataFrame, column: tuple[str, str]) -> bool:
+    """Whether a score differs from the exact sampler's on the images both have."""
+    ours, floor = (
+        df[(df["metric"] == column[0]) & (df["protocol"] == column[1])].set_index("image")["value"]
+        for df in (rows, exact)
+    )
+    low, high = bca_interval((ours - floor).dropna().to_numpy(dtype=float))
+    return low > 0 or high < 0
+
+
+def _frame(
+    lines: Sequence[Mapping[Any, Any]], columns: Sequence[tuple[str, str]], metrics: Mapping[str, type[Metric]]
+) -> pd.DataFrame:
     names = [c[0] for c in columns]
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         [
             {
                 "solver": line["solver"],
@@ -111,7 +187,18 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> 
             for line in lines
         ]
     )
-    return Table(_title(cells[0].run["config"]), frame, tuple(_notes(cells, seen, columns)))
+
+
+def _samples(cell: LoadedCell) -> int:
+    return int(cell.run["config"]["samples"])
+
+
+def _table_of(metric: str, metrics: Mapping[str, type[Metric]]) -> str:
+    return metrics[metric].table if metric in metrics else "images"
+
+
+def _solver(cell: LoadedCell) -> str:
+    return str(cell.run["config"]["solver"]["name"])
 
 
 def _line(name: str, rows: pd.DataFrame) -> dict[Any, Any]:
@@ -162,7 +249,8 @@ def _header(column: tuple[str, str], metrics: Mapping[str, type[Metric]], ambigu
     metric = metrics.get(name)
     if metric is None:
         return shown
-    arrow = {True: " ↑", False: " ↓", None: " →1"}[metric.higher_is_better]
+    target = "" if metric.target is None else f" →{metric.target:g}"
+    arrow = {True: " ↑", False: " ↓", None: target}[metric.higher_is_better]
     return f"{shown}{arrow}" + (f" ({metric.unit})" if metric.unit else "")
 
 

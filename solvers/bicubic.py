@@ -21,8 +21,9 @@ class Bicubic(Solver):
     def skip(self, problem: Problem, prior: Prior) -> str | None:
         del prior
         y_shape = problem.A.y_shape
-        is_image = len(y_shape) == 3 and y_shape[0] in (1, problem.x_shape[0])
-        return None if is_image else f"enlarges images; the measurement of {problem.task} has shape {y_shape}"
+        C, H, W = problem.x_shape
+        fits = len(y_shape) == 3 and y_shape[0] in (1, C) and y_shape[1] <= H and y_shape[2] <= W
+        return None if fits else f"enlarges images; the measurement of {problem.task} has shape {y_shape}"
 
     def solve(
         self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None

@@ -40,6 +40,7 @@ class DDNM(Solver):
         "author={Wang, Yinhuai and Yu, Jiwen and Zhang, Jian}, booktitle={ICLR}, year={2023}}"
     )
     operator_type: ClassVar[type[Operator]] = SVDOperator
+    consistent: ClassVar[bool] = True
     steps: int = 100
     eta: float = 0.85
     travel_length: int = 1

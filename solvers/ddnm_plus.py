@@ -53,6 +53,7 @@ class DDNMPlus(Solver):
     )
     operator_type: ClassVar[type[Operator]] = SVDOperator
     needs_sigma: ClassVar[bool] = True
+    consistent: ClassVar[bool] = True
     steps: int = 100
     eta: float = 0.85
     travel_length: int = 1
@@ -70,7 +71,7 @@ class DDNMPlus(Solver):
         del state
         A, sigma_y, eta = problem.A, problem.sigma, self.eta
         assert isinstance(A, SVDOperator)
-        s = A.pad(A.s)
+        s = A.pad(A.s).to(y)
         measured = s > 0
         noise_bar = (sigma_y / s).where(measured, s.new_zeros(()))  # std of H^+ y, per component
         y_bar = A.pad(A.Ut(y)) / s.where(measured, s.new_ones(()))

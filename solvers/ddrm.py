@@ -42,6 +42,7 @@ class DDRM(Solver):
     )
     operator_type: ClassVar[type[Operator]] = SVDOperator
     needs_sigma: ClassVar[bool] = True
+    consistent: ClassVar[bool] = True
     nfe: int = 20
     eta: float = 0.85
     eta_b: float = 1.0
@@ -57,7 +58,7 @@ class DDRM(Solver):
         del state
         A, sigma_y, eta, eta_b = problem.A, problem.sigma, self.eta, self.eta_b
         assert isinstance(A, SVDOperator)
-        s = A.pad(A.s)
+        s = A.pad(A.s).to(y)
         known = s > 0
         zero = s.new_zeros(())
         noise_bar = (sigma_y / s).where(known, s.new_full((), float("inf")))  # std of y_bar

@@ -1,7 +1,7 @@
 """DiffPIR: plug-and-play image restoration by diffusion (Zhu et al., CVPRW 2023), Algorithm 1.
 
-Differences from the official code: noise levels are on [-1, 1] throughout (the code mixes scales, so its lambda is
-four times ours at equal strength); the last predicted image is returned (the code returns the last state, which
+Differences from the official code: noise levels are on [-1, 1] throughout (the code mixes scales, so its lambda of 7
+is 1.75 here at equal strength; the default is the literal 7 of the papers that compare with it); the last predicted image is returned (the code returns the last state, which
 still holds noise of 0.01); the first image is a regularised inverse rather than an upsampled one.
 """
 
@@ -45,6 +45,7 @@ class DiffPIR(Solver):
     )
     operator_type: ClassVar[type[Operator]] = LinearOperator
     needs_sigma: ClassVar[bool] = True
+    consistent: ClassVar[bool] = True
     nfe: int = 100
     lam: float = 7.0
     zeta: float = 0.3

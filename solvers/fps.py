@@ -44,6 +44,7 @@ class FPS(Solver):
     )
     operator_type: ClassVar[type[Operator]] = SVDOperator
     needs_sigma: ClassVar[bool] = True
+    consistent: ClassVar[bool] = True
     particles: int = 1
     c: float = 0.95
     clip: bool = True
@@ -65,7 +66,7 @@ class FPS(Solver):
         del state
         A, sigma_y, c, M, B = problem.A, problem.sigma, self.c, self.particles, len(y)
         assert isinstance(A, SVDOperator)
-        s = A.pad(A.s)
+        s = A.pad(A.s).to(y)
         n = s.numel()
         y_bar = A.pad(A.Ut(y))[:, None]  # (B, 1, n)
 

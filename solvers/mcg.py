@@ -1,7 +1,8 @@
 """MCG: manifold constrained gradients (Chung et al., NeurIPS 2022), Algorithm 1, as the DPS repository has it.
 
 Differences from the official code: norms are taken per image; the projection is x - H^+ (H x - y_t) for every linear
-operator (the code has it for super-resolution only and mixes two terms up elsewhere).
+operator (the code has it for super-resolution only and mixes two terms up elsewhere), and y is diffused to the level of
+the state that is projected (the code takes the level before the step).
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class MCG(Solver):
         "booktitle={NeurIPS}, year={2022}}"
     )
     needs_grad: ClassVar[bool] = True
+    consistent: ClassVar[bool] = True
     nfe: int = 1000
     zeta: float = 1.0
 

@@ -22,6 +22,7 @@ class Oracle(Solver):
     summary: ClassVar[str] = "exact posterior of a mixture prior, no network"
     operator_type: ClassVar[type[Operator]] = LinearOperator
     needs_sigma: ClassVar[bool] = True
+    consistent: ClassVar[bool] = True
     output: str = "sample"
 
     def __post_init__(self) -> None:

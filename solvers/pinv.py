@@ -18,6 +18,7 @@ class PseudoInverse(Solver):
     name: ClassVar[str] = "pinv"
     summary: ClassVar[str] = "pseudo-inverse, no network"
     operator_type: ClassVar[type[Operator]] = SVDOperator
+    consistent: ClassVar[bool] = True
 
     def solve(
         self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None

@@ -22,6 +22,7 @@ class Wiener(Solver):
     summary: ClassVar[str] = "Wiener filter under a white Gaussian prior, no network"
     operator_type: ClassVar[type[Operator]] = LinearOperator
     needs_sigma: ClassVar[bool] = True
+    consistent: ClassVar[bool] = True
     tau: float = 0.5
 
     def __post_init__(self) -> None:

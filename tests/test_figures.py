@@ -52,8 +52,8 @@ def test_a_picture_has_a_column_for_truth_measurement_and_each_estimate(out: Pat
     assert comparison(bank, [c for c in cells if c.run["config"]["samples"] == 1], narrow, rows=2) == narrow
     with Image.open(wide) as a, Image.open(narrow) as b:
         columns = [round(image.width / (2.1 * 150)) for image in (a, b)]
-    # truth, measurement, pinv, oracle; and wiener with the mean of its two samples
-    assert columns == [6, 4]
+    # truth, measurement, pinv; the exact sampler and wiener each with the mean of their two samples
+    assert columns == [7, 3]
 
 
 def test_a_picture_can_be_a_vector_file(out: Path, tmp_path: Path) -> None:

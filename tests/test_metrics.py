@@ -135,10 +135,11 @@ def test_consistency_is_the_printed_formula() -> None:
 
 @pytest.mark.parametrize("shape", [(3, 10, 64), (3, 64, 10), (1, 1, 2)])
 def test_ssim_needs_room_for_its_window(shape: tuple[int, ...]) -> None:
-    assert SSIM().unavailable(shape) == "images must be at least 11x11 pixels"
-    assert PSNR().unavailable(shape) is None
-    assert Consistency().unavailable(shape) is None
-    assert SSIM().unavailable((3, 11, 11)) is None
+    small, large = measurement(torch.zeros(4, *shape)), measurement(torch.zeros(4, 3, 11, 11))
+    assert SSIM().unavailable(small) == "images must be at least 11x11 pixels"
+    assert PSNR().unavailable(small) is None
+    assert Consistency().unavailable(small) is None
+    assert SSIM().unavailable(large) is None
 
 
 def test_no_two_metrics_share_a_protocol() -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from invbench.hookspecs import hookimpl
 from invbench.metric import Measurement, Metric
-from invbench.operator import Shape
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,8 +63,8 @@ class SSIM(Metric):
     protocol: ClassVar[str] = "ssim/rgb/gauss11-1.5/range2/clip[-1,1]/float"
     higher_is_better: ClassVar[bool] = True
 
-    def unavailable(self, x_shape: Shape) -> str | None:
-        small = min(x_shape[1:]) < WINDOW
+    def unavailable(self, measurement: Measurement) -> str | None:
+        small = min(measurement.A.x_shape[1:]) < WINDOW
         return f"images must be at least {WINDOW}x{WINDOW} pixels" if small else None
 
     def __call__(self, x_hat: Tensor, measurement: Measurement) -> Tensor:

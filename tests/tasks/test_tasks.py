@@ -56,7 +56,7 @@ def test_operators_obey_the_laws(task: str, preset: str, x_shape: Shape) -> None
     tolerance = 1e-5 if task == "deblur_ddrm_tiled" else 1e-9  # that one has float32 factors by definition
     A = operator(task, x_shape, preset)
     check_operator(A, tolerance)
-    assert isinstance(A, SVDOperator)
+    assert isinstance(A, SVDOperator) == (task not in ("hdr", "phase_retrieval"))
 
 
 def test_mirrored_motion_obeys_the_laws_and_offers_no_svd() -> None:

@@ -1,0 +1,15 @@
+"""The conformance kit: the laws every plugin obeys, for plugin authors and for our own tests.
+
+``check_operator`` raises at the first broken law of an operator; ``check_plugin`` lists what it found about a plugin.
+From a shell, ``invbench check NAME`` prints the list and ``pytest --pyargs invbench.testing`` runs every check on
+every installed plugin, one test each. Add ``-k NAME``, or set ``INVBENCH_CHECK=NAME``, for a single one.
+
+Everything runs on the CPU, on problems small enough that all our plugins together take about a minute. For that a
+solver whose field ``nfe`` or ``steps`` is above 10 is checked at 10.
+"""
+
+from invbench.testing.findings import Finding
+from invbench.testing.operators import check_operator
+from invbench.testing.plugins import check_plugin
+
+__all__ = ["Finding", "check_operator", "check_plugin"]

@@ -1,0 +1,185 @@
+"""What datasets and priors owe."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from invbench.dataset import Dataset
+from invbench.errors import ConfigError, DataError
+from invbench.operator import Shape
+from invbench.prior import Prior, PriorSource
+from invbench.rng import Rng
+from invbench.testing.findings import Check, NotApplicable, expect
+from invbench.testing.problems import SMALL, small_presets
+
+INSIDE = 0.95  # of all values; a draw of a mixture may leave [-1, 1]
+SAME_ROW = 1e-4  # batches of different sizes take different kernels
+SHAPES: tuple[Shape, ...] = ((3, 16, 16), (3, 32, 32), (3, SMALL, SMALL), (3, 256, 256))
+
+
+class DatasetLab:
+    """A dataset at its defaults, and a few of its images."""
+
+    def __init__(self, cls: type[Dataset]) -> None:
+        self.dataset = cls()
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """All ids; files that are the user's to bring may be absent."""
+        try:
+            return list(self.dataset.ids())
+        except (DataError, ConfigError) as error:
+            raise NotApplicable(f"no images here: {error}") from error
+
+    @cached_property
+    def images(self) -> dict[str, Tensor]:
+        """First, middle and last."""
+        chosen = {self.ids[0], self.ids[len(self.ids) // 2], self.ids[-1]}
+        return {image: self.dataset.load(image) for image in sorted(chosen)}
+
+
+def ids(lab: DatasetLab) -> str:
+    found = lab.ids
+    expect(len(found) > 0, "expected at least one id; got none; raise DataError where data are absent")
+    expect(all(isinstance(i, str) and i for i in found), "expected ids that are text; got others; name images by text")
+    twice = sorted({i for i in found if found.count(i) > 1}) if len(set(found)) < len(found) else []
+    expect(not twice, f"expected every id once; got {', '.join(twice[:3])} more often; make ids unique")
+    expect(found == list(lab.dataset.ids()), "expected ids in one fixed order; got another the second time; sort them")
+    return f"{len(found)} unique ids in a fixed order"
+
+
+def repeat(lab: DatasetLab) -> str:
+    changed = [i for i, image in lab.images.items() if not torch.equal(image, lab.dataset.load(i))]
+    expect(not changed, f"expected the same bits twice; {', '.join(changed)} changed; draw by the image's id alone")
+    return f"{', '.join(lab.images)} load to the same bits twice"
+
+
+def shape(lab: DatasetLab) -> str:
+    expected = tuple(lab.dataset.x_shape)
+    for image, x in lab.images.items():
+        expect(tuple(x.shape) == expected, f"expected {image} of x_shape {expected}; got {tuple(x.shape)}; resize it")
+    return f"{expected}, as x_shape says"
+
+
+def dtype(lab: DatasetLab) -> str:
+    for image, x in lab.images.items():
+        expect(x.dtype == torch.float32, f"expected {image} in float32; got {x.dtype}; end with .float()")
+    return "float32"
+
+
+def value_range(lab: DatasetLab) -> str:
+    x = torch.stack([image.flatten() for image in lab.images.values()])
+    expect(bool(x.isfinite().all()), "expected finite values; got some that are not; refuse such images by DataError")
+    inside, low, high = float((x.abs() <= 1).float().mean()), float(x.min()), float(x.max())
+    came = f"expected values in [-1, 1]; got {low:.3g} to {high:.3g}, {inside:.0%} inside"
+    expect(inside >= INSIDE, f"{came}; divide bytes by 127.5 and subtract 1")
+    return f"values from {low:.3g} to {high:.3g}"
+
+
+DATASET_CHECKS: dict[str, Check] = {"ids": ids, "repeat": repeat, "shape": shape, "dtype": dtype, "range": value_range}
+
+
+class PriorLab:
+    """A prior at its defaults, loaded for the smallest images it takes."""
+
+    def __init__(self, cls: type[PriorSource]) -> None:
+        self.source = cls()
+
+    @cached_property
+    def prior(self) -> Prior:
+        """Weights that are the user's to fetch may be absent."""
+        known = [shape for benchmark, shape in small_presets() if benchmark.prior == self.source.name]
+        refusal = ""
+        for x_shape in sorted({*known, *SHAPES}, key=math.prod):
+            try:
+                return self.source.load(x_shape, "cpu")
+            except DataError as error:
+                raise NotApplicable(f"no weights here: {error}") from error
+            except ConfigError as error:
+                refusal = str(error)
+        raise NotApplicable(f"it takes none of the shapes tried: {refusal}")
+
+    @cached_property
+    def x_t(self) -> Tensor:
+        """Three noisy images."""
+        return Rng.for_images(["a", "b", "c"], purpose="conformance").randn(self.prior.x_shape)
+
+    def eps(self, x_t: Tensor, t: int | Tensor) -> Tensor:
+        """The predicted noise, without gradients."""
+        with torch.inference_mode():
+            return self.prior.eps(x_t, t)
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """A low, a middle and the highest time step."""
+        T = len(self.prior.abar)
+        return 0, T // 2, T - 1
+
+
+def abar(lab: PriorLab) -> str:
+    a = lab.prior.abar
+    expect(a.dtype == torch.float64 and a.ndim == 1, f"expected abar float64 (T,); got {a.dtype} {tuple(a.shape)}")
+    inside = bool(((a > 0) & (a < 1)).all())
+    expect(
+        inside,
+        f"expected abar within (0, 1); got {float(a.min()):g} to {float(a.max()):g}; it is the product of 1 - beta",
+    )
+    expect(bool((a.diff() < 0).all()), "expected abar to fall with t; it does not; index 0 is the cleanest level")
+    return f"{len(a)} levels from {float(a[0]):.6f} down to {float(a[-1]):.2e}"
+
+
+def eps_shape(lab: PriorLab) -> str:
+    for t in lab.levels:
+        out = lab.eps(lab.x_t, t)
+        good = out.shape == lab.x_t.shape and out.dtype == lab.x_t.dtype
+        expect(good, f"expected eps as x_t, {tuple(lab.x_t.shape)} float32; got {tuple(out.shape)} {out.dtype}")
+    return f"{tuple(lab.x_t.shape)} in and out"
+
+
+def finite(lab: PriorLab) -> str:
+    for t in lab.levels:
+        good = bool(lab.eps(lab.x_t, t).isfinite().all())
+        expect(good, f"expected finite eps at t = {t}; got some that is not; look for 1 - abar near 0")
+    return f"finite at t = {', '.join(map(str, lab.levels))}"
+
+
+def batch(lab: PriorLab) -> str:
+    t = lab.levels[1]
+    off = float((lab.eps(lab.x_t[:1], t) - lab.eps(lab.x_t, t)[:1]).abs().max())
+    advice = "put the network in eval mode: batch normalisation mixes rows"
+    expect(
+        off <= SAME_ROW, f"expected a row alone and in a batch to agree to {SAME_ROW:g}; differ by {off:.1e}; {advice}"
+    )
+    return f"a row alone and in a batch agree to {off:.1e}"
+
+
+def times(lab: PriorLab) -> str:
+    t = torch.tensor(lab.levels)
+    together = lab.eps(lab.x_t, t)
+    apart = torch.cat([lab.eps(lab.x_t[i : i + 1], int(t[i])) for i in range(len(t))])
+    off = float((together - apart).abs().max())
+    expect(off <= SAME_ROW, f"expected a tensor of steps to act row by row; differs by {off:.1e} from ints; see Prior")
+    return f"steps as a tensor and as ints agree to {off:.1e}"
+
+
+def fingerprint(lab: PriorLab) -> str:
+    _ = lab.prior
+    first, second = lab.source.fingerprint(), lab.source.fingerprint()
+    good = first == second and re.fullmatch("[0-9a-f]{64}", first) is not None
+    expect(good, f"expected one SHA-256 in hexadecimal; got {first!r}, then {second!r}; hash weights or parameters")
+    return f"SHA-256 {first[:12]}..., stable"
+
+
+PRIOR_CHECKS: dict[str, Check] = {
+    "abar": abar,
+    "shape": eps_shape,
+    "finite": finite,
+    "batch": batch,
+    "times": times,
+    "fingerprint": fingerprint,
+}

@@ -1,0 +1,46 @@
+"""What a check found, and how one is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Check = Callable[[Any], str]  # of what it examines; returns the sentence of a pass, raises Fault or NotApplicable
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check; the sentence says what was expected, what came and, for a failure, what to do."""
+
+    check: str
+    status: Literal["pass", "fail", "n/a"]
+    sentence: str
+
+
+class Fault(AssertionError):
+    """A plugin that breaks a law."""
+
+
+class NotApplicable(Exception):
+    """A check that says nothing about this plugin, and why."""
+
+
+def expect(holds: bool, message: str) -> None:
+    """Raise Fault with the message unless the law holds."""
+    if not holds:
+        raise Fault(message)
+
+
+def judge(name: str, check: Check, subject: Callable[[], Any]) -> Finding:
+    """Run a check on what ``subject`` makes; whatever it raises becomes a finding."""
+    try:
+        return Finding(name, "pass", check(subject()))
+    except NotApplicable as reason:
+        return Finding(name, "n/a", str(reason))
+    except Fault as fault:
+        return Finding(name, "fail", str(fault))
+    except (Exception, SystemExit) as error:  # a plugin may fail in any way; the other checks must go on
+        came = " ".join(f"{type(error).__name__}: {error}".split())
+        advice = "'pytest --pyargs invbench.testing -k NAME' shows the traceback"
+        return Finding(name, "fail", f"expected no exception; got {came}; {advice}")

@@ -1,0 +1,132 @@
+"""What every metric owes, examined on four measurements whose posterior is known."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from invbench.errors import DataError
+from invbench.linops import BlockMean
+from invbench.metric import Measurement, Metric, SampleMetric
+from invbench.operator import Shape
+from invbench.posterior import ExactPosterior
+from invbench.rng import Rng
+from invbench.solver import Problem
+from invbench.testing.findings import Check, NotApplicable, expect
+from invbench.testing.problems import SIGMA, measure, tiny_prior
+
+X_SHAPE: Shape = (3, 16, 12)  # room for windows of 11 pixels
+IMAGES = ("a", "b", "c", "d")
+DRAWS = 20  # of the posterior, for scores of several samples
+SAME = 1e-6  # of a value, relative
+
+
+class MetricLab:
+    """A metric, measurements, a good reconstruction and a bad one (or samples, for a score of several)."""
+
+    def __init__(self, cls: type[Metric]) -> None:
+        self.metric = cls()
+
+    @cached_property
+    def measured(self) -> Measurement:
+        """Super-resolution of tiny images."""
+        A, (prior, _) = BlockMean(X_SHAPE, 4), tiny_prior(X_SHAPE)
+        x, y = measure(A, IMAGES, SIGMA)
+        exact = ExactPosterior.of(Problem(A, SIGMA, "conformance", "conformance"), prior)
+        found = Measurement(IMAGES, x, y, torch.full((len(x), 1, 1, 1), SIGMA), ("",) * len(x), A, exact)
+        if reason := self.metric.unavailable(found):
+            raise NotApplicable(f"has no value here: {reason}")
+        return found
+
+    @cached_property
+    def good(self) -> Tensor:
+        """The truth (B, C, H, W); for a score of several, exact samples (B, K, C, H, W)."""
+        measured = self.measured
+        if not isinstance(self.metric, SampleMetric):
+            return measured.x
+        assert measured.posterior is not None
+        y = measured.y.flatten(1).double()
+        rngs = [Rng.for_images(IMAGES, purpose="posterior", sample=k) for k in range(DRAWS)]
+        draws = [measured.posterior.posterior.sample(y, rng).float() for rng in rngs]
+        return torch.stack(draws, 1).reshape(len(y), DRAWS, *X_SHAPE)
+
+    @cached_property
+    def bad(self) -> Tensor:
+        """The good one with noise on it and a shift."""
+        images = [f"{image} {k}" for image in IMAGES for k in range(self.good[0].numel() // self.measured.x[0].numel())]
+        noise = Rng.for_images(images, purpose="bad").randn(X_SHAPE)
+        return self.good + 0.2 + 0.3 * noise.reshape(self.good.shape)
+
+    def score(self, x_hat: Tensor, measured: Measurement | None = None) -> Tensor:
+        """The values; weights that are the user's to fetch may be absent."""
+        try:
+            return self.metric(x_hat, measured or self.measured)
+        except DataError as error:
+            raise NotApplicable(f"cannot be computed here: {error}") from error
+
+
+def values(lab: MetricLab) -> str:
+    found = lab.score(lab.bad)
+    B = len(IMAGES)
+    expect(
+        tuple(found.shape) == (B,), f"expected one value per image, ({B},); got {tuple(found.shape)}; see flatten(1)"
+    )
+    expect(bool(found.isfinite().all()), f"expected finite values; got {found.tolist()}; look for x / 0")
+    return f"({B},), from {float(found.min()):.4g} to {float(found.max()):.4g}"
+
+
+def batch(lab: MetricLab) -> str:
+    m = lab.measured
+    first = replace(m, images=m.images[:1], x=m.x[:1], y=m.y[:1], std=m.std[:1], sha256=m.sha256[:1])
+    alone, together = float(lab.score(lab.bad[:1], first)[0]), float(lab.score(lab.bad)[0])
+    good = abs(alone - together) <= SAME * max(1.0, abs(together))
+    advice = "reduce over the axes of one image, never over the batch"
+    expect(good, f"expected one value whatever the batch; got {alone:.6g} alone and {together:.6g} in it; {advice}")
+    return f"an image alone and in a batch score {alone:.4g}"
+
+
+def repeat(lab: MetricLab) -> str:
+    same = torch.equal(lab.score(lab.bad), lab.score(lab.bad))
+    expect(same, "expected the same values twice; got others; draw from a generator made for the call, or not at all")
+    return "the same values twice"
+
+
+def inputs(lab: MetricLab) -> str:
+    fresh = MetricLab(type(lab.metric))  # what was modified once may not change again
+    x_hat, held = fresh.bad.clone(), _tensors(fresh.measured)
+    fresh.score(x_hat)
+    same = torch.equal(x_hat, fresh.bad)
+    expect(same, "expected x_hat untouched; it was modified in place; write x.clamp, not x.clamp_")
+    for name, tensor in _tensors(fresh.measured).items():
+        expect(torch.equal(tensor, held[name]), f"expected {name} untouched; it was modified in place; copy it first")
+    return f"x_hat, {', '.join(held)} are untouched"
+
+
+def protocol(lab: MetricLab) -> str:
+    text = getattr(lab.metric, "protocol", "")
+    good = isinstance(text, str) and bool(text.strip())
+    expect(good, f"expected a protocol, all that the number depends on; got {text!r}; e.g. 'psnr/rgb/range2/float'")
+    return text
+
+
+def best(lab: MetricLab) -> str:
+    higher = lab.metric.higher_is_better
+    if higher is None:
+        raise NotApplicable("neither high nor low is better")
+    what = "exact samples" if isinstance(lab.metric, SampleMetric) else "the truth"
+    good, bad = (float(lab.score(x).mean()) for x in (lab.good, lab.bad))
+    came = f"expected {what} to score no worse than a noisy, shifted version; got {good:.4g} and {bad:.4g}"
+    expect(good >= bad if higher else good <= bad, f"{came} with higher_is_better = {higher}; turn one of them round")
+    return f"{what}: {good:.4g}; noisy and shifted: {bad:.4g}"
+
+
+CHECKS: dict[str, Check] = {c.__name__: c for c in (values, batch, repeat, inputs, protocol, best)}
+
+
+def _tensors(measured: Measurement) -> dict[str, Tensor]:
+    """Copies of a measurement's tensors."""
+    found = {f.name: getattr(measured, f.name) for f in fields(measured)}
+    return {name: value.clone() for name, value in found.items() if isinstance(value, Tensor)}

@@ -1,0 +1,33 @@
+"""The findings about plugins as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+from tabulate import tabulate
+
+from invbench.plugins import Plugin
+from invbench.testing.findings import Finding
+from invbench.testing.plugins import check_plugin
+
+WIDTH = 100  # of the sentences
+
+
+def check_and_print(plugins: Sequence[Plugin]) -> bool:
+    """Put every plugin to its checks and print a table of each; whether none failed."""
+    good = True
+    for plugin in plugins:
+        findings = check_plugin(plugin)
+        click.echo(report(plugin, findings) + "\n")
+        good = good and not any(f.status == "fail" for f in findings)
+    return good
+
+
+def report(plugin: Plugin, findings: Sequence[Finding]) -> str:
+    """A heading with the number of failures, and a row for each check."""
+    counts = {status: sum(f.status == status for f in findings) for status in ("pass", "fail", "n/a")}
+    outcome = ", ".join(f"{n} {status}" for status, n in counts.items())
+    title = f"{plugin.kind} {plugin.name} ({plugin.distribution} {plugin.version}): {outcome}"
+    rows = [(f.check, f.status, f.sentence) for f in findings]
+    return title + "\n" + tabulate(rows, ["check", "", "what was found"], maxcolwidths=[None, None, WIDTH])

@@ -1,0 +1,171 @@
+"""A solver on tiny problems, called as the runner calls it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invbench.errors import ConfigError, InvbenchError
+from invbench.linops import BlockMean, Convolution, Identity
+from invbench.measure import Meter
+from invbench.metric import Measurement
+from invbench.operator import Operator
+from invbench.prior import Prior
+from invbench.rng import Rng
+from invbench.runner import declared_mismatch
+from invbench.solver import Problem, Solver
+from invbench.testing.findings import NotApplicable
+from invbench.testing.problems import SHAPE, SIGMA, Saturation, measure, tiny_prior
+
+SHORT = 10  # network calls, for solvers that can be told
+IMAGES = ("a", "b", "c", "a")  # the last problem is the first again, generator and all
+ALL = (0, 1, 2, 3)
+CLEAN = 1e-3  # the noise level that stands for none
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem that the solver takes, what it prepared for it, and four measurements."""
+
+    problem: Problem
+    state: Any
+    y: Tensor
+    held: dict[str, Tensor]  # copies of what the solver must leave alone, taken before it saw any of it
+
+
+@dataclass(frozen=True)
+class Solved:
+    """Reconstructions and what they cost."""
+
+    x_hat: Tensor
+    forward: int  # evaluations that the runner counted
+    backward: int
+    evaluated: int  # evaluations that took place
+    y_untouched: bool
+
+    @property
+    def calls(self) -> float:
+        """Evaluations per image that the runner counted."""
+        return self.forward / len(self.x_hat)
+
+
+class SolverLab:
+    """A solver at its defaults, shortened, with the runs that several checks look at."""
+
+    def __init__(self, cls: type[Solver]) -> None:
+        self.solver = shortened(cls())
+        self.prior, self.tally = tiny_prior()
+
+    def case(self, A: Operator, sigma: float | None = SIGMA, noise: float = SIGMA) -> Case:
+        """Prepare for a problem as the runner does; ``noise`` is the level, ``sigma`` what the solver is told."""
+        problem = Problem(A, sigma, "conformance", "conformance")
+        reason = declared_mismatch(self.solver, problem) or self.solver.skip(problem, self.prior)
+        if reason:
+            raise NotApplicable(f"the solver skips the problem: {reason}")
+        held = {name: tensor.clone() for name, tensor in tensors(problem, self.prior).items()}
+        return Case(problem, self.prepare(problem), measure(A, IMAGES, noise)[1], held)
+
+    def prepare(self, problem: Problem) -> Any:
+        """The solver's state. A polite refusal means that it cannot be examined."""
+        try:
+            return self.solver.prepare(problem, self.prior)
+        except InvbenchError as error:
+            raise NotApplicable(f"the solver cannot be prepared here: {error}") from error
+
+    @cached_property
+    def cases(self) -> list[Case]:
+        """The problems that the solver takes; the first is the one examined most."""
+        found, reasons = [], []
+        box = Convolution(SHAPE, torch.full((3, 3), 1 / 9))
+        for A in (BlockMean(SHAPE, 4), Identity(SHAPE), box, Saturation(SHAPE)):
+            try:
+                found.append(self.case(A))
+            except NotApplicable as reason:
+                reasons.append(reason)
+        if not found:
+            raise reasons[0]
+        return found
+
+    @property
+    def main(self) -> Case:
+        """Super-resolution where the solver takes it."""
+        return self.cases[0]
+
+    def run(
+        self, case: Case, rows: Sequence[int] = ALL, seed: int = 0, truth: str = "decoy", inference: bool | None = None
+    ) -> Solved:
+        """Solve some rows of a case, the truth replaced by a decoy of that name."""
+        rows = list(rows)
+        images, y = tuple(IMAGES[row] for row in rows), case.y[rows]
+        x = Rng.for_images(images, purpose="truth", which=truth).randn(SHAPE)
+        measured = Measurement(
+            images, x, y, torch.full((len(y),) + (1,) * (y.ndim - 1), SIGMA), ("",) * len(y), case.problem.A
+        )
+        before = self.tally.rows
+        inference = not self.solver.needs_grad if inference is None else inference
+        x_hat, y, meter = solve_like_the_runner(self.solver, measured, case, self.prior, seed, inference)
+        evaluated = self.tally.rows - before
+        return Solved(x_hat, meter.forward, meter.backward, evaluated, torch.equal(y, measured.y))
+
+    @cached_property
+    def base(self) -> Solved:
+        """All rows of the main case."""
+        return self.run(self.main)
+
+    @cached_property
+    def everywhere(self) -> list[tuple[Case, Solved]]:
+        """All rows of every case."""
+        return [(self.main, self.base), *((case, self.run(case)) for case in self.cases[1:])]
+
+    @cached_property
+    def again(self) -> Solved:
+        """The same once more, the base's run being over."""
+        _ = self.base
+        return self.run(self.main)
+
+    @cached_property
+    def alone(self) -> Solved:
+        """The first row alone."""
+        return self.run(self.main, rows=[0])
+
+    @cached_property
+    def halves(self) -> tuple[Solved, Solved]:
+        """Two halves of the batch."""
+        return self.run(self.main, rows=[0, 1]), self.run(self.main, rows=[2, 3])
+
+
+def solve_like_the_runner(
+    solver: Solver, measured: Measurement, case: Case, prior: Prior, seed: int, inference: bool
+) -> tuple[Tensor, Tensor, Meter]:
+    """One batch in a frame whose variables are those of the runner's: x_hat, y afterwards, and the meter."""
+    problem, state = case.problem, case.state
+    rng = Rng.for_images(measured.images, purpose="solver", solver=solver.name, sample=0, seed=seed)
+    y, meter = measured.y.clone(), Meter()
+    metered = dataclasses.replace(problem, A=problem.A.metered(meter))
+    with torch.inference_mode(inference):
+        x_hat = solver.solve(y, metered, prior.metered(meter), state, rng)
+    return x_hat.detach(), y, meter
+
+
+def tensors(problem: Problem, prior: Prior) -> dict[str, Tensor]:
+    """What a solver could modify in place, by a name for messages."""
+    found = {f"the operator's {name}": value for name, value in vars(problem.A).items()}
+    return {"prior.abar": prior.abar, **{name: value for name, value in found.items() if isinstance(value, Tensor)}}
+
+
+def shortened(solver: Solver) -> Solver:
+    """The solver with ``nfe`` or ``steps`` at most SHORT, where it has them and takes that many."""
+    for name in ("nfe", "steps"):
+        value = getattr(solver, name, None)
+        if isinstance(value, int) and value > SHORT:
+            try:
+                return dataclasses.replace(solver, **{name: SHORT})  # type: ignore[type-var]
+            except ConfigError:
+                continue
+    return solver

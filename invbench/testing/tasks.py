@@ -1,0 +1,126 @@
+"""What every task owes: operators that obey the laws, and noise of the level it states."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from invbench.errors import ConfigError
+from invbench.noise import GaussianNoise, parse_noise
+from invbench.operator import Operator, Shape
+from invbench.rng import Rng
+from invbench.task import Task
+from invbench.testing import operators
+from invbench.testing.findings import Check, Fault, NotApplicable, expect
+from invbench.testing.operators import LAWS, draw, works_in
+from invbench.testing.problems import small_presets
+
+SHAPES: tuple[Shape, ...] = ((3, 64, 48), (3, 32, 64), (3, 16, 16))  # oblong ones, also with sides a power of two
+LAW = 1e-4  # factors may be stored in float32; a broken law shows at 1e-2 and more
+FLOAT32, BFLOAT16 = 1e-4, 0.1  # of A(x), relative to its largest entry
+DRAWS = 20_000  # of noise: their standard deviation is known to 0.5 %
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Built:
+    """A task's operator for images of one shape, with the options of one preset."""
+
+    label: str
+    task: Task
+    A: Operator
+
+    def again(self) -> Operator:
+        """Built once more, from the same generator."""
+        return build(self.task, self.A.x_shape)
+
+
+class TaskLab:
+    """A task with its operators: at every preset with small images that knows it, and on oblong images."""
+
+    def __init__(self, cls: type[Task]) -> None:
+        self.cls = cls
+
+    @cached_property
+    def built(self) -> list[Built]:
+        """Where task and shape do not fit, there is none."""
+        found, reason = [], ""
+        for label, task, x_shape in self._wanted():
+            try:
+                found.append(Built(f"{label}{'x'.join(map(str, x_shape))}", task, build(task, x_shape)))
+            except ConfigError as error:
+                reason = str(error)
+        if not found:
+            raise NotApplicable(f"no operator could be built: {reason}")
+        return found
+
+    def _wanted(self) -> list[tuple[str, Task, Shape]]:
+        presets = [(b, shape) for b, shape in small_presets() if self.cls.name in b.tasks]
+        at = [(f"{b.name} ", self.cls(**b.tasks[self.cls.name]), shape) for b, shape in presets]
+        largest = max(at, key=lambda found: math.prod(found[2]), default=("", self.cls(), ()))
+        return at + [("", largest[1], shape) for shape in SHAPES]
+
+
+def build(task: Task, x_shape: Shape) -> Operator:
+    """The operator from a generator of its own."""
+    return task.operator(x_shape, Rng.single(purpose="conformance"))
+
+
+def deterministic(built: Built) -> str:
+    x = draw(built.A, "x")
+    same = torch.equal(built.A(x), built.again()(x))
+    expect(same, "expected one operator from equal generators; got two; draw masks and kernels from rng alone")
+    return operators.deterministic(built.A, 0)
+
+
+def noise(built: Built) -> str:
+    model = parse_noise(built.task.noise)
+    if not isinstance(model, GaussianNoise):
+        raise NotApplicable(f"'{built.task.noise}' is not Gaussian noise of one level")
+    A, stated = built.A, model.sigma.pm1
+    images = [str(i) for i in range(math.ceil(DRAWS / math.prod(A.y_shape)))]
+    x = 2 * Rng.for_images(images, purpose="truth").rand(A.x_shape) - 1
+    y, std = built.task.noise_model.sample(A(x), Rng.for_images(images, purpose="noise"))
+    found, told = float((y - built.again()(x)).std()), float(std.max())
+    came = f"expected noise of standard deviation {stated:g} on [-1, 1], as '{built.task.noise}' says"
+    advice = "leave noise to Task.noise; the operator adds none"
+    expect(abs(found - stated) <= LEVEL * stated, f"{came}; got {found:.4g}; {advice}")
+    expect(abs(told - stated) <= 1e-6, f"{came}; metrics are told {told:g}; {advice}")
+    return f"standard deviation {found:.4g}, stated {stated:g}"
+
+
+def _of_each(check: Callable[[Built], str]) -> Check:
+    """The check of a task that runs a check on each of its operators."""
+
+    def check_all(lab: TaskLab) -> str:
+        passed, reason = {}, ""
+        for built in lab.built:
+            try:
+                passed[built.label] = check(built)
+            except NotApplicable as why:
+                reason = str(why)
+            except Fault as fault:
+                raise Fault(f"{built.label}: {fault}") from fault
+        if not passed:
+            raise NotApplicable(reason)
+        label, sentence = next(iter(passed.items()))
+        return f"{sentence} ({label}" + (f"; {len(passed) - 1} more pass)" if len(passed) > 1 else ")")
+
+    return check_all
+
+
+def _law(law: operators.Law) -> Check:
+    return _of_each(lambda built: law(built.A, LAW))
+
+
+CHECKS: dict[str, Check] = {
+    **{name: _law(law) for name, law in LAWS.items()},
+    "deterministic": _of_each(deterministic),
+    "float32": _of_each(lambda built: works_in(built.A, torch.float32, FLOAT32)),
+    "bfloat16": _of_each(lambda built: works_in(built.A, torch.bfloat16, BFLOAT16)),
+    "noise": _of_each(noise),
+}

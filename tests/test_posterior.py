@@ -1,0 +1,192 @@
+"""The exact-posterior scores: exact samples score their floor; every fault shows in the score named for it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+import invbench as ib
+from invbench.metrics import posterior as scores
+from invbench.metrics.samples import CRPS, Coverage, DiversityNull, DiversityRange, Spread
+from invbench.posterior import ExactPosterior, _cdf, _quantile
+
+SIGMA, K, B = 0.1, 200, 6
+SHAPE = (1, 2, 4)
+PARTS = ("range", "null")
+
+
+def mixture() -> ib.GaussianMixture:
+    """Two overlapping Gaussians over eight pixels with correlated covariances."""
+    rng = ib.Rng.single(use="mixture")
+    factors = [rng.randn((8, 8))[0].double() * 0.15 for _ in range(2)]
+    covariances = tuple(ib.Covariance.full(f @ f.T + 0.01 * torch.eye(8)) for f in factors)
+    means = torch.stack([torch.full((8,), v, dtype=torch.float64) for v in (-0.3, 0.3)])
+    return ib.GaussianMixture(torch.tensor([0.3, 0.7], dtype=torch.float64), means, covariances)
+
+
+class Setting:
+    """Measurements of block means, the exact posterior, and K exact samples of each."""
+
+    def __init__(self, A: ib.LinearOperator | None = None) -> None:
+        self.A = A or ib.BlockMean(SHAPE, 2)
+        names = [str(b) for b in range(B)]
+        x = mixture().sample(ib.Rng.for_images(names, use="truth"))
+        self.x = x.reshape(B, *SHAPE)
+        y = self.A(self.x)
+        self.y = y + SIGMA * ib.Rng.for_images(names, use="noise").randn_like(y)
+        problem = ib.Problem(self.A, SIGMA, "task", "dataset")
+        exact = ExactPosterior.of(problem, ib.GmmPrior(mixture(), SHAPE))
+        assert exact is not None
+        self.exact = exact
+        self.samples = self.draw("samples")
+
+    def draw(self, use: str) -> Tensor:
+        rng = ib.Rng.for_images([f"{b}-{k}" for b in range(B) for k in range(K)], use=use)
+        flat = self.y.flatten(1).repeat_interleave(K, 0)
+        return self.exact.posterior.sample(flat, rng).reshape(B, K, -1)
+
+    def scored(self, x: Tensor) -> dict[str, float]:
+        """Mean over images of every score."""
+        m = ib.Measurement(
+            tuple(map(str, range(B))), self.x, self.y, torch.tensor(SIGMA), ("",) * B, self.A, self.exact
+        )
+        metrics = [cls() for cls in scores.invbench_register_metrics()]
+        usable = [metric for metric in metrics if metric.unavailable(m) is None]
+        return {metric.name: float(metric(x.reshape(B, K, *SHAPE), m).mean()) for metric in usable}
+
+
+@pytest.fixture(scope="module")
+def setting() -> Setting:
+    return Setting()
+
+
+def about_mean(x: Tensor, factor: float) -> Tensor:
+    """Samples shrunken (factor < 1) or inflated about their mean."""
+    mean = x.mean(1, keepdim=True)
+    return mean + factor * (x - mean)
+
+
+def test_exact_samples_score_what_chance_allows(setting: Setting) -> None:
+    """B K = 1200 draws: coverage within 4 * 0.3 / sqrt(1200) = 0.035, the mean's gap near 1 / sqrt(K) = 0.071."""
+    found = setting.scored(setting.samples)
+    for part in PARTS:
+        assert found[f"cover_{part}"] == pytest.approx(0.9, abs=0.035)
+        assert found[f"std_{part}"] == pytest.approx(1, abs=0.05)
+        assert 0.03 < found[f"gap_{part}"] < 0.12
+        assert 0.03 < found[f"swd_{part}"] < 0.2
+    assert found["modes"] < 0.06
+
+
+@pytest.mark.parametrize(("factor", "std", "cover"), [(0.7, 0.7, 0.98), (1.4, 1.4, 0.76)])
+def test_a_shrunken_and_an_inflated_oracle_are_flagged(
+    setting: Setting, factor: float, std: float, cover: float
+) -> None:
+    found, floor = setting.scored(about_mean(setting.samples, factor)), setting.scored(setting.samples)
+    for part in PARTS:
+        assert found[f"std_{part}"] == pytest.approx(std, abs=0.04)
+        assert found[f"cover_{part}"] == pytest.approx(cover, abs=0.03)
+        assert found[f"swd_{part}"] > 2 * floor[f"swd_{part}"]
+        assert found[f"gap_{part}"] == pytest.approx(floor[f"gap_{part}"]), "the mean was kept"
+
+
+def test_a_bias_in_one_part_shows_in_that_part(setting: Setting) -> None:
+    A = setting.A
+    assert isinstance(A, ib.SVDOperator)
+    ones = torch.ones(1, *SHAPE).double()
+    in_range = 0.1 * A.pinv(A(ones)).flatten()
+    pattern = torch.tensor([1.0, -1, 1, -1, -1, 1, -1, 1]).double() * 0.1
+    assert A(pattern.reshape(1, *SHAPE)).abs().max() < 1e-7
+    floor = setting.scored(setting.samples)
+    for part, other, shift in (("range", "null", in_range), ("null", "range", pattern)):
+        found = setting.scored(setting.samples + shift)
+        for score in ("gap", "swd"):
+            assert found[f"{score}_{part}"] > 2 * floor[f"{score}_{part}"]
+            assert found[f"{score}_{other}"] == pytest.approx(floor[f"{score}_{other}"])
+
+
+def test_samples_of_one_component_are_flagged_by_the_weights(setting: Setting) -> None:
+    posterior = setting.exact.posterior
+    weights = posterior.weights(setting.y.flatten(1))
+    only = (posterior.means(setting.y.flatten(1))[:, :1]).expand(B, K, -1)
+    assert setting.scored(only)["modes"] == pytest.approx(float(weights[:, 1].mean()), abs=0.02)
+
+
+def test_without_a_null_space_there_is_no_score_of_it() -> None:
+    setting = Setting(ib.Identity(SHAPE))
+    assert setting.exact.rank == 8
+    found = setting.scored(setting.samples)
+    assert not [name for name in found if name.endswith("null")]
+    assert "swd_range" in found
+
+
+def test_the_posterior_is_known_for_mixtures_and_linear_operators_with_gaussian_noise() -> None:
+    class Square(ib.Operator):
+        x_shape = y_shape = SHAPE
+
+        def _A(self, x: Tensor) -> Tensor:
+            return x.square()
+
+    prior, linear = ib.GmmPrior(mixture(), SHAPE), ib.Identity(SHAPE)
+    assert ExactPosterior.of(ib.Problem(linear, None, "t", "d"), prior) is None
+    assert ExactPosterior.of(ib.Problem(linear, 0.0, "t", "d"), prior) is None
+    assert ExactPosterior.of(ib.Problem(Square(), 0.1, "t", "d"), prior) is None
+
+
+def test_range_and_null_space_are_those_of_the_operator(setting: Setting) -> None:
+    inside = setting.exact.V[:, setting.exact.part("null")].T.reshape(-1, *SHAPE)
+    assert len(inside) == 6
+    assert setting.A(inside).abs().max() < 1e-6
+
+
+def test_variances_along_the_basis_are_those_of_many_samples(setting: Setting) -> None:
+    z = setting.samples @ setting.exact.V
+    weights, means, variances = setting.exact._along(setting.y.flatten(1), "range")
+    mean = (weights[:, :, None] * means).sum(1)
+    variance = (weights[:, :, None] * (variances + (means - mean[:, None]) ** 2)).sum(1)
+    torch.testing.assert_close(z[:, :, :2].mean(1), mean, rtol=0, atol=0.06)
+    torch.testing.assert_close(z[:, :, :2].var(1), variance, rtol=0.5, atol=0)
+
+
+def test_a_quantile_inverts_the_distribution_function(setting: Setting) -> None:
+    along = setting.exact._along(setting.y.flatten(1), "null")
+    levels = torch.tensor([0.01, 0.3, 0.5, 0.97], dtype=torch.float64)[None, :, None]
+    found = _cdf(_quantile(levels, *along), *along)
+    torch.testing.assert_close(found, levels.expand_as(found), rtol=0, atol=1e-8)
+
+
+def ensemble(K: int, spread: float, names: int = 400) -> tuple[Tensor, ib.Measurement]:
+    """Truth ~ N(0, 1) per pixel and K samples ~ N(0, spread^2): exchangeable where spread is 1."""
+    ids = tuple(str(i) for i in range(names))
+    x = ib.Rng.for_images(ids, use="truth").randn(SHAPE)
+    samples = spread * ib.Rng.for_images(ids, use="samples").randn((K, *SHAPE))
+    A = ib.BlockMean(SHAPE, 2)
+    return samples, ib.Measurement(ids, x, A(x), torch.tensor(1.0), ("",) * names, A)
+
+
+@pytest.mark.parametrize("K", [4, 16, 64])
+def test_coverage_is_nominal_for_exchangeable_samples(K: int) -> None:
+    samples, m = ensemble(K, 1.0)
+    found = Coverage()(samples, m)
+    assert float(found.mean()) == pytest.approx(0, abs=0.03), "3200 pixels: four standard errors of at most 0.5"
+    narrow, _ = ensemble(K, 0.5)
+    assert float(Coverage()(narrow, m).mean()) < -0.1
+
+
+def test_crps_is_its_double_sum_and_prefers_the_right_spread() -> None:
+    samples, m = ensemble(8, 1.0)
+    x, truth = samples.double(), m.x.double()
+    pairs = (x[:, :, None] - x[:, None]).abs().flatten(3).mean(3).sum((1, 2)) / (8 * 7)
+    expected = (x - truth[:, None]).abs().flatten(2).mean((1, 2)) - pairs / 2
+    torch.testing.assert_close(CRPS()(samples, m), expected)
+    right = float(CRPS()(samples, m).mean())
+    assert right < min(float(CRPS()(ensemble(8, s)[0], m).mean()) for s in (0.3, 3.0))
+    assert right == pytest.approx(0.5642, abs=0.05), "1 / sqrt(pi) for a standard normal"
+
+
+def test_diversity_splits_the_spread() -> None:
+    samples, m = ensemble(16, 0.5)
+    total, inside, outside = (metric(samples, m) for metric in (Spread(), DiversityRange(), DiversityNull()))
+    torch.testing.assert_close(inside**2 + outside**2, total**2)
+    assert float(total.mean()) == pytest.approx(0.5, abs=0.03)
+    assert float((inside**2).mean() / (total**2).mean()) == pytest.approx(2 / 8, abs=0.03), "two of eight directions"

@@ -1,0 +1,122 @@
+"""The conformance kit catches what it must, by name, and lets good plugins pass."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from zoo import TWINS, ZOO, NotFinite
+
+from invbench.plugins import Plugin
+from invbench.testing import Finding, check_plugin
+from invbench.testing.plugins import KITS
+
+Result = subprocess.CompletedProcess[str]
+ENTRY = """
+from zoo import GoodSolver, NotFinite
+from invbench import hookimpl
+
+@hookimpl
+def invbench_register_solvers():
+    return [GoodSolver, NotFinite]
+"""
+
+
+def findings(kind: str, cls: type[Any]) -> dict[str, Finding]:
+    found = check_plugin(Plugin(kind, cls.name, cls, "zoo", "0"))
+    assert [f.check for f in found] == list(KITS[kind].checks)
+    return {f.check: f for f in found}
+
+
+def with_status(found: dict[str, Finding], status: str) -> set[str]:
+    return {name for name, finding in found.items() if finding.status == status}
+
+
+@pytest.mark.parametrize(("kind", "cls"), TWINS, ids=lambda value: getattr(value, "__name__", value))
+def test_a_good_plugin_passes(kind: str, cls: type[Any]) -> None:
+    assert with_status(findings(kind, cls), "fail") == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "cls", "check", "also"), ZOO, ids=[f"{kind}-{cls.__name__}-{check}" for kind, cls, check, _ in ZOO]
+)
+def test_a_fault_is_caught_by_the_check_that_names_it(kind: str, cls: type[Any], check: str, also: set[str]) -> None:
+    found = findings(kind, cls)
+    assert with_status(found, "fail") == {check, *also}, found
+    assert "expected" in found[check].sentence
+    assert cls.__doc__
+    assert check in cls.__doc__
+
+
+def test_the_zoo_has_a_fault_for_every_check() -> None:
+    caught = {(kind, check) for kind, _, check, _ in ZOO}
+    assert caught == {(kind, check) for kind, kit in KITS.items() for check in kit.checks}
+    assert {kind for kind, _ in TWINS} == set(KITS)
+
+
+def test_a_crash_is_a_finding_that_names_the_exception() -> None:
+    class Explodes:
+        name = "explodes"
+
+        def __init__(self) -> None:
+            raise SystemExit("boom")
+
+    found = findings("solver", Explodes)
+    assert with_status(found, "fail") == set(KITS["solver"].checks)
+    assert "expected no exception; got SystemExit: boom" in found["shape"].sentence
+
+
+@pytest.fixture
+def zoo_installed(tmp_path: Path) -> dict[str, str]:
+    """An environment in which two solvers of the zoo and a module that does not import are installed."""
+    (tmp_path / "zoo_entry.py").write_text(ENTRY)
+    info = tmp_path / "zoo-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[invbench]\nsolver_zoo = zoo_entry\nsolver_lost = zoo_nowhere\n")
+    return {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(__file__).parent}"}
+
+
+def test_check_prints_a_table_and_succeeds(invbench: Callable[..., Result], zoo_installed: dict[str, str]) -> None:
+    result = invbench("check", "goodsolver", env=zoo_installed)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("solver goodsolver (zoo 0.1.0): 17 pass, 0 fail, 1 n/a")
+    assert any(line.split()[:2] == ["batch", "pass"] for line in result.stdout.splitlines())
+
+
+def test_check_fails_where_a_check_does(invbench: Callable[..., Result], zoo_installed: dict[str, str]) -> None:
+    result = invbench("check", NotFinite.name, env=zoo_installed)
+    assert result.returncode == 1
+    assert "look for x / 0" in result.stdout
+
+
+def test_check_suggests_a_name(invbench: Callable[..., Result]) -> None:
+    result = invbench("check", "psnrr")
+    assert result.returncode == 2
+    assert "unknown name 'psnrr'; did you mean 'psnr'" in result.stderr
+
+
+def test_check_says_why_a_plugin_cannot_be_used(invbench: Callable[..., Result], zoo_installed: dict[str, str]) -> None:
+    result = invbench("check", "lost", env=zoo_installed)  # the name of its entry point is solver_lost
+    assert result.returncode == 1
+    assert "solver_lost of zoo cannot be used: ModuleNotFoundError" in result.stderr
+
+
+def test_check_covers_every_kind_of_a_name(invbench: Callable[..., Result]) -> None:
+    result = invbench("check", "gmm2d")
+    assert result.returncode == 0
+    assert "dataset gmm2d" in result.stdout
+    assert "prior gmm2d" in result.stdout
+
+
+def test_the_tests_can_be_run_from_anywhere_for_one_plugin(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "--pyargs", "invbench.testing", "-q", "-p", "no:cacheprovider"]
+    env = {**os.environ, "INVBENCH_CHECK": "psnr"}
+    result = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout
+    assert "7 passed, 1 skipped" in result.stdout
