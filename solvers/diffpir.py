@@ -1,8 +1,9 @@
 """DiffPIR: plug-and-play image restoration by diffusion (Zhu et al., CVPRW 2023), Algorithm 1.
 
 Differences from the official code: noise levels are on [-1, 1] throughout (the code mixes scales, so its lambda of 7
-is 1.75 here at equal strength; the default is the literal 7 of the papers that compare with it); the last predicted image is returned (the code returns the last state, which
-still holds noise of 0.01); the first image is a regularised inverse rather than an upsampled one.
+is 1.75 here at equal strength; the default is the literal 7 of the papers that compare with it); the last predicted
+image is returned (the code returns the last state, which still holds noise of 0.01); the first image is a regularised
+inverse rather than an upsampled one.
 """
 
 from __future__ import annotations
