@@ -238,11 +238,10 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Any:
         **{k: v for k, v in benchmark.tasks.get(names["task"], {}).items() if f"task.{k}" not in choice.written},
     }
     chosen = settings(parts["solver"].cls, benchmark.name, names["task"])
-    written = frozenset() if solver else frozenset(k[7:] for k in choice.written if k.startswith("solver."))
-    values["solver"] = {
-        **({} if solver else values["solver"]),
-        **{k: v for k, v in chosen.values.items() if k not in written},
-    }
+    own = () if solver else choice.written
+    written = frozenset(key.removeprefix("solver.") for key in own if key.startswith("solver."))
+    node = _node(parts["solver"].cls) if solver else choice.config.solver
+    values["solver"] = _with_settings(node, {k: v for k, v in chosen.values.items() if k not in written}, chosen.origin)
     made = {kind: make(plugin.cls, values[kind], kind) for kind, plugin in parts.items()}
     config = choice.config
     for key, least in {"n": 0, "samples": 1, "batch_size": 1}.items():
@@ -259,6 +258,14 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Any:
         origins=origins(parts["solver"].cls, chosen, written),
         plugins=tuple(sorted({(p.distribution, p.version) for p in parts.values()})),
     )
+
+
+def _with_settings(node: DictConfig, values: Mapping[str, Any], origin: str) -> Any:
+    """The solver's options with a set of hyper-parameters on top, each of its field's type."""
+    try:
+        return OmegaConf.to_container(OmegaConf.merge(node, dict(values)))
+    except ValidationError as error:
+        raise PluginError(f"hyper-parameters of {origin!r}: {str(error).splitlines()[0]}") from None
 
 
 def make(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:

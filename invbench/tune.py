@@ -11,13 +11,14 @@ from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 from tabulate import tabulate
 
 from invbench import commands
 from invbench.errors import ConfigError, unknown
-from invbench.metric import Metric
+from invbench.metric import Metric, SampleMetric
 from invbench.plugins import Catalog
-from invbench.records import LoadedCell, load_cells
+from invbench.records import MEAN, LoadedCell, load_cells
 from invbench.settings import space
 from invbench.stats import bca_interval
 from invbench.tables import format_mean
@@ -29,8 +30,8 @@ SPLIT = "tune"
 def tune(overrides: Sequence[str], catalog: Catalog) -> int:
     """Run the sweep, print the ranking and the lines for the solver's TOML file; returns the exit status."""
     command = shlex.join(["invbench", "tune", *overrides])
-    pairs = dict(text.partition("=")[::2] for text in overrides)
-    objective = _objective(pairs.pop("objective", "psnr"), catalog)
+    pairs = _pairs(overrides)
+    objective = _objective(pairs.pop("objective", "psnr"), pairs.get("samples", "1"), catalog)
     sweep, searched = _sweep(pairs, catalog)
     jobs = commands.run_jobs(sweep, catalog, command)
     if jobs is None:
@@ -42,11 +43,24 @@ def tune(overrides: Sequence[str], catalog: Catalog) -> int:
     return 0 if jobs and all(job.success for job in jobs) else 1
 
 
-def _objective(name: str, catalog: Catalog) -> type[Metric]:
+def _pairs(overrides: Sequence[str]) -> dict[str, str]:
+    """The overrides by key. Raises ConfigError for what is no key=value."""
+    for text in overrides:
+        if text.startswith("-") or "=" not in text:
+            raise ConfigError(f"expected key=value, got {text!r}; for example: invbench tune solver=dps task=sr4")
+    return dict((key, value) for key, _, value in (text.partition("=") for text in overrides))
+
+
+def _objective(name: str, samples: str, catalog: Catalog) -> type[Metric]:
     metrics = {key: plugin.cls for key, plugin in catalog.plugins["metric"].items()}
     if name not in metrics:
         raise ConfigError(unknown("objective", name, metrics))
-    return metrics[name]
+    metric = metrics[name]
+    if metric.higher_is_better is None and metric.target is None:
+        raise ConfigError(f"objective {name} says neither that high nor that low is better; choose another")
+    if issubclass(metric, SampleMetric) and samples == "1":
+        raise ConfigError(f"objective {name} scores several samples of a measurement; add samples=8")
+    return metric
 
 
 def _sweep(pairs: Mapping[str, str], catalog: Catalog) -> tuple[list[str], list[str]]:
@@ -99,8 +113,8 @@ def _by_task(cells: Sequence[LoadedCell]) -> dict[tuple[str, str, int], list[Loa
 def _report(cells: Sequence[LoadedCell], searched: Sequence[str], objective: type[Metric], command: str) -> None:
     """Print one task's ranking, best first, and keep it beside the records."""
     config = cells[0].run["config"]
-    rows = sorted((_row(cell, searched, objective) for cell in cells), key=lambda row: _loss(row, objective))
-    better = {True: "higher is better", False: "lower is better", None: "nearest to 1 is best"}
+    rows = sorted((_row(cell, searched, objective) for cell in cells), key=lambda row: _loss(row["mean"], objective))
+    better = {True: "higher is better", False: "lower is better", None: f"nearest to {objective.target} is best"}
     place = f"{config['benchmark']['name']}.{config['task']['name']}"
     click.echo(
         f"\n{config['solver']['name']} on {place}, n {rows[0]['n']}, seed {config['seed']}, by {objective.protocol}"
@@ -139,25 +153,37 @@ def _report(cells: Sequence[LoadedCell], searched: Sequence[str], objective: typ
 
 
 def _row(cell: LoadedCell, searched: Sequence[str], objective: type[Metric]) -> dict[str, Any]:
-    scores = [r["value"] for r in cell.rows if r["metric"] == objective.name and r["protocol"] == objective.protocol]
-    seconds = [r["value"] for r in cell.rows if r["metric"] == "seconds"]
-    solver = cell.run["config"]["solver"]
+    solver, scores = cell.run["config"]["solver"], _scores(cell, objective)
+    seconds = [r["value"] for r in cell.rows if r["metric"] == "seconds" and r["sample"] != MEAN]
     return {
         "cell": cell.id,
         "values": {key: solver[key] for key in searched},
         "n": len(scores),
-        "mean": float(np.mean(scores)) if scores else math.nan,
-        "interval": list(bca_interval(np.array(scores))),
-        "scores": scores,
+        "mean": float(scores.mean()) if len(scores) else math.nan,
+        "interval": list(bca_interval(scores)),
+        "scores": scores.tolist(),
         "seconds": float(np.mean(seconds)) if seconds else math.nan,
     }
 
 
-def _loss(row: Mapping[str, Any], objective: type[Metric]) -> float:
-    mean = row["mean"]
+def _scores(cell: LoadedCell, objective: type[Metric]) -> NDArray[np.float64]:
+    """One number per image: of its samples together, or the mean over its samples."""
+    together = issubclass(objective, SampleMetric)
+    by_image: dict[str, list[float]] = {}
+    for row in cell.rows:
+        if row["protocol"] == objective.protocol and (row["sample"] == MEAN) == together:
+            by_image.setdefault(row["image"], []).append(row["value"])
+    return np.array([np.mean(values) for values in by_image.values()])
+
+
+def _loss(mean: float, objective: type[Metric]) -> float:
+    """What is least for the best; a mean that is no number is the worst."""
     if math.isnan(mean):
         return math.inf
-    return {True: -mean, False: mean, None: abs(mean - 1)}[objective.higher_is_better]
+    if objective.higher_is_better is None:
+        assert objective.target is not None
+        return abs(mean - objective.target)
+    return -mean if objective.higher_is_better else mean
 
 
 def _ends(values: Sequence[Any]) -> set[Any]:

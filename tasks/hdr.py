@@ -1,4 +1,4 @@
-"""High dynamic range: a scene twice as bright as the sensor can hold, cut off at black and white."""
+"""High dynamic range: a scene brighter than the sensor can hold, cut off at black and white."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class HDR(Task):
     """
 
     name: ClassVar[str] = "hdr"
-    summary: ClassVar[str] = "overexposed by two and cut off (nonlinear)"
+    summary: ClassVar[str] = "overexposed and cut off (nonlinear)"
     gain: float = 2.0
 
     def operator(self, x_shape: Shape, rng: Rng) -> Operator:

@@ -55,7 +55,9 @@ class ModeError(PosteriorMetric):
 class SlicedWasserstein(PosteriorMetric):
     """Distance of samples and posterior along 64 fixed random directions, in posterior standard deviations."""
 
+    name: ClassVar[str] = "swd"
     summary: ClassVar[str] = "sliced Wasserstein distance to the posterior"
+    protocol: ClassVar[str] = "posterior-swd/w2/64-directions"
     unit: ClassVar[str] = "std"
     higher_is_better: ClassVar[bool] = False
 
@@ -67,7 +69,9 @@ class SlicedWasserstein(PosteriorMetric):
 class MeanGap(PosteriorMetric):
     """Distance of the samples' mean from E[x | y], in posterior standard deviations; exact samples get 1 / sqrt(K)."""
 
+    name: ClassVar[str] = "gap"
     summary: ClassVar[str] = "error of the samples' mean"
+    protocol: ClassVar[str] = "posterior-mean-gap/std"
     unit: ClassVar[str] = "std"
     higher_is_better: ClassVar[bool] = False
 
@@ -79,7 +83,9 @@ class MeanGap(PosteriorMetric):
 class SpreadRatio(PosteriorMetric):
     """Root mean square standard deviation of the samples over the posterior's; below 1 is over-confident."""
 
+    name: ClassVar[str] = "std"
     summary: ClassVar[str] = "standard deviation of the samples over the posterior's"
+    protocol: ClassVar[str] = "posterior-std-ratio/rms"
     higher_is_better: ClassVar[None] = None
 
     def score(self, exact: ExactPosterior, x: Tensor, y: Tensor) -> Tensor:
@@ -90,7 +96,9 @@ class SpreadRatio(PosteriorMetric):
 class PosteriorCoverage(PosteriorMetric):
     """Share of sample coordinates inside the posterior's central 90 % interval; above 0.9 is over-confident."""
 
+    name: ClassVar[str] = "cover"
     summary: ClassVar[str] = "share of samples in the posterior's central 90 % interval"
+    protocol: ClassVar[str] = "posterior-coverage/central-90"
     higher_is_better: ClassVar[None] = None
     target: ClassVar[float] = 0.9
 
@@ -99,73 +107,25 @@ class PosteriorCoverage(PosteriorMetric):
         return exact.coverage(x, y, self.part)
 
 
-class SWDRange(SlicedWasserstein):
-    """In the range of H^T."""
-
-    name: ClassVar[str] = "swd_range"
-    protocol: ClassVar[str] = "posterior-swd/w2/64-directions/range"
-    part: ClassVar[Part | None] = "range"
-
-
-class SWDNull(SlicedWasserstein):
-    """In the null space of H."""
-
-    name: ClassVar[str] = "swd_null"
-    protocol: ClassVar[str] = "posterior-swd/w2/64-directions/null"
-    part: ClassVar[Part | None] = "null"
-
-
-class MeanGapRange(MeanGap):
-    """In the range of H^T."""
-
-    name: ClassVar[str] = "gap_range"
-    protocol: ClassVar[str] = "posterior-mean-gap/std/range"
-    part: ClassVar[Part | None] = "range"
-
-
-class MeanGapNull(MeanGap):
-    """In the null space of H."""
-
-    name: ClassVar[str] = "gap_null"
-    protocol: ClassVar[str] = "posterior-mean-gap/std/null"
-    part: ClassVar[Part | None] = "null"
-
-
-class SpreadRange(SpreadRatio):
-    """In the range of H^T."""
-
-    name: ClassVar[str] = "std_range"
-    protocol: ClassVar[str] = "posterior-std-ratio/rms/range"
-    part: ClassVar[Part | None] = "range"
-
-
-class SpreadNull(SpreadRatio):
-    """In the null space of H."""
-
-    name: ClassVar[str] = "std_null"
-    protocol: ClassVar[str] = "posterior-std-ratio/rms/null"
-    part: ClassVar[Part | None] = "null"
-
-
-class CoverageRange(PosteriorCoverage):
-    """In the range of H^T."""
-
-    name: ClassVar[str] = "cover_range"
-    protocol: ClassVar[str] = "posterior-coverage/central-90/range"
-    part: ClassVar[Part | None] = "range"
-
-
-class CoverageNull(PosteriorCoverage):
-    """In the null space of H."""
-
-    name: ClassVar[str] = "cover_null"
-    protocol: ClassVar[str] = "posterior-coverage/central-90/null"
-    part: ClassVar[Part | None] = "null"
+def _in_both_parts(score: type[PosteriorMetric]) -> list[type[Metric]]:
+    """A score in the range of H^T and in the null space of H, as two metrics."""
+    parts: tuple[Part, ...] = ("range", "null")
+    return [
+        type(
+            f"{score.__name__}{part.title()}",
+            (score,),
+            {
+                "name": f"{score.name}_{part}",
+                "protocol": f"{score.protocol}/{part}",
+                "part": part,
+                "__doc__": score.__doc__,
+            },
+        )
+        for part in parts
+    ]
 
 
 @hookimpl
 def invbench_register_metrics() -> list[type[Metric]]:
-    return [
-        *(SWDRange, SWDNull, MeanGapRange, MeanGapNull, SpreadRange, SpreadNull, CoverageRange, CoverageNull),
-        ModeError,
-    ]
+    split = (SlicedWasserstein, MeanGap, SpreadRatio, PosteriorCoverage)
+    return [*(metric for score in split for metric in _in_both_parts(score)), ModeError]
