@@ -77,7 +77,8 @@ def _sweep(pairs: Mapping[str, str], catalog: Catalog) -> tuple[list[str], list[
     if not searched:
         fields = ", ".join(f.name for f in dataclasses.fields(cls)) or "none"
         raise ConfigError(
-            f"nothing to search: solver {cls.name} declares no space; give values, as solver.KEY=a,b,c (keys: {fields})"
+            f"nothing to search: solver {cls.name} declares no space for what is left open; give values, as "
+            f"solver.KEY=a,b,c (keys: {fields})"
         )
     given = {**DEFAULTS, **pairs, **{f"solver.{key}": text for key, text in values.items()}}
     given.setdefault("dataset.split", SPLIT)

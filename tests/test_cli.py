@@ -124,3 +124,22 @@ def test_the_composed_configuration_can_be_shown(invbench: Callable[..., Any]) -
     assert result.returncode == 0
     assert "nfe: 20" in result.stdout
     assert "launcher" not in result.stdout
+
+
+def test_samples_on_an_exact_tier_print_the_card_with_its_floor(invbench: Callable[..., Any], tmp_path: Path) -> None:
+    """DDRM with two calls is far from the posterior of two pixels; exact samples are not."""
+    options = ["benchmark=gmm2d", "task=inpaint_random", "n=8", "samples=16"]
+    result = invbench("run", "solver=ddrm", "solver.nfe=2", *options)
+    assert result.returncode == 0, result.stderr
+    table = invbench("table", "benchmark=gmm2d").stdout
+    card = table.partition("| posterior\n")[2]
+    for score in ("swd_range", "swd_null", "gap_range", "gap_null", "std_range", "cover_null →0.9", "modes"):
+        assert score in card.splitlines()[0]
+    rows = {line.split()[0]: line for line in card.splitlines() if line.startswith(("oracle", "ddrm", "pinv"))}
+    assert set(rows) == {"oracle", "ddrm"}
+    assert "*" in rows["ddrm"]
+    assert "*" not in rows["oracle"]
+    assert "The row of oracle is the floor" in card
+    assert "| samples\n" in table
+    figure = next((tmp_path / "results/runs/gmm2d/inpaint_random").glob("figure-*.png"))
+    assert figure.stat().st_size > 10_000

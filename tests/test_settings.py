@@ -1,0 +1,106 @@
+"""Hyper-parameters by preset and task: the files we ship are well formed, and what stands in one reaches the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from invbench import settings as module
+from invbench.errors import PluginError
+from invbench.plugins import load_catalog
+from invbench.settings import DEFAULT, WRITTEN, Settings, origins, settings, space, tables
+
+CATALOG = load_catalog()
+SOLVERS = {name: plugin.cls for name, plugin in CATALOG.plugins["solver"].items()}
+TUNED = [name for name, cls in SOLVERS.items() if tables(cls)]
+
+
+@dataclass(frozen=True)
+class Toy:
+    name: ClassVar[str] = "toy"
+    lam: float = 1.0
+    nfe: int = 5
+
+
+def write(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> type[Any]:
+    """The toy solver with a file of that text beside it."""
+    path = folder / "toy.toml"
+    path.write_text(text)
+    monkeypatch.setattr(module, "_path", lambda cls: path)
+    return Toy
+
+
+def test_some_solvers_are_tuned_for_every_headline_task_of_photos() -> None:
+    assert set(TUNED) == {"dps", "mcg", "pigdm", "diffpir", "red_diff"}
+    for name in TUNED:
+        assert {("photos", task) for task in CATALOG.benchmark("photos").main_tasks} <= set(tables(SOLVERS[name]))
+
+
+@pytest.mark.parametrize("name", TUNED)
+def test_shipped_sets_name_known_places_and_say_how_they_were_found(name: str) -> None:
+    cls = SOLVERS[name]
+    assert set(space(cls)) <= {f.name for f in fields(cls)}
+    for (preset, task), chosen in tables(cls).items():
+        assert task in CATALOG.benchmark(preset).tasks
+        assert cls(**chosen.values), "the values are accepted"
+        assert f"tuned: invbench tune solver={name} task={task} " in chosen.origin
+        assert "test" not in chosen.origin
+
+
+def test_a_set_for_the_task_wins_over_one_for_the_preset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = '[a]\nlam = 2.0\norigin = "paper"\n[a.sr4]\nlam = 3.0\norigin = "tuned"\n'
+    cls = write(monkeypatch, tmp_path, text)
+    assert settings(cls, "a", "sr4") == Settings({"lam": 3.0}, "tuned")
+    assert settings(cls, "a", "denoise") == Settings({"lam": 2.0}, "paper")
+    assert settings(cls, "b", "sr4") == Settings()
+    assert space(cls) == {}
+
+
+def test_origins_tell_the_user_the_file_and_the_default_apart() -> None:
+    chosen = Settings({"lam": 3.0}, "tuned")
+    assert origins(Toy, chosen, frozenset()) == {"lam": "tuned", "nfe": DEFAULT}
+    assert origins(Toy, chosen, frozenset({"lam"})) == {"lam": WRITTEN, "nfe": DEFAULT}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[a]\nlamda = 2.0\norigin = "x"\n', "unknown option of solver toy 'lamda'; did you mean 'lam'"),
+        ("[a.sr4]\nlam = 2.0\n", r"\[a.sr4\] needs an origin"),
+        ("[a\n", "is not valid TOML"),
+    ],
+)
+def test_a_faulty_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(PluginError, match=message):
+        tables(write(monkeypatch, tmp_path, text))
+
+
+def test_an_unknown_field_of_the_space_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match="did you mean 'lam'"):
+        space(write(monkeypatch, tmp_path, "[space]\nlamb = [1.0]\n"))
+
+
+def test_a_run_takes_the_set_of_its_task_unless_told(invbench: Callable[..., Any], tmp_path: Path) -> None:
+    options = ["solver=red_diff", "task=colorize", "solver.nfe=2", "n=1", "references=false"]
+    for written in ([], ["solver.lam=0.5"]):
+        result = invbench("run", *options, *written)
+        assert result.returncode == 0, result.stderr
+    runs = [json.loads(path.read_text()) for path in (tmp_path / "results/runs/photos/colorize").glob("*/run.json")]
+    found = {run["config"]["solver"]["lam"]: run["origins"] for run in runs}
+    assert set(found) == {1.0, 0.5}
+    assert found[1.0]["lam"].startswith("tuned: invbench tune solver=red_diff task=colorize")
+    assert found[0.5]["lam"] == WRITTEN
+    assert found[1.0]["nfe"] == WRITTEN
+    assert found[1.0]["lr"] == DEFAULT
+
+
+def test_info_prints_the_sets(invbench: Callable[..., Any]) -> None:
+    shown = invbench("info", "diffpir").stdout
+    assert "set by presets:" in shown
+    assert "photos denoise" in shown
+    assert "lam=2.0, zeta=1.0" in shown
