@@ -21,7 +21,7 @@ from invbench.plugins import Catalog
 from invbench.records import MEAN, LoadedCell, load_cells
 from invbench.settings import space
 from invbench.stats import bca_interval
-from invbench.tables import format_mean
+from invbench.tables import by_measurement, format_mean
 
 DEFAULTS = {"n": "8", "references": "false", "out": "results/tune"}
 SPLIT = "tune"
@@ -38,9 +38,8 @@ def tune(overrides: Sequence[str], catalog: Catalog) -> int:
         return 130
     tried = {(job.cell, job.out) for job in jobs if job.cell}
     cells = [cell for out in {out for _, out in tried} for cell in load_cells(out) if (cell.id, out) in tried]
-    for group in _by_task(cells).values():
-        _report(group, searched, objective, command)
-    return 0 if jobs and all(job.success for job in jobs) else 1
+    ranked = [_report(group, searched, objective, command) for group in by_measurement(cells)]
+    return 0 if ranked and all(ranked) and all(job.success for job in jobs) else 1
 
 
 def _pairs(overrides: Sequence[str]) -> dict[str, str]:
@@ -80,77 +79,59 @@ def _sweep(pairs: Mapping[str, str], catalog: Catalog) -> tuple[list[str], list[
             f"nothing to search: solver {cls.name} declares no space for what is left open; give values, as "
             f"solver.KEY=a,b,c (keys: {fields})"
         )
-    given = {**DEFAULTS, **pairs, **{f"solver.{key}": text for key, text in values.items()}}
-    given.setdefault("dataset.split", SPLIT)
-    _check_split(given, catalog)
-    if given["dataset.split"] == "":
-        del given["dataset.split"]
+    given = {**DEFAULTS, **pairs, **{f"solver.{key}": text for key, text in values.items()}, **_split(pairs, catalog)}
     return [f"{key}={value}" for key, value in given.items()], searched
 
 
-def _check_split(given: dict[str, str], catalog: Catalog) -> None:
-    """Nothing is chosen on the images that are reported."""
-    benchmark = given.get("benchmark", "photos")
-    name = given.get("dataset", benchmark)
-    has_split = "split" in [f.name for f in dataclasses.fields(catalog.get("dataset", name))]
-    if has_split and given["dataset.split"] == "test":
-        raise ConfigError("hyper-parameters are not chosen on the test images; leave dataset.split out")
-    if not has_split:
-        if name == benchmark:
-            raise ConfigError(
-                f"dataset {name} has no tuning split; give other images, as dataset=folder dataset.root=FOLDER"
-            )
-        given["dataset.split"] = ""
+def _split(pairs: Mapping[str, str], catalog: Catalog) -> dict[str, str]:
+    """The override that leaves the tuning images. Raises ConfigError where the images would be those reported."""
+    benchmark = pairs.get("benchmark", "photos")
+    name = pairs.get("dataset", benchmark)
+    if "split" in [f.name for f in dataclasses.fields(catalog.get("dataset", name))]:
+        if pairs.get("dataset.split") == "test":
+            raise ConfigError("hyper-parameters are not chosen on the test images; leave dataset.split out")
+        return {"dataset.split": pairs.get("dataset.split", SPLIT)}
+    if name == benchmark:
+        raise ConfigError(
+            f"dataset {name} has no tuning split; give other images, as dataset=folder dataset.root=FOLDER"
+        )
+    return {}
 
 
-def _by_task(cells: Sequence[LoadedCell]) -> dict[tuple[str, str, int], list[LoadedCell]]:
-    groups: dict[tuple[str, str, int], list[LoadedCell]] = {}
-    for cell in cells:
-        config = cell.run["config"]
-        groups.setdefault((config["benchmark"]["name"], config["task"]["name"], config["seed"]), []).append(cell)
-    return groups
-
-
-def _report(cells: Sequence[LoadedCell], searched: Sequence[str], objective: type[Metric], command: str) -> None:
-    """Print one task's ranking, best first, and keep it beside the records."""
+def _report(cells: Sequence[LoadedCell], searched: Sequence[str], objective: type[Metric], command: str) -> bool:
+    """Print one task's ranking, best first, and keep it beside the records; False where nothing could be ranked."""
     config = cells[0].run["config"]
+    solver, place = config["solver"]["name"], f"{config['benchmark']['name']}.{config['task']['name']}"
     rows = sorted((_row(cell, searched, objective) for cell in cells), key=lambda row: _loss(row["mean"], objective))
-    better = {True: "higher is better", False: "lower is better", None: f"nearest to {objective.target} is best"}
-    place = f"{config['benchmark']['name']}.{config['task']['name']}"
-    click.echo(
-        f"\n{config['solver']['name']} on {place}, n {rows[0]['n']}, seed {config['seed']}, by {objective.protocol}"
-    )
-    shown = [
-        {
-            **row["values"],
-            objective.name: format_mean(np.array(row["scores"]), ".3f"),
-            "s/image": f"{row['seconds']:.2g}",
-        }
-        for row in rows
-    ]
-    click.echo(tabulate(shown, headers="keys", disable_numparse=True))
-    best = rows[0]
-    origin = (
-        f"tuned: {command} ({objective.name} {best['mean']:.2f}, n {best['n']}, {better[objective.higher_is_better]})"
-    )
-    lines = [
-        f"[{place}]",
-        *(f"{k} = {json.dumps(v)}" for k, v in best["values"].items()),
-        f"origin = {json.dumps(origin)}",
-    ]
-    edges = [k for k in searched if best["values"][k] in _ends([row["values"][k] for row in rows])]
+    if math.isnan(rows[0]["mean"]):
+        reason = cells[0].run["reason"] or "no image has a value"
+        click.echo(f"error: nothing to rank on {place} by {objective.name}: {reason}", err=True)
+        return False
+    click.echo(f"\n{solver} on {place}, n {rows[0]['n']}, seed {config['seed']}, by {objective.protocol}")
+    click.echo(tabulate([_shown(row, objective) for row in rows], headers="keys", disable_numparse=True))
+    edges = [k for k in searched if rows[0]["values"][k] in _ends([row["values"][k] for row in rows])]
     if edges:
         click.echo(f"the best {', '.join(edges)} lies at the end of what was tried; try further values")
-    folder = cells[0].folders[0].parent
-    path = folder / f"tune-{config['solver']['name']}-seed{config['seed']}.json"
-    result = {
-        "command": command,
-        "objective": objective.protocol,
-        "split": config["dataset"].get("split"),
-        "ranking": rows,
-    }
+    click.echo("\n".join(["for the solver's TOML file:", "", *_toml(place, rows[0], objective, command), ""]))
+    path = cells[0].folders[0].parent / f"tune-{solver}-seed{config['seed']}.json"
+    split = config["dataset"].get("split")
+    result = {"command": command, "objective": objective.protocol, "split": split, "ranking": rows}
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    click.echo("\n".join(["for the solver's TOML file:", "", *lines, "", f"result: {path}"]))
+    click.echo(f"result: {path}")
+    return True
+
+
+def _shown(row: Mapping[str, Any], objective: type[Metric]) -> dict[str, Any]:
+    score, seconds = format_mean(np.array(row["scores"]), ".3f"), f"{row['seconds']:.2g}"
+    return {**row["values"], objective.name: score, "s/image": seconds}
+
+
+def _toml(place: str, best: Mapping[str, Any], objective: type[Metric], command: str) -> list[str]:
+    """The lines that make the best values the preset's."""
+    better = {True: "higher is better", False: "lower is better", None: f"nearest to {objective.target} is best"}
+    found = f"{objective.name} {best['mean']:.2f}, n {best['n']}, {better[objective.higher_is_better]}"
+    values = [f"{key} = {json.dumps(value)}" for key, value in best["values"].items()]
+    return [f"[{place}]", *values, f"origin = {json.dumps(f'tuned: {command} ({found})')}"]
 
 
 def _row(cell: LoadedCell, searched: Sequence[str], objective: type[Metric]) -> dict[str, Any]:

@@ -79,6 +79,13 @@ def test_what_cannot_be_tuned_is_said(overrides: list[str], message: str) -> Non
         tune(overrides, CATALOG)
 
 
+def test_a_solver_that_skips_the_task_is_not_ranked(invbench: Callable[..., Any], tmp_path: Path) -> None:
+    result = invbench("tune", "solver=diffpir", "task=hdr", "benchmark=gmm", "n=1")
+    assert result.returncode == 1
+    assert "nothing to rank on gmm.hdr by psnr: needs an operator of type LinearOperator" in result.stderr
+    assert "TOML" not in result.stdout
+
+
 def test_the_best_is_what_the_objective_says() -> None:
     assert _loss(30, PSNR) < _loss(20, PSNR)
     assert _loss(0.1, CRPS) < _loss(0.2, CRPS)
