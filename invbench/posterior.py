@@ -40,12 +40,9 @@ class ExactPosterior:
     @classmethod
     def of(cls, problem: Problem, prior: Prior) -> ExactPosterior | None:
         """The posterior of a problem, where it is known."""
-        known = isinstance(prior, GmmPrior) and isinstance(problem.A, LinearOperator) and (problem.sigma_y or 0) > 0
-        if not known:
+        if not (isinstance(prior, GmmPrior) and isinstance(problem.A, LinearOperator) and problem.sigma_y):
             return None
-        assert isinstance(prior, GmmPrior)
-        assert isinstance(problem.A, LinearOperator)
-        return cls(LinearGaussianPosterior(prior.mixture, problem.A.to("cpu"), problem.sigma))
+        return cls(LinearGaussianPosterior(prior.mixture, problem.A.to("cpu"), problem.sigma_y))
 
     def part(self, part: Part) -> slice:
         """Coordinates of the range or the null space; empty where there are none."""
