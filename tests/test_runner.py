@@ -452,9 +452,16 @@ INTERRUPTED = ["solver=ddrm", "benchmark=gmm", "task=denoise", "n=32", "batch_si
 
 
 def start(out: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "invbench.cli", "run", *INTERRUPTED, "solver.nfe=25", f"out={out}"]  # seconds
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}  # two of them run at once
-    return subprocess.Popen(command, cwd=out.parent, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    command = [sys.executable, "-m", "invbench.cli", "run", *INTERRUPTED, "solver.nfe=25", f"out={out}"]
+    return subprocess.Popen(
+        command,
+        cwd=out.parent,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # two of them run at once
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job's children ignore it
+    )
 
 
 def count_images(out: Path) -> int:
