@@ -244,6 +244,24 @@ def test_group_norm_is_that_of_torch_with_scale_and_shift_after_it() -> None:
         torch.testing.assert_close(norm(x, scale, shift), scaled, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_the_gradients_of_group_norm_are_those_of_torch(frozen: bool) -> None:
+    norm, weight = GroupNorm(64).requires_grad_(not frozen), draw(3, 64, 4, 6, use="weight")
+    inputs = [draw(3, 64, 4, 6) + 2, draw(1, 64, use="scale"), draw(1, 64, use="shift")]
+
+    def gradients(f: Callable[[Tensor, Tensor, Tensor], Tensor]) -> tuple[Tensor, ...]:
+        x, scale, shift = leaves = [each.clone().requires_grad_() for each in inputs]
+        wanted = leaves if frozen else [*leaves, *norm.parameters()]
+        return torch.autograd.grad((f(x, scale, shift) * weight).sum(), wanted)
+
+    def by_torch(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        plain = F.group_norm(x, 32, norm.weight, norm.bias, 1e-5)
+        return plain * (1 + scale[..., None, None]) + shift[..., None, None]
+
+    for ours, theirs in zip(gradients(norm), gradients(by_torch), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
 def test_gradients_with_respect_to_the_image_are_right() -> None:
     """Activations that reuse memory must not do so while a gradient is recorded."""
     net, x, t = randomised(TINY), draw(1, 3, 4, 4), torch.tensor([300])

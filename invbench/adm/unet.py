@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -61,24 +62,60 @@ class GroupNorm(nn.GroupNorm):
 
     def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
         """Normalise (B, C, H, W); with scale and shift (b, C), b in {1, B}, return GN(x)(1 + scale) + shift."""
-        B, C, H, W = x.shape
-        h = x if x.dtype == torch.float32 else x.float()
-        pixels = h.permute(0, 2, 3, 1).reshape(B, H * W, C)
-        mean = self._over_group(pixels.mean(1))
-        var = self._over_group(pixels.square().mean(1)) - mean.square()
-        gain: Tensor = self.weight
-        bias: Tensor = self.bias
+        gain, bias = self.weight[None], self.bias[None]
         if scale is not None and shift is not None:
             gain, bias = gain * (1 + scale), torch.addcmul(shift, bias, 1 + scale)
-        gain = (var.clamp(min=0) + self.eps).rsqrt() * gain
-        bias = bias - mean * gain
-        out = torch.addcmul(bias[:, :, None, None], h, gain[:, :, None, None])
-        return out if x.dtype == torch.float32 else out.to(x.dtype)
+        out: Tensor = _Normalise.apply(x, gain.expand(len(x), -1), bias.expand(len(x), -1), self.num_groups, self.eps)
+        return out
 
-    def _over_group(self, moments: Tensor) -> Tensor:
-        """Mean over the channels of each group, repeated for them: (B, C) -> (B, C)."""
-        grouped = moments.view(len(moments), self.num_groups, -1)
-        return grouped.mean(2, keepdim=True).expand_as(grouped).reshape_as(moments)
+
+class _Normalise(torch.autograd.Function):
+    """x (B, C, H, W), gain and bias (B, C) -> (x - mean) / std * gain + bias, mean and std over each group.
+
+    The backward pass is written out: two sums over the pixels and one affine map, where differentiating the
+    forward pass would touch every pixel a dozen times, more than the convolutions cost.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gain: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
+        h = _pixels(x)
+        mean = _over_group(h.mean(1), groups)
+        var = _over_group(h.square().mean(1), groups) - mean.square()
+        rstd = (var.clamp(min=0) + eps).rsqrt()
+        ctx.save_for_backward(x, gain, mean, rstd)
+        ctx.groups = groups
+        slope = rstd * gain
+        return _image(torch.addcmul((bias - mean * slope)[:, None], h, slope[:, None]), x)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, gain, mean, rstd = ctx.saved_tensors
+        h, g = _pixels(x), _pixels(grad)
+        d_bias = g.sum(1)
+        d_gain = rstd * ((g * h).sum(1) - mean * d_bias)
+        # dx = rstd (gain g - <gain g> - x_hat <gain g x_hat>), <.> the mean over the group and x_hat = (x - mean) rstd
+        slope = -rstd.square() * _over_group(gain * d_gain, ctx.groups) / h.shape[1]
+        offset = -rstd * _over_group(gain * d_bias, ctx.groups) / h.shape[1] - mean * slope
+        dx = torch.addcmul(offset[:, None], h, slope[:, None]).addcmul_(g, (rstd * gain)[:, None])
+        return _image(dx, x), d_gain, d_bias, None, None
+
+
+def _pixels(x: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, H W, C) in float32, a view of what is channels-last."""
+    return x.float().permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def _image(pixels: Tensor, like: Tensor) -> Tensor:
+    """(B, H W, C) -> (B, C, H, W) of the shape and type of ``like``."""
+    B, C, H, W = like.shape
+    return pixels.view(B, H, W, C).permute(0, 3, 1, 2).to(like.dtype)
+
+
+def _over_group(moments: Tensor, groups: int) -> Tensor:
+    """Mean over the channels of each group, repeated for them: (B, C) -> (B, C)."""
+    grouped = moments.view(len(moments), groups, -1)
+    return grouped.mean(2, keepdim=True).expand_as(grouped).reshape_as(moments)
 
 
 class SiLU(nn.SiLU):
