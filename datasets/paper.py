@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,36 +124,8 @@ class GoPro256(Dataset):
         return _images(self.name, self.root).load(image_id)
 
 
-@dataclass(frozen=True)
-class Bsds500(Dataset):
-    """The Berkeley photographs of one split (``train``, ``val`` or ``test``), centre-cropped, at ``side`` pixels.
-
-    The embedded prior was trained on train and test: use them to train, never to report.
-    """
-
-    name: ClassVar[str] = "bsds500"
-    summary: ClassVar[str] = "BSDS500 photographs, for training (files by hand)"
-    root: str = ""
-    split: str = "train"
-    side: int = 64
-
-    @property
-    def x_shape(self) -> Shape:
-        return (3, self.side, self.side)
-
-    def ids(self) -> Sequence[str]:
-        return _images(self.name, self.root, self.side, self.split).ids()
-
-    def load(self, image_id: str) -> Tensor:
-        return _images(self.name, self.root, self.side, self.split).load(image_id)
-
-
-def _images(name: str, root: str, side: int = SIDE, split: str = "") -> ib.ImageFolder:
-    folder = root or (os.path.join(os.environ["INVBENCH_DATA"], name) if os.environ.get("INVBENCH_DATA") else "")
-    advice = f"set dataset.root=FOLDER, or INVBENCH_DATA to the folder that holds {name}/"
-    if not folder:
-        raise DataError(f"{name}: the images are not part of invbench; {advice}")
-    return ib.ImageFolder(Path(folder).expanduser() / split, side, where=advice)
+def _images(name: str, root: str) -> ib.ImageFolder:
+    return ib.ImageFolder(ib.data_root(name, root), SIDE, where=ib.data_advice(name))
 
 
 def _listed(name: str, root: str) -> list[str]:
@@ -171,4 +142,4 @@ def _listed(name: str, root: str) -> list[str]:
 
 @hookimpl
 def invbench_register_datasets() -> list[type[Dataset]]:
-    return [Ffhq256, ImageNet256, CelebaHq256, GoPro256, Bsds500]
+    return [Ffhq256, ImageNet256, CelebaHq256, GoPro256]

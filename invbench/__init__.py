@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from invbench.artifacts import data_advice, data_root
 from invbench.dataset import Benchmark, Dataset
 from invbench.errors import (
     ConfigError,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
         patch_mixture,
         planar_mixture,
     )
-    from invbench.images import ImageFolder
+    from invbench.images import ImageFolder, read_rgb
     from invbench.linops import (
         BlockMean,
         ChannelMix,
@@ -62,7 +63,7 @@ _LAZY = {
         "patch_mixture",
         "planar_mixture",
     ),
-    "images": ("ImageFolder",),
+    "images": ("ImageFolder", "read_rgb"),
     "linops": (
         "BlockMean",
         "ChannelMix",
@@ -119,6 +120,8 @@ __all__ = [
     "UniformSigma",
     "UnsupportedProblem",
     "ancestral_step",
+    "data_advice",
+    "data_root",
     "ddim_split",
     "even_grid",
     "hookimpl",
@@ -126,6 +129,7 @@ __all__ = [
     "patch_mixture",
     "planar_mixture",
     "quad_grid",
+    "read_rgb",
     "stride_grid",
     "travel_walk",
     "unknown",

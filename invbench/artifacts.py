@@ -39,6 +39,19 @@ def data_folder() -> Path | None:
     return Path(value).expanduser() if value else None
 
 
+def data_root(name: str, root: str = "") -> Path:
+    """The folder of a dataset whose files are the user's: ``root``, or ``name`` in INVBENCH_DATA. Raises DataError."""
+    base = data_folder()
+    if not root and base is None:
+        raise DataError(f"{name}: the images are not part of invbench; {data_advice(name)}")
+    return Path(root).expanduser() if root or base is None else base / name
+
+
+def data_advice(name: str) -> str:
+    """What to do where the files of a dataset are not found."""
+    return f"set dataset.root=FOLDER, or INVBENCH_DATA to the folder that holds {name}/"
+
+
 def locate(artifact: Artifact, explicit: str = "") -> Path:
     """The verified file. Raises DataError where it is absent (with the command that gets it) or differs."""
     if explicit:

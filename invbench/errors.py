@@ -8,6 +8,7 @@
     ├── UnsupportedProblem   solver and problem do not fit; the runner records the cell as skipped
     ├── DataError            a dataset, an image or a checkpoint that is absent or damaged
     ├── SolverError          a solver that returned something unusable
+    ├── TrainingError        a training that cannot go on
     └── StoreError           a results folder that is full, read-only or damaged
         └── LockedCell       a cell that another process is running
 
@@ -41,6 +42,10 @@ class DataError(InvbenchError):
 
 class SolverError(InvbenchError):
     """A solver that returned something unusable."""
+
+
+class TrainingError(InvbenchError):
+    """A training that cannot go on: losses that are not finite, or no memory left."""
 
 
 class StoreError(InvbenchError):

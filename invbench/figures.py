@@ -80,7 +80,7 @@ def plane(bank: MeasurementBank, cells: Sequence[LoadedCell], prior: Prior, path
     from invbench.posterior import ExactPosterior
     from invbench.solver import Problem
 
-    problem = Problem(bank.A, bank.task.noise_model.sigma_y, bank.task.name, bank.dataset.name)
+    problem = Problem(bank.A, bank.task.noise_model.sigma_y, bank.task.name, bank.dataset.name, bank.benchmark.name)
     exact = ExactPosterior.of(problem, prior)
     shown = sorted((c for c in cells if c.rows), key=_seconds)
     images = _images(bank, shown)[:rows]

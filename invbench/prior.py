@@ -12,7 +12,7 @@ from invbench.operator import Shape
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from invbench.measure import Meter
 
@@ -29,6 +29,7 @@ class Prior(ABC):
     x_shape: Shape
     abar: Tensor
     meter: Meter | None = None
+    net: nn.Module | None = None  # what predicts, where that is a network
 
     @abstractmethod
     def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, Tensor | None]:
@@ -54,6 +55,15 @@ class Prior(ABC):
     def alpha_bar(self, t: int) -> float:
         """abar_t, with abar_{-1} = 1: the step after index 0 is the clean image."""
         return 1.0 if t == -1 else float(self.abar[t])
+
+    def student(self) -> Prior:
+        """A prior of the same shapes whose network ``net`` can be trained, on the CPU's or its own device.
+
+        It starts as a copy of this prior's network; where there is none, as a small one of its own.
+        """
+        from invbench.mlp import MlpPrior
+
+        return MlpPrior(self.x_shape, self.abar)
 
     @final
     def metered(self: AnyPrior, meter: Meter) -> AnyPrior:

@@ -79,7 +79,7 @@ class CellStore:
 
         text = "".join(json.dumps(asdict(row)) + "\n" for row in rows)
         with self._disk_errors():
-            _write_atomic(self.image_path(image), save({"x_hat": x_hat.contiguous()}))
+            write_atomic(self.image_path(image), save({"x_hat": x_hat.contiguous()}))
             with self.rows.open("a", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
@@ -93,7 +93,7 @@ class CellStore:
     def write_run(self, run: dict[str, Any]) -> None:
         """Replace ``run.json``."""
         with self._disk_errors():
-            _write_atomic(self.folder / "run.json", (json.dumps(run, indent=2) + "\n").encode())
+            write_atomic(self.folder / "run.json", (json.dumps(run, indent=2) + "\n").encode())
 
     def read_run(self) -> dict[str, Any] | None:
         """``run.json``, if there is one."""
@@ -117,7 +117,7 @@ class CellStore:
         if tail:
             with self._disk_errors(), (self.folder / "records.damaged").open("ab") as aside:
                 aside.write(tail + b"\n")
-                _write_atomic(self.rows, whole + newline)
+                write_atomic(self.rows, whole + newline)
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
@@ -211,7 +211,7 @@ def _read_run(path: Path) -> dict[str, Any]:
     return run
 
 
-def _write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes) -> None:
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
         file.write(data)

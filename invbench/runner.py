@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from invbench.artifacts import file_sha256
 from invbench.bank import MeasurementBank
 from invbench.dataset import Benchmark, Dataset
 from invbench.errors import InvbenchError, SolverError, StoreError
@@ -26,7 +27,7 @@ from invbench.metric import Measurement, Metric, SampleMetric
 from invbench.posterior import ExactPosterior
 from invbench.prior import Prior, PriorSource
 from invbench.records import FORMAT, MEAN, CellStore, Record
-from invbench.solver import Problem, Solver
+from invbench.solver import Problem, Solver, Trainable
 from invbench.task import Task
 
 OnProgress = Callable[[int, int], None]  # images done, images in all
@@ -60,12 +61,16 @@ class Cell:
     def config(self) -> dict[str, Any]:
         """Plain data, complete: two cells with equal configurations are the same cell."""
         prior = {k: v for k, v in _named(self.source).items() if k != "weights"}  # the hash says which weights
+        solver = _named(self.solver)
+        if isinstance(self.solver, Trainable):
+            solver["sha256"] = file_sha256(self.solver.checkpoint(self.benchmark.name, self.task.name))
+            solver.pop("weights", None)
         return {
             "benchmark": {"name": self.benchmark.name, "version": self.benchmark.version},
             "task": _named(self.task),
             "dataset": _named(self.dataset),
             "prior": {**prior, "sha256": self.source.fingerprint()},
-            "solver": _named(self.solver),
+            "solver": solver,
             "seed": self.seed,
             "samples": self.samples,
             "plugins": dict(self.plugins),
@@ -155,7 +160,9 @@ class _Worker:
         """Solve the chunks that hold a missing image; returns why the solver does not apply, if it does not."""
         cell, device = self.cell, self.options.device
         task = cell.task
-        problem = Problem(self.bank.A.to(device), task.noise_model.sigma_y, task.name, cell.dataset.name)
+        problem = Problem(
+            self.bank.A.to(device), task.noise_model.sigma_y, task.name, cell.dataset.name, cell.benchmark.name
+        )
         if reason := declared_mismatch(cell.solver, problem):
             return reason
         total = sum(map(len, chunks))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,10 +13,10 @@ from invbench.operator import Operator, Shape
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from invbench.dataset import Dataset
     from invbench.prior import Prior
     from invbench.rng import Rng
     from invbench.task import Task
+    from invbench.training import Training
 
 OnStep = Callable[[dict[str, Any]], None]
 
@@ -29,6 +29,7 @@ class Problem:
     sigma_y: float | None  # Gaussian level on [-1, 1]; None where the experiment hides it
     task: str
     dataset: str
+    benchmark: str = ""  # the preset
 
     @property
     def x_shape(self) -> Shape:
@@ -84,13 +85,27 @@ class Solver(ABC):
 
 
 class Trainable(Solver):
-    """A solver that is trained for a task before it can solve it."""
+    """A solver that is trained for a task before it can solve it: ``invbench train solver=NAME task=NAME``.
+
+    ``options`` is a frozen dataclass, the options of a training; the command line sets its fields as
+    ``training.KEY=VALUE``. Like a solver's, its values by preset and task are in a TOML file beside its module.
+    ``variants`` are named sets of options, by group and name: ``+ablation=a`` sets those of ``variants["ablation"]["a"]``.
+    """
+
+    options: ClassVar[type[Any]]
+    variants: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
 
     @abstractmethod
-    def fit(
-        self, task: Task, prior: Prior, images: Dataset, rng: Rng, folder: Path, on_step: OnStep | None = None
-    ) -> None:
-        """Train on ``images`` measured by ``task`` and keep the result in ``folder``, which ``prepare`` reads.
+    def checkpoint(self, benchmark: str, task: str) -> Path:
+        """The weights that ``prepare`` loads. Raises DataError, with the command that makes them, for lack of any."""
+
+    @abstractmethod
+    def untrained(self, problem: Problem, prior: Prior) -> Any:
+        """What ``prepare`` would return before any training."""
+
+    @abstractmethod
+    def fit(self, task: Task, prior: Prior, training: Training) -> Path:
+        """Train on ``training.images`` measured by ``task``; returns the file of weights in ``training.folder``.
 
         Called again on the folder of an interrupted training, it continues to the same weights.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
@@ -17,6 +18,8 @@ from invbench.schedule import alpha_bar, linear_betas
 class AdmPrior(Prior):
     """eps and the variance interpolation from one evaluation of a U-Net; channels-last inside."""
 
+    net: UNet
+
     def __init__(self, net: UNet, x_shape: Shape, dtype: torch.dtype = torch.float32) -> None:
         self.net, self.x_shape, self.dtype = net, x_shape, dtype
         self.abar = torch.from_numpy(alpha_bar(linear_betas()))
@@ -26,6 +29,12 @@ class AdmPrior(Prior):
         x = x_t.to(self.dtype).contiguous(memory_format=torch.channels_last)
         eps, v = self.net(x, t).to(x_t.dtype).chunk(2, dim=1)
         return eps, v
+
+    def student(self) -> AdmPrior:
+        """A copy with trainable weights in float32."""
+        twin = AdmPrior(copy.deepcopy(self.net).float().requires_grad_(), self.x_shape)
+        twin.net.to(memory_format=torch.channels_last)
+        return twin
 
 
 def load_adm(

@@ -19,7 +19,7 @@ from invbench.operator import Operator
 from invbench.prior import Prior
 from invbench.rng import Rng
 from invbench.runner import declared_mismatch
-from invbench.solver import Problem, Solver
+from invbench.solver import Problem, Solver, Trainable
 from invbench.testing.findings import NotApplicable
 from invbench.testing.problems import SHAPE, SIGMA, Saturation, measure, tiny_prior
 
@@ -72,8 +72,10 @@ class SolverLab:
         return Case(problem, self.prepare(problem), measure(A, IMAGES, noise)[1], held)
 
     def prepare(self, problem: Problem) -> Any:
-        """The solver's state. A polite refusal means that it cannot be examined."""
+        """The solver's state, of a trainable one before training. A polite refusal means that it cannot be examined."""
         try:
+            if isinstance(self.solver, Trainable):
+                return self.solver.untrained(problem, self.prior)
             return self.solver.prepare(problem, self.prior)
         except InvbenchError as error:
             raise NotApplicable(f"the solver cannot be prepared here: {error}") from error

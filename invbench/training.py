@@ -1,0 +1,299 @@
+"""What trainings share: batches keyed by step, a loop that resumes to the same weights, and what is kept of it.
+
+The method itself is not here: a ``fit`` owns its networks, losses and updates, and asks a :class:`Training` for
+batches, for the loop, and to write things down.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from invbench.dataset import Dataset
+from invbench.errors import ConfigError, DataError, TrainingError
+from invbench.metric import Measurement
+from invbench.records import write_atomic
+from invbench.rng import Rng
+
+STATE, LOG = "state.safetensors", "train.jsonl"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+EVERY = 20  # steps whose mean losses make a line of the log
+
+
+@dataclass
+class Training:
+    """One training in ``folder``, of which this process may be one of several.
+
+    - ``config``: plain data, everything that determines the weights; on resuming, another one is refused
+    - ``options``: what the user chose of ``training.*``, an instance of the trainable's ``options`` class
+    - ``images``: what is trained on; ``measured``: held-out measurements to watch, where there are any
+
+    A step draws from generators that are keyed by its number, so none is ever stored: an interrupted training that
+    goes on from its checkpoint ends with the weights of an uninterrupted one.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    options: Any
+    images: Dataset
+    measured: Measurement | None = None
+    seed: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    dtype: str = "float32"
+    save_every: int = 500
+    on_progress: Callable[[Mapping[str, Any]], None] = lambda event: None
+    rank: int = 0
+    processes: int = 1
+
+    def batch(self, step: int, size: int, crop: int = 0) -> tuple[Tensor, Rng]:
+        """``size`` images of a step in [-1, 1], (B, C, H, W), and a generator for each; a share of them per process.
+
+        With ``crop``, a random square of that many pixels of each. Raises ConfigError where they are smaller.
+        """
+        rows = [str(row) for row in range(self.rank, size, self.processes)]
+        rng = Rng.for_images(rows, purpose="training", seed=self.seed, step=step)
+        x = torch.stack([self.images.load(self._ids[i]) for i in rng.integers(len(self._ids), ()).tolist()])
+        return (random_crop(x, crop, rng) if crop else x).to(self.device), rng
+
+    def steps(
+        self, total: int, networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
+    ) -> Iterator[int]:
+        """The steps up to ``total`` that are left, with networks and optimizers as the checkpoint has them.
+
+        They are kept every ``save_every`` steps and at the end; on Ctrl-C or SIGTERM when the step in hand is done.
+        """
+        self._networks, self._optimizers, self._total = networks, optimizers, total
+        self._saved = self._restore()
+        self._sums: dict[str, float] = {}
+        self.on_progress({"step": self._saved, "total": total})
+        with _deferred_interrupts() as interrupted:
+            for step in range(self._saved, total):
+                yield step
+                if interrupted or step + 1 == total or (step + 1) % self.save_every == 0:
+                    self._save(step + 1)
+                if interrupted:
+                    raise KeyboardInterrupt
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """The precision of network calls. Losses and operators belong outside, in float32."""
+        if self.dtype == "float32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, DTYPES[self.dtype])
+
+    def backward(self, loss: Tensor) -> None:
+        """Accumulate gradients of a loss."""
+        self._scaler.scale(loss).backward()
+
+    def update(self, optimizer: Optimizer, clip: float = math.inf) -> None:
+        """Step with the gradients, averaged over processes and at most of norm ``clip``, and clear them."""
+        self._scaler.unscale_(optimizer)
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        if self.processes > 1:
+            mean_over_processes(parameters)
+        if clip < math.inf:
+            nn.utils.clip_grad_norm_(parameters, clip)
+        self._scaler.step(optimizer)
+        self._scaler.update()
+        optimizer.zero_grad()
+
+    def log(self, step: int, losses: Mapping[str, Tensor | float]) -> None:
+        """Note the losses of a step. Raises TrainingError where one is not finite."""
+        values = {name: float(value) for name, value in losses.items()}
+        bad = [name for name, value in values.items() if not math.isfinite(value)]
+        if bad:
+            kept = f"the last good checkpoint, of step {self._saved}, is {self.folder / STATE}"
+            raise TrainingError(
+                f"{', '.join(bad)} is not finite at step {step}; "
+                f"{kept if self._saved else 'no checkpoint was written yet'}. Lower training.lr, or use dtype=float32"
+            )
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        if (step + 1) % EVERY == 0 or step + 1 == self._total:
+            counted = (step % EVERY) + 1
+            means = {name: total / counted for name, total in self._sums.items()}
+            self._sums = {}
+            self.report(step + 1, means)
+            self.on_progress({"step": step + 1, "total": self._total, **means})
+
+    def report(self, step: int, values: Mapping[str, float]) -> None:
+        """Append a line to the log: figures of the state after ``step`` steps."""
+        if self.rank == 0:
+            with (self.folder / LOG).open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, "time": round(time.time(), 1), **values}) + "\n")
+
+    def show(self, step: int, columns: Mapping[str, Tensor]) -> None:
+        """Keep a picture with a row per image and a column per entry, each (B, C, H, W) in [-1, 1]."""
+        from PIL import Image
+
+        if self.rank == 0:
+            wide = torch.cat([column.float().cpu().clamp(-1, 1) for column in columns.values()], dim=3)
+            pixels = wide.add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).flatten(0, 1).numpy()
+            folder = self.folder / "samples"
+            folder.mkdir(exist_ok=True)
+            Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0]).save(folder / f"{step:07d}.png")
+
+    @cached_property
+    def _ids(self) -> Any:
+        return self.images.ids()
+
+    @cached_property
+    def _scaler(self) -> torch.amp.GradScaler:
+        return torch.amp.GradScaler(self.device.type, enabled=self.dtype == "float16")
+
+    def _save(self, step: int) -> None:
+        from safetensors.torch import save
+
+        if self.rank == 0:
+            meta = {"step": str(step), "config": json.dumps(self.config), "scaler": json.dumps(self._scaler.state_dict())}
+            write_atomic(self.folder / STATE, save(dict(self._tensors()), meta))
+        self._saved = step
+
+    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
+        for name, network in self._networks.items():
+            yield from ((f"{name}/{key}", value.contiguous()) for key, value in network.state_dict().items())
+        for name, optimizer in self._optimizers.items():
+            for index, state in optimizer.state_dict()["state"].items():
+                yield from ((f"{name}@{index}/{key}", value.contiguous()) for key, value in state.items())
+
+    def _restore(self) -> int:
+        """Load the checkpoint, if there is one, and cut the log to it; returns its step."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / STATE
+        if not path.is_file():
+            (self.folder / LOG).unlink(missing_ok=True)
+            return 0
+        meta, tensors = read_tensors(path)
+        refuse_other(self.config, json.loads(meta["config"]), path)
+        for name, network in self._networks.items():
+            network.load_state_dict(_below(tensors, f"{name}/"))
+        for name, optimizer in self._optimizers.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, value in _below(tensors, f"{name}@").items():
+                index, _, what = key.partition("/")
+                state.setdefault(int(index), {})[what] = value
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+        self._scaler.load_state_dict(json.loads(meta["scaler"]))
+        step = int(meta["step"])
+        lines = [json.loads(line) for line in (self.folder / LOG).read_text().splitlines() if line.endswith("}")]
+        kept = "".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step)
+        if self.rank == 0:
+            write_atomic(self.folder / LOG, kept.encode())
+        return step
+
+
+def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a safetensors file. Raises DataError for one that is damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path} cannot be read ({error}); delete it to start anew") from None
+
+
+def refuse_other(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path) -> None:
+    """Raise ConfigError, naming each difference, where a checkpoint is of another training."""
+    ours, theirs = dict(_leaves(json.loads(json.dumps(wanted)))), dict(_leaves(found))
+    differences = [
+        f"{key} is {theirs.get(key)!r} there and {ours.get(key)!r} here"
+        for key in sorted(ours.keys() | theirs.keys())
+        if ours.get(key) != theirs.get(key)
+    ]
+    if differences:
+        raise ConfigError(
+            f"{path} is of another training: {'; '.join(differences)}. Use its values to go on, or another out=FOLDER"
+        )
+
+
+def random_crop(x: Tensor, side: int, rng: Rng) -> Tensor:
+    """A square of ``side`` pixels of each image (B, C, H, W), anywhere."""
+    H, W = x.shape[2:]
+    if min(H, W) < side:
+        raise ConfigError(f"the training images are {H}x{W}, smaller than the crop of {side}; lower training.crop")
+    tops, lefts = rng.integers(H - side + 1, ()).tolist(), rng.integers(W - side + 1, ()).tolist()
+    return torch.stack([row[:, t : t + side, u : u + side] for row, t, u in zip(x, tops, lefts, strict=True)])
+
+
+def mean_over_processes(parameters: Iterable[nn.Parameter]) -> None:
+    """Average gradients over the processes that ``accelerate launch`` started."""
+    from accelerate.utils import reduce
+
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = reduce(nn.utils.parameters_to_vector(gradients), reduction="mean")
+    nn.utils.vector_to_parameters(flat, gradients)
+
+
+def cosine(step: int, total: int, floor: float = 0.0) -> float:
+    """1 at the first step, ``floor`` at the last, half a cosine between.
+
+    >>> cosine(0, 100), cosine(100, 100)
+    (1.0, 0.0)
+    """
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * step / total))
+
+
+def set_lr(optimizer: Optimizer, lr: float) -> None:
+    """Give every parameter group this learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+
+
+def ema_decay(updates: int, limit: float = 0.9999) -> float:
+    """Warm-up of DAVI's exponential moving average: none for 100 updates, then 1 - (n - 100)^(-2/3), at most ``limit``.
+
+    >>> round(ema_decay(1000), 4), round(ema_decay(10_000), 4)
+    (0.9893, 0.9978)
+    """
+    return 0.0 if updates <= 101 else min(limit, 1 - (updates - 100) ** (-2 / 3))
+
+
+@torch.no_grad()
+def ema_update(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """average <- decay average + (1 - decay) network, parameter by parameter."""
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+
+
+@contextlib.contextmanager
+def _deferred_interrupts() -> Iterator[list[int]]:
+    """A list that Ctrl-C and SIGTERM fill instead of interrupting; a second Ctrl-C does interrupt."""
+    caught: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    try:
+        before = {each: signal.signal(each, note) for each in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread
+        before = {}
+    try:
+        yield caught
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from _leaves(value, f"{path}.{key}" if path else key)
+    else:
+        yield path, tree
