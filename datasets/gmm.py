@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import invbench as ib
 from invbench import Benchmark, ConfigError, Dataset, Rng, Shape, hookimpl
@@ -37,6 +37,7 @@ GMM = Benchmark(
     main_tasks=("denoise", "sr4", "inpaint", "deblur", "colorize"),
     references=("pinv", "oracle"),
     floor="oracle",
+    training={"name": "gmm", "split": "train", "size": 1_000_000},
 )
 GMM2D = Benchmark(
     name="gmm2d",
@@ -48,12 +49,14 @@ GMM2D = Benchmark(
     main_tasks=("denoise", "inpaint_random"),
     references=("pinv", "oracle"),
     floor="oracle",
+    training={"name": "gmm2d", "split": "train", "size": 1_000_000},
 )
 
 
 @dataclass(frozen=True)
 class GmmImages(Dataset):
-    """``size`` draws from the patch mixture, the same whatever the size. The split ``tune`` is other draws."""
+    """``size`` draws from the patch mixture, the same whatever the size. The splits ``tune`` and
+    ``train`` are other draws."""
 
     name: ClassVar[str] = "gmm"
     summary: ClassVar[str] = "draws from the patch mixture"
@@ -78,7 +81,8 @@ class GmmImages(Dataset):
 
 @dataclass(frozen=True)
 class PlanePoints(Dataset):
-    """``size`` draws from the planar mixture, as images of two pixels. The split ``tune`` is other draws."""
+    """``size`` draws from the planar mixture, as images of two pixels. The splits ``tune`` and
+    ``train`` are other draws."""
 
     name: ClassVar[str] = "gmm2d"
     summary: ClassVar[str] = "draws from the planar mixture"
@@ -104,13 +108,27 @@ class PlanePoints(Dataset):
 def _check(size: int, split: str) -> None:
     if size < 1:
         raise ConfigError(f"a dataset needs at least one draw; got size={size}")
-    if split not in ("test", "tune"):
-        raise ConfigError(f"split must be 'test' or 'tune'; got {split!r}")
+    if split not in ("test", "tune", "train"):
+        raise ConfigError(f"split must be 'test', 'tune' or 'train'; got {split!r}")
 
 
-def _ids(size: int, split: str) -> list[str]:
-    prefix = "tune-" if split == "tune" else ""
-    return [f"{prefix}{i:05d}" for i in range(size)]
+@dataclass(frozen=True)
+class _Ids(Sequence[str]):
+    """The ids of a million draws, each made when it is asked for."""
+
+    prefix: str
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: Any) -> Any:
+        found = range(self.size)[index]
+        return [self[i] for i in found] if isinstance(found, range) else f"{self.prefix}{found:05d}"
+
+
+def _ids(size: int, split: str) -> Sequence[str]:
+    return _Ids("" if split == "test" else f"{split}-", size)
 
 
 @hookimpl

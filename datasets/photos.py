@@ -40,6 +40,7 @@ PHOTOS = Benchmark(
         "hdr": {"gain": 2.0},
     },
     main_tasks=("denoise", "sr4", "inpaint", "deblur", "colorize"),
+    training={"name": "bsds500", "side": SIDE},
 )
 
 

@@ -18,6 +18,7 @@ from invbench.errors import (
     PluginError,
     SolverError,
     StoreError,
+    TrainingError,
     UnsupportedProblem,
     unknown,
 )
@@ -25,13 +26,27 @@ from invbench.hookspecs import hookimpl
 from invbench.metric import Measurement, Metric, SampleMetric
 from invbench.noise import GaussianNoise, Noise, PoissonNoise, Sigma, UniformSigma, parse_noise
 from invbench.operator import LinearOperator, Operator, Shape, SVDOperator
-from invbench.prior import Prior, PriorSource
+from invbench.prior import Prior, PriorSource, TrainablePrior
 from invbench.rng import Rng
-from invbench.schedule import ancestral_step, ddim_split, even_grid, quad_grid, stride_grid, travel_walk
+from invbench.schedule import (
+    alpha_bar,
+    ancestral_step,
+    bridge_betas,
+    bridge_std,
+    ddim_split,
+    even_grid,
+    linear_betas,
+    quad_betas,
+    quad_grid,
+    stride_grid,
+    travel_walk,
+)
 from invbench.solver import OnStep, Problem, Solver, Trainable
 from invbench.task import Task
 
 if TYPE_CHECKING:
+    from invbench.adm.checkpoint import load_strict, read_state_dict
+    from invbench.bound import variational_bound
     from invbench.gmm import (
         Covariance,
         GaussianMixture,
@@ -51,10 +66,13 @@ if TYPE_CHECKING:
         Selection,
         Separable,
     )
+    from invbench.training import Training, cosine, ema_decay, ema_update, read_tensors, set_lr
 
 __version__ = "0.1.0"
 
 _LAZY = {
+    "adm.checkpoint": ("load_strict", "read_state_dict"),
+    "bound": ("variational_bound",),
     "gmm": (
         "Covariance",
         "GaussianMixture",
@@ -74,6 +92,7 @@ _LAZY = {
         "Selection",
         "Separable",
     ),
+    "training": ("Training", "cosine", "ema_decay", "ema_update", "read_tensors", "set_lr"),
 }
 
 __all__ = [
@@ -117,22 +136,38 @@ __all__ = [
     "StoreError",
     "Task",
     "Trainable",
+    "TrainablePrior",
+    "Training",
+    "TrainingError",
     "UniformSigma",
     "UnsupportedProblem",
+    "alpha_bar",
     "ancestral_step",
+    "bridge_betas",
+    "bridge_std",
+    "cosine",
     "data_advice",
     "data_root",
     "ddim_split",
+    "ema_decay",
+    "ema_update",
     "even_grid",
     "hookimpl",
+    "linear_betas",
+    "load_strict",
     "parse_noise",
     "patch_mixture",
     "planar_mixture",
+    "quad_betas",
     "quad_grid",
     "read_rgb",
+    "read_state_dict",
+    "read_tensors",
+    "set_lr",
     "stride_grid",
     "travel_walk",
     "unknown",
+    "variational_bound",
 ]
 
 

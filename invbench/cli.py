@@ -83,6 +83,23 @@ def tune(ctx: click.Context, overrides: tuple[str, ...]) -> None:
     ctx.exit(tune(list(overrides), load_catalog()))
 
 
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+@click.option("--dry-run", is_flag=True, help="Say what it would take, and stop.")
+@click.pass_context
+def train(ctx: click.Context, overrides: tuple[str, ...], dry_run: bool) -> None:
+    """Train a solver or a prior: invbench train solver=davi task=sr4 [key=value ...]."""
+    from invbench.plugins import load_catalog
+
+    catalog = load_catalog()
+    from invbench import train
+
+    if "-h" in overrides or "--help" in overrides:
+        click.echo(train.help_text(catalog))
+        return
+    ctx.exit(train.train(list(overrides), catalog, dry_run))
+
+
 @main.command()
 @click.argument("filters", nargs=-1)
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")

@@ -86,14 +86,15 @@ def register(catalog: Catalog) -> None:
     for kind in GROUPS:
         for name, plugin in catalog.plugins[kind].items():
             with suppress(PluginError):  # raised by check_overrides where the plugin is asked for
-                store.store(group=kind, name=name, node=_node(plugin.cls))
+                store.store(group=kind, name=name, node=node_of(plugin.cls))
     for name, benchmark in catalog.benchmarks.items():
         store.store(group="benchmark", name=name, node={"name": name})
         with suppress(PluginError):
-            store.store(group="prior", name=name, node=_node(catalog.get("prior", benchmark.prior)))
+            store.store(group="prior", name=name, node=node_of(catalog.get("prior", benchmark.prior)))
 
 
-def _node(cls: type[Any]) -> DictConfig:
+def node_of(cls: type[Any]) -> DictConfig:
+    """A plugin's dataclass as a configuration node. Raises PluginError where its annotations cannot be read."""
     try:
         node: DictConfig = OmegaConf.structured(cls)
     except Exception as error:  # omegaconf and typing raise what they please on annotations they cannot read
@@ -165,7 +166,7 @@ def _check_names(chosen: Mapping[str, list[str]], catalog: Catalog) -> None:
     for kind in GROUPS:
         for name in chosen.get(kind, []):
             if kind != "prior" or name not in catalog.benchmarks:
-                _node(catalog.get(kind, name))
+                node_of(catalog.get(kind, name))
 
 
 def _check_option(path: str, value: str, chosen: Mapping[str, list[str]], catalog: Catalog) -> None:
@@ -193,7 +194,7 @@ def _check_option(path: str, value: str, chosen: Mapping[str, list[str]], catalo
 
 def _check_value(cls: type[Any], key: str, text: str, path: str) -> None:
     """The text can become the field's type."""
-    node = _node(cls)
+    node = node_of(cls)
     try:
         node[key] = yaml.safe_load(text)
     except ValidationError:
@@ -240,7 +241,7 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Any:
     chosen = settings(parts["solver"].cls, benchmark.name, names["task"])
     own = () if solver else choice.written
     written = frozenset(key.removeprefix("solver.") for key in own if key.startswith("solver."))
-    node = _node(parts["solver"].cls) if solver else choice.config.solver
+    node = node_of(parts["solver"].cls) if solver else choice.config.solver
     values["solver"] = _with_settings(node, {k: v for k, v in chosen.values.items() if k not in written}, chosen.origin)
     made = {kind: make(plugin.cls, values[kind], kind) for kind, plugin in parts.items()}
     config = choice.config

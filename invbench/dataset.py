@@ -19,7 +19,8 @@ class Benchmark:
 
     A change to what is measured raises ``version``. ``main_tasks`` are the tasks of the headline table;
     ``references`` are zero-cost solvers that are run beside any other. ``floor`` is the one of them, if any, whose
-    samples are exact: it draws as many as its rival, and what it scores is what chance alone does.
+    samples are exact: it draws as many as its rival, and what it scores is what chance alone does. ``training`` is the
+    dataset to train on: its name, and its options by name.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Benchmark:
     main_tasks: tuple[str, ...] = ()
     references: tuple[str, ...] = ("pinv", "bicubic")
     floor: str = ""
+    training: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Dataset(ABC):

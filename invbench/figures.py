@@ -185,6 +185,26 @@ def _reconstructions(cell: LoadedCell, image: str) -> Tensor:
     return load_file(path)["x_hat"]
 
 
+def training_curve(folder: Path) -> Path:
+    """Draw what a training logged, a panel per figure; returns ``losses.png`` in its folder."""
+    import json
+
+    from matplotlib.figure import Figure
+
+    lines = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
+    names = list(dict.fromkeys(key for line in lines for key in line if key not in ("step", "time")))
+    figure = Figure(figsize=(3.2 * len(names), 2.6), layout="constrained")
+    for axes, name in zip(np.ravel(figure.subplots(1, len(names))), names, strict=True):
+        steps, values = zip(*((line["step"], line[name]) for line in lines if name in line), strict=True)
+        axes.plot(steps, values, linewidth=1)
+        axes.set(title=name, xlabel="step")
+        if min(values) > 0 and max(values) > 10 * min(values):
+            axes.set_yscale("log")
+    path = folder / "losses.png"
+    figure.savefig(path, dpi=120)
+    return path
+
+
 def rebuild_bank(config: Mapping[str, Any], catalog: Any) -> MeasurementBank:
     """The measurement bank of a recorded cell. Raises ConfigError where a plugin no longer has its options."""
     from invbench.bank import MeasurementBank

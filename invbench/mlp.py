@@ -42,9 +42,11 @@ class Mlp(nn.Module):
 class MlpPrior(Prior):
     """Predictions of an :class:`Mlp` on the schedule of another prior."""
 
+    net: Mlp
+
     def __init__(self, x_shape: Shape, abar: Tensor, device: torch.device | str = "cpu") -> None:
         self.x_shape, self.abar, self.net = x_shape, abar, Mlp(x_shape).to(device)
 
     def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, None]:
-        assert self.net is not None
-        return self.net(x_t, torch.tensor([t], device=x_t.device) if isinstance(t, int) else t), None
+        t = torch.tensor([t], device=x_t.device) if isinstance(t, int) else t
+        return self.net(x_t.float(), t).to(x_t.dtype), None

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, TypeVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, final
 
 from invbench.artifacts import Artifact
 from invbench.errors import UnsupportedProblem
 from invbench.operator import Shape
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     from torch import Tensor, nn
 
     from invbench.measure import Meter
+    from invbench.training import Training
 
 AnyPrior = TypeVar("AnyPrior", bound="Prior")
 
@@ -29,7 +32,7 @@ class Prior(ABC):
     x_shape: Shape
     abar: Tensor
     meter: Meter | None = None
-    net: nn.Module | None = None  # what predicts, where that is a network
+    net: nn.Module  # what predicts, where that is a network
 
     @abstractmethod
     def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, Tensor | None]:
@@ -99,3 +102,17 @@ class PriorSource(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """SHA-256 of what determines the prior (weights file, or the parameters of a closed form)."""
+
+
+class TrainablePrior(PriorSource):
+    """A prior that is trained by ``invbench train prior=NAME``. Its field ``weights`` is a file to go on from, or ''.
+
+    ``options`` is a frozen dataclass, the options of a training, as a trainable solver's.
+    """
+
+    options: ClassVar[type[Any]]
+    weights: str
+
+    @abstractmethod
+    def fit(self, training: Training) -> Path:
+        """Train on ``training.images``; returns the file of weights in ``training.folder``."""

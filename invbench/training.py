@@ -27,7 +27,7 @@ from invbench.metric import Measurement
 from invbench.records import write_atomic
 from invbench.rng import Rng
 
-STATE, LOG = "state.safetensors", "train.jsonl"
+STATE, WEIGHTS, LOG = "state.safetensors", "weights.safetensors", "train.jsonl"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 EVERY = 20  # steps whose mean losses make a line of the log
 
@@ -56,6 +56,7 @@ class Training:
     on_progress: Callable[[Mapping[str, Any]], None] = lambda event: None
     rank: int = 0
     processes: int = 1
+    last: int = 0  # only this many steps, the last ones, and nothing kept of them: a trial
 
     def batch(self, step: int, size: int, crop: int = 0) -> tuple[Tensor, Rng]:
         """``size`` images of a step in [-1, 1], (B, C, H, W), and a generator for each; a share of them per process.
@@ -76,12 +77,15 @@ class Training:
         """
         self._networks, self._optimizers, self._total = networks, optimizers, total
         self._saved = self._restore()
-        self._sums: dict[str, float] = {}
+        self._noted: dict[str, list[float]] = {}
+        self._last: dict[str, float] = {}
         self.on_progress({"step": self._saved, "total": total})
         with _deferred_interrupts() as interrupted:
-            for step in range(self._saved, total):
+            for step in range(max(self._saved, total - self.last) if self.last else self._saved, total):
                 yield step
-                if interrupted or step + 1 == total or (step + 1) % self.save_every == 0:
+                if (step + 1) % EVERY == 0 or self.due(step) or self.last:
+                    self._flush(step + 1)
+                if interrupted or self.due(step):
                     self._save(step + 1)
                 if interrupted:
                     raise KeyboardInterrupt
@@ -108,41 +112,51 @@ class Training:
         self._scaler.update()
         optimizer.zero_grad()
 
-    def log(self, step: int, losses: Mapping[str, Tensor | float]) -> None:
-        """Note the losses of a step. Raises TrainingError where one is not finite."""
-        values = {name: float(value) for name, value in losses.items()}
-        bad = [name for name, value in values.items() if not math.isfinite(value)]
-        if bad:
-            kept = f"the last good checkpoint, of step {self._saved}, is {self.folder / STATE}"
-            raise TrainingError(
-                f"{', '.join(bad)} is not finite at step {step}; "
-                f"{kept if self._saved else 'no checkpoint was written yet'}. Lower training.lr, or use dtype=float32"
-            )
-        for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-        if (step + 1) % EVERY == 0 or step + 1 == self._total:
-            counted = (step % EVERY) + 1
-            means = {name: total / counted for name, total in self._sums.items()}
-            self._sums = {}
-            self.report(step + 1, means)
-            self.on_progress({"step": step + 1, "total": self._total, **means})
+    def due(self, step: int) -> bool:
+        """Whether the state after this step is kept, which is when to look at it."""
+        return not self.last and ((step + 1) % self.save_every == 0 or step + 1 == self._total)
 
-    def report(self, step: int, values: Mapping[str, float]) -> None:
+    def log(self, step: int, **losses: Tensor | float) -> None:
+        """Note losses of a step, or of a part of its batch. Raises TrainingError where one is not finite."""
+        for name, value in losses.items():
+            if not math.isfinite(float(value)):
+                kept = f"the last good checkpoint, of step {self._saved}, is {self.folder / STATE}"
+                raise TrainingError(
+                    f"{name} is not finite at step {step}; {kept if self._saved else 'no checkpoint was written yet'}. "
+                    "Lower training.lr, or use dtype=float32"
+                )
+            self._noted.setdefault(name, []).append(float(value))
+
+    def report(self, step: int, **values: float) -> None:
         """Append a line to the log: figures of the state after ``step`` steps."""
         if self.rank == 0:
             with (self.folder / LOG).open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"step": step, "time": round(time.time(), 1), **values}) + "\n")
 
-    def show(self, step: int, columns: Mapping[str, Tensor]) -> None:
-        """Keep a picture with a row per image and a column per entry, each (B, C, H, W) in [-1, 1]."""
+    def show(self, step: int, *columns: Tensor) -> None:
+        """Keep a picture with a row per image and a column for each of ``columns``, (B, C, H, W) in [-1, 1]."""
         from PIL import Image
 
-        if self.rank == 0:
-            wide = torch.cat([column.float().cpu().clamp(-1, 1) for column in columns.values()], dim=3)
+        if self.rank == 0 and min(columns[0].shape[2:]) > 4:
+            wide = torch.cat([column.float().cpu().clamp(-1, 1) for column in columns], dim=3)
             pixels = wide.add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).flatten(0, 1).numpy()
             folder = self.folder / "samples"
             folder.mkdir(exist_ok=True)
             Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0]).save(folder / f"{step:07d}.png")
+
+    @property
+    def weights(self) -> Path:
+        """The file that ``keep`` writes."""
+        return self.folder / WEIGHTS
+
+    def keep(self, network: nn.Module, step: int, **figures: float) -> None:
+        """Write the weights in half precision, with their card: what was trained, on what, for how long, how well."""
+        from safetensors.torch import save
+
+        card = {**self.config, "step": step + 1, "losses": self._last, "validation": figures}
+        tensors = {key: value.half().contiguous().cpu() for key, value in network.state_dict().items()}
+        if self.rank == 0:
+            write_atomic(self.weights, save(tensors, {"card": json.dumps(card)}))
 
     @cached_property
     def _ids(self) -> Any:
@@ -152,11 +166,22 @@ class Training:
     def _scaler(self) -> torch.amp.GradScaler:
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype == "float16")
 
+    def _flush(self, step: int) -> None:
+        """Write the means of the losses since the last line."""
+        self._last = {name: sum(values) / len(values) for name, values in self._noted.items()}
+        self._noted = {}
+        self.report(step, **self._last)
+        self.on_progress({"step": step, "total": self._total, **self._last})
+
     def _save(self, step: int) -> None:
         from safetensors.torch import save
 
         if self.rank == 0:
-            meta = {"step": str(step), "config": json.dumps(self.config), "scaler": json.dumps(self._scaler.state_dict())}
+            meta = {
+                "step": str(step),
+                "config": json.dumps(self.config),
+                "scaler": json.dumps(self._scaler.state_dict()),
+            }
             write_atomic(self.folder / STATE, save(dict(self._tensors()), meta))
         self._saved = step
 

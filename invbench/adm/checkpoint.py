@@ -13,8 +13,10 @@ from invbench.errors import DataError
 SHOWN = 6  # names listed of each fault
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
+def read_state_dict(path: Path, entry: str = "") -> dict[str, Tensor]:
     """Tensors by name from a ``.safetensors`` or a PyTorch file (``weights_only``).
+
+    Where a file holds several state dicts, as the checkpoints of a training do, ``entry`` is the one to take.
 
     Raises DataError for a file that is absent, empty, truncated, holds code, or is no flat dict of tensors.
     """
@@ -34,6 +36,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     except Exception as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"checkpoint {path} cannot be read; it may be truncated ({first})") from None
+    if isinstance(state, dict):
+        state = state.get(entry, state)
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise DataError(f"checkpoint {path}: expected a flat dict of tensors")
     return state

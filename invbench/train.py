@@ -1,0 +1,414 @@
+"""``invbench train``: from what the user wrote to a training in a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+import yaml
+from omegaconf import OmegaConf, ValidationError
+
+from invbench import __version__
+from invbench.bank import MeasurementBank
+from invbench.config import make, node_of
+from invbench.dataset import Benchmark, Dataset
+from invbench.device import choose_device
+from invbench.errors import ConfigError, DataError, TrainingError, unknown
+from invbench.figures import training_curve
+from invbench.linops import Identity
+from invbench.metric import Measurement
+from invbench.plugins import Catalog
+from invbench.prior import TrainablePrior
+from invbench.settings import Settings, settings
+from invbench.solver import Trainable
+from invbench.training import DTYPES, Training
+
+VALIDATED = 16  # held-out crops
+KINDS = ("solver", "task", "prior", "dataset")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Options of ``invbench train`` besides the plugins' own."""
+
+    benchmark: str = "photos"
+    seed: int = 0
+    device: str = "auto"
+    dtype: str = "float32"
+    save_every: int = 500
+    out: str = "results/train"
+
+
+HELP = {
+    "benchmark": "the preset that fixes prior, image size and task",
+    "seed": "of the weights' start and every draw",
+    "device": "auto, cpu, cuda, cuda:1",
+    "dtype": "of network calls: float32, bfloat16, float16",
+    "save_every": "steps between checkpoints, validations and sample pictures",
+    "out": "folder of trainings",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user wrote, by plugin kind: a name where one was given, and fields."""
+
+    names: Mapping[str, str]
+    fields: Mapping[str, Mapping[str, Any]]
+    variants: Mapping[str, str]
+    options: TrainConfig = field(default_factory=TrainConfig)
+
+    @classmethod
+    def parse(cls, overrides: Sequence[str]) -> Request:
+        """Raises ConfigError for what is no key=value, or a key that does not exist."""
+        names: dict[str, str] = {}
+        fields: dict[str, dict[str, Any]] = {kind: {} for kind in (*KINDS, "training", "options")}
+        variants: dict[str, str] = {}
+        own = [f.name for f in dataclasses.fields(TrainConfig)]
+        for text in overrides:
+            key, equals, value = text.partition("=")
+            kind, dot, name = key.partition(".")
+            if not equals or text.startswith("-"):
+                raise ConfigError(f"expected key=value, got {text!r}; for example: invbench train solver=davi task=sr4")
+            if key.startswith("+"):
+                variants[key[1:]] = value
+            elif not dot and kind in KINDS:
+                names[kind] = value
+            elif dot and kind in fields and kind != "options":
+                fields[kind][name] = value
+            elif not dot and kind in own:
+                fields["options"][kind] = value
+            else:
+                raise ConfigError(unknown("option", kind, (*KINDS, "training") if dot else (*own, *KINDS)))
+        return cls(names, fields, variants, typed(TrainConfig, fields["options"], "train"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a training is made of. ``fit`` runs it; ``config`` is what determines its weights."""
+
+    fit: Callable[[Training], Path]
+    training: Training
+    use: str  # how the result is used, ``{}`` being the file
+
+
+def train(overrides: Sequence[str], catalog: Catalog, dry_run: bool = False) -> int:
+    """Train, or say what training would take; returns the exit status."""
+    plan = build(Request.parse(overrides), catalog)
+    if dry_run:
+        click.echo(estimate(plan))
+        return 0
+    training = plan.training
+    click.echo(f"training in {training.folder}", err=True)
+    try:
+        with shown_progress(training):
+            weights = plan.fit(training)
+    except KeyboardInterrupt:
+        click.echo("interrupted; the checkpoint is kept, and the same command goes on from there", err=True)
+        return 130
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        raise out_of_memory(error, training.options) from None
+    if training.rank == 0:
+        training_curve(training.folder)
+        click.echo(f"weights: {weights}\nlosses:  {training.folder / 'losses.png'}\n{plan.use.format(weights)}")
+    return 0
+
+
+def build(request: Request, catalog: Catalog) -> Plan:
+    """The training that was asked for. Raises ConfigError or DataError before any network call."""
+    benchmark = catalog.benchmark(request.options.benchmark)
+    if "solver" in request.names:
+        return build_solver(request, catalog, benchmark)
+    if "prior" in request.names:
+        return build_prior(request, catalog, benchmark)
+    able = [n for n, p in catalog.plugins["solver"].items() if issubclass(p.cls, Trainable)]
+    raise ConfigError(f"expected solver=NAME task=NAME, or prior=NAME. Trainable solvers: {', '.join(sorted(able))}")
+
+
+def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Plan:
+    """A solver's training for a task of a preset."""
+    cls = catalog.get("solver", request.names["solver"])
+    if not issubclass(cls, Trainable):
+        raise ConfigError(f"solver {cls.name} needs no training; run it: invbench run solver={cls.name} task=NAME")
+    if "task" not in request.names:
+        raise ConfigError(f"expected task=NAME. Available: {', '.join(sorted(catalog.plugins['task']))}")
+    task_name = request.names["task"]
+    variants = chosen_variants(cls, request.variants)
+    preset = settings(cls, benchmark.name, task_name)
+    solver = part(cls, request, "solver", [preset.values, variants.get("solver", {})])
+    task = part(catalog.get("task", task_name), request, "task", [benchmark.tasks.get(task_name, {})])
+    source = part(catalog.get("prior", request.names.get("prior", benchmark.prior)), request, "prior", [])
+    images = training_images(request, catalog, benchmark)
+    tuned = settings(cls.options, benchmark.name, task_name)
+    options = part(cls.options, request, "training", [tuned.values, variants.get("training", {})])
+    measured = held_out(benchmark, catalog, task, images, request.options.seed)
+    device = choose_device(request.options.device)
+    prior = source.load(images.x_shape, device)
+    config = {
+        "benchmark": benchmark.name,
+        "solver": named(solver),
+        "task": named(task),
+        "prior": {"name": source.name, "sha256": source.fingerprint()},
+        **common(images, options, tuned, request.options),
+    }
+    folder = Path(request.options.out).expanduser() / benchmark.name / task_name / f"{cls.name}-{digest(config)}"
+    use = f"invbench run solver={cls.name} benchmark={benchmark.name} task={task_name} solver.weights={{}}"
+    training = started(folder, config, options, images, measured, request.options, device)
+    return Plan(lambda t: solver.fit(task, prior, t), training, use)
+
+
+def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark) -> Plan:
+    """A prior's training."""
+    cls = catalog.get("prior", request.names["prior"])
+    if not issubclass(cls, TrainablePrior):
+        raise ConfigError(f"prior {cls.name} cannot be trained here")
+    source = part(cls, request, "prior", [])
+    images = training_images(request, catalog, benchmark)
+    tuned = settings(cls.options, benchmark.name, "")
+    options = part(cls.options, request, "training", [tuned.values])
+    device = choose_device(request.options.device)
+    measured = held_out(benchmark, catalog, None, images, request.options.seed)
+    prior = {k: v for k, v in named(source).items() if k != "weights"}
+    start = source.fingerprint() if source.weights else "fresh"
+    config = {"prior": {**prior, "start": start}, **common(images, options, tuned, request.options)}
+    folder = Path(request.options.out).expanduser() / "priors" / f"{cls.name}-{digest(config)}"
+    training = started(folder, config, options, images, measured, request.options, device)
+    return Plan(source.fit, training, f"invbench run prior={cls.name} prior.weights={{}} solver=ddrm task=sr4")
+
+
+def started(
+    folder: Path,
+    config: Mapping[str, Any],
+    options: Any,
+    images: Dataset,
+    measured: Measurement | None,
+    chosen: TrainConfig,
+    device: torch.device,
+) -> Training:
+    """The training of this process, one of those that ``accelerate launch`` started."""
+    if chosen.dtype not in DTYPES:
+        raise ConfigError(unknown("dtype", chosen.dtype, DTYPES))
+    rank, processes = 0, int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1:
+        from accelerate import PartialState
+
+        state = PartialState(cpu=device.type == "cpu")
+        rank, device = state.process_index, state.device
+    return Training(
+        folder, config, options, images, measured, chosen.seed, device, chosen.dtype, chosen.save_every,
+        rank=rank, processes=processes,
+    )  # fmt: skip
+
+
+def training_images(request: Request, catalog: Catalog, benchmark: Benchmark) -> Dataset:
+    """The dataset that was named, or the preset's for training."""
+    preset = dict(benchmark.training)
+    name = request.names.get("dataset") or preset.get("name")
+    if not name:
+        raise ConfigError(f"benchmark {benchmark.name} names no images to train on; expected dataset=NAME")
+    fields = {k: v for k, v in preset.items() if k != "name"} if name == preset.get("name") else {}
+    images: Dataset = part(catalog.get("dataset", name), request, "dataset", [fields])
+    if not len(images.ids()):
+        raise DataError(f"dataset {name} holds no images to train on")
+    return images
+
+
+def held_out(benchmark: Benchmark, catalog: Catalog, task: Any, images: Dataset, seed: int) -> Measurement | None:
+    """Measured crops of the preset's tuning split, of the training images' shape; None where it has no such split."""
+    cls = catalog.get("dataset", benchmark.name)
+    if "split" not in [f.name for f in dataclasses.fields(cls)]:
+        return None
+    dataset = make(cls, {"split": "tune"}, "dataset")
+    if dataset.x_shape != images.x_shape:
+        ours, theirs = ("x".join(map(str, shape[1:])) for shape in (images.x_shape, dataset.x_shape))
+        raise ConfigError(
+            f"the training images are {ours}, those of benchmark {benchmark.name} {theirs}; set dataset.side"
+        )
+    ids = list(dataset.ids())[:VALIDATED]
+    if task is not None:
+        return MeasurementBank.open(benchmark, dataset, task, seed).measure(ids)
+    x = torch.stack([dataset.load(each) for each in ids])
+    return Measurement(tuple(ids), x, x, torch.zeros(len(x), 1, 1, 1), ("",) * len(x), Identity(dataset.x_shape))
+
+
+def part(cls: type[Any], request: Request, kind: str, presets: Sequence[Mapping[str, Any]]) -> Any:
+    """An instance with, from weak to strong, the class's defaults, the presets' values and what the user wrote."""
+    values: dict[str, Any] = {}
+    for preset in presets:
+        values.update(preset)
+    return typed(cls, {**values, **request.fields[kind]}, kind)
+
+
+def typed(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
+    """An instance whose fields have the types they declare. Raises ConfigError for an unknown field or wrong value."""
+    node, known = node_of(cls), [f.name for f in dataclasses.fields(cls)]
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(unknown(f"option of {kind}", key, known))
+        try:
+            node[key] = yaml.safe_load(value) if isinstance(value, str) else value
+        except ValidationError:
+            wanted = type(node[key]).__name__
+            raise ConfigError(f"{kind}.{key}: expected a value of type {wanted}, got {value!r}") from None
+    return make(cls, OmegaConf.to_container(node), kind)
+
+
+def chosen_variants(cls: type[Trainable], wanted: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Fields by kind that ``+GROUP=NAME`` sets."""
+    chosen: dict[str, dict[str, Any]] = {}
+    for group, name in wanted.items():
+        if group not in cls.variants:
+            raise ConfigError(unknown("variant", f"+{group}", [f"+{known}" for known in cls.variants]))
+        if name not in cls.variants[group]:
+            raise ConfigError(unknown(group, name, cls.variants[group]))
+        for kind, fields in cls.variants[group][name].items():
+            chosen.setdefault(kind, {}).update(fields)
+    return chosen
+
+
+def named(plugin: Any) -> dict[str, Any]:
+    """A plugin's name and fields."""
+    return {"name": plugin.name, **asdict(plugin)}
+
+
+def common(images: Dataset, options: Any, tuned: Settings, chosen: TrainConfig) -> dict[str, Any]:
+    """The part of a training's identity that solvers and priors share."""
+    dataset = {k: v for k, v in named(images).items() if k != "root"}  # a folder's place does not matter
+    return {
+        "dataset": {**dataset, "images": len(images.ids()), "sha256": fingerprint(images)},
+        "training": asdict(options),
+        "origin": tuned.origin,
+        "seed": chosen.seed,
+        "dtype": chosen.dtype,
+        "invbench": __version__,
+    }
+
+
+def fingerprint(images: Dataset) -> str:
+    """SHA-256 of the ids and pixels of 64 images, spread over the dataset."""
+    ids, found = images.ids(), hashlib.sha256()
+    for i in range(0, len(ids), max(1, len(ids) // 64)):
+        found.update(ids[i].encode() + images.load(ids[i]).numpy().tobytes())
+    return found.hexdigest()
+
+
+def digest(config: Mapping[str, Any]) -> str:
+    """The name of a training."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def estimate(plan: Plan) -> str:
+    """Time and memory of the whole training, from its last three steps, when every loss is on."""
+    with tempfile.TemporaryDirectory() as folder:
+        trial = replace(plan.training, folder=Path(folder), last=3)
+        times = [time.perf_counter()]
+        trial.on_progress = lambda event: times.append(time.perf_counter())
+        plan.fit(trial)
+    seconds = min(b - a for a, b in zip(times[1:], times[2:], strict=False))
+    steps, device = plan.training.options.steps, plan.training.device
+    if device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated(device)
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return (
+        f"{steps:,} steps of at most {seconds:.2f} s: {steps * seconds / 3600:.1f} h at most on this {device.type}\n"
+        f"peak memory {peak / 2**20:,.0f} MiB\nfolder {plan.training.folder}"
+    )
+
+
+def out_of_memory(error: Exception, options: Any) -> Exception:
+    """What to do, where memory ran out; any other error as it is."""
+    if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+        return error
+    size = getattr(options, "batch_size", 2)
+    return TrainingError(
+        f"memory ran out at training.batch_size={size}; try training.batch_size={max(1, size // 2)}, or keep it and "
+        "compute it in parts with training.accumulate=2 training.shared=false"
+    )
+
+
+@contextmanager
+def shown_progress(training: Training) -> Iterator[None]:
+    """A bar on a terminal, elsewhere a line at most every ten seconds: step, losses, images/s, time left."""
+    if training.rank:
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console, size = Console(stderr=True), getattr(training.options, "batch_size", 1)
+    began: list[tuple[float, int]] = []
+    shown = [time.monotonic()]
+
+    def text(event: Mapping[str, Any]) -> str:
+        """Losses, speed and time left."""
+        now, step = time.monotonic(), event["step"]
+        began or began.append((now, step))
+        rate = (step - began[0][1]) / max(now - began[0][0], 1e-9)
+        losses = ", ".join(f"{k} {v:.4g}" for k, v in event.items() if k not in ("step", "total"))
+        left = (event["total"] - step) / rate / 60 if rate else 0.0
+        return f"{losses}; {rate * size:.1f} images/s, {left:.0f} min left" if rate else "starting"
+
+    if not console.is_terminal:
+
+        def line(event: Mapping[str, Any]) -> None:
+            described = text(event)
+            if time.monotonic() - shown[0] > 10 or event["step"] == event["total"]:
+                shown[0] = time.monotonic()
+                click.echo(f"step {event['step']}/{event['total']}: {described}", err=True)
+
+        training.on_progress = line
+        yield
+        return
+    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.description}"), console=console, transient=True) as bar:
+        task = bar.add_task("starting")
+        training.on_progress = lambda event: bar.update(
+            task, completed=event["step"], total=event["total"], description=text(event)
+        )
+        yield
+
+
+def help_text(catalog: Catalog) -> str:
+    """What ``invbench train --help`` prints."""
+    able = [n for n, p in sorted(catalog.plugins["solver"].items()) if issubclass(p.cls, Trainable)]
+    priors = [n for n, p in sorted(catalog.plugins["prior"].items()) if issubclass(p.cls, TrainablePrior)]
+    defaults = {f.name: f.default for f in dataclasses.fields(TrainConfig)}
+    lines = [
+        "Usage: invbench train solver=NAME task=NAME [key=value ...]",
+        "       invbench train prior=NAME [key=value ...]",
+        "",
+        "Trains, with checkpoints: the same command goes on where an interrupted one stopped, to the same weights.",
+        "In its folder: weights.safetensors, state.safetensors, train.jsonl, losses.png, samples/.",
+        "",
+        f"  solver={', '.join(able)}",
+        f"  prior={', '.join(priors)}",
+        f"  dataset={', '.join(sorted(catalog.plugins['dataset']))}  (what to train on; presets name one)",
+        "  Options of a training are set as training.steps=1000; see 'invbench info NAME'.",
+        "",
+        "Options:",
+        *(f"  {f'{key}={defaults[key]}':<22} {text}" for key, text in HELP.items()),
+        "  --dry-run              say what it would take: time, memory, folder",
+        "",
+        "Several processes: accelerate launch --num_processes 2 -m invbench.cli train ...",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,99 @@
+"""The Perturbed Posterior Bridge (section 4.3, eq. 13) and the map from network output to image (eq. 38).
+
+The index a runs from 0, the clean image, to 999, the measurement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+import invbench as ib
+from invbench import ConfigError, Operator, Rng, unknown
+
+BRIDGES, MAPS, PERTURBATIONS, DENSITIES = (
+    ("i2sb", "linear"),
+    ("tanh", "paper"),
+    ("rising", "constant"),
+    ("beta", "uniform", "end"),
+)
+END = 999
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """sigma_a, the perturbation h sigma_bar_a and the output map, as tables over a.
+
+    - ``schedule``: "i2sb" is the official code's, a symmetric quadratic beta with inclusive sums; "linear" the
+      paper's integrals of the prior's own beta (D1)
+    - ``output``: "tanh" is the code's tanh(y_a - sigma_f(a) I'); "paper" is eq. 38, y_a + alpha_a I' (D5), where
+      alpha_a, all but 0 at the measurement, leaves the network no say in inference
+    - ``perturbation``: "rising" is 1 - abar_a of the quadratic schedule (D3); "constant" is 1 (ablations C to E)
+    """
+
+    schedule: str
+    output: str
+    perturbation: str
+    h: float
+
+    def __post_init__(self) -> None:
+        for what, name, known in (
+            ("bridge", self.schedule, BRIDGES),
+            ("output map", self.output, MAPS),
+            ("perturbation", self.perturbation, PERTURBATIONS),
+        ):
+            if name not in known:
+                raise ConfigError(f"davi: {unknown(what, name, known)}")
+        if self.h < 0:
+            raise ConfigError(f"davi: the perturbation h must not be negative; got {self.h}")
+
+    @property
+    def sigma(self) -> Tensor:
+        """sigma_a, the share of the clean image: 1 at a = 0, 0 at the measurement; float64 (1000,)."""
+        if self.schedule == "linear":
+            beta = torch.from_numpy(ib.linear_betas())
+            return 1 - beta.cumsum(0) / beta.sum()
+        forward, backward = map(torch.from_numpy, ib.bridge_std(ib.bridge_betas()))
+        return backward**2 / (forward**2 + backward**2)
+
+    @property
+    def sigma_bar(self) -> Tensor:
+        """sigma_bar_a, the size of the perturbation in units of h; float64 (1000,)."""
+        rising = 1 - torch.from_numpy(ib.alpha_bar(ib.quad_betas()))
+        return rising if self.perturbation == "rising" else torch.ones_like(rising)
+
+    def point(self, x0: Tensor, y: Tensor, a: Tensor, z: Tensor) -> Tensor:
+        """y_a = (1 - sigma_a) y + sigma_a x_0 + h sigma_bar_a z (eq. 13); images (B, C, H, W), a (B,)."""
+        sigma = _at(self.sigma, a, y)
+        return (1 - sigma) * y + sigma * x0 + self.h * _at(self.sigma_bar, a, y) * z
+
+    def image(self, y_a: Tensor, out: Tensor, a: Tensor) -> Tensor:
+        """x0_hat from the network's output, both (B, C, H, W)."""
+        if self.output == "paper":
+            return y_a + _at(torch.from_numpy(ib.alpha_bar(ib.quad_betas())), a, y_a) * out
+        forward, _ = map(torch.from_numpy, ib.bridge_std(ib.bridge_betas()))
+        return torch.tanh(y_a - _at(forward, a, y_a) * out)
+
+
+def draw_a(density: str, rng: Rng) -> Tensor:
+    """Bridge indices int64 (B,): trunc(1000 u - 1/2) with u of density 3 u^2 ("beta") or 1, or the measurement's end."""
+    if density not in DENSITIES:
+        raise ConfigError(f"davi: {unknown('density of a', density, DENSITIES)}")
+    u = rng.rand(()) ** (1 / 3) if density == "beta" else rng.rand(())
+    return torch.full_like(u, END, dtype=torch.int64) if density == "end" else (1000 * u - 0.5).clamp(min=0).long()
+
+
+def network_input(y: Tensor, A: Operator) -> Tensor:
+    """y as an image: itself, enlarged bilinearly, or else the operator's guess; (B, *y_shape) -> (B, *x_shape)."""
+    channels, *size = A.x_shape
+    if A.y_shape == A.x_shape:
+        return y
+    if len(A.y_shape) == 3 and A.y_shape[0] == channels:
+        return torch.nn.functional.interpolate(y, size=size, mode="bilinear", align_corners=False)
+    return A.guess(y)
+
+
+def _at(table: Tensor, a: Tensor, like: Tensor) -> Tensor:
+    return table.to(like.device)[a].to(like.dtype)[:, None, None, None]

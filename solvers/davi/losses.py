@@ -1,0 +1,75 @@
+"""The losses of section 4.1 and 4.2 and of the official code, each a mean over batch and pixels (D8)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+import invbench as ib
+from invbench import ConfigError, Operator, Prior, Rng, unknown
+
+SCHEDULES = ("linear", "quad", "quad_mapped")
+
+
+class Diffusion:
+    """The forward process of the IKL and score losses: x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps, t < ``T``.
+
+    - "linear": the prior's own schedule, which its network was trained on
+    - "quad": the official code's, whose integer t goes to the network as it is, though the noise is another (D2)
+    - "quad_mapped": the same noise, with the index at which the prior's schedule has it
+    """
+
+    def __init__(self, schedule: str, T: int, prior: Prior) -> None:
+        if schedule not in SCHEDULES:
+            raise ConfigError(f"davi: {unknown('ikl_schedule', schedule, SCHEDULES)}")
+        quad = torch.from_numpy(ib.alpha_bar(ib.quad_betas()))
+        self.abar = prior.abar if schedule == "linear" else quad
+        self.index = torch.arange(len(self.abar))
+        if schedule == "quad_mapped":
+            self.index = (prior.abar[None].log() - quad[:, None].log()).abs().argmin(1)
+        self.T = T
+
+    def draw(self, x0: Tensor, rng: Rng, std: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
+        """x_t (B, C, H, W), the index t (B,) that belongs to the network, and the noise that predicts x_t's score.
+
+        With ``std`` the clean image is Gaussian about ``x0`` (A.2); that noise is then eta_t eps. At 0, the Dirac
+        case, it is the eps that was added.
+        """
+        t = rng.integers(self.T, ()).to(x0.device)
+        abar = self.abar.to(t.device)[t].to(x0.dtype)[:, None, None, None]
+        spread, eps = (abar * std**2 + 1 - abar).sqrt(), rng.randn_like(x0)
+        return abar.sqrt() * x0 + spread * eps, self.index.to(t.device)[t], (1 - abar).sqrt() / spread * eps
+
+
+def ikl(x0_hat: Tensor, eps_theta: Tensor, eps_psi: Tensor) -> Tensor:
+    """A scalar whose gradient is that of the integral KL divergence (eq. 11): (eps_theta - eps_psi) / (B n) at x0_hat.
+
+    In eq. 11's form w(t) = sqrt((1 - abar_t) / abar_t) (D6). No gradient goes through the predictions.
+    """
+    return ((eps_theta - eps_psi).detach() * x0_hat).mean()
+
+
+def score(eps_psi: Tensor, eps: Tensor) -> Tensor:
+    """Denoising score matching of psi (eq. 12) as an error of the predicted noise (D19)."""
+    return (eps - eps_psi).square().mean()
+
+
+def consistency(y: Tensor, Hx: Tensor, poisson: bool = False) -> Tensor:
+    """Mean squared residual (eq. 8 without 1 / 2 sigma_y^2); for photon noise weighted by 1 / 2 y on [0, 1] (eq. 37)."""
+    if not poisson:
+        return (y - Hx).square().mean()
+    y01 = ((y + 1) / 2).clamp(min=1 / 255)  # no fewer than one count
+    return (((y - Hx) / 2).square() / (2 * y01)).mean()
+
+
+def supervised(x0: Tensor, x0_hat: Tensor, A: Operator, kept: float) -> Tensor:
+    """Mean squared error to the training image; ``kept`` = 1 is the official form for inpainting (D10).
+
+    That form is 0.1 times the error of all pixels plus ``kept`` times that of the measured ones.
+    """
+    error = (x0 - x0_hat).square()
+    if not kept:
+        return error.mean()
+    assert isinstance(A, ib.LinearOperator)
+    measured = A.T(A(torch.ones_like(x0))) > 0
+    return 0.1 * error.mean() + kept * error[measured].mean()

@@ -1,0 +1,76 @@
+"""Options of a DAVI training; ``options.toml`` holds the sets of the presets (the paper's Table 12)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from invbench import ConfigError
+
+
+@dataclass(frozen=True)
+class DaviOptions:
+    """How phi and psi are trained.
+
+    - ``steps`` iterations of ``batch_size`` images, in ``accumulate`` parts; AdamW with learning rate ``lr``, falling as
+      a cosine where ``cosine``
+    - losses: ``gamma`` weighs consistency, ``reg`` the supervised term, of which ``kept`` is the official inpainting
+      form; ``ikl`` turns the divergence on, after the share ``warmup`` of the steps; ``adversarial`` adds the released
+      code's discriminator (D9)
+    - ``T``: times of the divergence, of the schedule ``ikl_schedule`` (D2); ``density``: p(a), "beta", "uniform", "end"
+    - ``shared``: psi and phi learn from one forward pass of phi, as in Algorithm 1; the official code makes two (D18).
+      ``bound`` adds the code's variational bound to psi's loss, for channels that nothing reads (D19)
+    - ``posterior``: "implicit", or "gaussian" of standard deviation ``std``, which needs no psi (A.2; 0 is Dirac)
+    - ``redraw``: a new operator every iteration, where the task's is random (a mask somewhere else)
+    - ``ema_every``: iterations between updates of the average that is kept
+    """
+
+    name: ClassVar[str] = "training"
+    steps: int = 40_000
+    batch_size: int = 8
+    accumulate: int = 1
+    lr: float = 1e-4
+    weight_decay: float = 0.01
+    cosine: bool = False
+    gamma: float = 0.1
+    reg: float = 1.0
+    kept: float = 0.0
+    ikl: bool = True
+    warmup: float = 0.0
+    T: int = 1000
+    ikl_schedule: str = "linear"
+    density: str = "beta"
+    shared: bool = True
+    bound: bool = False
+    posterior: str = "implicit"
+    std: float = 0.0
+    adversarial: bool = False
+    lr_adversary: float = 1e-4
+    redraw: bool = False
+    ema_every: int = 5
+
+    def __post_init__(self) -> None:
+        for key in ("steps", "batch_size", "accumulate", "T", "ema_every"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"training.{key} must be at least 1; got {getattr(self, key)}")
+        if self.T > 1000:
+            raise ConfigError(f"training.T must be at most 1000; got {self.T}")
+        if not 0 <= self.warmup <= 1:
+            raise ConfigError(f"training.warmup is a share of the steps, 0 to 1; got {self.warmup}")
+        if self.posterior not in ("implicit", "gaussian"):
+            raise ConfigError(f"training.posterior must be 'implicit' or 'gaussian'; got {self.posterior!r}")
+        if self.shared and self.accumulate > 1:
+            raise ConfigError(
+                "training.accumulate > 1 needs training.shared=false: one pass would hold every part's graph"
+            )
+
+
+# Table 5: what each configuration leaves out, from A, no divergence and no bridge, to F, the method.
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "a": {"training": {"ikl": False, "density": "end"}},
+    "b": {"training": {"density": "end"}},
+    "c": {"training": {"density": "uniform"}, "solver": {"perturbation": "constant", "h": 0.0}},
+    "d": {"training": {"density": "uniform"}, "solver": {"perturbation": "constant", "h": 0.01}},
+    "e": {"solver": {"perturbation": "constant", "h": 0.01}},
+    "f": {"solver": {"h": 0.01}},
+}

@@ -1,0 +1,154 @@
+"""DAVI: diffusion prior-based amortised variational inference (Lee et al., ECCV 2024), Algorithms 1 and 2.
+
+===========  =======================================================================
+phi          the implicit sampler, x0_hat = I_phi(y_a, a): one call restores an image
+psi          noise prediction of what phi makes, the score of q_phi
+theta        noise prediction of the prior, never trained
+y_a          a point of the Perturbed Posterior Bridge between x_0 and y
+===========  =======================================================================
+
+Where paper and official code disagree (D1 to D27), each form is an option; the defaults give the released
+checkpoints' inference. Differences from the code's training: the divergence lives on the prior's own schedule
+(``training.ikl_schedule``), one pass of phi serves both updates as in Algorithm 1 (``training.shared``), no
+adversarial term (``training.adversarial``), and inpainting measures no noise inside the hole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from invbench_solvers.davi.options import ABLATIONS, DaviOptions
+
+import invbench as ib
+from invbench import ConfigError, DataError, OnStep, Prior, Problem, Rng, Task, Trainable, hookimpl
+
+if TYPE_CHECKING:
+    from invbench_solvers.davi.bridge import Bridge
+    from torch import Tensor
+
+    from invbench import Training
+
+
+@dataclass(frozen=True)
+class Davi(Trainable):
+    """One evaluation of a network trained for the task.
+
+    ``weights`` is a file; without it, the checkpoint shipped for preset and task is used. ``h`` is the size of the
+    perturbation; ``bridge``, ``output`` and ``perturbation`` are described in ``solvers/davi/bridge.py``, and must be
+    those of the training. ``transfer`` allows weights of another task or preset.
+    """
+
+    name: ClassVar[str] = "davi"
+    summary: ClassVar[str] = "one call of a network trained for the task by variational inference"
+    paper: ClassVar[str] = "ECCV 2024, Algs. 1 and 2"
+    bibtex: ClassVar[str] = (
+        "@inproceedings{lee2024davi, title={Diffusion Prior-Based Amortized Variational Inference for Noisy Inverse "
+        "Problems}, author={Lee, Sojin and Park, Dogyun and Kong, Inho and Kim, Hyunwoo J.}, booktitle={ECCV}, "
+        "year={2024}}"
+    )
+    options: ClassVar[type[DaviOptions]] = DaviOptions
+    variants: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {"ablation": ABLATIONS}
+    weights: str = ""
+    h: float = 0.1
+    bridge: str = "i2sb"
+    output: str = "tanh"
+    perturbation: str = "rising"
+    transfer: bool = False
+
+    def __post_init__(self) -> None:
+        if self.h < 0:
+            raise ConfigError(f"davi: the perturbation h must not be negative; got {self.h}")
+
+    def solve(
+        self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None
+    ) -> Tensor:
+        """Algorithm 2."""
+        import torch
+        from invbench_solvers.davi.bridge import END, network_input
+
+        phi: Prior = state.metered(prior.meter) if prior.meter else state
+        y_in = network_input(y, problem.A)
+        a = torch.full((1,), END)
+        y_1 = self.make_bridge().point(y_in, y_in, a, rng.randn_like(y_in))
+        return self.make_bridge().image(y_1, phi.eps(y_1, END), a)
+
+    def fit(self, task: Task, prior: Prior, training: Training) -> Path:
+        """Algorithm 1."""
+        from invbench_solvers.davi.training import fit
+
+        return fit(self, task, prior, training)
+
+    def untrained(self, problem: Problem, prior: Prior) -> Prior:
+        return prior.student()
+
+    def prepare(self, problem: Problem, prior: Prior) -> Prior:
+        """The sampler phi, as a prior whose "noise" is the network's raw output. Raises DataError for weights of another task."""
+        path = self.checkpoint(problem.benchmark, problem.task)
+        phi = prior.student()
+        card, state = read_checkpoint(path)
+        self._check(card, problem, path)
+        ib.load_strict(phi.net, state, str(path))
+        phi.net.eval().requires_grad_(False)
+        return phi
+
+    def checkpoint(self, benchmark: str, task: str) -> Path:
+        if self.weights:
+            path = Path(self.weights).expanduser()
+            if not path.is_file():
+                raise DataError(f"davi: no weights at {path}; {_advice(benchmark, task)}")
+            return path
+        shipped = Path(__file__).with_name("weights") / benchmark / f"{task}.safetensors"
+        if not shipped.is_file():
+            raise DataError(
+                f"davi: no weights are shipped for task {task!r} of {benchmark!r}; {_advice(benchmark, task)}"
+            )
+        return shipped
+
+    def make_bridge(self) -> Bridge:
+        """The bridge of these options."""
+        from invbench_solvers.davi.bridge import Bridge
+
+        return Bridge(self.bridge, self.output, self.perturbation, self.h)
+
+    def _check(self, card: Mapping[str, Any], problem: Problem, path: Path) -> None:
+        """Raise DataError where the card says that the weights are of another task, preset or form."""
+        if not card:
+            return  # a checkpoint of the authors' carries no card
+        asked = {"benchmark": problem.benchmark, "task": problem.task}
+        trained = {"benchmark": card["benchmark"], "task": card["task"]["name"]}
+        if trained != asked and not self.transfer:
+            raise DataError(
+                f"davi: {path} was trained for task {trained['task']!r} of {trained['benchmark']!r}, not for "
+                f"{problem.task!r} of {problem.benchmark!r}; {_advice(**asked)}, or set solver.transfer=true"
+            )
+        for key in ("bridge", "output", "perturbation"):
+            if card["solver"][key] != getattr(self, key):
+                raise DataError(
+                    f"davi: {path} was trained with {key}={card['solver'][key]}; set solver.{key}={card['solver'][key]}"
+                )
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Card and float32 tensors of our weights, or no card and the averaged ones of an official file (4.14)."""
+    if path.suffix == ".safetensors":
+        meta, state = ib.read_tensors(path)
+        return json.loads(meta.get("card", "{}")), {key: value.float() for key, value in state.items()}
+    state = ib.read_state_dict(path, entry="implicit_func_ema")
+    average = {key.removeprefix("ema_model."): v for key, v in state.items() if key.startswith("ema_model.")}
+    return {}, {key: value.float() for key, value in (average or state).items()}
+
+
+def _advice(benchmark: str, task: str) -> str:
+    return (
+        f"train them with 'invbench train solver=davi benchmark={benchmark} task={task}', or get the authors' with "
+        "'invbench fetch', and name the file: solver.weights=FILE"
+    )
+
+
+@hookimpl
+def invbench_register_solvers() -> list[type[Davi]]:
+    return [Davi]

@@ -1,0 +1,154 @@
+"""Algorithm 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from invbench_solvers.davi import losses
+from invbench_solvers.davi.bridge import draw_a, network_input
+from invbench_solvers.davi.options import DaviOptions
+from torch import Tensor
+
+import invbench as ib
+from invbench import Operator, Prior, Rng, Task, Training
+
+if TYPE_CHECKING:
+    from invbench_solvers.davi.solver import Davi
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a batch: training images, their measurements, and the generators of further draws."""
+
+    x0: Tensor
+    y: Tensor
+    A: Operator
+    rng: Rng
+
+
+@dataclass
+class Learner:
+    """The three networks and what is minimised."""
+
+    solver: Davi
+    task: Task
+    theta: Prior
+    training: Training
+
+    def __post_init__(self) -> None:
+        o: DaviOptions = self.training.options
+        self.o, self.bridge = o, self.solver.make_bridge()
+        self.diffusion = losses.Diffusion(o.ikl_schedule, o.T, self.theta)
+        self.phi, self.psi, self.average = (self.theta.student() for _ in range(3))
+        self.optimizers = {
+            name: torch.optim.AdamW(prior.net.parameters(), o.lr, weight_decay=o.weight_decay)
+            for name, prior in (("phi", self.phi), ("psi", self.psi))
+        }
+
+    def batch(self, step: int) -> Iterator[Part]:
+        """x_0 and y = H x_0 + n (lines 2 and 3), in ``accumulate`` parts."""
+        x0, rng = self.training.batch(step, self.o.batch_size)
+        A = self._operator if not self.o.redraw else self.operator(step)
+        y, _ = self.task.noise_model.sample(A(x0), rng)
+        size = -(-len(x0) // self.o.accumulate)
+        for start in range(0, len(x0), size):
+            rows = slice(start, start + size)
+            yield Part(x0[rows], y[rows], A, Rng(rng.generators[rows]))
+
+    def restore(self, part: Part) -> Tensor:
+        """x0_hat = I_phi(y_a, a) (lines 4 and 5)."""
+        a = draw_a(self.o.density, part.rng).to(part.y.device)
+        y_in = network_input(part.y, part.A)
+        y_a = self.bridge.point(part.x0, y_in, a, part.rng.randn_like(y_in))
+        with self.training.autocast():
+            out = self.phi.eps(y_a, a)
+        return self.bridge.image(y_a, out.float(), a)
+
+    def score_loss(self, x0_hat: Tensor, part: Part, step: int) -> Tensor:
+        """What psi minimises (lines 7 to 10)."""
+        x_t, t, eps = self.diffusion.draw(x0_hat.detach(), part.rng)
+        with self.training.autocast():
+            eps_psi, v = self.psi.eps_and_v(x_t, t)
+        loss = losses.score(eps_psi.float(), eps)
+        self.training.log(step, score=loss)
+        if not self.o.bound or v is None:
+            return loss
+        mean = eps_psi.detach().float()
+        bound = ib.variational_bound(x0_hat.detach(), x_t, t, mean, v.float(), self.diffusion.abar).mean()
+        self.training.log(step, bound=bound)
+        return loss + bound
+
+    def sampler_loss(self, x0_hat: Tensor, part: Part, step: int, ikl: bool) -> Tensor:
+        """What phi minimises (lines 13 and 14, and the supervised term of C.1)."""
+        poisson = isinstance(self.task.noise_model, ib.PoissonNoise)
+        consistency = losses.consistency(part.y, part.A(x0_hat), poisson)
+        supervised = losses.supervised(part.x0, x0_hat, part.A, self.o.kept)
+        self.training.log(step, consistency=consistency, supervised=supervised)
+        loss = self.o.gamma * consistency + self.o.reg * supervised
+        return loss + self.divergence(x0_hat, part, step) if ikl else loss
+
+    def divergence(self, x0_hat: Tensor, part: Part, step: int) -> Tensor:
+        """The pseudo-loss of the integral KL divergence (eq. 11)."""
+        with torch.no_grad(), self.training.autocast():
+            x_t, t, eps = self.diffusion.draw(x0_hat, part.rng, self.o.std)
+            eps_theta = self.theta.eps(x_t, t).float()
+            eps_psi = self.psi.eps(x_t, t).float() if self.o.posterior == "implicit" else eps
+        self.training.log(step, gap=(eps_theta - eps_psi).square().mean())
+        return losses.ikl(x0_hat, eps_theta, eps_psi)
+
+    def validate(self, step: int) -> None:
+        """Restore the held-out measurements with Algorithm 2 and phi's average, and keep it."""
+        measured, figures = self.training.measured, {}
+        if measured is not None:
+            problem = ib.Problem(measured.A.to(self.training.device), None, self.task.name, "")
+            rng = Rng.for_images(measured.images, purpose="validation")
+            y = measured.y.to(self.training.device)
+            with torch.inference_mode():
+                x_hat = self.solver.solve(y, problem, self.theta, self.average, rng).cpu()
+            error = (x_hat.clamp(-1, 1) - measured.x).square().flatten(1).mean(1)
+            figures["psnr"] = (10 * (4 / error).log10()).mean().item()
+            self.training.report(step + 1, **figures)
+            self.training.show(step + 1, measured.x, network_input(measured.y, measured.A), x_hat)
+        self.training.keep(self.average.net, step, **figures)
+
+    def operator(self, step: int = 0) -> Operator:
+        """The task's operator, of random tasks the one of this step."""
+        rng = Rng.single(purpose="training operator", step=step, seed=self.training.seed)
+        return self.task.operator(self.theta.x_shape, rng).to(self.training.device)
+
+    @cached_property
+    def _operator(self) -> Operator:
+        return self.training.measured.A.to(self.training.device) if self.training.measured else self.operator()
+
+
+def fit(solver: Davi, task: Task, prior: Prior, training: Training) -> Path:
+    """Train phi and psi in turn; returns the file with phi's average."""
+    learner = Learner(solver, task, prior, training)
+    o, (phi, psi) = learner.o, learner.optimizers.values()
+    networks = {"phi": learner.phi.net, "psi": learner.psi.net, "average": learner.average.net}
+    for step in training.steps(o.steps, networks, learner.optimizers):
+        for optimizer in (phi, psi):
+            ib.set_lr(optimizer, o.lr * (ib.cosine(step, o.steps) if o.cosine else 1))
+        ikl = o.ikl and step >= o.warmup * o.steps
+        parts = list(learner.batch(step))
+        shared = [learner.restore(part) for part in parts] if o.shared else []  # with their graphs
+        if ikl and o.posterior == "implicit":
+            for i, part in enumerate(parts):
+                with torch.no_grad():
+                    x0_hat = shared[i] if shared else learner.restore(part)
+                training.backward(learner.score_loss(x0_hat, part, step) / len(parts))
+            training.update(psi)
+        for i, part in enumerate(parts):
+            x0_hat = shared[i] if shared else learner.restore(part)
+            training.backward(learner.sampler_loss(x0_hat, part, step, ikl) / len(parts))
+        training.update(phi)
+        if step % o.ema_every == 0:
+            ib.ema_update(learner.average.net, learner.phi.net, ib.ema_decay(step))
+        if training.due(step):
+            learner.validate(step)
+    return training.weights
