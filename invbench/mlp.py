@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from invbench.adm.unet import timestep_embedding
 from invbench.operator import Shape
 from invbench.prior import Prior
-from invbench.rng import Rng
+from invbench.rng import initialise
 
 WIDTH, TIMES = 128, 32
 
 
 class Mlp(nn.Module):
-    """(B, *x_shape) and a time step (B,), or (1,) for all -> (B, *x_shape). The same weights at every start."""
+    """(B, *x_shape) and a time step (B,), or (1,) for all -> (B, *x_shape)."""
 
     def __init__(self, x_shape: Shape, width: int = WIDTH) -> None:
         super().__init__()
@@ -26,10 +26,6 @@ class Mlp(nn.Module):
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width)) for _ in range(3)
         )
-        with torch.no_grad():
-            for name, p in self.named_parameters():
-                fan_in = p.shape[1] if p.ndim > 1 else math.inf
-                p.copy_(Rng.single(purpose="mlp", parameter=name).randn(tuple(p.shape))[0] / math.sqrt(fan_in))
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         emb = self.time_embed(timestep_embedding(t, TIMES))
@@ -45,7 +41,10 @@ class MlpPrior(Prior):
     net: Mlp
 
     def __init__(self, x_shape: Shape, abar: Tensor, device: torch.device | str = "cpu") -> None:
-        self.x_shape, self.abar, self.net = x_shape, abar, Mlp(x_shape).to(device)
+        self.x_shape, self.abar = x_shape, abar
+        with torch.random.fork_rng(devices=[]):
+            self.net = Mlp(x_shape).to(device)
+        initialise(self.net)
 
     def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, None]:
         t = torch.tensor([t], device=x_t.device) if isinstance(t, int) else t

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 def seed_of(**axes: str | int) -> int:
@@ -86,6 +86,19 @@ class Rng:
         import torch
 
         return torch.empty((len(self.generators), *shape))
+
+
+def initialise(module: nn.Module, seed: int = 0) -> None:
+    """Draw a network's weights: normal of variance 1 / (3 fan-in), biases 0; what starts at zero, or as a norm, stays."""
+    import torch
+
+    with torch.no_grad():
+        for name, p in module.named_parameters():
+            if p.ndim > 1 and p.any():
+                draw = Rng.single(purpose="weights", parameter=name, seed=seed).randn(tuple(p.shape))[0]
+                p.copy_(draw / (3 * p[0].numel()) ** 0.5)
+            elif name.endswith("bias"):
+                p.zero_()
 
 
 def _generator(seed: int) -> torch.Generator:

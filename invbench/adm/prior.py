@@ -12,6 +12,7 @@ from invbench.adm.checkpoint import load_strict, read_state_dict
 from invbench.adm.unet import UNet, UNetConfig
 from invbench.operator import Shape
 from invbench.prior import Prior
+from invbench.rng import initialise
 from invbench.schedule import alpha_bar, linear_betas
 
 
@@ -53,3 +54,11 @@ def load_adm(
             module.to(dtype)
     net = net.to(device).to(memory_format=torch.channels_last)
     return AdmPrior(net, x_shape, dtype)
+
+
+def fresh_adm(config: UNetConfig, x_shape: Shape, device: torch.device | str, seed: int) -> AdmPrior:
+    """A network that has learned nothing, the same for the same seed."""
+    with torch.random.fork_rng(devices=[]):
+        net = UNet(config)
+    initialise(net, seed)
+    return AdmPrior(net.to(device).to(memory_format=torch.channels_last), x_shape)

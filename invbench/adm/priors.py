@@ -7,35 +7,51 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from invbench.adm.options import AdmOptions
 from invbench.artifacts import Artifact, existing, file_sha256, locate
 from invbench.errors import ConfigError
 from invbench.hookspecs import hookimpl
 from invbench.operator import Shape
-from invbench.prior import Prior, PriorSource
+from invbench.prior import Prior, PriorSource, TrainablePrior
 
 if TYPE_CHECKING:
     import torch
 
+    from invbench.adm.prior import AdmPrior
     from invbench.adm.unet import UNetConfig
+    from invbench.training import Training
 
 DTYPES = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
-class AdmPhotos(PriorSource):
-    """1.3M parameters, trained on BSDS500 photographs; any size divisible by 4. See the model card beside it."""
+class AdmPhotos(TrainablePrior):
+    """1.3M parameters, trained on BSDS500 photographs; any size divisible by 4. See the model card beside it.
+
+    ``weights`` is another file of such a network. A training starts anew without it, and from it where it is named
+    (``shipped``: from the file that ships).
+    """
 
     name: ClassVar[str] = "adm_photos"
     summary: ClassVar[str] = "small ADM of natural photographs, shipped (1.3M parameters)"
     native_side: ClassVar[int] = 64
+    options: ClassVar[type[AdmOptions]] = AdmOptions
     weights: str = ""
     dtype: str = "float32"
 
-    def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
+    def load(self, x_shape: Shape, device: torch.device | str) -> AdmPrior:
         return _load(self.config(), self._path(), x_shape, device, self.dtype)
 
     def fingerprint(self) -> str:
         return file_sha256(self._path())
+
+    def fit(self, training: Training) -> Path:
+        from invbench.adm.prior import fresh_adm
+        from invbench.adm.training import fit
+
+        x_shape, device = training.images.x_shape, training.device
+        start = self.load(x_shape, device) if self.weights else fresh_adm(self.config(), x_shape, device, training.seed)
+        return fit(start, training)
 
     @staticmethod
     def config() -> UNetConfig:
@@ -44,7 +60,7 @@ class AdmPhotos(PriorSource):
 
     def _path(self) -> Path:
         shipped = files("invbench") / "adm" / "weights" / "adm_photos.safetensors"
-        return existing(self.weights) if self.weights else Path(str(shipped))
+        return existing(self.weights) if self.weights not in ("", "shipped") else Path(str(shipped))
 
 
 @dataclass(frozen=True)
@@ -107,12 +123,14 @@ class AdmImagenet256(PriorSource):
 
 
 def _config(**fields: Any) -> UNetConfig:
+    from invbench.adm.prior import AdmPrior
     from invbench.adm.unet import UNetConfig
+    from invbench.training import Training
 
     return UNetConfig(**fields)
 
 
-def _load(config: UNetConfig, path: Path, x_shape: Shape, device: torch.device | str, dtype: str) -> Prior:
+def _load(config: UNetConfig, path: Path, x_shape: Shape, device: torch.device | str, dtype: str) -> AdmPrior:
     import torch
 
     from invbench.adm.prior import load_adm

@@ -1,0 +1,41 @@
+"""Options of an ADM prior's training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from invbench.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class AdmOptions:
+    """How an ADM prior is trained.
+
+    - ``steps`` of ``batch_size`` random crops of ``crop`` pixels; for the share ``last`` of the steps, whole images, a
+      quarter as many
+    - AdamW with learning rate ``lr``, ``warmup`` steps up and a cosine down; gradients of norm at most ``clip``; the
+      average's decay is at most ``ema``
+    - the loss is the squared error of the noise plus ``bound`` times the variational bound, for the variance. The
+      former is weighted by 1 / SNR, between 1 and ``low_snr``: 1 is the plain loss, more of it makes the prediction
+      of an image out of almost nothing but noise, and with it overall brightness and colour, count for more
+    """
+
+    name: ClassVar[str] = "training"
+    steps: int = 5000
+    batch_size: int = 32
+    crop: int = 32
+    last: float = 0.15
+    lr: float = 4e-4
+    warmup: int = 100
+    clip: float = 1.0
+    ema: float = 0.9995
+    bound: float = 0.001
+    low_snr: float = 1.0
+
+    def __post_init__(self) -> None:
+        for key in ("steps", "batch_size", "crop", "warmup", "low_snr"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"training.{key} must be at least 1; got {getattr(self, key)}")
+        if not 0 <= self.last <= 1:
+            raise ConfigError(f"training.last is a share of the steps, 0 to 1; got {self.last}")

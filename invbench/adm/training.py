@@ -1,0 +1,95 @@
+"""Training an ADM prior: noise prediction with a learned variance (Nichol and Dhariwal, 2021)."""
+
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from invbench.adm.prior import AdmPrior
+from invbench.bound import variational_bound
+from invbench.rng import Rng
+from invbench.schedule import ddim_split, stride_grid
+from invbench.training import Training, cosine, ema_decay, ema_update, random_crop, set_lr
+
+LEVELS = (0.05, 0.2, 0.5, 1.0, 2.0)  # noise on [-1, 1] at which denoising is watched
+SHOWN = 8
+
+
+def fit(prior: AdmPrior, training: Training) -> Path:
+    """Train the network of ``prior``; returns the file with its average."""
+    o = training.options
+    student, average = prior.student(), prior.student()
+    optimizer = torch.optim.AdamW(student.net.parameters(), o.lr, weight_decay=0.0)
+    for step in training.steps(o.steps, {"net": student.net, "average": average.net}, {"net": optimizer}):
+        set_lr(optimizer, o.lr * min(1, (step + 1) / o.warmup) * cosine(step, o.steps, floor=0.01))
+        x0, rng = training.batch(step, o.batch_size if step < (1 - o.last) * o.steps else max(1, o.batch_size // 4))
+        if step < (1 - o.last) * o.steps:
+            x0 = random_crop(x0, o.crop, rng)
+        loss, bound = losses(at_size(student, x0), x0, rng, training, o.low_snr)
+        training.log(step, eps=loss, bound=bound)
+        training.backward(loss + o.bound * bound)
+        training.update(optimizer, clip=o.clip)
+        ema_update(average.net, student.net, ema_decay(step, o.ema))
+        if training.due(step):
+            validate(average, training, step)
+    return training.weights
+
+
+def losses(prior: AdmPrior, x0: Tensor, rng: Rng, training: Training, low_snr: float) -> tuple[Tensor, Tensor]:
+    """The error of the predicted noise and the variational bound, which trains the variance alone."""
+    steps = len(prior.abar)
+    spread = (torch.arange(len(x0)) + rng.rand(())) / len(x0)  # one time from each of as many intervals
+    t = (steps * spread).long().to(x0.device)
+    abar, eps = prior.abar.to(x0)[t][:, None, None, None], rng.randn_like(x0)
+    x_t = abar.sqrt() * x0 + (1 - abar).sqrt() * eps
+    with training.autocast():
+        eps_hat, v = prior.eps_and_v(x_t, t)
+    assert v is not None
+    weight = ((1 - abar) / abar).clamp(1, low_snr)
+    loss = (weight * (eps - eps_hat.float()).square()).mean()
+    return loss, variational_bound(x0, x_t, t, eps_hat.detach().float(), v.float(), prior.abar).mean()
+
+
+def validate(average: AdmPrior, training: Training, step: int) -> None:
+    """Denoise the held-out images at each level, draw some samples, and keep the weights."""
+    figures = {}
+    with torch.inference_mode():
+        if training.measured is not None:
+            x = training.measured.x.to(training.device)
+            figures = {f"psnr_{level}": denoising_psnr(at_size(average, x), x, level) for level in LEVELS}
+        samples = sample(at_size(average, x), SHOWN) if training.measured is not None else None
+    training.report(step + 1, **figures)
+    if samples is not None:
+        training.show(step + 1, samples[: SHOWN // 2], samples[SHOWN // 2 :])
+    training.keep(average.net, step, **figures)
+
+
+def denoising_psnr(prior: AdmPrior, x: Tensor, level: float) -> float:
+    """PSNR in dB of the predicted image from x + level n, without clipping, a mean over images (B, C, H, W)."""
+    t = int((prior.abar.log() + torch.log1p(torch.tensor(level**2, dtype=torch.float64))).abs().argmin())
+    abar = prior.alpha_bar(t)
+    noise = Rng.for_images([str(i) for i in range(len(x))], purpose="denoising", level=str(level)).randn_like(x)
+    error = (prior.x0(abar**0.5 * x + (1 - abar) ** 0.5 * noise, t) - x).square().flatten(1).mean(1)
+    return (10 * (4 / error).log10()).mean().item()
+
+
+def sample(prior: AdmPrior, count: int, nfe: int = 50) -> Tensor:
+    """Unconditional samples by DDIM with eta = 1, (count, C, H, W)."""
+    rng = Rng.for_images([str(i) for i in range(count)], purpose="prior samples")
+    x = rng.randn(prior.x_shape).to(next(prior.net.parameters()))
+    for t, s in pairwise([*stride_grid(nfe), -1]):
+        eps = prior.eps(x, t)
+        c1, c2 = ddim_split(prior.alpha_bar(t), prior.alpha_bar(s), 1.0)
+        x = prior.alpha_bar(s) ** 0.5 * prior.to_x0(x, eps, t).clamp(-1, 1) + c1 * rng.randn_like(x) + c2 * eps
+    return x
+
+
+def at_size(prior: AdmPrior, x: Tensor) -> AdmPrior:
+    """The prior on images of the size of ``x``: the network is convolutional, and takes any that its stride divides."""
+    resized = copy.copy(prior)
+    resized.x_shape = tuple(x.shape[1:])
+    return resized
