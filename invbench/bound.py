@@ -12,7 +12,7 @@ def variational_bound(x0: Tensor, x_t: Tensor, t: Tensor, eps: Tensor, v: Tensor
     """Terms L_t of the bound in bits per dimension, (B,) (Nichol and Dhariwal, 2021, eqs. 4-7 and 15).
 
     The KL divergence of p(x_{t-1} | x_t) from q(x_{t-1} | x_t, x0); at t = 0 the negative log likelihood of the 8-bit
-    image. Images (B, C, H, W) in [-1, 1], ``t`` int64 (B,), ``v`` in [-1, 1]. Detach ``eps`` to train the variance alone.
+    image. Images (B, C, H, W) and ``v`` in [-1, 1], ``t`` int64 (B,). Detach ``eps`` to train the variance alone.
     """
     a = abar.to(x0)
     a_t = a[t][:, None, None, None]

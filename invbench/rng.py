@@ -89,7 +89,7 @@ class Rng:
 
 
 def initialise(module: nn.Module, seed: int = 0) -> None:
-    """Draw a network's weights: normal of variance 1 / (3 fan-in), biases 0; what starts at zero, or as a norm, stays."""
+    """Draw a network's weights: normal of variance 1 / (3 fan-in), biases 0; what is zero or a norm stays."""
     import torch
 
     with torch.no_grad():

@@ -89,7 +89,7 @@ class Trainable(Solver):
 
     ``options`` is a frozen dataclass, the options of a training; the command line sets its fields as
     ``training.KEY=VALUE``. Like a solver's, its values by preset and task are in a TOML file beside its module.
-    ``variants`` are named sets of options, by group and name: ``+ablation=a`` sets those of ``variants["ablation"]["a"]``.
+    ``variants`` are named sets of options: ``+ablation=a`` sets those of ``variants["ablation"]["a"]``.
     """
 
     options: ClassVar[type[Any]]

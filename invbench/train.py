@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -262,7 +263,8 @@ def typed(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
         except ValidationError:
             wanted = type(node[key]).__name__
             raise ConfigError(f"{kind}.{key}: expected a value of type {wanted}, got {value!r}") from None
-    return make(cls, OmegaConf.to_container(node), kind)
+    fields: Any = OmegaConf.to_container(node)
+    return make(cls, fields, kind)
 
 
 def chosen_variants(cls: type[Trainable], wanted: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -316,7 +318,7 @@ def estimate(plan: Plan) -> str:
         times = [time.perf_counter()]
         trial.on_progress = lambda event: times.append(time.perf_counter())
         plan.fit(trial)
-    seconds = min(b - a for a, b in zip(times[1:], times[2:], strict=False))
+    seconds = min(b - a for a, b in pairwise(times[1:]))
     steps, device = plan.training.options.steps, plan.training.device
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(device)
@@ -362,7 +364,8 @@ def shown_progress(training: Training) -> Iterator[None]:
     def text(event: Mapping[str, Any]) -> str:
         """Losses, speed and time left."""
         now, step = time.monotonic(), event["step"]
-        began or began.append((now, step))
+        if not began:
+            began.append((now, step))
         rate = (step - began[0][1]) / max(now - began[0][0], 1e-9)
         losses = ", ".join(f"{k} {v:.4g}" for k, v in event.items() if k not in ("step", "total"))
         left = (event["total"] - step) / rate / 60 if rate else 0.0

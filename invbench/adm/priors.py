@@ -123,9 +123,7 @@ class AdmImagenet256(PriorSource):
 
 
 def _config(**fields: Any) -> UNetConfig:
-    from invbench.adm.prior import AdmPrior
     from invbench.adm.unet import UNetConfig
-    from invbench.training import Training
 
     return UNetConfig(**fields)
 

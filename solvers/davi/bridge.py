@@ -78,7 +78,7 @@ class Bridge:
 
 
 def draw_a(density: str, rng: Rng) -> Tensor:
-    """Bridge indices int64 (B,): trunc(1000 u - 1/2) with u of density 3 u^2 ("beta") or 1, or the measurement's end."""
+    """Bridge indices int64 (B,): trunc(1000 u - 1/2), u of density 3 u^2 ("beta") or 1; or the measurement's end."""
     if density not in DENSITIES:
         raise ConfigError(f"davi: {unknown('density of a', density, DENSITIES)}")
     u = rng.rand(()) ** (1 / 3) if density == "beta" else rng.rand(())

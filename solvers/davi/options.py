@@ -12,8 +12,8 @@ from invbench import ConfigError
 class DaviOptions:
     """How phi and psi are trained.
 
-    - ``steps`` iterations of ``batch_size`` images, in ``accumulate`` parts; AdamW with learning rate ``lr``, falling as
-      a cosine where ``cosine``
+    - ``steps`` iterations of ``batch_size`` images, in ``accumulate`` parts; AdamW with learning rate ``lr``, a falling
+      ``cosine`` or constant
     - losses: ``gamma`` weighs consistency, ``reg`` the supervised term, of which ``kept`` is the official inpainting
       form; ``ikl`` turns the divergence on, after the share ``warmup`` of the steps; ``adversarial`` adds the released
       code's discriminator (D9)

@@ -21,16 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from invbench_solvers.davi.options import ABLATIONS, DaviOptions
-
 import invbench as ib
 from invbench import ConfigError, DataError, OnStep, Prior, Problem, Rng, Task, Trainable, hookimpl
 
+from .options import ABLATIONS, DaviOptions
+
 if TYPE_CHECKING:
-    from invbench_solvers.davi.bridge import Bridge
     from torch import Tensor
 
     from invbench import Training
+
+    from .bridge import Bridge
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class Davi(Trainable):
     ) -> Tensor:
         """Algorithm 2."""
         import torch
-        from invbench_solvers.davi.bridge import END, network_input
+
+        from .bridge import END, network_input
 
         phi: Prior = state.metered(prior.meter) if prior.meter else state
         y_in = network_input(y, problem.A)
@@ -78,7 +80,7 @@ class Davi(Trainable):
 
     def fit(self, task: Task, prior: Prior, training: Training) -> Path:
         """Algorithm 1."""
-        from invbench_solvers.davi.training import fit
+        from .training import fit
 
         return fit(self, task, prior, training)
 
@@ -86,7 +88,7 @@ class Davi(Trainable):
         return prior.student()
 
     def prepare(self, problem: Problem, prior: Prior) -> Prior:
-        """The sampler phi, as a prior whose "noise" is the network's raw output. Raises DataError for weights of another task."""
+        """phi, a prior whose prediction is the raw output. Raises DataError for weights of another task or network."""
         path = self.checkpoint(problem.benchmark, problem.task)
         phi = prior.student()
         card, state = read_checkpoint(path)
@@ -110,7 +112,7 @@ class Davi(Trainable):
 
     def make_bridge(self) -> Bridge:
         """The bridge of these options."""
-        from invbench_solvers.davi.bridge import Bridge
+        from .bridge import Bridge
 
         return Bridge(self.bridge, self.output, self.perturbation, self.h)
 

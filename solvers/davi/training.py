@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from invbench_solvers.davi import losses
-from invbench_solvers.davi.bridge import draw_a, network_input
-from invbench_solvers.davi.options import DaviOptions
 from torch import Tensor
 
 import invbench as ib
 from invbench import Operator, Prior, Rng, Task, Training
 
+from . import losses
+from .bridge import draw_a, network_input
+from .options import DaviOptions
+
 if TYPE_CHECKING:
-    from invbench_solvers.davi.solver import Davi
+    from .solver import Davi
 
 
 @dataclass(frozen=True)

@@ -199,15 +199,6 @@ def test_a_listed_image_that_is_missing_is_named(tmp_path: Path) -> None:
         make("imagenet256", root=str(tmp_path)).ids()
 
 
-def test_bsds500_has_splits_and_sides(tmp_path: Path) -> None:
-    for split in ("train", "test"):
-        picture(tmp_path / split / f"{split}.png", side=40)
-    dataset = make("bsds500", root=str(tmp_path), split="test", side=32)
-    assert dataset.ids() == ["test.png"]
-    assert dataset.load("test.png").shape == dataset.x_shape == (3, 32, 32)
-    assert make("bsds500", root=str(tmp_path)).ids() == ["train.png"]
-
-
 def test_a_folder_needs_its_root() -> None:
     with pytest.raises(ConfigError, match=r"dataset=folder needs the folder: dataset\.root=FOLDER"):
         make("folder").ids()
