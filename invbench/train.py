@@ -151,9 +151,10 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pl
     solver = part(cls, request, "solver", [preset.values, variants.get("solver", {})])
     task = part(catalog.get("task", task_name), request, "task", [benchmark.tasks.get(task_name, {})])
     source = part(catalog.get("prior", request.names.get("prior", benchmark.prior)), request, "prior", [])
-    images = training_images(request, catalog, benchmark)
     tuned = settings(cls.options, benchmark.name, task_name)
     options = part(cls.options, request, "training", [tuned.values, variants.get("training", {})])
+    check_dtype(request.options.dtype)
+    images = training_images(request, catalog, benchmark)
     measured = held_out(benchmark, catalog, task, images, request.options.seed)
     device = choose_device(request.options.device)
     prior = source.load(images.x_shape, device)
@@ -176,9 +177,10 @@ def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pla
     if not issubclass(cls, TrainablePrior):
         raise ConfigError(f"prior {cls.name} cannot be trained here")
     source = part(cls, request, "prior", [])
-    images = training_images(request, catalog, benchmark)
     tuned = settings(cls.options, benchmark.name, "")
     options = part(cls.options, request, "training", [tuned.values])
+    check_dtype(request.options.dtype)
+    images = training_images(request, catalog, benchmark)
     device = choose_device(request.options.device)
     measured = held_out(benchmark, catalog, None, images, request.options.seed)
     prior = {k: v for k, v in named(source).items() if k != "weights"}
@@ -199,8 +201,6 @@ def started(
     device: torch.device,
 ) -> Training:
     """The training of this process, one of those that ``accelerate launch`` started."""
-    if chosen.dtype not in DTYPES:
-        raise ConfigError(unknown("dtype", chosen.dtype, DTYPES))
     rank, processes = 0, int(os.environ.get("WORLD_SIZE", "1"))
     if processes > 1:
         from accelerate import PartialState
@@ -278,6 +278,12 @@ def chosen_variants(cls: type[Trainable], wanted: Mapping[str, str]) -> dict[str
         for kind, fields in cls.variants[group][name].items():
             chosen.setdefault(kind, {}).update(fields)
     return chosen
+
+
+def check_dtype(name: str) -> None:
+    """Raise ConfigError for a precision that does not exist."""
+    if name not in DTYPES:
+        raise ConfigError(unknown("dtype", name, DTYPES))
 
 
 def named(plugin: Any) -> dict[str, Any]:

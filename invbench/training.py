@@ -118,14 +118,15 @@ class Training:
 
     def log(self, step: int, **losses: Tensor | float) -> None:
         """Note losses of a step, or of a part of its batch. Raises TrainingError where one is not finite."""
-        for name, value in losses.items():
-            if not math.isfinite(float(value)):
+        for name, loss in losses.items():
+            value = float(loss.detach() if isinstance(loss, Tensor) else loss)
+            if not math.isfinite(value):
                 kept = f"the last good checkpoint, of step {self._saved}, is {self.folder / STATE}"
                 raise TrainingError(
                     f"{name} is not finite at step {step}; {kept if self._saved else 'no checkpoint was written yet'}. "
                     "Lower training.lr, or use dtype=float32"
                 )
-            self._noted.setdefault(name, []).append(float(value))
+            self._noted.setdefault(name, []).append(value)
 
     def report(self, step: int, **values: float) -> None:
         """Append a line to the log: figures of the state after ``step`` steps."""

@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from invbench.dataset import Benchmark
 from invbench.gmm import Covariance, GaussianMixture, GmmPrior, Scalar
 from invbench.operator import Operator, Shape
 from invbench.plugins import Catalog, load_catalog
+from invbench.prior import Prior
 from invbench.rng import Rng
 
 SHAPE: Shape = (3, 8, 12)
@@ -64,10 +65,25 @@ def tiny_mixture(x_shape: Shape) -> CountedMixture:
     return CountedMixture(weights, means, tuple(Covariance.diagonal(v) for v in variances))
 
 
+class CountedPrior(GmmPrior):
+    """The exact prior of a counted mixture, whose students are counted with it."""
+
+    mixture: CountedMixture
+
+    def student(self) -> Prior:
+        twin, tally = GmmPrior.student(self), self.mixture.tally
+
+        def count(module: nn.Module, args: tuple[Any, ...]) -> None:
+            tally.rows += len(args[0])
+
+        twin.net.register_forward_pre_hook(count)
+        return twin
+
+
 def tiny_prior(x_shape: Shape = SHAPE) -> tuple[GmmPrior, Tally]:
     """The exact prior of the mixture, and the count of its evaluations."""
     mixture = tiny_mixture(x_shape)
-    return GmmPrior(mixture, x_shape), mixture.tally
+    return CountedPrior(mixture, x_shape), mixture.tally
 
 
 def measure(A: Operator, images: tuple[str, ...], sigma: float) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,314 @@
+"""Trainings: what is kept, what resumes, what is refused; and the commands, in a temporary folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import invbench as ib
+from invbench.plugins import load_catalog
+from invbench.train import Request, build, chosen_variants, typed
+from invbench.training import Training, ema_decay, ema_update, random_crop, read_tensors
+
+CATALOG = load_catalog()
+PLANE = ["solver=davi", "benchmark=gmm2d", "task=denoise", "training.batch_size=8"]
+
+
+class Ramp(ib.Dataset):
+    """Ten images, each of one value."""
+
+    name = "ramp"
+    x_shape = (1, 6, 5)
+
+    def ids(self) -> Sequence[str]:
+        return [str(i) for i in range(10)]
+
+    def load(self, image_id: str) -> Tensor:
+        return torch.full(self.x_shape, int(image_id) / 10)
+
+
+def training(folder: Path, **options: Any) -> Training:
+    return Training(folder, {"lr": 0.1}, None, Ramp(), **{"save_every": 4, **options})
+
+
+def run(folder: Path, total: int = 12, stop: int | None = None, dtype: str = "float32") -> dict[str, Tensor]:
+    """Fit a line; with ``stop``, break off in that step. Returns the weights."""
+    net = nn.Linear(30, 1)
+    with torch.no_grad():
+        net.weight.fill_(0.1)
+        net.bias.zero_()
+    t = training(folder, dtype=dtype)
+    optimizer = torch.optim.AdamW(net.parameters(), 0.1)
+    for step in t.steps(total, {"net": net}, {"net": optimizer}):
+        x, rng = t.batch(step, 4)
+        with t.autocast():
+            out = net(x.flatten(1) + rng.randn_like(x).flatten(1))
+        loss = (out.float() - 1).square().mean()
+        t.log(step, loss=loss)
+        t.backward(loss)
+        if step == stop:
+            break
+        t.update(optimizer)
+    return {key: value.clone() for key, value in net.state_dict().items()}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(tmp_path: Path, dtype: str) -> None:
+    whole = run(tmp_path / "whole", dtype=dtype)
+    run(tmp_path / "broken", stop=10, dtype=dtype)
+    assert read_tensors(tmp_path / "broken" / "state.safetensors")[0]["step"] == "8"
+    resumed = run(tmp_path / "broken", dtype=dtype)
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+def test_the_log_has_no_line_twice_after_resuming(tmp_path: Path) -> None:
+    run(tmp_path, stop=10)
+    run(tmp_path)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "train.jsonl").read_text().splitlines()]
+    assert steps == [4, 8, 12]
+
+
+def test_a_half_written_line_of_the_log_is_dropped(tmp_path: Path) -> None:
+    run(tmp_path, stop=10)
+    with (tmp_path / "train.jsonl").open("a") as log:
+        log.write('{"step": 9, "lo')
+    run(tmp_path)
+    assert [json.loads(line)["step"] for line in (tmp_path / "train.jsonl").read_text().splitlines()] == [4, 8, 12]
+
+
+def test_another_configuration_is_refused_and_the_difference_shown(tmp_path: Path) -> None:
+    run(tmp_path, stop=5)
+    other = training(tmp_path)
+    other.config = {"lr": 0.2, "new": 1}
+    with pytest.raises(ib.ConfigError, match=r"lr is 0.1 there and 0.2 here; new is None there and 1 here"):
+        next(iter(other.steps(12, {}, {})))
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    run(tmp_path, stop=5)
+    (tmp_path / "state.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(ib.DataError, match=r"state\.safetensors cannot be read .* delete it to start anew"):
+        run(tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training_and_names_the_checkpoint(tmp_path: Path) -> None:
+    t = training(tmp_path)
+    for step in t.steps(9, {"net": nn.Linear(1, 1)}, {}):
+        if step == 5:
+            with pytest.raises(
+                ib.TrainingError, match=r"loss is not finite at step 5; the last good .* of step 4, is .*lr"
+            ):
+                t.log(step, loss=float("nan"))
+            break
+        t.log(step, loss=1.0)
+    with pytest.raises(ib.TrainingError, match="no checkpoint was written yet"):
+        next(_started(training(tmp_path / "other"))).log(0, loss=float("inf"))
+
+
+def _started(t: Training) -> Any:
+    for _ in t.steps(1, {}, {}):
+        yield t
+
+
+def test_a_batch_is_a_draw_of_its_step_whoever_asks(tmp_path: Path) -> None:
+    one, other = training(tmp_path), training(tmp_path)
+    x, rng = one.batch(7, 6)
+    again, same = other.batch(7, 6)
+    assert x.shape == (6, 1, 6, 5)
+    assert torch.equal(x, again)
+    assert torch.equal(rng.randn((3,)), same.randn((3,)))
+    assert not torch.equal(x, one.batch(8, 6)[0])
+
+
+def test_processes_share_the_batch_of_one(tmp_path: Path) -> None:
+    whole, _ = training(tmp_path).batch(3, 6)
+    shares = [training(tmp_path, rank=rank, processes=2).batch(3, 6)[0] for rank in (0, 1)]
+    assert torch.equal(whole[0::2], shares[0])
+    assert torch.equal(whole[1::2], shares[1])
+
+
+def test_crops_are_parts_of_their_images_and_differ() -> None:
+    x = torch.arange(4 * 64, dtype=torch.float32).view(4, 1, 8, 8)
+    crops = random_crop(x, 3, ib.Rng.for_images(list("abcd"), use="crop"))
+    corners = crops[:, 0, 0, 0] - x[:, 0, 0, 0]
+    assert crops.shape == (4, 1, 3, 3)
+    assert len(corners.unique()) > 1
+    assert torch.equal(crops - crops[:, :, :1, :1], (x - x[:, :, :1, :1])[:, :, :3, :3])
+    with pytest.raises(ib.ConfigError, match=r"the training images are 8x8, smaller than the crop of 9; lower"):
+        random_crop(x, 9, ib.Rng.for_images(list("abcd")))
+
+
+def test_the_average_copies_first_and_then_lags() -> None:
+    average, net = nn.Linear(2, 2), nn.Linear(2, 2)
+    ema_update(average, net, ema_decay(50))
+    assert torch.equal(average.weight, net.weight)
+    before = average.weight.clone()
+    with torch.no_grad():
+        net.weight += 1
+    ema_update(average, net, ema_decay(1000))
+    torch.testing.assert_close(average.weight, before + (1 - ema_decay(1000)))
+    assert ema_decay(10**9) == 0.9999
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["solver=davi"], r"expected task=NAME. Available: .*sr4"),
+        (["task=sr4"], r"expected solver=NAME task=NAME, or prior=NAME. Trainable solvers: davi"),
+        (["solver=ddrm", "task=sr4"], r"solver ddrm needs no training; run it: invbench run solver=ddrm"),
+        (["solver=davy", "task=sr4"], r"unknown solver 'davy'; did you mean 'davi'"),
+        (["solver=davi", "task=sr4", "training.stps=3"], r"unknown option of training 'stps'; did you mean 'steps'"),
+        (
+            ["solver=davi", "task=sr4", "training.steps=many"],
+            r"training.steps: expected a value of type int, got 'many'",
+        ),
+        (["solver=davi", "task=sr4", "training.steps=0"], r"training.steps must be at least 1; got 0"),
+        (["solver=davi", "task=sr4", "+ablation=z"], r"unknown ablation 'z'.* Available: a, b, c, d, e, f"),
+        (["solver=davi", "task=sr4", "+ablations=a"], r"unknown variant '\+ablations'; did you mean '\+ablation'"),
+        (["solver=davi", "task=sr4", "sed=1"], r"unknown option 'sed'; did you mean 'seed'"),
+        (["solver=davi", "sr4"], r"expected key=value, got 'sr4'; for example: invbench train"),
+        ([*PLANE, "dtype=half"], r"unknown dtype 'half'"),
+        ([*PLANE, "training.shared=true", "training.accumulate=2"], r"accumulate > 1 needs training.shared=false"),
+        (
+            ["solver=davi", "task=sr4", "dataset=bsds500", "dataset.root=nowhere"],
+            r"no folder at nowhere; set dataset.root",
+        ),
+        (
+            ["solver=davi", "task=sr4", "dataset=gmm"],
+            r"training images are 16x16, those of benchmark photos 64x64; set da",
+        ),
+        (["prior=gmm"], r"prior gmm cannot be trained here"),
+    ],
+)
+def test_a_wrong_request_is_refused_before_any_work(overrides: list[str], message: str) -> None:
+    with pytest.raises(ib.InvbenchError, match=message):
+        build(Request.parse(overrides), CATALOG)
+
+
+def test_what_the_user_wrote_wins_over_a_variant_and_that_over_the_preset() -> None:
+    davi = CATALOG.get("solver", "davi")
+    assert chosen_variants(davi, {"ablation": "d"})["solver"] == {"perturbation": "constant", "h": 0.01}
+    plan = build(Request.parse([*PLANE, "+ablation=d", "solver.h=0.3", "training.gamma=7"]), CATALOG)
+    assert plan.training.config["solver"]["perturbation"] == "constant"
+    assert plan.training.config["solver"]["h"] == 0.3
+    assert plan.training.options.gamma == 7
+    assert plan.training.options.density == "uniform"
+    assert plan.training.options.reg == build(Request.parse(PLANE), CATALOG).training.options.reg == 0.0
+
+
+def test_options_get_the_types_of_their_fields() -> None:
+    options = typed(CATALOG.get("solver", "davi").options, {"steps": "12", "lr": "1e-3", "cosine": "true"}, "training")
+    assert (options.steps, options.lr, options.cosine) == (12, 1e-3, True)
+
+
+# The commands.
+
+
+def invbench(words: Sequence[str], cwd: Path, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "invbench.cli", *words]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, **kwargs)
+
+
+def weights_in(folder: Path) -> Path:
+    (found,) = folder.rglob("weights.safetensors")
+    return found
+
+
+def test_training_a_solver_ends_with_weights_that_run(tmp_path: Path) -> None:
+    trained = invbench(["train", *PLANE, "training.steps=20", "save_every=10"], tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    weights = weights_in(tmp_path / "results" / "train")
+    card = json.loads(read_tensors(weights)[0]["card"])
+    assert (card["step"], card["task"]["name"], card["benchmark"]) == (20, "denoise", "gmm2d")
+    assert card["validation"]["psnr"] > 0
+    assert (weights.parent / "losses.png").stat().st_size > 1000
+    used = trained.stdout.splitlines()[-1].split()
+    assert used[:2] == ["invbench", "run"]
+    ran = invbench([*used[1:], "n=2"], tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "davi" in ran.stdout
+    (run_json,) = tmp_path.glob("results/runs/gmm2d/denoise/davi-*/run.json")
+    assert len(json.loads(run_json.read_text())["config"]["solver"]["sha256"]) == 64
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    words = ["train", *PLANE, "training.steps=400", "save_every=20"]
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    assert invbench(words, tmp_path / "whole").returncode == 0
+    process = subprocess.Popen([sys.executable, "-m", "invbench.cli", *words], cwd=tmp_path / "killed", stderr=-3)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "killed").rglob("state.safetensors")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.returncode != 0
+    assert invbench(words, tmp_path / "killed").returncode == 0
+    a, b = (read_tensors(weights_in(tmp_path / which))[1] for which in ("whole", "killed"))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_ctrl_c_keeps_the_step_in_hand(tmp_path: Path) -> None:
+    words = ["train", *PLANE, "training.steps=100000", "save_every=10"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "invbench.cli", *words],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.rglob("state.safetensors")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in said
+    (state,) = tmp_path.rglob("state.safetensors")
+    assert int(read_tensors(state)[0]["step"]) >= 10
+
+
+def test_a_dry_run_tells_time_and_memory_and_writes_nothing(tmp_path: Path) -> None:
+    told = invbench(["train", *PLANE, "training.steps=20", "--dry-run"], tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert "20 steps of at most" in told.stdout
+    assert "peak memory" in told.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"]])
+def test_help_lists_what_can_be_trained(words: list[str], tmp_path: Path) -> None:
+    told = invbench(["train", *words], tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert "solver=davi" in told.stdout
+    assert "prior=adm_photos" in told.stdout
+    assert "--dry-run" in told.stdout
+
+
+def test_two_processes_have_the_gradient_of_one_with_the_double_batch(tmp_path: Path) -> None:
+    words = ["-m", "invbench.cli", "train", *PLANE, "training.steps=3", "training.reg=1", "device=cpu"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29871"]
+    for which, command in {"one": [sys.executable], "two": launch}.items():
+        (tmp_path / which).mkdir()
+        done = subprocess.run(
+            [*command, *words], cwd=tmp_path / which, env=env, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+    one, two = (read_tensors(next((tmp_path / which).rglob("state.safetensors")))[1] for which in ("one", "two"))
+    for key, value in one.items():
+        torch.testing.assert_close(two[key], value, rtol=1e-3, atol=1e-5, msg=lambda text, key=key: f"{key}: {text}")
