@@ -13,12 +13,7 @@ from torch import Tensor
 import invbench as ib
 from invbench import ConfigError, Operator, Rng, unknown
 
-BRIDGES, MAPS, PERTURBATIONS, DENSITIES = (
-    ("i2sb", "linear"),
-    ("tanh", "paper"),
-    ("rising", "constant"),
-    ("beta", "uniform", "end"),
-)
+DENSITIES = ("beta", "uniform", "end")
 END = 999
 
 
@@ -37,17 +32,6 @@ class Bridge:
     output: str
     perturbation: str
     h: float
-
-    def __post_init__(self) -> None:
-        for what, name, known in (
-            ("bridge", self.schedule, BRIDGES),
-            ("output map", self.output, MAPS),
-            ("perturbation", self.perturbation, PERTURBATIONS),
-        ):
-            if name not in known:
-                raise ConfigError(f"davi: {unknown(what, name, known)}")
-        if self.h < 0:
-            raise ConfigError(f"davi: the perturbation h must not be negative; got {self.h}")
 
     @property
     def sigma(self) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from invbench import ConfigError
+from invbench import ConfigError, unknown
 
 
 @dataclass(frozen=True)
@@ -74,3 +74,19 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "e": {"solver": {"perturbation": "constant", "h": 0.01}},
     "f": {"solver": {"h": 0.01}},
 }
+
+
+BRIDGES, MAPS, PERTURBATIONS = ("i2sb", "linear"), ("tanh", "paper"), ("rising", "constant")
+
+
+def check(bridge: str, output: str, perturbation: str, h: float) -> None:
+    """Raise ConfigError for a form of the bridge that does not exist."""
+    for what, name, known in (
+        ("bridge", bridge, BRIDGES),
+        ("output map", output, MAPS),
+        ("perturbation", perturbation, PERTURBATIONS),
+    ):
+        if name not in known:
+            raise ConfigError(f"davi: {unknown(what, name, known)}")
+    if h < 0:
+        raise ConfigError(f"davi: the perturbation h must not be negative; got {h}")

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import invbench as ib
-from invbench import ConfigError, DataError, OnStep, Prior, Problem, Rng, Task, Trainable, hookimpl
+from invbench import DataError, OnStep, Prior, Problem, Rng, Task, Trainable, hookimpl
 
-from .options import ABLATIONS, DaviOptions
+from .options import ABLATIONS, DaviOptions, check
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,8 +61,7 @@ class Davi(Trainable):
     transfer: bool = False
 
     def __post_init__(self) -> None:
-        if self.h < 0:
-            raise ConfigError(f"davi: the perturbation h must not be negative; got {self.h}")
+        check(self.bridge, self.output, self.perturbation, self.h)
 
     def solve(
         self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None
