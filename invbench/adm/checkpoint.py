@@ -44,7 +44,7 @@ def read_state_dict(path: Path, entry: str = "") -> dict[str, Tensor]:
 
 
 def load_strict(module: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    """Load in place. Raises DataError that names missing, unexpected and mis-shaped tensors."""
+    """Load in place, in the module's own types. Raises DataError that names missing, unexpected, mis-shaped tensors."""
     own = module.state_dict()
     faults = {
         "missing": [k for k in own if k not in state],
@@ -58,7 +58,7 @@ def load_strict(module: nn.Module, state: dict[str, Tensor], source: str) -> Non
     if any(faults.values()):
         listed = "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in faults.items() if names)
         raise DataError(f"{source} does not fit the network: {listed}")
-    module.load_state_dict(state, assign=True)
+    module.load_state_dict({k: v.to(own[k].dtype) for k, v in state.items()}, assign=True)
 
 
 def _some(names: list[str]) -> str:

@@ -134,13 +134,13 @@ class Davi(Trainable):
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Card and float32 tensors of our weights, or no card and the averaged ones of an official file (4.14)."""
+    """Card and tensors of our weights, or no card and the averaged ones of an official file (4.14)."""
     if path.suffix == ".safetensors":
         meta, state = ib.read_tensors(path)
-        return json.loads(meta.get("card", "{}")), {key: value.float() for key, value in state.items()}
+        return json.loads(meta.get("card", "{}")), state
     state = ib.read_state_dict(path, entry="implicit_func_ema")
     average = {key.removeprefix("ema_model."): v for key, v in state.items() if key.startswith("ema_model.")}
-    return {}, {key: value.float() for key, value in (average or state).items()}
+    return {}, average or state
 
 
 def _advice(benchmark: str, task: str) -> str:

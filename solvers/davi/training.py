@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import invbench as ib
 from invbench import Operator, Prior, Rng, Task, Training
 
 from . import losses
+from .adversary import Discriminator, adaptive_weight, fool_loss, judge_loss
 from .bridge import draw_a, network_input
 from .options import DaviOptions
 
@@ -46,9 +47,14 @@ class Learner:
         self.o, self.bridge = o, self.solver.make_bridge()
         self.diffusion = losses.Diffusion(o.ikl_schedule, o.T, self.theta)
         self.phi, self.psi, self.average = (self.theta.student() for _ in range(3))
+        self.networks: dict[str, nn.Module] = {"phi": self.phi.net, "psi": self.psi.net, "average": self.average.net}
+        rates = {"phi": o.lr, "psi": o.lr}
+        if o.adversarial:
+            judge = Discriminator(self.theta.x_shape[0], self.training.seed).to(self.training.device)
+            self.networks["judge"], rates["judge"] = judge, o.lr_adversary
         self.optimizers = {
-            name: torch.optim.AdamW(prior.net.parameters(), o.lr, weight_decay=o.weight_decay)
-            for name, prior in (("phi", self.phi), ("psi", self.psi))
+            name: torch.optim.AdamW(self.networks[name].parameters(), lr, weight_decay=o.weight_decay)
+            for name, lr in rates.items()
         }
 
     def batch(self, step: int) -> Iterator[Part]:
@@ -91,7 +97,25 @@ class Learner:
         supervised = losses.supervised(part.x0, x0_hat, part.A, self.o.kept)
         self.training.log(step, consistency=consistency, supervised=supervised)
         loss = self.o.gamma * consistency + self.o.reg * supervised
+        if self.o.adversarial:
+            loss = loss + self.adversarial(x0_hat, part, step, supervised)
         return loss + self.divergence(x0_hat, part, step) if ikl else loss
+
+    def judge_loss(self, x0_hat: Tensor, part: Part, step: int) -> Tensor:
+        """What the discriminator minimises."""
+        judge = self.networks["judge"]
+        loss = judge_loss(judge(part.x0)[-1], judge(x0_hat.detach())[-1])
+        self.training.log(step, judge=loss)
+        return loss
+
+    def adversarial(self, x0_hat: Tensor, part: Part, step: int, supervised: Tensor) -> Tensor:
+        """phi's term against the discriminator, weighted by the gradients at the last block's second convolution."""
+        judge = self.networks["judge"]
+        fool = fool_loss(judge(part.x0), judge(x0_hat))
+        blocks: Any = self.phi.net.output_blocks
+        weight = adaptive_weight(supervised, fool, blocks[-1][0].out_layers[-1].weight)
+        self.training.log(step, fool=fool, weight=weight)
+        return weight * fool
 
     def divergence(self, x0_hat: Tensor, part: Part, step: int) -> Tensor:
         """The pseudo-loss of the integral KL divergence (eq. 11)."""
@@ -130,9 +154,8 @@ class Learner:
 def fit(solver: Davi, task: Task, prior: Prior, training: Training) -> Path:
     """Train phi and psi in turn; returns the file with phi's average."""
     learner = Learner(solver, task, prior, training)
-    o, (phi, psi) = learner.o, learner.optimizers.values()
-    networks = {"phi": learner.phi.net, "psi": learner.psi.net, "average": learner.average.net}
-    for step in training.steps(o.steps, networks, learner.optimizers):
+    o, phi, psi = learner.o, learner.optimizers["phi"], learner.optimizers["psi"]
+    for step in training.steps(o.steps, learner.networks, learner.optimizers):
         for optimizer in (phi, psi):
             ib.set_lr(optimizer, o.lr * (ib.cosine(step, o.steps) if o.cosine else 1))
         ikl = o.ikl and step >= o.warmup * o.steps
@@ -144,6 +167,8 @@ def fit(solver: Davi, task: Task, prior: Prior, training: Training) -> Path:
                     x0_hat = shared[i] if shared else learner.restore(part)
                 training.backward(learner.score_loss(x0_hat, part, step) / len(parts))
             training.update(psi)
+        if o.adversarial:
+            learn_to_judge(learner, parts, shared, step)
         for i, part in enumerate(parts):
             x0_hat = shared[i] if shared else learner.restore(part)
             training.backward(learner.sampler_loss(x0_hat, part, step, ikl) / len(parts))
@@ -153,3 +178,14 @@ def fit(solver: Davi, task: Task, prior: Prior, training: Training) -> Path:
         if training.due(step):
             learner.validate(step)
     return training.weights
+
+
+def learn_to_judge(learner: Learner, parts: list[Part], shared: list[Tensor], step: int) -> None:
+    """A step of the discriminator; phi's step leaves gradients in it, which are not its own."""
+    judge = learner.optimizers["judge"]
+    judge.zero_grad()
+    for i, part in enumerate(parts):
+        with torch.no_grad():
+            x0_hat = shared[i] if shared else learner.restore(part)
+        learner.training.backward(learner.judge_loss(x0_hat, part, step) / len(parts))
+    learner.training.update(judge)

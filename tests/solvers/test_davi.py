@@ -21,8 +21,8 @@ from invbench.training import Training
 
 CATALOG = load_catalog()
 Davi = CATALOG.get("solver", "davi")
-bridge, losses, learning = (
-    importlib.import_module(f"invbench_solvers.davi.{n}") for n in ("bridge", "losses", "training")
+adversary, bridge, losses, learning = (
+    importlib.import_module(f"invbench_solvers.davi.{n}") for n in ("adversary", "bridge", "losses", "training")
 )
 SHAPE = (3, 8, 8)
 
@@ -175,6 +175,28 @@ def test_the_dirac_posterior_has_the_update_of_red_diff() -> None:
     red_diff = (prior.eps(x_t, t) - eps).detach()
     (theirs,) = torch.autograd.grad((red_diff * mu).mean(), mu)
     assert torch.equal(ours, theirs)
+
+
+# The discriminator (spec 4.7).
+
+
+def test_the_discriminator_has_the_size_of_the_released_one() -> None:
+    judge = adversary.Discriminator()
+    assert sum(p.numel() for p in judge.parameters()) == 2_766_529
+    assert [out.shape[-1] for out in judge(torch.zeros(1, 3, 256, 256))] == [129, 65, 33, 34, 35]
+
+
+def test_the_adversarial_losses_are_hinge_and_feature_matching() -> None:
+    assert adversary.judge_loss(torch.tensor([2.0, 0.0]), torch.tensor([-3.0, 1.0])).item() == 0.5 * (0.5 + 1.0)
+    real, fake = [torch.zeros(2), torch.zeros(1)], [torch.tensor([1.0, -3.0]), torch.tensor([4.0])]
+    assert adversary.fool_loss(real, fake).item() == 2.0 - 4.0
+
+
+@pytest.mark.parametrize(("scale", "weight"), [(1.0, 2.0), (1e-6, 10.0), (1e6, 0.01)])
+def test_the_adaptive_weight_is_a_clipped_ratio_of_gradients(scale: float, weight: float) -> None:
+    W = torch.tensor([1.0, 1.0], requires_grad=True)
+    found = adversary.adaptive_weight((2 * W).sum(), (scale * W).sum(), W)
+    assert found.item() == pytest.approx(weight, rel=1e-3)
 
 
 # Inference (spec 4.10) and checkpoints (4.14).
@@ -351,3 +373,26 @@ def test_a_photons_loss_is_chosen_by_the_tasks_noise(tmp_path: Path) -> None:
     found = made.sampler_loss(x0_hat, part, 0, ikl=False)
     torch.testing.assert_close(found, losses.consistency(part.y, x0_hat, poisson=True))
     assert not math.isclose(found.item(), losses.consistency(part.y, x0_hat).item(), rel_tol=1e-3)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_released_codes_form_of_training_runs_on_photographs(tmp_path: Path, shared: bool) -> None:
+    class Grey(ib.Dataset):
+        name = "grey"
+        x_shape = (3, 16, 16)
+
+        def ids(self) -> list[str]:
+            return list("abcdef")
+
+        def load(self, image_id: str) -> Tensor:
+            return draw(*self.x_shape, image=image_id).clamp(-1, 1)
+
+    options = Davi.options(steps=2, batch_size=2, adversarial=True, bound=True, shared=shared, ikl_schedule="quad")
+    training = Training(tmp_path, {}, options, Grey())
+    task, prior = CATALOG.get("task", "sr4")(), AdmPhotos().load((3, 16, 16), "cpu")
+    learning.fit(Davi(), task, prior, training)
+    logged = json.loads((tmp_path / "train.jsonl").read_text().splitlines()[-1])
+    assert {"score", "bound", "judge", "fool", "weight", "gap", "consistency", "supervised"} <= logged.keys()
+    state = ib.read_tensors(tmp_path / "state.safetensors")[1]
+    moved = {key.split("/")[0] for key, value in state.items() if "@" not in key and value.ndim > 1}
+    assert moved == {"phi", "psi", "average", "judge"}
