@@ -48,7 +48,10 @@ def test_shipped_sets_name_known_places_and_say_how_they_were_found(name: str) -
     for (preset, task), chosen in tables(cls).items():
         assert task in CATALOG.benchmark(preset).tasks
         assert cls(**chosen.values), "the values are accepted"
-        assert f"tuned: invbench tune solver={name} task={task} " in chosen.origin
+        words = chosen.origin.partition(" (")[0].split()
+        assert words[:3] == ["tuned:", "invbench", "tune"]
+        assert {f"solver={name}", f"task={task}"} <= set(words)
+        assert preset == "photos" or f"benchmark={preset}" in words
         assert "test" not in chosen.origin
 
 

@@ -45,7 +45,7 @@ def test_the_ranking_is_printed_kept_and_made_on_the_tuning_split(invbench: Call
 def test_the_declared_space_is_searched_unless_told(invbench: Callable[..., Any], tmp_path: Path) -> None:
     assert invbench("tune", *PLANE[:3], "solver.nfe=2", "n=1").returncode == 0
     (path,) = tmp_path.rglob("tune-dps-seed0.json")
-    assert {row["values"]["zeta"] for row in json.loads(path.read_text())["ranking"]} == {0.2, 0.5, 1.0, 2.0}
+    assert {row["values"]["zeta"] for row in json.loads(path.read_text())["ranking"]} == {0.1, 0.2, 0.5, 1.0, 2.0}
 
 
 def test_a_score_of_several_samples_can_be_the_objective(invbench: Callable[..., Any], tmp_path: Path) -> None:
