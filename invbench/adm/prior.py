@@ -43,15 +43,16 @@ def load_adm(
 ) -> AdmPrior:
     """Build the network on ``device`` with frozen weights from ``path``. Raises DataError where they do not fit.
 
-    A lower ``dtype`` is for the convolutions alone; norms and the time embedding stay in float32.
+    A lower ``dtype`` is for the convolutions alone; norms, time embedding and output stay in float32.
     """
     with torch.device("meta"):
         net = UNet(config)
     load_strict(net, read_state_dict(path), str(path))
     net = net.eval().requires_grad_(False)
-    for module in net.modules():
-        if isinstance(module, nn.Conv1d | nn.Conv2d):
-            module.to(dtype)
+    for blocks in (net.input_blocks, net.middle_block, net.output_blocks):
+        for module in blocks.modules():
+            if isinstance(module, nn.Conv1d | nn.Conv2d):
+                module.to(dtype)
     net = net.to(device).to(memory_format=torch.channels_last)
     return AdmPrior(net, x_shape, dtype)
 
