@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from invbench.artifacts import data_advice, data_root
+from invbench.artifacts import Artifact, data_advice, data_root, locate
 from invbench.dataset import Benchmark, Dataset
 from invbench.errors import (
     ConfigError,
@@ -96,6 +96,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "Artifact",
     "Benchmark",
     "BlockMean",
     "ChannelMix",
@@ -155,6 +156,7 @@ __all__ = [
     "hookimpl",
     "linear_betas",
     "load_strict",
+    "locate",
     "parse_noise",
     "patch_mixture",
     "planar_mixture",

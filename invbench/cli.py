@@ -199,12 +199,13 @@ def fetch(name: str | None) -> None:
     from invbench.artifacts import fetch as get
     from invbench.plugins import load_catalog
 
-    priors = load_catalog().plugins["prior"].values()
-    artifacts = {p.cls.artifact.name: p.cls.artifact for p in priors if p.cls.artifact}
+    plugins = load_catalog().plugins
+    owners = [*plugins["prior"].values(), *plugins["solver"].values()]
+    artifacts = {a.name: a for owner in owners for a in owner.cls.artifacts}
     if name is None:
         for a in artifacts.values():
             state = "in the cache" if (cache_folder() / a.filename).is_file() else "not fetched"
-            click.echo(f"  {a.name:<18} {a.size:<8} {state:<13} {a.url}")
+            click.echo(f"  {a.name:<34} {a.size:<8} {state:<13} {a.url}")
         return
     if name not in artifacts:
         raise ConfigError(unknown("artifact", name, artifacts))

@@ -93,7 +93,7 @@ class PriorSource(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str] = ""
-    artifact: ClassVar[Artifact | None] = None
+    artifacts: ClassVar[tuple[Artifact, ...]] = ()  # files that ``invbench fetch`` gets
 
     @abstractmethod
     def load(self, x_shape: Shape, device: torch.device | str) -> Prior:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from invbench.artifacts import Artifact
 from invbench.operator import Operator, Shape
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Solver(ABC):
     - ``operator_type``: Operator (differentiable), LinearOperator or SVDOperator
     - ``needs_sigma``: reads ``problem.sigma``
     - ``needs_grad``: differentiates through the prior (else the runner turns gradients off)
+    - ``artifacts``: files that ``invbench fetch`` gets
     - ``consistent``: claims that A(x_hat) -> y as sigma_y -> 0, which ``invbench check`` puts to the test
     """
 
@@ -58,6 +60,7 @@ class Solver(ABC):
     summary: ClassVar[str] = ""
     paper: ClassVar[str] = ""
     bibtex: ClassVar[str] = ""
+    artifacts: ClassVar[tuple[Artifact, ...]] = ()
     operator_type: ClassVar[type[Operator]] = Operator
     needs_sigma: ClassVar[bool] = False
     needs_grad: ClassVar[bool] = False

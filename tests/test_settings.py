@@ -36,8 +36,8 @@ def write(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> type[Any]
 
 
 def test_some_solvers_are_tuned_for_every_headline_task_of_photos() -> None:
-    assert set(TUNED) == {"dps", "mcg", "pigdm", "diffpir", "red_diff"}
-    for name in TUNED:
+    assert set(TUNED) == {"davi", "dps", "mcg", "pigdm", "diffpir", "red_diff"}
+    for name in set(TUNED) - {"davi"}:
         assert {("photos", task) for task in CATALOG.benchmark("photos").main_tasks} <= set(tables(SOLVERS[name]))
 
 
@@ -48,6 +48,8 @@ def test_shipped_sets_name_known_places_and_say_how_they_were_found(name: str) -
     for (preset, task), chosen in tables(cls).items():
         assert task in CATALOG.benchmark(preset).tasks
         assert cls(**chosen.values), "the values are accepted"
+        if chosen.origin.startswith("paper"):
+            continue
         words = chosen.origin.partition(" (")[0].split()
         assert words[:3] == ["tuned:", "invbench", "tune"]
         assert {f"solver={name}", f"task={task}"} <= set(words)

@@ -69,21 +69,23 @@ class AdmFfhq256(PriorSource):
 
     name: ClassVar[str] = "adm_ffhq256"
     summary: ClassVar[str] = "ADM of faces, 256x256 (93.6M parameters)"
-    artifact: ClassVar[Artifact] = Artifact(
-        name="adm_ffhq256",
-        filename="diffusion_ffhq_10m.pt",
-        url="https://huggingface.co/deepinv/diffunet/resolve/main/diffusion_ffhq_10m.pt",
-        size="374 MB",
+    artifacts: ClassVar[tuple[Artifact, ...]] = (
+        Artifact(
+            name="adm_ffhq256",
+            filename="diffusion_ffhq_10m.pt",
+            url="https://huggingface.co/deepinv/diffunet/resolve/main/diffusion_ffhq_10m.pt",
+            size="374 MB",
+        ),
     )
     native_side: ClassVar[int] = 256
     weights: str = ""
     dtype: str = "float32"
 
     def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
-        return _load(self.config(), locate(self.artifact, self.weights), x_shape, device, self.dtype)
+        return _load(self.config(), locate(self.artifacts[0], self.weights), x_shape, device, self.dtype)
 
     def fingerprint(self) -> str:
-        return file_sha256(locate(self.artifact, self.weights))
+        return file_sha256(locate(self.artifacts[0], self.weights))
 
     @staticmethod
     def config() -> UNetConfig:
@@ -98,22 +100,24 @@ class AdmImagenet256(PriorSource):
 
     name: ClassVar[str] = "adm_imagenet256"
     summary: ClassVar[str] = "ADM of ImageNet, 256x256 (552.8M parameters)"
-    artifact: ClassVar[Artifact] = Artifact(
-        name="adm_imagenet256",
-        filename="256x256_diffusion_uncond.pt",
-        url="https://openaipublic.blob.core.windows.net/diffusion/jul-2021/256x256_diffusion_uncond.pt",
-        sha256="a37c32fffd316cd494cf3f35b339936debdc1576dad13fe57c42399a5dbc78b1",
-        size="2.2 GB",
+    artifacts: ClassVar[tuple[Artifact, ...]] = (
+        Artifact(
+            name="adm_imagenet256",
+            filename="256x256_diffusion_uncond.pt",
+            url="https://openaipublic.blob.core.windows.net/diffusion/jul-2021/256x256_diffusion_uncond.pt",
+            sha256="a37c32fffd316cd494cf3f35b339936debdc1576dad13fe57c42399a5dbc78b1",
+            size="2.2 GB",
+        ),
     )
     native_side: ClassVar[int] = 256
     weights: str = ""
     dtype: str = "float32"
 
     def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
-        return _load(self.config(), locate(self.artifact, self.weights), x_shape, device, self.dtype)
+        return _load(self.config(), locate(self.artifacts[0], self.weights), x_shape, device, self.dtype)
 
     def fingerprint(self) -> str:
-        return file_sha256(locate(self.artifact, self.weights))
+        return file_sha256(locate(self.artifacts[0], self.weights))
 
     @staticmethod
     def config() -> UNetConfig:

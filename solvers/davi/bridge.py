@@ -69,14 +69,20 @@ def draw_a(density: str, rng: Rng) -> Tensor:
     return torch.full_like(u, END, dtype=torch.int64) if density == "end" else (1000 * u - 0.5).clamp(min=0).long()
 
 
-def network_input(y: Tensor, A: Operator) -> Tensor:
-    """y as an image: itself, enlarged bilinearly, or else the operator's guess; (B, *y_shape) -> (B, *x_shape)."""
+def network_input(y: Tensor, A: Operator, hole: float = 0.0, rng: Rng | None = None) -> Tensor:
+    """y as an image: itself, enlarged bilinearly, or else the operator's guess; (B, *y_shape) -> (B, *x_shape).
+
+    With ``hole``, noise of that level where nothing was measured, as inpainting has it in the official code (D16).
+    """
     channels, *size = A.x_shape
     if A.y_shape == A.x_shape:
         return y
     if len(A.y_shape) == 3 and A.y_shape[0] == channels:
         return torch.nn.functional.interpolate(y, size=size, mode="bilinear", align_corners=False)
-    return A.guess(y)
+    guess = A.guess(y)
+    if not hole or rng is None:
+        return guess
+    return guess + hole * (A.guess(torch.ones_like(y)) == 0) * rng.randn_like(guess)
 
 
 def _at(table: Tensor, a: Tensor, like: Tensor) -> Tensor:

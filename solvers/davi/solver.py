@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import invbench as ib
-from invbench import DataError, OnStep, Prior, Problem, Rng, Task, Trainable, hookimpl
+from invbench import Artifact, DataError, OnStep, Prior, Problem, Rng, Task, Trainable, hookimpl
 
 from .options import ABLATIONS, DaviOptions, check
+from .released import ARTIFACTS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,7 +41,8 @@ class Davi(Trainable):
 
     ``weights`` is a file; without it, the checkpoint shipped for preset and task is used. ``h`` is the size of the
     perturbation; ``bridge``, ``output`` and ``perturbation`` are described in ``solvers/davi/bridge.py``, and must be
-    those of the training. ``transfer`` allows weights of another task or preset.
+    those of the training. ``hole`` is noise where inpainting measures nothing. ``transfer`` allows weights of another
+    task or preset.
     """
 
     name: ClassVar[str] = "davi"
@@ -52,12 +54,14 @@ class Davi(Trainable):
         "year={2024}}"
     )
     options: ClassVar[type[DaviOptions]] = DaviOptions
+    artifacts: ClassVar[tuple[Artifact, ...]] = ARTIFACTS
     variants: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {"ablation": ABLATIONS}
     weights: str = ""
     h: float = 0.1
     bridge: str = "i2sb"
     output: str = "tanh"
     perturbation: str = "rising"
+    hole: float = 0.0
     transfer: bool = False
 
     def __post_init__(self) -> None:
@@ -72,7 +76,7 @@ class Davi(Trainable):
         from .bridge import END, network_input
 
         phi: Prior = state.metered(prior.meter) if prior.meter else state
-        y_in = network_input(y, problem.A)
+        y_in = network_input(y, problem.A, self.hole, rng)
         a = torch.full((1,), END)
         y_1 = self.make_bridge().point(y_in, y_in, a, rng.randn_like(y_in))
         return self.make_bridge().image(y_1, phi.eps(y_1, END), a)
@@ -103,11 +107,16 @@ class Davi(Trainable):
                 raise DataError(f"davi: no weights at {path}; {_advice(benchmark, task)}")
             return path
         shipped = Path(__file__).with_name("weights") / benchmark / f"{task}.safetensors"
-        if not shipped.is_file():
-            raise DataError(
-                f"davi: no weights are shipped for task {task!r} of {benchmark!r}; {_advice(benchmark, task)}"
-            )
-        return shipped
+        if shipped.is_file():
+            return shipped
+        advice = _advice(benchmark, task)
+        released = [a for a in self.artifacts if a.name == f"davi_{benchmark}_{task}"]
+        if not released:
+            raise DataError(f"davi: no weights are shipped for task {task!r} of {benchmark!r}; {advice}")
+        try:
+            return ib.locate(released[0])
+        except DataError as error:
+            raise DataError(f"{error}; or {advice}") from None
 
     def make_bridge(self) -> Bridge:
         """The bridge of these options."""
@@ -144,10 +153,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def _advice(benchmark: str, task: str) -> str:
-    return (
-        f"train them with 'invbench train solver=davi benchmark={benchmark} task={task}', or get the authors' with "
-        "'invbench fetch', and name the file: solver.weights=FILE"
-    )
+    command = f"invbench train solver=davi benchmark={benchmark} task={task}"
+    return f"train them with '{command}' and name the file: solver.weights=FILE"
 
 
 @hookimpl

@@ -70,7 +70,7 @@ class Learner:
     def restore(self, part: Part) -> Tensor:
         """x0_hat = I_phi(y_a, a) (lines 4 and 5)."""
         a = draw_a(self.o.density, part.rng).to(part.y.device)
-        y_in = network_input(part.y, part.A)
+        y_in = network_input(part.y, part.A, self.solver.hole, part.rng)
         y_a = self.bridge.point(part.x0, y_in, a, part.rng.randn_like(y_in))
         with self.training.autocast():
             out = self.phi.eps(y_a, a)

@@ -17,6 +17,7 @@ from torch import Tensor
 import invbench as ib
 from invbench.adm.priors import AdmPhotos
 from invbench.plugins import load_catalog
+from invbench.settings import settings
 from invbench.training import Training
 
 CATALOG = load_catalog()
@@ -290,10 +291,39 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_task_without_weights_names_the_commands_that_get_them() -> None:
-    with pytest.raises(ib.DataError, match=r"invbench train solver=davi benchmark=photos task=cs4.* 'invbench fetch'"):
+    with pytest.raises(
+        ib.DataError, match=r"no weights are shipped .* 'invbench train solver=davi benchmark=photos task=cs4'"
+    ):
         Davi().checkpoint("photos", "cs4")
     with pytest.raises(ib.DataError, match=r"no weights at nowhere.pt; train them with"):
         Davi(weights="nowhere.pt").checkpoint("photos", "sr4")
+
+
+def test_the_authors_checkpoints_are_found_by_preset_and_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
+    with pytest.raises(ib.DataError, match=r"get it with 'invbench fetch davi_ffhq256_sr4'.*; or train them with"):
+        Davi().checkpoint("ffhq256", "sr4")
+    (tmp_path / "davi" / "ffhq").mkdir(parents=True)
+    path = official(tmp_path / "davi" / "ffhq", torch.nn.Linear(1, 1), nested=False)
+    assert Davi().checkpoint("ffhq256", "sr4") == path
+
+
+def test_the_presets_are_those_of_table_12() -> None:
+    found = settings(Davi.options, "imagenet256", "inpaint").values
+    assert (found["T"], found["reg"], found["steps"], found["kept"]) == (400, 0.1, 189_000, 1.0)
+    assert settings(Davi, "imagenet256", "inpaint").values == {"h": 0.01, "hole": 0.05}
+    assert settings(Davi, "ffhq256", "deblur_ddrm_tiled").values == {"h": 0.1}
+    assert settings(Davi.options, "ffhq256", "deblur_ddrm_tiled").values["T"] == 400
+    for preset in ("ffhq256", "imagenet256"):
+        for task in CATALOG.benchmark(preset).main_tasks:
+            assert Davi.options(**settings(Davi.options, preset, task).values)
+
+
+def test_the_hole_of_inpainting_gets_the_noise_of_the_official_code() -> None:
+    A, rng = ib.Selection((3, 64, 64), torch.arange(2048)), ib.Rng.for_images(["a"], use="hole")
+    filled = bridge.network_input(draw(1, 3, 2048), A, 0.05, rng).flatten(2)
+    assert torch.equal(filled[..., :2048], draw(1, 3, 2048))
+    assert filled[..., 2048:].std().item() == pytest.approx(0.05, rel=0.05)
 
 
 # Training (Algorithm 1).
