@@ -100,6 +100,20 @@ def train(ctx: click.Context, overrides: tuple[str, ...], dry_run: bool) -> None
     ctx.exit(train.train(list(overrides), catalog, dry_run))
 
 
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+def sample(overrides: tuple[str, ...]) -> None:
+    """Draw images from a prior: invbench sample prior=adm_photos n=64 [side=64] [nfe=100] [seed=0] [out=FOLDER].
+
+    Writes a PNG each and prints their folder; what is there already is not drawn again. To train on them in place of
+    photographs (DAVI-G): invbench train ... dataset=folder dataset.root=FOLDER.
+    """
+    from invbench.plugins import load_catalog
+    from invbench.sample import sample
+
+    click.echo(sample(list(overrides), load_catalog()))
+
+
 @main.command()
 @click.argument("filters", nargs=-1)
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")

@@ -277,6 +277,21 @@ def make(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
         raise ConfigError(f"{kind} {cls.name}: {error}") from None
 
 
+def typed(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
+    """An instance whose fields have the types they declare. Raises ConfigError for an unknown field or wrong value."""
+    node, known = node_of(cls), [f.name for f in dataclasses.fields(cls)]
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(unknown(f"option of {kind}", key, known))
+        try:
+            node[key] = yaml.safe_load(value) if isinstance(value, str) else value
+        except ValidationError:
+            wanted = type(node[key]).__name__
+            raise ConfigError(f"{kind}.{key}: expected a value of type {wanted}, got {value!r}") from None
+    fields: Any = OmegaConf.to_container(node)
+    return make(cls, fields, kind)
+
+
 def options(choice: Choice, cell: Any, command: str) -> Any:
     """How the cell is run."""
     from invbench.device import choose_device

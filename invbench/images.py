@@ -61,6 +61,12 @@ def to_tensor(pixels: np.ndarray | Image.Image) -> Tensor:
     return torch.from_numpy(np.array(pixels, dtype=np.float32)).permute(2, 0, 1).div(127.5).sub(1).contiguous()
 
 
+def to_image(x: Tensor) -> Image.Image:
+    """(3, H, W) or (1, H, W) in [-1, 1] -> an 8-bit image, rounded."""
+    pixels = x.float().cpu().clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 0).numpy()
+    return Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
+
+
 @dataclass(frozen=True)
 class ImageFolder:
     """Images below ``root``, recursively, in lexicographic order; ids are paths relative to it.

@@ -18,12 +18,10 @@ from typing import Any
 
 import click
 import torch
-import yaml
-from omegaconf import OmegaConf, ValidationError
 
 from invbench import __version__
 from invbench.bank import MeasurementBank
-from invbench.config import make, node_of
+from invbench.config import make, typed
 from invbench.dataset import Benchmark, Dataset
 from invbench.device import choose_device
 from invbench.errors import ConfigError, DataError, TrainingError, unknown
@@ -250,21 +248,6 @@ def part(cls: type[Any], request: Request, kind: str, presets: Sequence[Mapping[
     for preset in presets:
         values.update(preset)
     return typed(cls, {**values, **request.fields[kind]}, kind)
-
-
-def typed(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
-    """An instance whose fields have the types they declare. Raises ConfigError for an unknown field or wrong value."""
-    node, known = node_of(cls), [f.name for f in dataclasses.fields(cls)]
-    for key, value in values.items():
-        if key not in known:
-            raise ConfigError(unknown(f"option of {kind}", key, known))
-        try:
-            node[key] = yaml.safe_load(value) if isinstance(value, str) else value
-        except ValidationError:
-            wanted = type(node[key]).__name__
-            raise ConfigError(f"{kind}.{key}: expected a value of type {wanted}, got {value!r}") from None
-    fields: Any = OmegaConf.to_container(node)
-    return make(cls, fields, kind)
 
 
 def chosen_variants(cls: type[Trainable], wanted: Mapping[str, str]) -> dict[str, dict[str, Any]]:

@@ -23,6 +23,7 @@ from torch.optim import Optimizer
 
 from invbench.dataset import Dataset
 from invbench.errors import ConfigError, DataError, TrainingError
+from invbench.images import to_image
 from invbench.metric import Measurement
 from invbench.records import write_atomic
 from invbench.rng import Rng
@@ -136,14 +137,11 @@ class Training:
 
     def show(self, step: int, *columns: Tensor) -> None:
         """Keep a picture with a row per image and a column for each of ``columns``, (B, C, H, W) in [-1, 1]."""
-        from PIL import Image
-
         if self.rank == 0 and min(columns[0].shape[2:]) > 4:
-            wide = torch.cat([column.float().cpu().clamp(-1, 1) for column in columns], dim=3)
-            pixels = wide.add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).flatten(0, 1).numpy()
+            rows = torch.cat([column.float().cpu() for column in columns], dim=3)
             folder = self.folder / "samples"
             folder.mkdir(exist_ok=True)
-            Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0]).save(folder / f"{step:07d}.png")
+            to_image(rows.transpose(0, 1).flatten(1, 2)).save(folder / f"{step:07d}.png")
 
     @property
     def weights(self) -> Path:

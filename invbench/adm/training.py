@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 from invbench.adm.prior import AdmPrior
 from invbench.bound import variational_bound
 from invbench.rng import Rng
-from invbench.schedule import ddim_split, stride_grid
+from invbench.sample import draw
 from invbench.training import Training, cosine, ema_decay, ema_update, random_crop, set_lr
 
 LEVELS = (0.05, 0.2, 0.5, 1.0, 2.0)  # noise on [-1, 1] at which denoising is watched
@@ -57,13 +56,13 @@ def losses(prior: AdmPrior, x0: Tensor, rng: Rng, training: Training, low_snr: f
 def validate(average: AdmPrior, training: Training, step: int) -> None:
     """Denoise the held-out images at each level, draw some samples, and keep the weights."""
     figures = {}
-    with torch.inference_mode():
-        if training.measured is not None:
-            x = training.measured.x.to(training.device)
-            figures = {f"psnr_{level}": denoising_psnr(at_size(average, x), x, level) for level in LEVELS}
-        samples = sample(at_size(average, x), SHOWN) if training.measured is not None else None
-    training.report(step + 1, **figures)
-    if samples is not None:
+    if training.measured is not None:
+        x = training.measured.x.to(training.device)
+        prior, rng = at_size(average, x), Rng.for_images([str(i) for i in range(SHOWN)], purpose="shown")
+        with torch.inference_mode():
+            figures = {f"psnr_{level}": denoising_psnr(prior, x, level) for level in LEVELS}
+            samples = draw(prior, rng, 50, training.device)
+        training.report(step + 1, **figures)
         training.show(step + 1, samples[: SHOWN // 2], samples[SHOWN // 2 :])
     training.keep(average.net, step, **figures)
 
@@ -75,17 +74,6 @@ def denoising_psnr(prior: AdmPrior, x: Tensor, level: float) -> float:
     noise = Rng.for_images([str(i) for i in range(len(x))], purpose="denoising", level=str(level)).randn_like(x)
     error = (prior.x0(abar**0.5 * x + (1 - abar) ** 0.5 * noise, t) - x).square().flatten(1).mean(1)
     return (10 * (4 / error).log10()).mean().item()
-
-
-def sample(prior: AdmPrior, count: int, nfe: int = 50) -> Tensor:
-    """Unconditional samples by DDIM with eta = 1, (count, C, H, W)."""
-    rng = Rng.for_images([str(i) for i in range(count)], purpose="prior samples")
-    x = rng.randn(prior.x_shape).to(next(prior.net.parameters()))
-    for t, s in pairwise([*stride_grid(nfe), -1]):
-        eps = prior.eps(x, t)
-        c1, c2 = ddim_split(prior.alpha_bar(t), prior.alpha_bar(s), 1.0)
-        x = prior.alpha_bar(s) ** 0.5 * prior.to_x0(x, eps, t).clamp(-1, 1) + c1 * rng.randn_like(x) + c2 * eps
-    return x
 
 
 def at_size(prior: AdmPrior, x: Tensor) -> AdmPrior:
