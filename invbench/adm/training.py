@@ -22,7 +22,7 @@ def fit(prior: AdmPrior, training: Training) -> Path:
     """Train the network of ``prior``; returns the file with its average."""
     o = training.options
     student, average = prior.student(), prior.student()
-    optimizer = torch.optim.AdamW(student.net.parameters(), o.lr, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(student.net.parameters(), o.lr, weight_decay=0.0, fused=True)
     for step in training.steps(o.steps, {"net": student.net, "average": average.net}, {"net": optimizer}):
         set_lr(optimizer, o.lr * min(1, (step + 1) / o.warmup) * cosine(step, o.steps, floor=0.01))
         x0, rng = training.batch(step, o.batch_size if step < (1 - o.last) * o.steps else max(1, o.batch_size // 4))

@@ -18,8 +18,9 @@ class DaviOptions:
       form; ``ikl`` turns the divergence on, after the share ``warmup`` of the steps; ``adversarial`` adds the released
       code's discriminator (D9)
     - ``T``: times of the divergence, of the schedule ``ikl_schedule`` (D2); ``density``: p(a), "beta", "uniform", "end"
-    - ``shared``: psi and phi learn from one forward pass of phi, as in Algorithm 1; the official code makes two (D18).
-      ``bound`` adds the code's variational bound to psi's loss, for channels that nothing reads (D19)
+    - ``shared``: psi and phi learn from one x0_hat and one x_t, as in Algorithm 1, and so from one pass of either; the
+      official code draws twice (D18). ``bound`` adds the code's variational bound to psi's loss, for channels that
+      nothing reads (D19)
     - ``posterior``: "implicit", or "gaussian" of standard deviation ``std``, which needs no psi (A.2; 0 is Dirac)
     - ``redraw``: a new operator every iteration, where the task's is random (a mask somewhere else)
     - ``ema_every``: iterations between updates of the average that is kept

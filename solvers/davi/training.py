@@ -34,6 +34,16 @@ class Part:
 
 
 @dataclass
+class Noised:
+    """x_t, its time, the noise that predicts its score, and psi's prediction once it was made."""
+
+    x_t: Tensor
+    t: Tensor
+    eps: Tensor
+    eps_psi: Tensor | None = None
+
+
+@dataclass
 class Learner:
     """The three networks and what is minimised."""
 
@@ -53,7 +63,7 @@ class Learner:
             judge = Discriminator(self.theta.x_shape[0], self.training.seed).to(self.training.device)
             self.networks["judge"], rates["judge"] = judge, o.lr_adversary
         self.optimizers = {
-            name: torch.optim.AdamW(self.networks[name].parameters(), lr, weight_decay=o.weight_decay)
+            name: torch.optim.AdamW(self.networks[name].parameters(), lr, weight_decay=o.weight_decay, fused=True)
             for name, lr in rates.items()
         }
 
@@ -76,30 +86,32 @@ class Learner:
             out = self.phi.eps(y_a, a)
         return self.bridge.image(y_a, out.float(), a)
 
-    def score_loss(self, x0_hat: Tensor, part: Part, step: int) -> Tensor:
-        """What psi minimises (lines 7 to 10)."""
-        x_t, t, eps = self.diffusion.draw(x0_hat.detach(), part.rng)
+    def diffuse(self, x0_hat: Tensor, part: Part, std: float = 0.0) -> Noised:
+        """Draw t and x_t about x0_hat (lines 7 and 8)."""
+        return Noised(*self.diffusion.draw(x0_hat.detach(), part.rng, std))
+
+    def score_loss(self, x0_hat: Tensor, noised: Noised, step: int) -> Tensor:
+        """What psi minimises (line 10); leaves its prediction in ``noised``."""
         with self.training.autocast():
-            eps_psi, v = self.psi.eps_and_v(x_t, t)
-        loss = losses.score(eps_psi.float(), eps)
+            eps_psi, v = self.psi.eps_and_v(noised.x_t, noised.t)
+        noised.eps_psi = eps_psi.detach().float()
+        loss = losses.score(eps_psi.float(), noised.eps)
         self.training.log(step, score=loss)
         if not self.o.bound or v is None:
             return loss
-        mean = eps_psi.detach().float()
-        bound = ib.variational_bound(x0_hat.detach(), x_t, t, mean, v.float(), self.diffusion.abar).mean()
+        abar, x0 = self.diffusion.abar, x0_hat.detach()
+        bound = ib.variational_bound(x0, noised.x_t, noised.t, noised.eps_psi, v.float(), abar).mean()
         self.training.log(step, bound=bound)
         return loss + bound
 
-    def sampler_loss(self, x0_hat: Tensor, part: Part, step: int, ikl: bool) -> Tensor:
-        """What phi minimises (lines 13 and 14, and the supervised term of C.1)."""
+    def sampler_loss(self, x0_hat: Tensor, part: Part, step: int) -> Tensor:
+        """What phi minimises, but for the divergence (line 13, and the supervised term of C.1)."""
         poisson = isinstance(self.task.noise_model, ib.PoissonNoise)
         consistency = losses.consistency(part.y, part.A(x0_hat), poisson)
         supervised = losses.supervised(part.x0, x0_hat, part.A, self.o.kept)
         self.training.log(step, consistency=consistency, supervised=supervised)
         loss = self.o.gamma * consistency + self.o.reg * supervised
-        if self.o.adversarial:
-            loss = loss + self.adversarial(x0_hat, part, step, supervised)
-        return loss + self.divergence(x0_hat, part, step) if ikl else loss
+        return loss + self.adversarial(x0_hat, part, step, supervised) if self.o.adversarial else loss
 
     def judge_loss(self, x0_hat: Tensor, part: Part, step: int) -> Tensor:
         """What the discriminator minimises."""
@@ -117,12 +129,13 @@ class Learner:
         self.training.log(step, fool=fool, weight=weight)
         return weight * fool
 
-    def divergence(self, x0_hat: Tensor, part: Part, step: int) -> Tensor:
-        """The pseudo-loss of the integral KL divergence (eq. 11)."""
+    def divergence(self, x0_hat: Tensor, noised: Noised, step: int) -> Tensor:
+        """The pseudo-loss of the integral KL divergence (line 14), with psi's prediction where it is there already."""
+        x_t, t = noised.x_t, noised.t
         with torch.no_grad(), self.training.autocast():
-            x_t, t, eps = self.diffusion.draw(x0_hat, part.rng, self.o.std)
-            eps_theta = self.theta.eps(x_t, t).float()
-            eps_psi = self.psi.eps(x_t, t).float() if self.o.posterior == "implicit" else eps
+            eps_theta, eps_psi = self.theta.eps(x_t, t).float(), noised.eps_psi
+            if eps_psi is None:
+                eps_psi = self.psi.eps(x_t, t).float() if self.o.posterior == "implicit" else noised.eps
         self.training.log(step, gap=(eps_theta - eps_psi).square().mean())
         return losses.ikl(x0_hat, eps_theta, eps_psi)
 
@@ -160,18 +173,24 @@ def fit(solver: Davi, task: Task, prior: Prior, training: Training) -> Path:
             ib.set_lr(optimizer, o.lr * (ib.cosine(step, o.steps) if o.cosine else 1))
         ikl = o.ikl and step >= o.warmup * o.steps
         parts = list(learner.batch(step))
-        shared = [learner.restore(part) for part in parts] if o.shared else []  # with their graphs
+        images = [learner.restore(part) for part in parts] if o.shared else []  # with their graphs
+        noised: list[Noised] = []
         if ikl and o.posterior == "implicit":
             for i, part in enumerate(parts):
                 with torch.no_grad():
-                    x0_hat = shared[i] if shared else learner.restore(part)
-                training.backward(learner.score_loss(x0_hat, part, step) / len(parts))
+                    x0_hat = images[i] if o.shared else learner.restore(part)
+                noised.append(learner.diffuse(x0_hat, part))
+                training.backward(learner.score_loss(x0_hat, noised[i], step) / len(parts))
             training.update(psi)
         if o.adversarial:
-            learn_to_judge(learner, parts, shared, step)
+            learn_to_judge(learner, parts, images, step)
         for i, part in enumerate(parts):
-            x0_hat = shared[i] if shared else learner.restore(part)
-            training.backward(learner.sampler_loss(x0_hat, part, step, ikl) / len(parts))
+            x0_hat = images[i] if o.shared else learner.restore(part)
+            loss = learner.sampler_loss(x0_hat, part, step)
+            if ikl:
+                kept = noised[i] if o.shared and noised else learner.diffuse(x0_hat, part, o.std)
+                loss = loss + learner.divergence(x0_hat, kept, step)
+            training.backward(loss / len(parts))
         training.update(phi)
         if step % o.ema_every == 0:
             ib.ema_update(learner.average.net, learner.phi.net, ib.ema_decay(step))
@@ -180,12 +199,12 @@ def fit(solver: Davi, task: Task, prior: Prior, training: Training) -> Path:
     return training.weights
 
 
-def learn_to_judge(learner: Learner, parts: list[Part], shared: list[Tensor], step: int) -> None:
+def learn_to_judge(learner: Learner, parts: list[Part], images: list[Tensor], step: int) -> None:
     """A step of the discriminator; phi's step leaves gradients in it, which are not its own."""
     judge = learner.optimizers["judge"]
     judge.zero_grad()
     for i, part in enumerate(parts):
         with torch.no_grad():
-            x0_hat = shared[i] if shared else learner.restore(part)
+            x0_hat = images[i] if images else learner.restore(part)
         learner.training.backward(learner.judge_loss(x0_hat, part, step) / len(parts))
     learner.training.update(judge)
