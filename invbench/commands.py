@@ -111,6 +111,8 @@ def _show(out: Path, key: str, catalog: Catalog) -> None:
         cost = cell.run["cost"]
         if cost["nfe_forward"] and cost["solve_seconds"]:
             click.echo(f"{label(cell, cells)}: {ledger(cost)}")
+        if seconds := cell.run.get("training", {}).get("seconds"):
+            click.echo(f"{label(cell, cells)}: trained in {seconds / 3600:.2g} h; {payoff(seconds, cell, cells)}")
     for path in draw(cells, catalog, out):
         click.echo(f"figure: {path}")
 
@@ -122,6 +124,23 @@ def ledger(cost: Mapping[str, float]) -> str:
     parts = [f"{text} {share:.1%}" for text, share in shares.items() if share > 0]
     parts.append(f"other {1 - sum(shares.values()):.1%} of solve time; peak {cost['peak_bytes'] / 2**20:.0f} MiB")
     return ", ".join(parts)
+
+
+def payoff(training_seconds: float, cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
+    """After how many images training and solving cost less than each slower solver of the same measurements."""
+    own = seconds_per_image(cell)
+    slower = {label(c, cells): seconds_per_image(c) for c in cells if seconds_per_image(c) > own}
+    if not slower:
+        return "no recorded solver is slower"
+    counts = {name: math.ceil(training_seconds / (each - own)) for name, each in slower.items()}
+    listed = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+    return f"cheaper, training included, from this many images on: {listed}"
+
+
+def seconds_per_image(cell: LoadedCell) -> float:
+    """Mean time to solve one image once."""
+    solved = cell.run["images"] * cell.run["config"]["samples"]
+    return float(cell.run["cost"]["solve_seconds"]) / solved if solved else 0.0
 
 
 def draw(

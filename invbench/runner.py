@@ -29,6 +29,7 @@ from invbench.prior import Prior, PriorSource
 from invbench.records import FORMAT, MEAN, CellStore, Record
 from invbench.solver import Problem, Solver, Trainable
 from invbench.task import Task
+from invbench.training import read_card
 
 OnProgress = Callable[[int, int], None]  # images done, images in all
 NO_COST: dict[str, float] = {
@@ -124,6 +125,8 @@ def run_cell(cell: Cell, metrics: Sequence[Metric], options: Options, on_progres
         if run is None or options.overwrite:
             run = {"format": FORMAT, "cell": cell_id, "config": config, "cost": dict(NO_COST), "sessions": []}
         run["origins"] = dict(cell.origins)
+        if isinstance(cell.solver, Trainable):
+            run["training"] = _trained(cell.solver.checkpoint(cell.benchmark.name, cell.task.name))
         run.pop("traceback", None)
         run.update(status="running", reason=None, images=sum(image in done for chunk in chunks for image in chunk))
         worker = _Worker(cell, metrics, options, bank, store, run, on_progress or (lambda done, total: None))
@@ -273,6 +276,12 @@ def declared_mismatch(solver: Solver, problem: Problem) -> str | None:
     if solver.needs_sigma and problem.sigma_y is None:
         return f"needs the noise level; task {problem.task!r} hides it. Choose another noise or solver"
     return None
+
+
+def _trained(weights: Path) -> dict[str, Any]:
+    """What the card of trained weights says of their cost."""
+    card = read_card(weights)
+    return {key: card[key] for key in ("step", "seconds", "machine", "dataset") if key in card}
 
 
 def _named(plugin: Any) -> dict[str, Any]:

@@ -77,6 +77,7 @@ class Training:
         They are kept every ``save_every`` steps and at the end; on Ctrl-C or SIGTERM when the step in hand is done.
         """
         self._networks, self._optimizers, self._total = networks, optimizers, total
+        self._seconds, self._begin = 0.0, time.perf_counter()
         self._saved = self._restore()
         self._noted: dict[str, list[float]] = {}
         self._last: dict[str, float] = {}
@@ -152,7 +153,14 @@ class Training:
         """Write the weights in half precision, with their card: what was trained, on what, for how long, how well."""
         from safetensors.torch import save
 
-        card = {**self.config, "step": step + 1, "losses": self._last, "validation": figures}
+        card = {
+            **self.config,
+            "step": step + 1,
+            "seconds": round(self._spent(), 1),
+            "machine": f"{self.device.type}, {torch.get_num_threads()} threads, {self.processes} processes",
+            "losses": self._last,
+            "validation": figures,
+        }
         tensors = {key: value.half().contiguous().cpu() for key, value in network.state_dict().items()}
         if self.rank == 0:
             write_atomic(self.weights, save(tensors, {"card": json.dumps(card)}))
@@ -178,11 +186,16 @@ class Training:
         if self.rank == 0:
             meta = {
                 "step": str(step),
+                "seconds": str(self._spent()),
                 "config": json.dumps(self.config),
                 "scaler": json.dumps(self._scaler.state_dict()),
             }
             write_atomic(self.folder / STATE, save(dict(self._tensors()), meta))
         self._saved = step
+
+    def _spent(self) -> float:
+        """Seconds of training, interrupted sessions included."""
+        return self._seconds + time.perf_counter() - self._begin
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         for name, network in self._networks.items():
@@ -209,7 +222,7 @@ class Training:
                 state.setdefault(int(index), {})[what] = value
             optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
         self._scaler.load_state_dict(json.loads(meta["scaler"]))
-        step = int(meta["step"])
+        step, self._seconds = int(meta["step"]), float(meta["seconds"])
         lines = [json.loads(line) for line in (self.folder / LOG).read_text().splitlines() if line.endswith("}")]
         kept = "".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step)
         if self.rank == 0:
@@ -226,6 +239,17 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path} cannot be read ({error}); delete it to start anew") from None
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The card in a file of weights; empty where there is none."""
+    from safetensors import safe_open
+
+    if path.suffix != ".safetensors":
+        return {}
+    with safe_open(path, framework="pt") as file:
+        card: dict[str, Any] = json.loads((file.metadata() or {}).get("card", "{}"))
+    return card
 
 
 def refuse_other(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path) -> None:

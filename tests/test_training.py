@@ -17,8 +17,10 @@ import torch
 from torch import Tensor, nn
 
 import invbench as ib
+from invbench.commands import payoff
 from invbench.config import typed
 from invbench.plugins import load_catalog
+from invbench.records import LoadedCell
 from invbench.train import Request, build, chosen_variants
 from invbench.training import Training, ema_decay, ema_update, random_crop, read_tensors
 
@@ -233,12 +235,13 @@ def test_training_a_solver_ends_with_weights_that_run(tmp_path: Path) -> None:
     card = json.loads(read_tensors(weights)[0]["card"])
     assert (card["step"], card["task"]["name"], card["benchmark"]) == (20, "denoise", "gmm2d")
     assert card["validation"]["psnr"] > 0
+    assert card["seconds"] > 0
     assert (weights.parent / "losses.png").stat().st_size > 1000
     used = trained.stdout.splitlines()[-1].split()
     assert used[:2] == ["invbench", "run"]
     ran = invbench([*used[1:], "n=2"], tmp_path)
     assert ran.returncode == 0, ran.stderr
-    assert "davi" in ran.stdout
+    assert "davi: trained in" in ran.stdout
     (run_json,) = tmp_path.glob("results/runs/gmm2d/denoise/davi-*/run.json")
     assert len(json.loads(run_json.read_text())["config"]["solver"]["sha256"]) == 64
 
@@ -393,3 +396,17 @@ def test_wrong_requests_for_samples_are_refused(words: list[str], message: str, 
     refused = invbench(["sample", *words], tmp_path)
     assert refused.returncode == 2
     assert message in refused.stderr
+
+
+def cell(name: str, seconds: float) -> LoadedCell:
+    config = {"solver": {"name": name}, "samples": 2}
+    run = {"config": config, "images": 5, "cost": {"solve_seconds": seconds}}
+    return LoadedCell(name, run, [], (), 0)
+
+
+def test_training_pays_off_against_each_slower_solver_after_so_many_images() -> None:
+    davi, others = cell("davi", 10.0), [cell("dps", 1010.0), cell("ddrm", 20.0), cell("pinv", 0.1)]
+    assert payoff(1000.0, davi, [davi, *others]) == (
+        "cheaper, training included, from this many images on: ddrm 1,000, dps 10"
+    )
+    assert payoff(1000.0, davi, [davi, others[2]]) == "no recorded solver is slower"
