@@ -6,6 +6,8 @@ import copy
 import importlib
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import invbench as ib
 from invbench.adm.priors import AdmPhotos
 from invbench.plugins import load_catalog
 from invbench.settings import settings
-from invbench.training import Training
+from invbench.training import Training, read_card
 
 CATALOG = load_catalog()
 Davi = CATALOG.get("solver", "davi")
@@ -429,3 +431,22 @@ def test_the_released_codes_form_of_training_runs_on_photographs(tmp_path: Path,
     state = ib.read_tensors(tmp_path / "state.safetensors")[1]
     moved = {key.split("/")[0] for key, value in state.items() if "@" not in key and value.ndim > 1}
     assert moved == {"phi", "psi", "average", "judge"}
+
+
+def test_what_is_shipped_runs_at_once_and_is_better_than_the_measurement(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "invbench.cli", "run", "solver=davi", "benchmark=gmm2d", "task=denoise", "n=64"]
+    ran = subprocess.run([*command, "samples=16"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    rows = {line.split("  ")[0]: line.split() for line in ran.stdout.splitlines() if " of 16" in line or "pinv" in line}
+    assert float(rows["davi, mean of 16"][4 + 1]) > float(rows["pinv"][2])
+    assert "davi: trained in" in ran.stdout
+
+
+@pytest.mark.parametrize("path", sorted(Path(learning.__file__).parent.glob("weights/*/*")), ids=str)
+def test_shipped_weights_carry_their_card(path: Path) -> None:
+    card = read_card(path)
+    assert card["benchmark"] == path.parent.name
+    assert card["task"]["name"] == path.stem
+    assert {"seed", "seconds", "step", "losses", "validation", "machine"} <= card.keys()
+    assert len(card["dataset"]["sha256"]) == 64
+    assert "/" not in json.dumps({**card, "origin": ""}).replace("1 / 2", "")
