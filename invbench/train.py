@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import resource
+import shlex
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from invbench.bank import MeasurementBank
 from invbench.config import make, typed
 from invbench.dataset import Benchmark, Dataset
 from invbench.device import choose_device
-from invbench.errors import ConfigError, DataError, TrainingError, unknown
+from invbench.errors import ConfigError, DataError, StoreError, TrainingError, unknown
 from invbench.figures import training_curve
 from invbench.linops import Identity
 from invbench.metric import Measurement
@@ -48,6 +49,7 @@ class TrainConfig:
     dtype: str = "float32"
     save_every: int = 500
     out: str = "results/train"
+    folder: str = ""
 
 
 HELP = {
@@ -56,7 +58,8 @@ HELP = {
     "device": "auto, cpu, cuda, cuda:1",
     "dtype": "of network calls: float32, bfloat16, float16",
     "save_every": "steps between checkpoints, validations and sample pictures",
-    "out": "folder of trainings",
+    "out": "folder of trainings; each has its own below, named by what determines its weights",
+    "folder": "this very folder instead; a checkpoint of another training in it is refused",
 }
 
 
@@ -106,17 +109,25 @@ class Plan:
 def train(overrides: Sequence[str], catalog: Catalog, dry_run: bool = False) -> int:
     """Train, or say what training would take; returns the exit status."""
     plan = build(Request.parse(overrides), catalog)
+    places = ("dataset.root", "prior.weights", "out", "folder", "device")  # which differ from machine to machine
+    recorded = [text for text in overrides if text.partition("=")[0] not in places]
+    plan.training.command = shlex.join(["invbench", "train", *recorded])
     if dry_run:
         click.echo(estimate(plan))
         return 0
     training = plan.training
     click.echo(f"training in {training.folder}", err=True)
     try:
-        with shown_progress(training):
+        with locked(training), shown_progress(training):
             weights = plan.fit(training)
     except KeyboardInterrupt:
         click.echo("interrupted; the checkpoint is kept, and the same command goes on from there", err=True)
         return 130
+    except OSError as error:
+        raise StoreError(
+            f"cannot write to {training.folder}: {error.strerror or error}. The last checkpoint is kept; free space or "
+            "permissions, then run the same command to go on"
+        ) from None
     except (torch.OutOfMemoryError, RuntimeError) as error:
         raise out_of_memory(error, training.options) from None
     if training.rank == 0:
@@ -199,6 +210,7 @@ def started(
     device: torch.device,
 ) -> Training:
     """The training of this process, one of those that ``accelerate launch`` started."""
+    folder = Path(chosen.folder).expanduser() if chosen.folder else folder
     rank, processes = 0, int(os.environ.get("WORLD_SIZE", "1"))
     if processes > 1:
         from accelerate import PartialState
@@ -328,6 +340,26 @@ def out_of_memory(error: Exception, options: Any) -> Exception:
         f"memory ran out at training.batch_size={size}; try training.batch_size={max(1, size // 2)}, or keep it and "
         "compute it in parts with training.accumulate=2 training.shared=false"
     )
+
+
+@contextmanager
+def locked(training: Training) -> Iterator[None]:
+    """Hold the folder. Raises StoreError where another training has it."""
+    import filelock
+
+    if training.rank:
+        yield
+        return
+    training.folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(training.folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        raise StoreError(f"another process trains in {training.folder}; wait for it, or choose folder=FOLDER") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -57,17 +57,15 @@ class Training:
     on_progress: Callable[[Mapping[str, Any]], None] = lambda event: None
     rank: int = 0
     processes: int = 1
+    command: str = ""  # what started it, for the card
     last: int = 0  # only this many steps, the last ones, and nothing kept of them: a trial
 
-    def batch(self, step: int, size: int, crop: int = 0) -> tuple[Tensor, Rng]:
-        """``size`` images of a step in [-1, 1], (B, C, H, W), and a generator for each; a share of them per process.
-
-        With ``crop``, a random square of that many pixels of each. Raises ConfigError where they are smaller.
-        """
+    def batch(self, step: int, size: int) -> tuple[Tensor, Rng]:
+        """``size`` images of a step in [-1, 1], (B, C, H, W), and a generator for each; a share of them per process."""
         rows = [str(row) for row in range(self.rank, size, self.processes)]
         rng = Rng.for_images(rows, purpose="training", seed=self.seed, step=step)
         x = torch.stack([self.images.load(self._ids[i]) for i in rng.integers(len(self._ids), ()).tolist()])
-        return (random_crop(x, crop, rng) if crop else x).to(self.device), rng
+        return x.to(self.device), rng
 
     def steps(
         self, total: int, networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
@@ -154,6 +152,7 @@ class Training:
         from safetensors.torch import save
 
         card = {
+            "command": self.command,
             **self.config,
             "step": step + 1,
             "seconds": round(self._spent(), 1),
@@ -262,12 +261,12 @@ def refuse_other(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path
     ]
     if differences:
         raise ConfigError(
-            f"{path} is of another training: {'; '.join(differences)}. Use its values to go on, or another out=FOLDER"
+            f"{path} is of another training: {'; '.join(differences)}. Use its values to go on, or another folder=FOLDER"
         )
 
 
 def random_crop(x: Tensor, side: int, rng: Rng) -> Tensor:
-    """A square of ``side`` pixels of each image (B, C, H, W), anywhere."""
+    """A square of ``side`` pixels of each image (B, C, H, W), anywhere. Raises ConfigError for smaller ones."""
     H, W = x.shape[2:]
     if min(H, W) < side:
         raise ConfigError(f"the training images are {H}x{W}, smaller than the crop of {side}; lower training.crop")

@@ -21,7 +21,7 @@ from invbench.commands import payoff
 from invbench.config import typed
 from invbench.plugins import load_catalog
 from invbench.records import LoadedCell
-from invbench.train import Request, build, chosen_variants
+from invbench.train import Request, build, chosen_variants, out_of_memory
 from invbench.training import Training, ema_decay, ema_update, random_crop, read_tensors
 
 CATALOG = load_catalog()
@@ -236,6 +236,7 @@ def test_training_a_solver_ends_with_weights_that_run(tmp_path: Path) -> None:
     assert (card["step"], card["task"]["name"], card["benchmark"]) == (20, "denoise", "gmm2d")
     assert card["validation"]["psnr"] > 0
     assert card["seconds"] > 0
+    assert card["command"] == f"invbench train {' '.join(PLANE)} training.steps=20 save_every=10"
     assert (weights.parent / "losses.png").stat().st_size > 1000
     used = trained.stdout.splitlines()[-1].split()
     assert used[:2] == ["invbench", "run"]
@@ -316,6 +317,40 @@ def test_two_processes_have_the_gradient_of_one_with_the_double_batch(tmp_path: 
     one, two = (read_tensors(next((tmp_path / which).rglob("state.safetensors")))[1] for which in ("one", "two"))
     for key, value in one.items():
         torch.testing.assert_close(two[key], value, rtol=1e-3, atol=1e-5, msg=lambda text, key=key: f"{key}: {text}")
+
+
+def test_a_folder_of_another_training_is_refused_and_the_difference_shown(tmp_path: Path) -> None:
+    words = ["train", *PLANE, "training.steps=20", "folder=mine"]
+    assert invbench(words, tmp_path).returncode == 0
+    refused = invbench([*words, "training.lr=0.5", "solver.h=0.3"], tmp_path)
+    assert refused.returncode == 2
+    assert "solver.h is 0.2 there and 0.3 here; training.lr is 0.001 there and 0.5 here" in refused.stderr
+
+
+def test_a_folder_in_which_another_process_trains_is_left_alone(tmp_path: Path) -> None:
+    import filelock
+
+    (tmp_path / "mine").mkdir()
+    with filelock.FileLock(tmp_path / "mine" / ".lock"):
+        refused = invbench(["train", *PLANE, "folder=mine"], tmp_path)
+    assert refused.returncode == 2
+    assert "another process trains in mine" in refused.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("a file")
+    refused = invbench(["train", *PLANE, "folder=mine"], tmp_path)
+    assert refused.returncode == 2
+    assert "cannot write to mine" in refused.stderr
+
+
+def test_running_out_of_memory_proposes_the_batch_size() -> None:
+    options = CATALOG.get("solver", "davi").options(batch_size=8)
+    said = str(out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), options))
+    assert "memory ran out at training.batch_size=8; try training.batch_size=4" in said
+    assert "training.accumulate=2 training.shared=false" in said
+    other = RuntimeError("something else")
+    assert out_of_memory(other, options) is other
 
 
 # Priors.

@@ -447,6 +447,6 @@ def test_shipped_weights_carry_their_card(path: Path) -> None:
     card = read_card(path)
     assert card["benchmark"] == path.parent.name
     assert card["task"]["name"] == path.stem
-    assert {"seed", "seconds", "step", "losses", "validation", "machine"} <= card.keys()
+    assert {"command", "seed", "seconds", "step", "losses", "validation", "machine"} <= card.keys()
     assert len(card["dataset"]["sha256"]) == 64
     assert "/" not in json.dumps({**card, "origin": ""}).replace("1 / 2", "")
