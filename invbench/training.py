@@ -261,7 +261,7 @@ def refuse_other(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path
     ]
     if differences:
         raise ConfigError(
-            f"{path} is of another training: {'; '.join(differences)}. Use its values to go on, or another folder=FOLDER"
+            f"{path} is of another training: {'; '.join(differences)}. Use its values, or another folder=FOLDER"
         )
 
 

@@ -48,7 +48,7 @@ def test_shipped_sets_name_known_places_and_say_how_they_were_found(name: str) -
     for (preset, task), chosen in tables(cls).items():
         assert task in ("", *CATALOG.benchmark(preset).tasks)
         assert cls(**chosen.values), "the values are accepted"
-        if name == "davi":
+        if preset in ("ffhq256", "imagenet256") or name == "davi":  # from papers and official codes, or by hand
             continue
         words = chosen.origin.partition(" (")[0].split()
         assert words[:3] == ["tuned:", "invbench", "tune"]
