@@ -23,6 +23,7 @@ GMM = Benchmark(
         "sr4": {"factor": 4},
         "sr4_bicubic": {"factor": 4},
         "inpaint": {"box": 8},
+        "inpaint_anywhere": {"box": 8},
         "inpaint_random": {"missing": 0.5},
         "colorize": {},
         "deblur": {"std": 1.5, "taps": 31},

@@ -20,6 +20,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "sr4": {"factor": 4},
     "sr4_bicubic": {"factor": 4},
     "inpaint": {"box": 128},
+    "inpaint_anywhere": {"box": 128},
     "inpaint_random": {"missing": 0.5},
     "colorize": {},
     "deblur": {"std": 3.0, "taps": 61},

@@ -28,6 +28,7 @@ PHOTOS = Benchmark(
         "sr4": {"factor": 4},
         "sr4_bicubic": {"factor": 4},
         "inpaint": {"box": 32},
+        "inpaint_anywhere": {"box": 32},
         "inpaint_random": {"missing": 0.5},
         "colorize": {},
         "deblur": {"std": 1.5, "taps": 31},

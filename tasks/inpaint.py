@@ -18,16 +18,26 @@ class InpaintBox(Task):
     box: int = 128
 
     def operator(self, x_shape: Shape, rng: Rng) -> Operator:
-        import torch
-
         del rng
         _, H, W = x_shape
-        if not 1 <= self.box < min(H, W):
-            raise ConfigError(f"inpaint: the box must be smaller than the image; got box={self.box} on {H}x{W}")
-        keep = torch.ones(H, W, dtype=torch.bool)
-        top, left = (H - self.box) // 2, (W - self.box) // 2
-        keep[top : top + self.box, left : left + self.box] = False
-        return ib.Selection(x_shape, keep.flatten().nonzero()[:, 0])
+        return without_box(x_shape, self.box, (H - self.box) // 2, (W - self.box) // 2)
+
+
+@dataclass(frozen=True)
+class InpaintAnywhere(Task):
+    """A square of side ``box`` pixels is missing at random, at the same place in every image of a cell.
+
+    DAVI's test of an unknown mask (fig. 6) trains on it with ``training.redraw=true`` and tests on ``inpaint``.
+    """
+
+    name: ClassVar[str] = "inpaint_anywhere"
+    summary: ClassVar[str] = "a square is missing somewhere"
+    box: int = 128
+
+    def operator(self, x_shape: Shape, rng: Rng) -> Operator:
+        _, H, W = x_shape
+        top, left = (int(rng.integers(max(1, side - self.box + 1), ())[0]) for side in (H, W))
+        return without_box(x_shape, self.box, top, left)
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,18 @@ class InpaintRandom(Task):
         return ib.Selection(x_shape, rng.permutation(H * W)[0, :k].sort().values)
 
 
+def without_box(x_shape: Shape, box: int, top: int, left: int) -> Operator:
+    """Keep the pixels outside of a square. Raises ConfigError for one that leaves none."""
+    import torch
+
+    _, H, W = x_shape
+    if not 1 <= box < min(H, W):
+        raise ConfigError(f"inpaint: the box must be smaller than the image; got box={box} on {H}x{W}")
+    keep = torch.ones(H, W, dtype=torch.bool)
+    keep[top : top + box, left : left + box] = False
+    return ib.Selection(x_shape, keep.flatten().nonzero()[:, 0])
+
+
 @hookimpl
 def invbench_register_tasks() -> list[type[Task]]:
-    return [InpaintBox, InpaintRandom]
+    return [InpaintBox, InpaintAnywhere, InpaintRandom]

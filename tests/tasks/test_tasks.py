@@ -140,6 +140,21 @@ def test_inpaint_of_the_paper_misses_the_centre() -> None:
     assert kept.sum() == 147456
 
 
+def test_a_square_is_missing_somewhere_else_for_another_draw_and_the_same_in_all_channels() -> None:
+    def hole(seed: int) -> Tensor:
+        A = CATALOG.get("task", "inpaint_anywhere")(box=3).operator((3, 8, 12), Rng.single(seed=seed))
+        assert isinstance(A, LinearOperator)
+        return A.T(A(torch.ones(1, 3, 8, 12)))[0] == 0
+
+    holes = [hole(seed) for seed in range(6)]
+    assert {int(h.sum()) for h in holes} == {27}
+    assert len({str(h.nonzero().tolist()) for h in holes}) > 1
+    for h in holes:
+        assert torch.equal(h[0], h[1])
+        rows, cols = h[0].any(1).nonzero(), h[0].any(0).nonzero()
+        assert rows.max() - rows.min() == cols.max() - cols.min() == 2
+
+
 def test_inpaint_random_misses_the_same_share_in_every_channel() -> None:
     A, x = operator("inpaint_random", missing=0.7), draw(SHAPE)
     kept = A.pinv(torch.ones(1, *A.y_shape))[0] == 1
