@@ -36,7 +36,8 @@ class MCG(Solver):
     """DPS's gradient step, then a projection onto images that explain the measurement diffused to the same level.
 
     ``zeta`` as in ``dps``. The projection trusts the measurement fully, noise and all; a nonlinear operator has none,
-    and is solved by gradients alone.
+    and is solved by gradients alone. ``matched`` diffuses y with H z, as a diffused image would be measured; the code's
+    unit noise z is the same for inpainting, but H^+ enlarges it by 1/s, fourfold for super-resolution by four.
     """
 
     name: ClassVar[str] = "mcg"
@@ -51,6 +52,7 @@ class MCG(Solver):
     consistent: ClassVar[bool] = True
     nfe: int = 1000
     zeta: float = 1.0
+    matched: bool = False
 
     def __post_init__(self) -> None:
         even_grid(self.nfe)
@@ -76,7 +78,8 @@ class MCG(Solver):
             with torch.no_grad():
                 mean, std = ancestral_step(x_t, x0, v, prior.alpha_bar(t), abar_s)
                 x_t = mean + std * rng.randn_like(x_t) - step * gradient
-                y_s = abar_s**0.5 * y + (1 - abar_s) ** 0.5 * rng.randn_like(y)
+                z = A(rng.randn_like(x_t)) if self.matched else rng.randn_like(y)
+                y_s = abar_s**0.5 * y + (1 - abar_s) ** 0.5 * z
                 if isinstance(A, SVDOperator):
                     x_t = x_t - A.pinv(A(x_t) - y_s)
                 elif isinstance(A, LinearOperator):

@@ -162,7 +162,13 @@ def stride(nfe: int) -> list[int]:
 
 
 def slow_dps(
-    case: Case, nfe: int, zeta: float, v: float | None = None, project: bool = False, clipped: list[int] | None = None
+    case: Case,
+    nfe: int,
+    zeta: float,
+    v: float | None = None,
+    project: bool = False,
+    clipped: list[int] | None = None,
+    matched: bool = False,
 ) -> Callable[[Vector, Gaussian, Noise], Vector]:
     """Spec 3.3 and, with ``project``, 3.4, where y is diffused to the level of the state it is compared with."""
 
@@ -183,7 +189,8 @@ def slow_dps(
             std = math.sqrt(beta**share * small ** (1 - share)) if s >= 0 else 0.0
             x = mean + std * noise(n) - zeta * 1000 / nfe * gradient
             if project:
-                y_s = math.sqrt(a_s) * y + math.sqrt(1 - a_s) * noise(len(y))
+                z = H @ noise(n) if matched else noise(len(y))
+                y_s = math.sqrt(a_s) * y + math.sqrt(1 - a_s) * z
                 x = x - np.linalg.pinv(H) @ (H @ x - y_s)
         return x
 
@@ -196,6 +203,12 @@ def test_dps_and_mcg_are_the_formulas(case: Case, name: str) -> None:
     clipped: list[int] = []
     agree(make(name, nfe=12, zeta=0.003), case, slow_dps(case, 12, 0.003, project=name == "mcg", clipped=clipped))
     assert any(clipped), "otherwise the clamp is not tried"
+
+
+@each_case
+def test_mcg_can_match_the_noise_of_a_diffused_measurement(case: Case) -> None:
+    slow = slow_dps(case, 12, 0.003, project=True, matched=True)
+    agree(make("mcg", nfe=12, zeta=0.003, matched=True), case, slow)
 
 
 class Learned(ib.Prior):
