@@ -16,9 +16,10 @@ class AdmOptions:
       quarter as many
     - AdamW with learning rate ``lr``, ``warmup`` steps up and a cosine down; gradients of norm at most ``clip``; the
       average's decay is at most ``ema``
-    - the loss is the squared error of the noise plus ``bound`` times the variational bound, for the variance. The
-      former is weighted by 1 / SNR, between 1 and ``low_snr``: 1 is the plain loss, more of it makes the prediction
-      of an image out of almost nothing but noise, and with it overall brightness and colour, count for more
+    - the loss is the squared error of the noise, plus ``bound`` times the variational bound, for the variance, plus
+      ``colour`` times the squared error of the mean colour of the predicted image. The first hardly sees the last, an
+      image's mean being a millionth of it at high noise, and samplers that start from noise go wrong there first
+    - the error of the noise is weighted by 1 / SNR, between 1 and ``low_snr``; 1 is the plain loss
     """
 
     name: ClassVar[str] = "training"
@@ -31,6 +32,7 @@ class AdmOptions:
     clip: float = 1.0
     ema: float = 0.9995
     bound: float = 0.001
+    colour: float = 0.0
     low_snr: float = 1.0
 
     def __post_init__(self) -> None:

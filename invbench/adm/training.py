@@ -28,9 +28,9 @@ def fit(prior: AdmPrior, training: Training) -> Path:
         x0, rng = training.batch(step, o.batch_size if step < (1 - o.last) * o.steps else max(1, o.batch_size // 4))
         if step < (1 - o.last) * o.steps:
             x0 = random_crop(x0, o.crop, rng)
-        loss, bound = losses(at_size(student, x0), x0, rng, training, o.low_snr)
-        training.log(step, eps=loss, bound=bound)
-        training.backward(loss + o.bound * bound)
+        found = losses(at_size(student, x0), x0, rng, training, o.low_snr)
+        training.log(step, **found)
+        training.backward(found["eps"] + o.bound * found["bound"] + o.colour * found["colour"])
         training.update(optimizer, clip=o.clip)
         ema_update(average.net, student.net, ema_decay(step, o.ema))
         if training.due(step):
@@ -38,8 +38,8 @@ def fit(prior: AdmPrior, training: Training) -> Path:
     return training.weights
 
 
-def losses(prior: AdmPrior, x0: Tensor, rng: Rng, training: Training, low_snr: float) -> tuple[Tensor, Tensor]:
-    """The error of the predicted noise and the variational bound, which trains the variance alone."""
+def losses(prior: AdmPrior, x0: Tensor, rng: Rng, training: Training, low_snr: float) -> dict[str, Tensor]:
+    """Of the predicted noise, of the predicted image's mean colour, and the bound, which trains the variance alone."""
     steps = len(prior.abar)
     spread = (torch.arange(len(x0)) + rng.rand(())) / len(x0)  # one time from each of as many intervals
     t = (steps * spread).long().to(x0.device)
@@ -48,9 +48,12 @@ def losses(prior: AdmPrior, x0: Tensor, rng: Rng, training: Training, low_snr: f
     with training.autocast():
         eps_hat, v = prior.eps_and_v(x_t, t)
     assert v is not None
-    weight = ((1 - abar) / abar).clamp(1, low_snr)
-    loss = (weight * (eps - eps_hat.float()).square()).mean()
-    return loss, variational_bound(x0, x_t, t, eps_hat.detach().float(), v.float(), prior.abar).mean()
+    eps_hat, weight = eps_hat.float(), ((1 - abar) / abar).clamp(1, low_snr)
+    return {
+        "eps": (weight * (eps - eps_hat).square()).mean(),
+        "colour": (prior.to_x0(x_t, eps_hat, t) - x0).mean((2, 3)).square().mean(),
+        "bound": variational_bound(x0, x_t, t, eps_hat.detach(), v.float(), prior.abar).mean(),
+    }
 
 
 def validate(average: AdmPrior, training: Training, step: int) -> None:
