@@ -31,7 +31,7 @@ from invbench.linops import Identity
 from invbench.metric import Measurement
 from invbench.plugins import Catalog
 from invbench.prior import TrainablePrior
-from invbench.settings import Settings, settings
+from invbench.settings import settings
 from invbench.solver import Trainable
 from invbench.training import DTYPES, Training
 
@@ -111,7 +111,7 @@ def train(overrides: Sequence[str], catalog: Catalog, dry_run: bool = False) -> 
     plan = build(Request.parse(overrides), catalog)
     places = ("dataset.root", "prior.weights", "out", "folder", "device")  # which differ from machine to machine
     recorded = [text for text in overrides if text.partition("=")[0] not in places]
-    plan.training.command = shlex.join(["invbench", "train", *recorded])
+    plan.training.about["command"] = shlex.join(["invbench", "train", *recorded])
     if dry_run:
         click.echo(estimate(plan))
         return 0
@@ -172,11 +172,12 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pl
         "solver": named(solver),
         "task": named(task),
         "prior": {"name": source.name, "sha256": source.fingerprint()},
-        **common(images, options, tuned, request.options),
+        **common(images, options, request.options),
     }
     folder = Path(request.options.out).expanduser() / benchmark.name / task_name / f"{cls.name}-{digest(config)}"
     use = f"invbench run solver={cls.name} benchmark={benchmark.name} task={task_name} solver.weights={{}}"
     training = started(folder, config, options, images, measured, request.options, device)
+    training.about["origin"] = tuned.origin
     return Plan(lambda t: solver.fit(task, prior, t), training, use)
 
 
@@ -194,9 +195,10 @@ def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pla
     measured = held_out(benchmark, catalog, None, images, request.options.seed)
     prior = {k: v for k, v in named(source).items() if k != "weights"}
     start = source.fingerprint() if source.weights else "fresh"
-    config = {"prior": {**prior, "start": start}, **common(images, options, tuned, request.options)}
+    config = {"prior": {**prior, "start": start}, **common(images, options, request.options)}
     folder = Path(request.options.out).expanduser() / "priors" / f"{cls.name}-{digest(config)}"
     training = started(folder, config, options, images, measured, request.options, device)
+    training.about["origin"] = tuned.origin
     return Plan(source.fit, training, f"invbench run prior={cls.name} prior.weights={{}} solver=ddrm task=sr4")
 
 
@@ -213,8 +215,12 @@ def started(
     folder = Path(chosen.folder).expanduser() if chosen.folder else folder
     rank, processes = 0, int(os.environ.get("WORLD_SIZE", "1"))
     if processes > 1:
-        from accelerate import PartialState
-
+        try:
+            from accelerate import PartialState
+        except ImportError:
+            raise ConfigError(
+                "a training by several processes needs accelerate: pip install 'invbench[several]'"
+            ) from None
         state = PartialState(cpu=device.type == "cpu")
         rank, device = state.process_index, state.device
     return Training(
@@ -286,13 +292,12 @@ def named(plugin: Any) -> dict[str, Any]:
     return {"name": plugin.name, **asdict(plugin)}
 
 
-def common(images: Dataset, options: Any, tuned: Settings, chosen: TrainConfig) -> dict[str, Any]:
+def common(images: Dataset, options: Any, chosen: TrainConfig) -> dict[str, Any]:
     """The part of a training's identity that solvers and priors share."""
     dataset = {k: v for k, v in named(images).items() if k != "root"}  # a folder's place does not matter
     return {
         "dataset": {**dataset, "images": len(images.ids()), "sha256": fingerprint(images)},
         "training": asdict(options),
-        "origin": tuned.origin,
         "seed": chosen.seed,
         "dtype": chosen.dtype,
         "invbench": __version__,

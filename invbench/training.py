@@ -57,7 +57,7 @@ class Training:
     on_progress: Callable[[Mapping[str, Any]], None] = lambda event: None
     rank: int = 0
     processes: int = 1
-    command: str = ""  # what started it, for the card
+    about: dict[str, str] = field(default_factory=dict)  # for the card: the command, where the options come from
     last: int = 0  # only this many steps, the last ones, and nothing kept of them: a trial
 
     def batch(self, step: int, size: int) -> tuple[Tensor, Rng]:
@@ -152,7 +152,7 @@ class Training:
         from safetensors.torch import save
 
         card = {
-            "command": self.command,
+            **self.about,
             **self.config,
             "step": step + 1,
             "seconds": round(self._spent(), 1),
