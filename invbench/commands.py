@@ -78,6 +78,7 @@ def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> It
     try:
         cell = configuration.build(choice, catalog)
         options = configuration.options(choice, cell, command)
+        cell.config()  # weights that are absent stop the job before its references are run
         cells = [cell]
         if choice.config.references:
             names = [r for r in cell.benchmark.references if r != cell.solver.name]

@@ -450,3 +450,20 @@ def test_shipped_weights_carry_their_card(path: Path) -> None:
     assert {"command", "seed", "seconds", "step", "losses", "validation", "machine"} <= card.keys()
     assert len(card["dataset"]["sha256"]) == 64
     assert "/" not in json.dumps({**card, "origin": ""}).replace("1 / 2", "")
+
+
+def test_a_run_without_weights_stops_at_once_and_names_the_training(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "invbench.cli",
+        "run",
+        "solver=davi",
+        "benchmark=gmm2d",
+        "task=inpaint_random",
+        "n=2",
+    ]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 1
+    assert "train them with 'invbench train solver=davi benchmark=gmm2d task=inpaint_random'" in ran.stderr
+    assert "pinv" not in ran.stdout + ran.stderr
