@@ -237,17 +237,14 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise DataError(f"{path} cannot be read ({error}); delete it to start anew") from None
+        raise DataError(f"{path} cannot be read ({error}); delete it, and train or fetch it again") from None
 
 
 def read_card(path: Path) -> dict[str, Any]:
     """The card in a file of weights; empty where there is none."""
-    from safetensors import safe_open
-
     if path.suffix != ".safetensors":
         return {}
-    with safe_open(path, framework="pt") as file:
-        card: dict[str, Any] = json.loads((file.metadata() or {}).get("card", "{}"))
+    card: dict[str, Any] = json.loads(read_tensors(path)[0].get("card", "{}"))
     return card
 
 

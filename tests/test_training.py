@@ -101,7 +101,7 @@ def test_another_configuration_is_refused_and_the_difference_shown(tmp_path: Pat
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     run(tmp_path, stop=5)
     (tmp_path / "state.safetensors").write_bytes(b"nonsense")
-    with pytest.raises(ib.DataError, match=r"state\.safetensors cannot be read .* delete it to start anew"):
+    with pytest.raises(ib.DataError, match=r"state\.safetensors cannot be read .* delete it, and train"):
         run(tmp_path)
 
 
@@ -181,6 +181,9 @@ def test_the_average_copies_first_and_then_lags() -> None:
         (["solver=davi", "task=sr4", "+ablations=a"], r"unknown variant '\+ablations'; did you mean '\+ablation'"),
         (["solver=davi", "task=sr4", "sed=1"], r"unknown option 'sed'; did you mean 'seed'"),
         (["solver=davi", "sr4"], r"expected key=value, got 'sr4'; for example: invbench train"),
+        ([*PLANE, "training.density=gamma"], r"unknown training.density 'gamma'.* Available: beta, end, uniform"),
+        ([*PLANE, "training.ikl_schedule=cubic"], r"unknown training.ikl_schedule 'cubic'"),
+        ([*PLANE, "training.posterior=dirac"], r"unknown training.posterior 'dirac'"),
         ([*PLANE, "dtype=half"], r"unknown dtype 'half'"),
         ([*PLANE, "training.shared=true", "training.accumulate=2"], r"accumulate > 1 needs training.shared=false"),
         (
@@ -335,6 +338,12 @@ def test_a_folder_in_which_another_process_trains_is_left_alone(tmp_path: Path) 
         refused = invbench(["train", *PLANE, "folder=mine"], tmp_path)
     assert refused.returncode == 2
     assert "another process trains in mine" in refused.stderr
+
+
+def test_a_discriminator_is_refused_where_the_prior_has_no_network(tmp_path: Path) -> None:
+    refused = invbench(["train", *PLANE, "training.adversarial=true"], tmp_path)
+    assert refused.returncode == 2
+    assert "training.adversarial needs a prior that is an ADM network" in refused.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

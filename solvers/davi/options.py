@@ -7,6 +7,12 @@ from typing import Any, ClassVar
 
 from invbench import ConfigError, unknown
 
+CHOICES = {
+    "posterior": ("implicit", "gaussian"),
+    "density": ("beta", "uniform", "end"),
+    "ikl_schedule": ("linear", "quad", "quad_mapped"),
+}
+
 
 @dataclass(frozen=True)
 class DaviOptions:
@@ -58,8 +64,9 @@ class DaviOptions:
             raise ConfigError(f"training.T must be at most 1000; got {self.T}")
         if not 0 <= self.warmup <= 1:
             raise ConfigError(f"training.warmup is a share of the steps, 0 to 1; got {self.warmup}")
-        if self.posterior not in ("implicit", "gaussian"):
-            raise ConfigError(f"training.posterior must be 'implicit' or 'gaussian'; got {self.posterior!r}")
+        for key, known in CHOICES.items():
+            if getattr(self, key) not in known:
+                raise ConfigError(unknown(f"training.{key}", getattr(self, key), known))
         if self.shared and self.accumulate > 1:
             raise ConfigError(
                 "training.accumulate > 1 needs training.shared=false: one pass would hold every part's graph"

@@ -7,10 +7,10 @@ theta        noise prediction of the prior, never trained
 y_a          a point of the Perturbed Posterior Bridge between x_0 and y
 ===========  =======================================================================
 
-Where paper and official code disagree (D1 to D27), each form is an option; the defaults give the released
-checkpoints' inference. Differences from the code's training: the divergence lives on the prior's own schedule
-(``training.ikl_schedule``), one x0_hat and x_t serve both updates as in Algorithm 1 (``training.shared``), no
-adversarial term (``training.adversarial``), and inpainting measures no noise inside the hole.
+Where paper and official code disagree on bridge, schedules, output map or losses, both forms are options; the
+defaults give the released checkpoints' inference. Differences from the code's training: the divergence lives on the
+prior's own schedule (``training.ikl_schedule``), one x0_hat and x_t serve both updates as in Algorithm 1
+(``training.shared``), no adversarial term (``training.adversarial``), and inpainting measures no noise in the hole.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import invbench as ib
-from invbench import Operator, Prior, Rng, Task, Training
+from invbench import ConfigError, Operator, Prior, Rng, Task, Training
 
 from . import losses
 from .adversary import Discriminator, adaptive_weight, fool_loss, judge_loss
@@ -60,6 +60,8 @@ class Learner:
         self.networks: dict[str, nn.Module] = {"phi": self.phi.net, "psi": self.psi.net, "average": self.average.net}
         rates = {"phi": o.lr, "psi": o.lr}
         if o.adversarial:
+            if not hasattr(self.phi.net, "output_blocks"):
+                raise ConfigError("training.adversarial needs a prior that is an ADM network; this one is not")
             judge = Discriminator(self.theta.x_shape[0], self.training.seed).to(self.training.device)
             self.networks["judge"], rates["judge"] = judge, o.lr_adversary
         self.optimizers = {

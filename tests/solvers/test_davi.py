@@ -467,3 +467,13 @@ def test_a_run_without_weights_stops_at_once_and_names_the_training(tmp_path: Pa
     assert ran.returncode == 1
     assert "train them with 'invbench train solver=davi benchmark=gmm2d task=inpaint_random'" in ran.stderr
     assert "pinv" not in ran.stdout + ran.stderr
+
+
+def test_damaged_weights_are_named(tmp_path: Path) -> None:
+    (tmp_path / "w.safetensors").write_bytes(b"half a file")
+    words = ["run", "solver=davi", "benchmark=gmm2d", "task=denoise", "n=2", "solver.weights=w.safetensors"]
+    command = [sys.executable, "-m", "invbench.cli", *words]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 1
+    assert "w.safetensors cannot be read" in ran.stderr
+    assert "Traceback" not in ran.stderr
