@@ -23,7 +23,7 @@ from invbench.errors import (
     unknown,
 )
 from invbench.hookspecs import hookimpl
-from invbench.metric import Measurement, Metric, SampleMetric
+from invbench.metric import Measurement, Metric, SampleMetric, SetMetric
 from invbench.noise import GaussianNoise, Noise, PoissonNoise, Sigma, UniformSigma, parse_noise
 from invbench.operator import LinearOperator, Operator, Shape, SVDOperator
 from invbench.prior import Prior, PriorSource, TrainablePrior
@@ -130,6 +130,7 @@ __all__ = [
     "SampleMetric",
     "Selection",
     "Separable",
+    "SetMetric",
     "Shape",
     "Sigma",
     "Solver",

@@ -117,16 +117,35 @@ def sample(overrides: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("filters", nargs=-1)
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
+@click.option(
+    "--metrics", "only", default="", help="Columns, as psnr,lpips_vgg,seconds; all that is recorded if empty."
+)
 @click.option("--out", default=OUT, show_default=True, help="Results folder.")
-def table(filters: tuple[str, ...], how: str, out: str) -> None:
+def table(filters: tuple[str, ...], how: str, only: str, out: str) -> None:
     """Print tables of what is recorded: invbench table [benchmark=photos] [task=sr4] ..."""
     from invbench.plugins import load_catalog
     from invbench.tables import FORMATS, build_tables
 
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
-    tables = build_tables(_cells(filters, out), *load_catalog().for_tables())
+    chosen = [name for name in only.split(",") if name]
+    tables = build_tables(_cells(filters, out), *load_catalog().for_tables(), chosen)
     click.echo("\n\n".join(t.render(how) for t in tables))
+
+
+@main.command()
+@click.argument("filters", nargs=-1)
+@click.option("--out", default=OUT, show_default=True, help="Results folder.")
+def rescore(filters: tuple[str, ...], out: str) -> None:
+    """Add scores that records lack, from the kept reconstructions: invbench rescore [benchmark=photos] [task=sr4] ...
+
+    No solver is run. Use it after installing a metric, or fetching its weights.
+    """
+    from invbench import commands
+    from invbench.plugins import load_catalog
+
+    for line in commands.rescore_all(_cells(filters, out), load_catalog()):
+        click.echo(line)
 
 
 @main.command()
@@ -214,7 +233,7 @@ def fetch(name: str | None) -> None:
     from invbench.plugins import load_catalog
 
     plugins = load_catalog().plugins
-    owners = [*plugins["prior"].values(), *plugins["solver"].values()]
+    owners = [plugin for kind in ("prior", "solver", "metric") for plugin in plugins[kind].values()]
     artifacts = {a.name: a for owner in owners for a in owner.cls.artifacts}
     if name is None:
         for a in artifacts.values():

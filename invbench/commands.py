@@ -18,9 +18,12 @@ from omegaconf import DictConfig
 
 from invbench import config as configuration
 from invbench.errors import ConfigError, InvbenchError, LockedCell
-from invbench.figures import comparison, plane, rebuild_bank, rebuild_prior, showable, spread
+from invbench.figures import comparison, plane, showable, spread
+from invbench.metric import Metric
 from invbench.plugins import Catalog
-from invbench.records import LoadedCell, load_cells
+from invbench.rebuild import measuring, rebuild_bank, rebuild_posterior
+from invbench.records import LoadedCell, load_cell, load_cells
+from invbench.scoring import rescore, score_set
 from invbench.tables import build_tables, by_measurement, label, measurement_key
 
 SUFFIXES = (".png", ".pdf", ".svg")
@@ -97,10 +100,30 @@ def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> It
             click.echo(f"{title}: {outcome.status}, {outcome.images} images, cell {outcome.cell}", err=True)
             if outcome.reason:
                 click.echo(f"  {outcome.reason}", err=True)
+            if outcome.status == "complete":
+                _score_set(outcome.folder, metrics, catalog)
             yield Job(outcome.cell, measurement_key(each.config()), options.out, outcome.status != "failed")
     except InvbenchError as error:
         click.echo(f"error: {error}", err=True)
         yield Job(None, None, out, False)
+
+
+def _score_set(folder: Path, metrics: Sequence[Metric], catalog: Catalog) -> None:
+    """Score the images of a cell that was run as a set; of shards, the images that are there."""
+    loaded = load_cell(folder)
+    score_set(loaded, metrics, rebuild_bank(loaded.run["config"], catalog).measure)
+
+
+def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog) -> Iterator[str]:
+    """Add the scores that cells lack; yields a line for each."""
+    metrics = [p.cls() for p in catalog.plugins["metric"].values()]
+    for cell in cells:
+        measure = measuring(cell.run["config"], catalog)
+        count = rescore(cell, metrics, measure)
+        score_set(cell, metrics, measure)
+        config = cell.run["config"]
+        title = f"{config['benchmark']['name']}/{config['task']['name']}/{config['solver']['name']}-{cell.id}"
+        yield f"{title}: {count} new scores of {len(cell.images)} images"
 
 
 def _show(out: Path, key: str, catalog: Catalog) -> None:
@@ -168,8 +191,8 @@ def draw(
                 name = f"samples-{cell.run['config']['solver']['name']}-{cell.id[:6]}-{end}"
                 yield from _drawn(spread(bank, cell, folder / name, rows))
         elif math.prod(bank.dataset.x_shape) == 2:
-            prior = rebuild_prior(config, catalog, bank.dataset.x_shape)
-            yield from _drawn(plane(bank, group, prior, to or folder / f"figure-{end}", rows))
+            exact = rebuild_posterior(config, catalog, bank)
+            yield from _drawn(plane(bank, group, exact, to or folder / f"figure-{end}", rows))
 
 
 def _drawn(path: Path | None) -> list[Path]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from invbench.errors import StoreError
-from invbench.operator import Shape
 from invbench.records import LAST, MEAN, LoadedCell
 from invbench.tables import label
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from invbench.bank import MeasurementBank
     from invbench.metric import Measurement
     from invbench.posterior import ExactPosterior
-    from invbench.prior import Prior
 
 Column = tuple[str, Sequence[np.ndarray], Sequence[str]]  # title, a picture per image, a caption per image
 SHOWN = 6  # samples in a figure of samples
@@ -42,7 +40,7 @@ def comparison(bank: MeasurementBank, cells: Sequence[LoadedCell], path: Path, r
     ]
     for cell in sorted(shown, key=_seconds):
         psnr = {(r["image"], r["sample"]): r["value"] for r in cell.rows if r["metric"] == "psnr"}
-        stacks = [_reconstructions(cell, image) for image in images]
+        stacks = [cell.reconstructions(image) for image in images]
         captions = [f"{psnr[image, 0]:.2f} dB" for image in images]
         columns.append((label(cell, cells), [picture(s[0]) for s in stacks], captions))
         if len(stacks[0]) > 1:
@@ -60,7 +58,7 @@ def spread(bank: MeasurementBank, cell: LoadedCell, path: Path, rows: int = 4) -
     if not images:
         return None
     measured = bank.measure(images)
-    stacks = [_reconstructions(cell, image) for image in images]
+    stacks = [cell.reconstructions(image) for image in images]
     K, blank = len(stacks[0]), [""] * len(images)
     columns: list[Column] = [
         ("truth", [picture(x) for x in measured.x], blank),
@@ -75,13 +73,10 @@ def spread(bank: MeasurementBank, cell: LoadedCell, path: Path, rows: int = 4) -
     return _draw(columns, path)
 
 
-def plane(bank: MeasurementBank, cells: Sequence[LoadedCell], prior: Prior, path: Path, rows: int = 4) -> Path | None:
+def plane(
+    bank: MeasurementBank, cells: Sequence[LoadedCell], exact: ExactPosterior | None, path: Path, rows: int = 4
+) -> Path | None:
     """Samples of each solver over the exact posterior of the first images of two pixels; None where it is not known."""
-    from invbench.posterior import ExactPosterior
-    from invbench.solver import Problem
-
-    problem = Problem(bank.A, bank.task.noise_model.sigma_y, bank.task.name, bank.dataset.name, bank.benchmark.name)
-    exact = ExactPosterior.of(problem, prior)
     shown = sorted((c for c in cells if c.rows), key=_seconds)
     images = _images(bank, shown)[:rows]
     if exact is None or not images:
@@ -92,7 +87,7 @@ def plane(bank: MeasurementBank, cells: Sequence[LoadedCell], prior: Prior, path
     fig, axes = plt.subplots(len(images), len(shown), figsize=(2.3 * len(shown), 2.4 * len(images)), squeeze=False)
     for j, cell in enumerate(shown):
         for i, image in enumerate(images):
-            ax, points = axes[i, j], _reconstructions(cell, image).reshape(-1, 2)
+            ax, points = axes[i, j], cell.reconstructions(image).reshape(-1, 2)
             ax.contour(grid, grid, density[i], levels=[0.05, 0.3, 0.8], colors="0.55", linewidths=1)
             ax.plot(*points.T, ".", color="C0", markersize=4, alpha=0.6)
             ax.plot(*measured.x[i].flatten(), "x", color="C3", markersize=7)
@@ -174,17 +169,6 @@ def _seconds(cell: LoadedCell) -> float:
     return float(np.mean([r["value"] for r in cell.rows if r["metric"] == "seconds"]))
 
 
-def _reconstructions(cell: LoadedCell, image: str) -> Tensor:
-    from safetensors.torch import load_file
-
-    path = cell.image_path(image)
-    if path is None:
-        raise StoreError(
-            f"the reconstruction of {image} is missing from {cell.folders[0]}; run the cell with overwrite=true"
-        )
-    return load_file(path)["x_hat"]
-
-
 def training_curve(folder: Path) -> Path:
     """Draw what a training logged, a panel per figure; returns ``losses.png`` in its folder."""
     import json
@@ -203,28 +187,6 @@ def training_curve(folder: Path) -> Path:
     path = folder / "losses.png"
     figure.savefig(path, dpi=120)
     return path
-
-
-def rebuild_bank(config: Mapping[str, Any], catalog: Any) -> MeasurementBank:
-    """The measurement bank of a recorded cell. Raises ConfigError where a plugin no longer has its options."""
-    from invbench.bank import MeasurementBank
-
-    benchmark = catalog.benchmark(config["benchmark"]["name"])
-    dataset, task = (_rebuilt(kind, config, catalog) for kind in ("dataset", "task"))
-    return MeasurementBank.open(benchmark, dataset, task, config["seed"])
-
-
-def rebuild_prior(config: Mapping[str, Any], catalog: Any, x_shape: Shape) -> Prior:
-    """The prior of a recorded cell."""
-    prior: Prior = _rebuilt("prior", config, catalog).load(x_shape, "cpu")
-    return prior
-
-
-def _rebuilt(kind: str, config: Mapping[str, Any], catalog: Any) -> Any:
-    from invbench.config import make
-
-    fields = {k: v for k, v in config[kind].items() if k not in ("name", "sha256")}
-    return make(catalog.get(kind, config[kind]["name"]), fields, kind)
 
 
 def showable(x_shape: Sequence[int]) -> bool:

@@ -1,4 +1,7 @@
-"""Per-image metrics. A number is comparable only within its protocol, so every metric names its own."""
+"""Metrics of images, of samples and of sets of images.
+
+A number is comparable only within its protocol, so every metric names its own.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from invbench.artifacts import Artifact
 from invbench.operator import Operator
 
 if TYPE_CHECKING:
@@ -41,6 +45,7 @@ class Metric(ABC):
     higher_is_better: ClassVar[bool | None]  # None: nearest to the target is best
     target: ClassVar[float | None] = 1.0  # None: neither high nor low is better
     table: ClassVar[str] = "images"  # metrics of one kind are printed in one table
+    artifacts: ClassVar[tuple[Artifact, ...]] = ()  # files that ``invbench fetch`` gets
 
     def unavailable(self, measurement: Measurement) -> str | None:
         """Why the metric has no value for these measurements; None if it has."""
@@ -60,3 +65,17 @@ class SampleMetric(Metric):
     @abstractmethod
     def __call__(self, samples: Tensor, measurement: Measurement) -> Tensor:
         """(B, K, C, H, W) in [-1, 1] -> (B,)."""
+
+
+class SetMetric(Metric):
+    """One number for a set of images: a distance between the features of reconstructions and truths.
+
+    Called as other metrics are, it gives each image's features, a row each: (B, C, H, W) -> (B, ...). ``least`` is
+    the number of images below which a table warns.
+    """
+
+    least: ClassVar[int] = 0
+
+    @abstractmethod
+    def distance(self, truth: Tensor, found: Tensor) -> float:
+        """Between the features of n truths and of their reconstructions, both (n, ...)."""

@@ -6,22 +6,27 @@
         run.json         configuration, versions, hashes, cost, status
         records.jsonl    one number a row, flushed per image
         images/*.safetensors   the float reconstructions, (samples, C, H, W)
+        sets.json        scores of all images as a set, with the digest of their names
 
 This module is free of torch, so that tables can be built anywhere.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from invbench.errors import LockedCell, StoreError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT = 2
 STATUSES = ("complete", "skipped", "running", "interrupted", "failed")  # of a cell, from good to bad
@@ -77,13 +82,17 @@ class CellStore:
         """Keep the reconstructions (samples, C, H, W) of an image, then its rows; both survive a kill at once."""
         from safetensors.torch import save
 
-        text = "".join(json.dumps(asdict(row)) + "\n" for row in rows)
         with self._disk_errors():
             write_atomic(self.image_path(image), save({"x_hat": x_hat.contiguous()}))
-            with self.rows.open("a", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
+        self.add_rows(rows)
+
+    def add_rows(self, rows: Iterable[Record]) -> None:
+        """Append rows, and have them on disk."""
+        text = "".join(json.dumps(asdict(row)) + "\n" for row in rows)
+        with self._disk_errors(), self.rows.open("a", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
 
     def clear(self) -> None:
         """Forget the rows, so that every image is run again."""
@@ -130,6 +139,11 @@ class CellStore:
             ) from None
 
 
+def images_digest(images: Iterable[str]) -> str:
+    """Short SHA-256 of the names of images, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(images)).encode()).hexdigest()[:12]
+
+
 def cell_folders(out: Path) -> list[Path]:
     """Every cell below ``out``."""
     return sorted(path.parent for path in out.glob("*/*/*/run.json"))
@@ -166,10 +180,42 @@ class LoadedCell:
     folders: tuple[Path, ...]
     damaged: int
 
+    @property
+    def images(self) -> list[str]:
+        """Images whose rows are complete, sorted by name."""
+        return sorted({r["image"] for r in self.rows if r["metric"] == LAST})
+
+    @property
+    def sets(self) -> list[dict[str, Any]]:
+        """Scores of the images as a set; none where images came after they were made."""
+        path = min(self.folders) / "sets.json"
+        if not path.is_file():
+            return []
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return (
+            [{**s, "n": found["n"]} for s in found["scores"]] if found["images"] == images_digest(self.images) else []
+        )
+
+    def folder_of(self, image: str) -> Path:
+        """The folder that holds an image: the cell's, or a shard's."""
+        path = self.image_path(image)
+        return path.parent.parent if path else min(self.folders)
+
     def image_path(self, image: str) -> Path | None:
         """The reconstructions of an image, in whichever shard holds them."""
         paths = (CellStore(folder).image_path(image) for folder in self.folders)
         return next((path for path in paths if path.is_file()), None)
+
+    def reconstructions(self, image: str) -> Tensor:
+        """The samples (K, C, H, W) of an image. Raises StoreError where the file is missing."""
+        from safetensors.torch import load_file
+
+        path = self.image_path(image)
+        if path is None:
+            raise StoreError(
+                f"the reconstruction of {image} is missing from {self.folders[0]}; run the cell with overwrite=true"
+            )
+        return load_file(path)["x_hat"]
 
 
 def load_cells(out: Path, **wanted: str) -> list[LoadedCell]:
@@ -183,6 +229,13 @@ def load_cells(out: Path, **wanted: str) -> list[LoadedCell]:
         if all(names[key] == value for key, value in wanted.items()):
             by_id.setdefault(run["cell"], []).append(folder)
     return [_load_cell(cell, folders) for cell, folders in by_id.items()]
+
+
+def load_cell(folder: Path) -> LoadedCell:
+    """The cell whose folder, or whose shard's folder, this is."""
+    whole = folder.name.partition(".shard-")[0]
+    folders = [path.parent for path in folder.parent.glob(f"{whole}*/run.json")]
+    return _load_cell(_read_run(folder / "run.json")["cell"], folders)
 
 
 def _load_cell(cell: str, folders: list[Path]) -> LoadedCell:

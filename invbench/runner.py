@@ -23,10 +23,11 @@ from invbench.bank import MeasurementBank
 from invbench.dataset import Benchmark, Dataset
 from invbench.errors import InvbenchError, SolverError, StoreError
 from invbench.measure import Meter, peak_bytes, synchronize
-from invbench.metric import Measurement, Metric, SampleMetric
+from invbench.metric import Measurement, Metric
 from invbench.posterior import ExactPosterior
 from invbench.prior import Prior, PriorSource
 from invbench.records import FORMAT, MEAN, CellStore, Record
+from invbench.scoring import image_rows
 from invbench.solver import Problem, Solver, Trainable
 from invbench.task import Task
 from invbench.training import read_card
@@ -199,7 +200,7 @@ class _Worker:
         solved = [self._solve(measured, sample, problem, prior, state) for sample in range(self.cell.samples)]
         samples = torch.stack([x_hat for x_hat, _ in solved], dim=1)  # (B, samples, C, H, W)
         finite = samples.isfinite().flatten(1).all(1).tolist()
-        rows = self._score(samples, [costs for _, costs in solved], measured)
+        rows = self._rows(samples, [costs for _, costs in solved], measured)
         for b, image in enumerate(chunk):
             if finite[b] and image not in done:
                 self.store.append(image, samples[b], rows[b])
@@ -239,30 +240,21 @@ class _Worker:
         cost["nfe_backward"] += meter.backward
         return x_hat.detach().float().cpu(), (seconds / B, meter.forward / B, meter.backward / B)
 
-    def _score(self, samples: Tensor, costs: list[tuple[float, ...]], measured: Measurement) -> list[list[Record]]:
-        """Rows of each image: metrics and costs of every sample, and of all together where there are several."""
-        usable = [m for m in self.metrics if m.unavailable(measured) is None]
-        rows: list[list[Record]] = [[] for _ in measured.images]
-
-        def add(sample: int, name: str, protocol: str, values: Sequence[float], unit: str) -> None:
-            for b, (image, digest) in enumerate(zip(measured.images, measured.sha256, strict=True)):
-                rows[b].append(Record(self.run["cell"], image, sample, name, protocol, values[b], unit, digest))
-
-        def add_image(sample: int, x_hat: Tensor, cost: tuple[float, ...]) -> None:
-            for m in usable:
-                if not isinstance(m, SampleMetric):
-                    add(sample, m.name, m.protocol, m(x_hat, measured).tolist(), m.unit)
-            for (name, unit), c in zip(COSTS, cost, strict=True):
-                add(sample, name, name, [c] * len(x_hat), unit)
-
-        if self.cell.samples > 1:  # first, so that the last row of an image is its last sample's
-            for m in usable:
-                if isinstance(m, SampleMetric):
-                    add(MEAN, m.name, m.protocol, m(samples, measured).tolist(), m.unit)
-            add_image(MEAN, samples.mean(1), tuple(map(sum, zip(*costs, strict=True))))
-        for sample, cost in enumerate(costs):
-            add_image(sample, samples[:, sample], cost)
-        return rows
+    def _rows(self, samples: Tensor, costs: list[tuple[float, ...]], measured: Measurement) -> list[list[Record]]:
+        """Scores and costs of each image; the last row of an image is its last sample's last cost."""
+        scored = image_rows(self.run["cell"], self.metrics, samples, measured)
+        spent = list(enumerate(costs))
+        if len(costs) > 1:
+            spent.insert(0, (MEAN, tuple(map(sum, zip(*costs, strict=True)))))
+        return [
+            rows
+            + [
+                Record(self.run["cell"], image, sample, name, name, value, unit, digest)
+                for sample, cost in spent
+                for (name, unit), value in zip(COSTS, cost, strict=True)
+            ]
+            for rows, image, digest in zip(scored, measured.images, measured.sha256, strict=True)
+        ]
 
 
 def declared_mismatch(solver: Solver, problem: Problem) -> str | None:

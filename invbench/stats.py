@@ -1,13 +1,16 @@
-"""Confidence intervals."""
+"""Confidence intervals, and what a difference between solvers is worth."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 2000
+SET_RESAMPLES = 100
+FLIPS = 10_000
 
 
 def bca_interval(values: NDArray[np.float64], level: float = 0.95, resamples: int = RESAMPLES) -> tuple[float, float]:
@@ -34,3 +37,51 @@ def bca_interval(values: NDArray[np.float64], level: float = 0.95, resamples: in
         z = bias + normal.inv_cdf(tail)
         ends.append(float(np.quantile(means, normal.cdf(bias + z / (1 - acceleration * z)))))
     return ends[0], ends[1]
+
+
+def set_interval(
+    score: Callable[[NDArray[np.int64]], float], value: float, n: int, resamples: int = SET_RESAMPLES
+) -> tuple[float, float]:
+    """95 % interval of a set's score: value -+ 1.96 bootstrap standard deviations over its n images.
+
+    Not percentiles: a resample repeats images, which raises most distances.
+    """
+    picks = np.random.default_rng(0).integers(0, n, (resamples, n))
+    spread = float(np.std([score(pick) for pick in picks], ddof=1))
+    return value - 1.96 * spread, value + 1.96 * spread
+
+
+def sign_flip_p(differences: NDArray[np.float64], flips: int = FLIPS) -> float:
+    """Two-sided p of a mean difference of pairs, by random signs; exact for up to 13 pairs.
+
+    >>> sign_flip_p(np.ones(5))
+    0.0625
+    """
+    n, mean = len(differences), abs(differences.mean())
+    if 2**n <= flips:
+        signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+        return float(np.mean(abs(signs @ differences) / n >= mean * (1 - 1e-12)))
+    signs = np.random.default_rng(0).choice(np.array([-1.0, 1.0]), (flips, n))
+    return float((1 + np.sum(abs(signs @ differences) / n >= mean * (1 - 1e-12))) / (1 + flips))
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values, in the order given.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    adjusted, worst = [0.0] * len(ps), 0.0
+    for rank, i in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        worst = max(worst, min(1.0, (len(ps) - rank) * ps[i]))
+        adjusted[i] = round(worst, 12)
+    return adjusted
+
+
+def images_needed(differences: NDArray[np.float64], power: float = 0.8) -> float:
+    """Pairs with which a two-sided 5 % test finds the observed mean difference with this probability; inf at none."""
+    mean, spread = abs(differences.mean()), differences.std(ddof=1)
+    if mean == 0:
+        return float("inf")
+    normal = NormalDist()
+    return float(np.ceil(max(2.0, ((normal.inv_cdf(0.975) + normal.inv_cdf(power)) * spread / mean) ** 2)))

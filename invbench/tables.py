@@ -17,7 +17,7 @@ from invbench.errors import ConfigError, unknown
 from invbench.metric import Metric
 from invbench.noise import parse_noise
 from invbench.records import MEAN, LoadedCell
-from invbench.stats import bca_interval
+from invbench.stats import bca_interval, holm, sign_flip_p
 
 SAMPLE_TABLES = {
     "samples": "Scores of K samples per measurement: crps and spread on [-1,1]; coverage is the central interval's "
@@ -28,9 +28,18 @@ SAMPLE_TABLES = {
 }
 FORMATS = {"text": "simple", "md": "github", "latex": "latex_booktabs", "html": "html", "csv": "csv"}
 SAMPLES = ("samples", "")  # a column
+VALUES = "values"  # of a line: per image, by column
+SIGNIFICANT = 0.05
 LATEX_ARROWS = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$"}
 COLUMNS = {"nfe_forward": "NFE", "nfe_backward": "NFE backward", "seconds": "s/image"}
-DIGITS = {"psnr": ".2f", "ssim": ".3f", "consistency": ".3f", "seconds": ".2g", "nfe_forward": "g", "nfe_backward": "g"}
+DIGITS = {
+    "psnr": ".2f",
+    "fid": ".2f",
+    "fid_legacy": ".2f",
+    "seconds": ".2g",
+    "nfe_forward": "g",
+    "nfe_backward": "g",
+}  # three decimals for others
 
 
 @dataclass(frozen=True)
@@ -63,17 +72,21 @@ class Table:
 
 
 def build_tables(
-    cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], floors: Mapping[str, str] | None = None
+    cells: Sequence[LoadedCell],
+    metrics: Mapping[str, type[Metric]],
+    floors: Mapping[str, str] | None = None,
+    only: Sequence[str] = (),
 ) -> list[Table]:
     """Tables per measurement: cells that share benchmark, task, dataset, prior and seed are comparable.
 
     The first is of images; scores of several samples of a measurement follow in tables of their own. ``floors`` names
-    the exact sampler of a benchmark, where there is one.
+    the exact sampler of a benchmark, where there is one. ``only`` are the metrics of the first table's columns; one
+    that no record has says how to get it.
     """
     tables = []
     for group in by_measurement(cells):
         floor = (floors or {}).get(group[0].run["config"]["benchmark"]["name"], "")
-        tables.append(_build(group, metrics))
+        tables.append(_build(group, metrics, only))
         tables += [t for kind in SAMPLE_TABLES if (t := _build_samples(group, metrics, kind, floor))]
     return tables
 
@@ -108,20 +121,93 @@ def _options(cell: LoadedCell) -> dict[str, Any]:
     return {**config["solver"], "samples": config["samples"]}
 
 
-def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> Table:
+def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], only: Sequence[str] = ()) -> Table:
     scored = sorted((c for c in cells if c.rows), key=lambda c: _mean_of(c, "seconds"))
     lines, seen = [], []
     for cell in scored:
         rows = pd.DataFrame(cell.rows)
         rows = rows[[_table_of(m, metrics) == "images" for m in rows["metric"]]]
         seen.append(rows[["image", "y_sha256"]])
-        lines.append(_line(label(cell, cells), rows[rows["sample"] != MEAN]))
+        lines.append({**_line(label(cell, cells), rows[rows["sample"] != MEAN]), **_set_scores(cell)})
         if (rows["sample"] == MEAN).any():
             k = rows["sample"].max() + 1
             lines.append(_line(f"{label(cell, cells)}, mean of {k}", rows[rows["sample"] == MEAN]))
     columns = _ordered({column for line in lines for column in line if isinstance(column, tuple)})
+    marked = _marked(lines, columns, metrics)
     title, notes = _title(cells[0].run["config"]), _notes(cells, seen, columns)
-    return Table(title, _frame(lines, columns, metrics), tuple(notes))
+    if lines:
+        notes += _set_notes(scored, metrics)
+    if marked != lines:
+        notes.append(
+            "best: of a column, on the images all rows have; tie: does not differ from it on the same images (sign "
+            f"flips of paired differences, p >= {SIGNIFICANT:g} after Holm's correction)."
+        )
+    if only:
+        columns = [c for name in only for c in (_called(name, columns) or [(name, _absent(name, metrics))])]
+        marked = [{c: c[1] for c in columns if c[1].startswith("not available")} | line for line in marked]
+    return Table(title, _frame(marked, columns, metrics), tuple(notes))
+
+
+def _called(name: str, columns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [c for c in columns if c[0] == name]
+
+
+def _absent(name: str, metrics: Mapping[str, type[Metric]]) -> str:
+    """What to do for a column that no record has. Raises ConfigError where there is no such metric."""
+    if name not in metrics:
+        raise ConfigError(unknown("metric", name, {*metrics, *COLUMNS}))
+    fetch = "".join(f"'invbench fetch {a.name}', then " for a in metrics[name].artifacts)
+    return f"not available: run {fetch}'invbench rescore'"
+
+
+def _set_scores(cell: LoadedCell) -> dict[Any, Any]:
+    """Cells of the scores of a set, keyed as those of means over images are."""
+    line = {}
+    for s in cell.sets:
+        spec = DIGITS.get(s["metric"], ".3f")
+        line[s["metric"], s["protocol"]] = f"{s['value']:{spec}} [{s['low']:{spec}}, {s['high']:{spec}}]"
+    return line
+
+
+def _set_notes(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[str]:
+    scores = [(s, cell.images) for cell in cells for s in cell.sets]
+    if not scores:
+        return []
+    names = ", ".join(sorted({s["metric"] for s, _ in scores}))
+    notes = [f"Of all images as one set, first samples, -+1.96 bootstrap deviations over images: {names}."]
+    few = sorted({s["metric"] for s, _ in scores if s["metric"] in metrics and s["n"] < _least(metrics[s["metric"]])})
+    if few:
+        notes.append(f"WARNING: {', '.join(few)} of fewer than 2,048 images are biased; compare at equal n only.")
+    if len({tuple(images) for _, images in scores}) > 1:
+        notes.append(f"WARNING: rows have different images; do not compare their {names}.")
+    return notes
+
+
+def _least(metric: type[Metric]) -> int:
+    return int(getattr(metric, "least", 0))
+
+
+def _marked(
+    lines: Sequence[dict[Any, Any]], columns: Sequence[tuple[str, str]], metrics: Mapping[str, type[Metric]]
+) -> list[dict[Any, Any]]:
+    """The lines with each column's best score named, and those that cannot be told from it."""
+    marked = [dict(line) for line in lines]
+    for column in columns:
+        higher = metrics[column[0]].higher_is_better if column[0] in metrics else None
+        rows = [i for i, line in enumerate(lines) if column in line.get(VALUES, {})]
+        if higher is None or len(rows) < 2:
+            continue
+        frame = pd.concat([lines[i][VALUES][column] for i in rows], axis=1, keys=rows).dropna()
+        if len(frame) < 2:
+            continue
+        best = frame.mean().idxmax() if higher else frame.mean().idxmin()
+        rivals = [i for i in rows if i != best]
+        ps = holm([sign_flip_p((frame[best] - frame[i]).to_numpy(dtype=float)) for i in rivals])
+        marked[best][column] += " best"
+        for i, p in zip(rivals, ps, strict=True):
+            if p >= SIGNIFICANT:
+                marked[i][column] += " tie"
+    return marked
 
 
 def _build_samples(
@@ -203,11 +289,12 @@ def _solver(cell: LoadedCell) -> str:
 
 def _line(name: str, rows: pd.DataFrame) -> dict[Any, Any]:
     """Cells of one row, keyed by (metric, protocol): mean over images with its interval."""
-    line: dict[Any, Any] = {"solver": name, "n": rows["image"].nunique()}
+    line: dict[Any, Any] = {"solver": name, "n": rows["image"].nunique(), VALUES: {}}
     for (metric, protocol), group in rows.groupby(["metric", "protocol"]):
         values = group.groupby("image")["value"]
-        per_image = values.mean().where(values.count() == values.size()).to_numpy(dtype=float)  # one NaN sample is told
-        line[metric, protocol] = format_mean(per_image, DIGITS.get(str(metric), ".3f"))
+        per_image = values.mean().where(values.count() == values.size())  # one NaN sample is told
+        line[VALUES][metric, protocol] = per_image
+        line[metric, protocol] = format_mean(per_image.to_numpy(dtype=float), DIGITS.get(str(metric), ".3f"))
     if line.get(("nfe_backward",) * 2) == "0":
         del line[("nfe_backward",) * 2]
     return line
@@ -229,7 +316,7 @@ def format_mean(values: np.ndarray, spec: str) -> str:
 
 
 def _ordered(columns: set[tuple[str, str]]) -> list[tuple[str, str]]:
-    first = ["psnr", "ssim", "consistency"]
+    first = ["psnr", "ssim", "haarpsi", "swd", "consistency"]
     last = ["nfe_forward", "nfe_backward", "seconds"]
 
     def rank(column: tuple[str, str]) -> tuple[int, int, tuple[str, str]]:

@@ -13,8 +13,9 @@ from PIL import Image
 from invbench import figures
 from invbench.commands import draw
 from invbench.errors import StoreError
-from invbench.figures import comparison, measurement_pictures, picture, rebuild_bank
+from invbench.figures import comparison, measurement_pictures, picture
 from invbench.plugins import load_catalog
+from invbench.rebuild import rebuild_bank
 from invbench.records import LoadedCell, load_cells
 from invbench.runner import Cell, Options, run_cell
 from invbench.tables import label

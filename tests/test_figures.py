@@ -13,8 +13,9 @@ from PIL import Image
 
 from invbench.commands import draw
 from invbench.errors import ConfigError, StoreError
-from invbench.figures import comparison, measurement_pictures, picture, rebuild_bank, showable
+from invbench.figures import comparison, measurement_pictures, picture, showable
 from invbench.plugins import load_catalog
+from invbench.rebuild import rebuild_bank
 from invbench.records import LoadedCell, load_cells
 
 CATALOG = load_catalog()

@@ -194,7 +194,8 @@ def test_a_cell_runs_to_completion(run: Run, tmp_path: Path) -> None:
     assert Toy.calls == [2, 2]
     recorded = values_of(tmp_path)
     assert {image for image, _, _ in recorded} == {"00000", "00001", "00002", "00003"}
-    assert {metric for _, _, metric in recorded} == {"psnr", "ssim", "consistency", "nfe_forward", "nfe_backward"}
+    scores = {"psnr", "ssim", "haarpsi", "consistency"}
+    assert {metric for _, _, metric in recorded} == scores | {"nfe_forward", "nfe_backward"}
     assert run_json(outcome)["status"] == "complete"
 
 
@@ -235,7 +236,7 @@ def test_overwrite_solves_a_complete_cell_again(run: Run) -> None:
     Toy.calls.clear()
     outcome = run(cell_of(Toy()), overwrite=True)
     assert (outcome.images, Toy.calls) == (4, [2, 2])
-    assert len((outcome.folder / "records.jsonl").read_text().splitlines()) == 4 * 6
+    assert len((outcome.folder / "records.jsonl").read_text().splitlines()) == 4 * 7
 
 
 def test_overwrite_solves_again_what_shards_had_completed(run: Run) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from invbench.stats import bca_interval
+from invbench.stats import bca_interval, holm, images_needed, set_interval, sign_flip_p
 
 
 def sample(kind: str, n: int, seed: int = 0) -> np.ndarray:
@@ -93,3 +93,46 @@ def test_coverage(kind: str, truth: float) -> None:
         low, high = bca_interval(sample(kind, 40, seed), resamples=1000)
         held += low <= truth <= high
     assert 0.90 <= held / 400 <= 0.98
+
+
+@pytest.mark.parametrize("n", [8, 13, 14, 40])
+def test_the_p_of_sign_flips_is_scipys(n: int) -> None:
+    d = np.random.default_rng(n).normal(0.3, 1, n)
+    expected = stats.permutation_test(
+        (d, np.zeros(n)),
+        lambda x, y, axis: np.mean(x - y, axis=axis),
+        permutation_type="samples",
+        n_resamples=20_000 if n > 13 else np.inf,
+        vectorized=True,
+        rng=np.random.default_rng(1),
+    ).pvalue
+    assert sign_flip_p(d) == pytest.approx(expected, abs=0.012 if n > 13 else 1e-9)
+
+
+def test_sign_flips_reject_a_true_null_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(3)
+    ps = [sign_flip_p(rng.normal(0, 1, 12)) for _ in range(400)]
+    assert 0.02 < np.mean([p < 0.05 for p in ps]) < 0.085
+
+
+def test_holm_multiplies_the_least_by_all_and_never_falls() -> None:
+    assert holm([0.2, 0.001, 0.02, 0.02]) == [0.2, 0.004, 0.06, 0.06]
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_the_images_needed_find_the_difference_as_often_as_asked() -> None:
+    rng = np.random.default_rng(5)
+    n = int(images_needed(rng.normal(0.5, 1, 100_000)))
+    found = [stats.ttest_1samp(rng.normal(0.5, 1, n), 0).pvalue < 0.05 for _ in range(1000)]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.06)  # the normal approximation is a few images short
+    assert images_needed(np.array([1.0, -1.0])) == np.inf
+
+
+def test_the_interval_of_a_set_holds_the_truth_as_often_as_it_says() -> None:
+    rng, held = np.random.default_rng(7), []
+    for _ in range(200):
+        x = rng.normal(2, 1, 60)
+        low, high = set_interval(lambda picks, x=x: float(x[picks].mean()), float(x.mean()), 60)
+        held.append(low < 2 < high)
+    assert 0.89 < np.mean(held) < 0.99

@@ -287,3 +287,39 @@ def test_wrong_words_are_a_message(invbench: Callable[..., Any], words: list[str
     assert result.returncode == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_best_of_a_column_is_named_and_so_are_those_it_cannot_be_told_from() -> None:
+    base = {str(i): 20.0 + i for i in range(12)}
+    cells = [
+        cell_of({"name": "good"}, {i: v + 1 for i, v in base.items()}, "a"),
+        cell_of({"name": "even"}, {i: v + 1 + 0.1 * (-1) ** int(i) - 0.01 for i, v in base.items()}, "b"),
+        cell_of({"name": "bad"}, base, "c"),
+    ]
+    table = table_of(*cells)
+    column = {row["solver"]: row["psnr ↑ (dB)"] for row in table.frame.to_dict("records")}
+    assert column["good"].endswith(" best")
+    assert column["even"].endswith(" tie")
+    assert column["bad"].endswith("]")
+    assert any("Holm" in note for note in table.notes)
+
+
+def test_the_best_is_sought_on_the_images_that_all_rows_have() -> None:
+    cells = [
+        cell_of({"name": "few"}, {"a": 20.0, "b": 21.0}, "a"),
+        cell_of({"name": "many"}, {"a": 21.0, "b": 22.0, "c": 1.0, "d": 2.0}, "b"),
+    ]
+    column = {row["solver"]: row["psnr ↑ (dB)"] for row in table_of(*cells).frame.to_dict("records")}
+    assert "best" in column["many"]
+    assert "tie" in column["few"]  # of two pairs, none can be told
+
+
+def test_columns_can_be_chosen_and_one_that_is_not_there_says_how_to_get_it() -> None:
+    from invbench.metrics.perceptual import LPIPSAlex
+
+    (table,) = build_tables([cell_of()], {**METRICS, "lpips_alex": LPIPSAlex}, only=["lpips_alex", "psnr"])
+    row = table.frame.to_dict("records")[0]
+    assert list(row) == ["solver", "n", "lpips_alex ↓", "psnr ↑ (dB)"]
+    assert row["lpips_alex ↓"] == "not available: run 'invbench fetch lpips_alex', then 'invbench rescore'"
+    with pytest.raises(ConfigError, match="did you mean 'psnr'"):
+        build_tables([cell_of()], METRICS, only=["pnsr"])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from invbench.errors import DataError
 from invbench.linops import BlockMean
-from invbench.metric import Measurement, Metric, SampleMetric
+from invbench.metric import Measurement, Metric, SampleMetric, SetMetric
 from invbench.operator import Shape
 from invbench.posterior import ExactPosterior
 from invbench.rng import Rng
@@ -18,7 +18,7 @@ from invbench.solver import Problem
 from invbench.testing.findings import Check, NotApplicable, expect
 from invbench.testing.problems import SIGMA, measure, tiny_prior
 
-X_SHAPE: Shape = (3, 16, 12)  # room for windows of 11 pixels
+X_SHAPE: Shape = (3, 16, 20)  # room for windows of 11 pixels, and for patches
 IMAGES = ("a", "b", "c", "d")
 DRAWS = 20  # of the posterior, for scores of several samples
 SAME = 1e-6  # of a value, relative
@@ -71,6 +71,10 @@ class MetricLab:
 def values(lab: MetricLab) -> str:
     found = lab.score(lab.bad)
     B = len(IMAGES)
+    if isinstance(lab.metric, SetMetric):
+        expect(len(found) == B, f"expected a row of features per image, {B}; got {tuple(found.shape)}")
+        expect(bool(found.isfinite().all()), "expected finite features; look for x / 0")
+        return f"features {tuple(found.shape)}"
     expect(
         tuple(found.shape) == (B,), f"expected one value per image, ({B},); got {tuple(found.shape)}; see flatten(1)"
     )
@@ -81,7 +85,11 @@ def values(lab: MetricLab) -> str:
 def batch(lab: MetricLab) -> str:
     m = lab.measured
     first = replace(m, images=m.images[:1], x=m.x[:1], y=m.y[:1], std=m.std[:1], sha256=m.sha256[:1])
-    alone, together = float(lab.score(lab.bad[:1], first)[0]), float(lab.score(lab.bad)[0])
+    one, four = lab.score(lab.bad[:1], first)[0], lab.score(lab.bad)[0]
+    if isinstance(lab.metric, SetMetric):
+        expect(bool(torch.allclose(one, four, atol=1e-4)), "expected one image's features whatever the batch")
+        return "an image alone and in a batch has the same features"
+    alone, together = float(one), float(four)
     good = abs(alone - together) <= SAME * max(1.0, abs(together))
     advice = "reduce over the axes of one image, never over the batch"
     expect(good, f"expected one value whatever the batch; got {alone:.6g} alone and {together:.6g} in it; {advice}")
@@ -117,7 +125,11 @@ def best(lab: MetricLab) -> str:
     if higher is None:
         raise NotApplicable("neither high nor low is better")
     what = "exact samples" if isinstance(lab.metric, SampleMetric) else "the truth"
-    good, bad = (float(lab.score(x).mean()) for x in (lab.good, lab.bad))
+    if isinstance(lab.metric, SetMetric):
+        truth = lab.score(lab.measured.x)
+        good, bad = (lab.metric.distance(truth, lab.score(x)) for x in (lab.good, lab.bad))
+    else:
+        good, bad = (float(lab.score(x).mean()) for x in (lab.good, lab.bad))
     came = f"expected {what} to score no worse than a noisy, shifted version; got {good:.4g} and {bad:.4g}"
     expect(good >= bad if higher else good <= bad, f"{came} with higher_is_better = {higher}; turn one of them round")
     return f"{what}: {good:.4g}; noisy and shifted: {bad:.4g}"

@@ -23,7 +23,8 @@ class Bridge:
     - ``schedule``: "i2sb" is the official code's, a symmetric quadratic beta with inclusive sums; "linear" the
       paper's integrals of the prior's own beta (D1)
     - ``output``: "tanh" is the code's tanh(y_a - sigma_f(a) I'); "paper" is eq. 38, y_a + alpha_a I' (D5), where
-      alpha_a, all but 0 at the measurement, leaves the network no say in inference
+      alpha_a, all but 0 at the measurement, leaves the network no say in inference; "residual" is the code's without
+      tanh, in which the network need not know the level that it corrects, and group normalisation hides that level
     - ``perturbation``: "rising" is 1 - abar_a of the quadratic schedule (D3); "constant" is 1 (ablations C to E)
     """
 
@@ -57,7 +58,8 @@ class Bridge:
         if self.output == "paper":
             return y_a + _at(torch.from_numpy(ib.alpha_bar(ib.quad_betas())), a, y_a) * out
         forward, _ = map(torch.from_numpy, ib.bridge_std(ib.bridge_betas()))
-        return torch.tanh(y_a - _at(forward, a, y_a) * out)
+        x0_hat = y_a - _at(forward, a, y_a) * out
+        return x0_hat if self.output == "residual" else torch.tanh(x0_hat)
 
 
 def draw_a(density: str, rng: Rng) -> Tensor:

@@ -84,7 +84,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-BRIDGES, MAPS, PERTURBATIONS = ("i2sb", "linear"), ("tanh", "paper"), ("rising", "constant")
+BRIDGES, MAPS, PERTURBATIONS = ("i2sb", "linear"), ("tanh", "paper", "residual"), ("rising", "constant")
 
 
 def check(bridge: str, output: str, perturbation: str, h: float) -> None:

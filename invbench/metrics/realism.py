@@ -1,0 +1,211 @@
+"""Realism: how far the set of reconstructions is from the set of truths, whichever belongs to which."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from invbench.artifacts import Artifact, locate
+from invbench.errors import DataError
+from invbench.hookspecs import hookimpl
+from invbench.metric import Measurement, Metric, SetMetric
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+PATCH, PATCHES, DIRECTIONS, COARSEST = 7, 32, 64, 16  # of the sliced Wasserstein distance
+INCEPTION = {
+    "clean": Artifact(
+        "inception_fid",
+        "inception-2015-12-05.pt",
+        "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
+    ),
+    "legacy_pytorch": Artifact(
+        "inception_ptfid",
+        "pt_inception-2015-12-05-6726825d.pth",
+        "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
+        "6726825d",
+    ),
+}
+
+
+class PatchWasserstein(SetMetric):
+    """Sliced Wasserstein distance of patches on the levels of a Laplacian pyramid (Karras et al., 2018).
+
+    W1 along 64 fixed directions of 32 patches of 7x7 pixels a level, at fixed places, in standard deviations of the
+    truths' projections; a mean over directions and over levels down to 16 pixels. The reconstruction is clipped.
+    """
+
+    name: ClassVar[str] = "swd"
+    summary: ClassVar[str] = "sliced Wasserstein distance of image patches; needs no weights"
+    protocol: ClassVar[str] = "swd/laplacian/7x7/w1/64-directions/clip[-1,1]/float"
+    unit: ClassVar[str] = "std"
+    higher_is_better: ClassVar[bool] = False
+
+    def unavailable(self, measurement: Measurement) -> str | None:
+        small = min(measurement.A.x_shape[1:]) < COARSEST
+        return f"images must be at least {COARSEST}x{COARSEST} pixels" if small else None
+
+    def __call__(self, x_hat: Tensor, measurement: Measurement) -> Tensor:
+        """Projections of patches, (B, levels, patches, directions)."""
+        import torch
+
+        from invbench.rng import Rng
+
+        rng, levels = Rng.single(purpose="swd"), []
+        for level in laplacian_pyramid(x_hat.clamp(-1, 1)):
+            top, left = (rng.integers(side - PATCH + 1, (PATCHES,))[0].tolist() for side in level.shape[2:])
+            patches = [level[..., i : i + PATCH, j : j + PATCH].flatten(1) for i, j in zip(top, left, strict=True)]
+            directions = rng.randn((patches[0].shape[1], DIRECTIONS))[0]
+            levels.append(torch.stack(patches, 1).float() @ (directions / directions.norm(dim=0)).to(level.device))
+        return torch.stack(levels, 1)
+
+    def distance(self, truth: Tensor, found: Tensor) -> float:
+        a, b = (z.transpose(0, 1).flatten(1, 2) for z in (truth, found))  # (levels, n patches, directions)
+        apart = (a.sort(1).values - b.sort(1).values).abs().mean(1)
+        return float((apart / a.std(1).clamp(min=1e-6)).mean())
+
+
+def laplacian_pyramid(x: Tensor) -> list[Tensor]:
+    """Band-pass levels of (B, C, H, W) and the low-pass rest of at least 16 pixels, by a binomial filter of 5 taps."""
+    import torch.nn.functional as F
+
+    taps = x.new_tensor([1, 4, 6, 4, 1]) / 16
+    kernel = (taps[:, None] * taps).expand(x.shape[1], 1, 5, 5)
+    levels = []
+    while min(x.shape[2:]) >= 2 * COARSEST:
+        low = F.conv2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), kernel, groups=x.shape[1])[..., ::2, ::2]
+        levels.append(x - F.interpolate(low, size=x.shape[2:], mode="bilinear", align_corners=False))
+        x = low
+    return [*levels, x]
+
+
+class InceptionMetric(SetMetric):
+    """A distance of Inception features by clean-fid's network and resizing, on images rounded to eight bits."""
+
+    higher_is_better: ClassVar[bool] = False
+    least: ClassVar[int] = 2048
+    mode: ClassVar[str] = "clean"
+
+    def unavailable(self, measurement: Measurement) -> str | None:
+        if measurement.A.x_shape[0] != 3:
+            return "images must be in colour"
+        try:
+            inception(self.mode)
+        except DataError as error:
+            return str(error)
+        return None
+
+    def __call__(self, x_hat: Tensor, measurement: Measurement) -> Tensor:
+        """Features of the last pooling, (B, 2048)."""
+        import torch
+        from cleanfid.resize import build_resizer
+
+        u8 = (127.5 * (x_hat.clamp(-1, 1) + 1)).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        resize = build_resizer(self.mode)
+        resized = torch.stack([torch.from_numpy(resize(image)).permute(2, 0, 1) for image in u8])
+        with torch.inference_mode():
+            return inception(self.mode)(resized).double()
+
+
+class FID(InceptionMetric):
+    """Fréchet distance, resized without aliasing (clean-fid's "clean")."""
+
+    name: ClassVar[str] = "fid"
+    summary: ClassVar[str] = "Fréchet Inception distance, clean-fid's resizing"
+    protocol: ClassVar[str] = "fid/clean/u8-round"
+    artifacts: ClassVar[tuple[Artifact, ...]] = (INCEPTION["clean"],)
+
+    def distance(self, truth: Tensor, found: Tensor) -> float:
+        return frechet_distance(truth, found)
+
+
+class FIDLegacy(InceptionMetric):
+    """Fréchet distance as pytorch-fid has it, which the paper used."""
+
+    name: ClassVar[str] = "fid_legacy"
+    summary: ClassVar[str] = "Fréchet Inception distance as pytorch-fid computes it"
+    protocol: ClassVar[str] = "fid/legacy_pytorch/u8-round"
+    mode: ClassVar[str] = "legacy_pytorch"
+    artifacts: ClassVar[tuple[Artifact, ...]] = (INCEPTION["legacy_pytorch"],)
+
+    def distance(self, truth: Tensor, found: Tensor) -> float:
+        return frechet_distance(truth, found)
+
+
+class KID(InceptionMetric):
+    """Kernel Inception distance: unbiased, from all pairs of images."""
+
+    name: ClassVar[str] = "kid"
+    summary: ClassVar[str] = "kernel Inception distance, clean-fid's resizing"
+    protocol: ClassVar[str] = "kid/clean/cubic/all-pairs/u8-round"
+    artifacts: ClassVar[tuple[Artifact, ...]] = (INCEPTION["clean"],)
+
+    def distance(self, truth: Tensor, found: Tensor) -> float:
+        return kernel_distance(truth, found)
+
+
+def frechet_distance(a: Tensor, b: Tensor) -> float:
+    """Squared Fréchet distance of Gaussians fitted to features (n, d) and (m, d), n and m at least 2.
+
+    The trace of the root of S_a S_b is the sum of singular values of R_a R_b^T, where R^T R = S.
+    """
+    import torch
+
+    centred = [(z - z.mean(0)) / (len(z) - 1) ** 0.5 for z in (a.double(), b.double())]
+    roots = [torch.linalg.qr(z, mode="r").R for z in centred]
+    trace = sum(z.square().sum() for z in centred) - 2 * torch.linalg.svdvals(roots[0] @ roots[1].T).sum()
+    return float((a.double().mean(0) - b.double().mean(0)).square().sum() + trace)
+
+
+def kernel_distance(a: Tensor, b: Tensor) -> float:
+    """Unbiased squared maximum mean discrepancy of features (n, d) and (m, d), kernel (x.y / d + 1)^3."""
+    a, b = a.double(), b.double()
+
+    def kernel(x: Tensor, y: Tensor) -> Tensor:
+        return (x @ y.T / x.shape[1] + 1) ** 3
+
+    def within(x: Tensor) -> Tensor:
+        k = kernel(x, x)
+        return (k.sum() - k.diagonal().sum()) / (len(x) * (len(x) - 1))
+
+    return float(within(a) + within(b) - 2 * kernel(a, b).mean())
+
+
+@cache
+def inception(mode: str) -> Callable[[Tensor], Tensor]:
+    """(B, 3, 299, 299) in [0, 255] -> (B, 2048). Raises DataError where the weights are absent or others."""
+    path = locate(INCEPTION[mode])
+    if mode == "clean":
+        from cleanfid.inception_torchscript import InceptionV3W
+
+        try:
+            network: Any = InceptionV3W(str(path.parent), download=False).eval()
+        except Exception as error:
+            raise DataError(f"{path} is not clean-fid's network: {str(error).splitlines()[0]}") from None
+        return lambda x: network(x.float())
+    return _pytorch_fid(path)
+
+
+def _pytorch_fid(path: Any) -> Callable[[Tensor], Tensor]:
+    """pytorch-fid's network as clean-fid ships it, whose builder would download the file that is here."""
+    from unittest.mock import patch
+
+    from cleanfid import inception_pytorch
+
+    from invbench.adm.checkpoint import read_state_dict
+
+    weights = read_state_dict(path)
+    try:
+        with patch.object(inception_pytorch, "load_state_dict_from_url", lambda *_args, **_kw: weights):
+            network = inception_pytorch.InceptionV3(output_blocks=[3], resize_input=False).eval()
+    except RuntimeError as error:
+        raise DataError(f"{path} is not pytorch-fid's network: {str(error).splitlines()[0]}") from None
+    return lambda x: network(x.float() / 255)[0].flatten(1)
+
+
+@hookimpl
+def invbench_register_metrics() -> list[type[Metric]]:
+    return [PatchWasserstein, FID, FIDLegacy, KID]

@@ -1,0 +1,41 @@
+"""From a recorded configuration back to what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from invbench.bank import MeasurementBank
+from invbench.config import make
+from invbench.metric import Measurement
+from invbench.posterior import ExactPosterior
+from invbench.solver import Problem
+
+
+def rebuild_bank(config: Mapping[str, Any], catalog: Any) -> MeasurementBank:
+    """The measurement bank of a recorded cell. Raises ConfigError where a plugin no longer has its options."""
+    benchmark = catalog.benchmark(config["benchmark"]["name"])
+    dataset, task = (rebuild("dataset", config, catalog), rebuild("task", config, catalog))
+    return MeasurementBank.open(benchmark, dataset, task, config["seed"])
+
+
+def rebuild_posterior(config: Mapping[str, Any], catalog: Any, bank: MeasurementBank) -> ExactPosterior | None:
+    """The exact posterior of a recorded cell, where it is known."""
+    prior = rebuild("prior", config, catalog).load(bank.dataset.x_shape, "cpu")
+    sigma_y = bank.task.noise_model.sigma_y
+    problem = Problem(bank.A, sigma_y, bank.task.name, bank.dataset.name, bank.benchmark.name)
+    return ExactPosterior.of(problem, prior)
+
+
+def measuring(config: Mapping[str, Any], catalog: Any) -> Callable[[Sequence[str]], Measurement]:
+    """What measures a recorded cell's images, with the exact posterior where several samples are scored by it."""
+    bank = rebuild_bank(config, catalog)
+    exact = rebuild_posterior(config, catalog, bank) if config["samples"] > 1 else None
+    return lambda images: replace(bank.measure(images), posterior=exact)
+
+
+def rebuild(kind: str, config: Mapping[str, Any], catalog: Any) -> Any:
+    """The task, dataset, prior or solver of a recorded cell."""
+    fields = {k: v for k, v in config[kind].items() if k not in ("name", "sha256")}
+    return make(catalog.get(kind, config[kind]["name"]), fields, kind)

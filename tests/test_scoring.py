@@ -1,0 +1,135 @@
+"""Scores made after the fact: equal to those of a run, of the same measurements, and never of a solver's work."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from invbench import Measurement, Metric, SetMetric
+from invbench.cli import main
+from invbench.errors import StoreError
+from invbench.metrics.distortion import PSNR
+from invbench.metrics.realism import PatchWasserstein
+from invbench.plugins import load_catalog
+from invbench.rebuild import measuring
+from invbench.records import LoadedCell, load_cells
+from invbench.scoring import rescore, score_set
+
+CATALOG = load_catalog()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three images restored by the pseudo-inverse and Wiener's filter."""
+    out = tmp_path_factory.mktemp("scoring")
+    arguments = ["run", "solver=wiener", "task=sr4", "n=3", f"out={out}"]
+    assert CliRunner().invoke(main, arguments, catch_exceptions=False).exit_code == 0
+    return out
+
+
+@pytest.fixture
+def out(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+def cell_of(out: Path, solver: str = "wiener") -> LoadedCell:
+    return load_cells(out, solver=solver)[0]
+
+
+class Brightness(Metric):
+    """A stranger's metric, installed after the run."""
+
+    name, protocol, unit = "brightness", "brightness/mean", ""
+
+    def __call__(self, x_hat: torch.Tensor, measurement: Measurement) -> torch.Tensor:
+        return x_hat.flatten(1).mean(1)
+
+
+class Shift(SetMetric):
+    """Distance of mean brightness."""
+
+    name, protocol, higher_is_better = "shift", "shift/mean", False
+
+    def __call__(self, x_hat: torch.Tensor, measurement: Measurement) -> torch.Tensor:
+        return x_hat.flatten(1).mean(1)
+
+    def distance(self, truth: torch.Tensor, found: torch.Tensor) -> float:
+        return float((truth.mean() - found.mean()).abs())
+
+
+def test_a_new_metric_is_computed_from_what_was_kept(out: Path) -> None:
+    cell = cell_of(out)
+    assert rescore(cell, [PSNR(), Brightness()], measuring(cell.run["config"], CATALOG)) == 3
+    after = cell_of(out)
+    for image in after.images:
+        (row,) = [r for r in after.rows if r["metric"] == "brightness" and r["image"] == image]
+        assert row["value"] == pytest.approx(after.reconstructions(image)[0].mean().item(), abs=1e-6)
+    assert rescore(after, [Brightness()], measuring(cell.run["config"], CATALOG)) == 0
+
+
+def test_scores_made_again_are_those_of_the_run(out: Path) -> None:
+    before = cell_of(out)
+    path = before.folders[0] / "records.jsonl"
+    lines = [line for line in path.read_text().splitlines() if json.loads(line)["metric"] not in ("ssim", "haarpsi")]
+    path.write_text("\n".join(lines) + "\n")
+    result = CliRunner().invoke(main, ["rescore", "solver=wiener", "--out", str(out)], catch_exceptions=False)
+    assert "6 new scores of 3 images" in result.output
+    key = ("image", "metric", "sample")
+    was, now = ({tuple(r[k] for k in key): r["value"] for r in c.rows} for c in (before, cell_of(out)))
+    assert was == pytest.approx(now, rel=1e-9)
+
+
+def test_a_run_scores_its_images_as_a_set_and_a_table_prints_it(out: Path) -> None:
+    (score,) = [s for s in cell_of(out).sets if s["metric"] == "swd"]
+    assert score["n"] == 3
+    assert score["low"] < score["value"] < score["high"]
+    text = CliRunner().invoke(main, ["table", "--out", str(out)], catch_exceptions=False).output
+    assert f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]" in text
+
+
+def test_the_set_is_scored_by_the_metrics_definition(out: Path) -> None:
+    cell = cell_of(out)
+    measure = measuring(cell.run["config"], CATALOG)
+    score_set(cell, [Shift()], measure)
+    x_hat = torch.stack([cell.reconstructions(i)[0] for i in cell.images])
+    expected = float((measure(cell.images).x.mean() - x_hat.mean()).abs())
+    (score,) = cell_of(out).sets
+    assert score["value"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_scores_of_a_set_are_not_shown_once_it_has_grown(out: Path) -> None:
+    assert cell_of(out).sets
+    arguments = ["run", "solver=wiener", "task=sr4", "n=4", f"out={out}", "references=false"]
+    grown = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert grown.exit_code == 0
+    assert cell_of(out).sets[0]["n"] == 4
+    assert cell_of(out, "pinv").sets[0]["n"] == 3
+    path = cell_of(out).folders[0] / "sets.json"
+    path.write_text(path.read_text().replace('"images": "', '"images": "0'))
+    assert cell_of(out).sets == []
+
+
+def test_a_lost_reconstruction_and_another_measurement_are_refused(out: Path) -> None:
+    cell = cell_of(out)
+    measure = measuring({**cell.run["config"], "seed": 1}, CATALOG)
+    with pytest.raises(StoreError, match="another measurement"):
+        rescore(cell, [Brightness()], measure)
+    path = cell.image_path(cell.images[0])
+    assert path is not None
+    path.unlink()
+    with pytest.raises(StoreError, match="missing"):
+        rescore(cell_of(out), [Brightness()], measuring(cell.run["config"], CATALOG))
+
+
+def test_a_single_image_is_no_set(out: Path) -> None:
+    cell = cell_of(out)
+    one = LoadedCell(cell.id, cell.run, [r for r in cell.rows if r["image"] == cell.images[0]], cell.folders, 0)
+    (cell.folders[0] / "sets.json").unlink()
+    score_set(one, [PatchWasserstein()], measuring(cell.run["config"], CATALOG))
+    assert cell_of(out).sets == []
