@@ -14,6 +14,7 @@ from invbench.errors import ConfigError, InvbenchError, unknown
 if TYPE_CHECKING:
     from invbench.plugins import Catalog, Plugin
     from invbench.records import LoadedCell
+    from invbench.tables import Table
 
 OUT = "results/runs"
 FILTERS = ("benchmark", "task", "solver", "dataset", "prior", "seed")
@@ -117,17 +118,25 @@ def sample(overrides: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("filters", nargs=-1)
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
+@click.option("--paper", type=int, default=None, help="A table of the DAVI paper, 1 to 13, beside what is recorded.")
 @click.option(
     "--metrics", "only", default="", help="Columns, as psnr,lpips_vgg,seconds; all that is recorded if empty."
 )
 @click.option("--out", default=OUT, show_default=True, help="Results folder.")
-def table(filters: tuple[str, ...], how: str, only: str, out: str) -> None:
-    """Print tables of what is recorded: invbench table [benchmark=photos] [task=sr4] ..."""
+def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, out: str) -> None:
+    """Print tables of what is recorded: invbench table [benchmark=photos] [task=sr4] ...
+
+    With --paper N, a published table and our numbers under it; with benchmark=photos too, our records on that
+    benchmark in the layout of that table.
+    """
     from invbench.plugins import load_catalog
     from invbench.tables import FORMATS, build_tables
 
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
+    if paper is not None:
+        click.echo(_paper_table(paper, filters, how, out).render(how))
+        return
     chosen = [name for name in only.split(",") if name]
     tables = build_tables(_cells(filters, out), *load_catalog().for_tables(), chosen)
     click.echo("\n\n".join(t.render(how) for t in tables))
@@ -255,20 +264,41 @@ def _called(name: str, catalog: Catalog) -> list[Plugin]:
     return found
 
 
+def _paper_table(number: int, filters: tuple[str, ...], how: str, out: str) -> Table:
+    from invbench.plugins import load_catalog
+    from invbench.published import BENCHMARKS, paper_table, twin_table
+    from invbench.records import load_cells
+
+    metrics, _ = load_catalog().for_tables()
+    wanted = _wanted(filters)
+    cells = load_cells(Path(out), **wanted)
+    benchmark = wanted.get("benchmark")
+    return (
+        paper_table(number, cells, metrics, how)
+        if benchmark is None or benchmark in BENCHMARKS.values()
+        else twin_table(number, benchmark, cells, metrics, how)
+    )
+
+
 def _cells(filters: tuple[str, ...], out: str) -> list[LoadedCell]:
     from invbench.records import load_cells
 
+    cells = load_cells(Path(out), **_wanted(filters))
+    if not cells:
+        chosen = " ".join(filters) or "anything"
+        raise ConfigError(f"no records of {chosen} in {out}; make some with 'invbench run solver=ddrm task=sr4'")
+    return cells
+
+
+def _wanted(filters: tuple[str, ...]) -> dict[str, str]:
+    """Filters by key. Raises ConfigError for one that is none."""
     wanted = {}
     for text in filters:
         key, equals, value = text.partition("=")
         if not equals or key not in FILTERS:
             raise ConfigError(f"expected {', '.join(f'{k}=...' for k in FILTERS)}; got {text!r}")
         wanted[key] = value
-    cells = load_cells(Path(out), **wanted)
-    if not cells:
-        chosen = " ".join(filters) or "anything"
-        raise ConfigError(f"no records of {chosen} in {out}; make some with 'invbench run solver=ddrm task=sr4'")
-    return cells
+    return wanted
 
 
 def _listing(catalog: Catalog, kind: str) -> list[tuple[str, str, str]]:

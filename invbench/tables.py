@@ -6,7 +6,7 @@ import hashlib
 import html
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ SAMPLE_TABLES = {
     "share of samples in the central 90 % interval, error of the mixture weights.",
 }
 FORMATS = {"text": "simple", "md": "github", "latex": "latex_booktabs", "html": "html", "csv": "csv"}
+RAW = {"latex": "latex_raw", "html": "unsafehtml"}
 SAMPLES = ("samples", "")  # a column
 VALUES = "values"  # of a line: per image, by column
 SIGNIFICANT = 0.05
@@ -49,6 +50,7 @@ class Table:
     title: str
     frame: pd.DataFrame
     notes: tuple[str, ...]
+    raw: bool = False  # cells and headers are written in the format already
 
     def render(self, how: str = "text") -> str:
         """As text, md, latex, html or csv. Raises ConfigError for another format."""
@@ -58,7 +60,8 @@ class Table:
             return self.frame.to_csv(index=False)
         from tabulate import tabulate
 
-        body = tabulate(self.frame.to_dict("list"), headers="keys", tablefmt=FORMATS[how], disable_numparse=True)
+        style = {**FORMATS, **RAW}[how] if self.raw else FORMATS[how]
+        body = tabulate(self.frame.to_dict("list"), headers="keys", tablefmt=style, disable_numparse=True)
         if how == "html":
             notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
             return f"<h3>{html.escape(self.title)}</h3>\n{body}\n{notes}"
@@ -382,6 +385,21 @@ def _notes(cells: Sequence[LoadedCell], seen: Sequence[pd.DataFrame], columns: S
         if cell.damaged:
             notes.append(f"{name}: {cell.damaged} damaged lines of its records were left out.")
     return notes
+
+
+def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> float | None:
+    """Mean over images of the means over samples, or the score of the whole set where it is of these images."""
+    wanted = set(cell.images if images is None else images)
+    rows = [r for r in cell.rows if r["metric"] == metric and r["sample"] != MEAN and r["image"] in wanted]
+    if rows:
+        return float(pd.DataFrame(rows).groupby("image")["value"].mean().mean())
+    scores = [s["value"] for s in cell.sets if s["metric"] == metric and wanted == set(cell.images)]
+    return float(scores[0]) if scores else None
+
+
+def format_value(metric: str, value: float) -> str:
+    """A value with the digits of its metric."""
+    return f"{value:{DIGITS.get(metric, '.3f')}}"
 
 
 def _mean_of(cell: LoadedCell, metric: str) -> float:

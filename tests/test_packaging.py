@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PACKED = ("invbench", "solvers", "tasks", "datasets", "pyproject.toml", "README.md", "LICENSE")
+PACKED = ("invbench", "solvers", "tasks", "datasets", "results/published", "pyproject.toml", "README.md", "LICENSE")
 
 
 def test_a_wheel_runs_from_another_folder(tmp_path: Path) -> None:
@@ -38,3 +38,6 @@ def test_a_wheel_runs_from_another_folder(tmp_path: Path) -> None:
         [*command[:4], *trained], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120
     )
     assert result.returncode == 0, result.stderr
+    paper = [*command[:3], "table", "--paper", "1"]  # so are the published tables
+    result = subprocess.run(paper, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    assert "25.46" in result.stdout, result.stderr

@@ -1,0 +1,303 @@
+"""The tables of the DAVI paper (Lee et al., ECCV 2024) as printed, beside what is recorded here. No torch."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+
+from invbench.errors import ConfigError
+from invbench.metric import Metric
+from invbench.records import LoadedCell
+from invbench.tables import Table, format_value, mean_of
+
+SOURCE = "invbench_results"
+TITLES = {
+    1: "Table 1: FFHQ 256x256",
+    2: "Table 2: ImageNet 256x256",
+    3: "Table 3: unknown noise level, Gaussian deblurring, ImageNet 256x256",
+    4: "Table 4: seconds per image, super-resolution, FFHQ 256x256",
+    5: "Table 5: ablation, Gaussian deblurring, FFHQ 256x256",
+    6: "Table 6: denoising",
+    7: "Table 7: colorization",
+    8: "Table 8: comparison with FPS",
+    9: "Table 9: Poisson noise, FFHQ 256x256",
+    10: "Table 10: trained on generated images, FFHQ 256x256",
+    11: "Table 11: image-to-image translation, super-resolution",
+    12: "Table 12: hyper-parameters",
+    13: "Table 13: GFLOPs, super-resolution, FFHQ 256x256",
+}
+SOLVERS = {
+    "DAVI": "davi",
+    "DDRM": "ddrm",
+    "DDNM+": "ddnm_plus",
+    "DPS": "dps",
+    "PiGDM": "pigdm",
+    "DiffPIR": "diffpir",
+    "RED-diff": "red_diff",
+    "FPS": "fps",
+}
+TASKS = {
+    "gaussian_deblur": "deblur_ddrm_tiled",
+    "sr4x_avgpool": "sr4",
+    "box_inpainting_center128": "inpaint",
+    "denoising": "denoise",
+    "colorization": "colorize",
+}
+LABELS = {
+    "gaussian_deblur": "Gaussian deblur",
+    "sr4x_avgpool": "4x SR",
+    "box_inpainting_center128": "box inpainting",
+    "FFHQ256": "FFHQ",
+    "ImageNet256": "ImageNet",
+}
+TWINS = {"deblur_ddrm_tiled": "deblur"}  # on other benchmarks
+BENCHMARKS = {"FFHQ256": "ffhq256", "ImageNet256": "imagenet256"}
+NOISE = {3: "uniform 0.01..0.1 [-1,1]", 9: "poisson 1.0"}  # where it is not the task's own
+METRICS = {
+    "PSNR": "psnr",
+    "LPIPS": "lpips_davi",
+    "FID": "fid_legacy",
+    "time_s_per_image": "seconds",
+    "NFE": "nfe_forward",
+}
+TWIN_METRICS = {
+    "PSNR": ("psnr",),
+    "LPIPS": ("haarpsi",),
+    "FID": ("swd",),
+    **{k: (METRICS[k],) for k in ("time_s_per_image", "NFE")},
+}
+HIGHER, LOWER = {"PSNR"}, {"LPIPS", "FID", "time_s_per_image", "GFLOPs"}
+MARKS = {  # of the best and the second best value of a column
+    "text": ("*{}*", "_{}_"),
+    "md": ("**{}**", "<u>{}</u>"),
+    "latex": (r"\textbf{{{}}}", r"\underline{{{}}}"),
+    "html": ("<b>{}</b>", "<u>{}</u>"),
+    "csv": ("{}", "{}"),
+}
+
+
+def results_folder() -> Path:
+    """The folder of published numbers and of our own released records, as installed."""
+    spec = find_spec(SOURCE)
+    places = (spec.submodule_search_locations or ()) if spec else ()
+    return next(path for path in map(Path, places) if (path / "published").is_dir())
+
+
+@dataclass(frozen=True)
+class Paper:
+    """The printed numbers: rows of table, dataset, task, noise, method, nfe, metric, value (as printed) and note."""
+
+    rows: tuple[Mapping[str, str], ...]
+
+    @classmethod
+    def load(cls) -> Paper:
+        """From ``results/published/paper_tables.csv``."""
+        text = (results_folder() / "published" / "paper_tables.csv").read_text(encoding="utf-8")
+        return cls(tuple(csv.DictReader(text.splitlines())))
+
+    def of(self, number: int) -> list[Mapping[str, str]]:
+        """The rows of a table. Raises ConfigError where the paper has none of that number."""
+        found = [r for r in self.rows if r["table"] == str(number)]
+        if not found:
+            raise ConfigError(f"the paper has tables 1 to {max(TITLES)}; got {number}")
+        return found
+
+
+@dataclass(frozen=True)
+class View:
+    """One table, beside the cells that reproduce it."""
+
+    number: int
+    rows: Sequence[Mapping[str, str]]
+    cells: Sequence[LoadedCell]
+    metrics: Mapping[str, type[Metric]]
+    how: str
+
+    @cached_property
+    def columns(self) -> list[tuple[str, str, str]]:
+        """(dataset, task, metric), in the paper's order."""
+        return list(dict.fromkeys((r["dataset"], r["task"], r["metric"]) for r in self.rows))
+
+    @cached_property
+    def printed(self) -> dict[tuple[str, str], dict[tuple[str, str, str], Mapping[str, str]]]:
+        """Rows by method and NFE, then by column."""
+        found: dict[tuple[str, str], dict[tuple[str, str, str], Mapping[str, str]]] = {}
+        for r in self.rows:
+            found.setdefault((r["method"], r["nfe"]), {})[r["dataset"], r["task"], r["metric"]] = r
+        return found
+
+    def table(self) -> Table:
+        """Printed values with the best and second marked, each method followed by our row where there is one."""
+        marks = {
+            c: ranked(c[2], [by.get(c, {}).get("value", "") for by in self.printed.values()]) for c in self.columns
+        }
+        lines, missing, notes = [], set(), []
+        for i, ((method, nfe), by) in enumerate(self.printed.items()):
+            line = {"method": method, "NFE": nfe}
+            line |= {self.header(c): self.shown(by.get(c), marks[c][i]) for c in self.columns}
+            lines.append(line)
+            ours, absent = self.ours(method, by)
+            missing |= absent
+            lines += [ours] if ours else []
+        notes.append(
+            "Printed values; best bold, second underlined, ? doubtful. LPIPS, FID: lpips_davi, fid_legacy here."
+        )
+        notes += sorted({f"? {r['method']}, {r['task']}, {r['metric']}: {r['note']}" for r in self.rows if doubtful(r)})
+        notes += self.commands(missing)
+        return Table(TITLES[self.number], pd.DataFrame(lines), tuple(notes), raw=True)
+
+    def header(self, column: tuple[str, str, str]) -> str:
+        """What tells a column from the others, and which way is better."""
+        parts = [v for i, v in enumerate(column[:2]) if len({c[i] for c in self.columns}) > 1]
+        arrow = " ↑" if column[2] in HIGHER else " ↓" if column[2] in LOWER else ""
+        return self.escaped(" ".join([*(LABELS.get(p, p) for p in parts), column[2]])) + arrow
+
+    def shown(self, row: Mapping[str, str] | None, rank: int) -> str:
+        """A printed value with its mark; "-" where the paper has none."""
+        if row is None:
+            return "-"
+        text = self.escaped(row["value"]) + (" ?" if doubtful(row) else "")
+        return MARKS[self.how][rank].format(text) if rank < 2 else text
+
+    def escaped(self, text: str) -> str:
+        return text.replace("_", r"\_") if self.how == "latex" else text
+
+    def ours(
+        self, method: str, by: Mapping[tuple[str, str, str], Mapping[str, str]]
+    ) -> tuple[dict[str, str] | None, set[tuple[str, str, str]]]:
+        """Our row of a method with differences, and what was not run: (benchmark, solver, task)."""
+        line: dict[str, str] = {}
+        absent: set[tuple[str, str, str]] = set()
+        counts: set[int] = set()
+        for column, row in by.items():
+            metric = METRICS.get(column[2])
+            solver, benchmark, task = SOLVERS.get(method), BENCHMARKS[column[0]], TASKS[column[1]]
+            if solver is None or metric is None:
+                continue
+            cell = self.find(benchmark, task, solver)
+            value = mean_of(cell, metric) if cell else None
+            if value is None:
+                absent.add((benchmark, solver, task))
+                continue
+            counts.add(len(cell.images) if cell else 0)
+            difference = value - float(row["value"])
+            line[self.header(column)] = f"{format_value(metric, value)} ({difference:+.3g})"
+        if not line:
+            return None, absent
+        headers = [self.header(c) for c in self.columns]
+        n = "/".join(map(str, sorted(counts)))
+        return {"method": f"  ours, n={n}", "NFE": "", **{h: line.get(h, "-") for h in headers}}, absent
+
+    def find(self, benchmark: str, task: str, solver: str) -> LoadedCell | None:
+        """Our cell of one sample a measurement with most images, of the table's noise."""
+        noise = NOISE.get(self.number)
+        found = [
+            c
+            for c in self.cells
+            if c.images
+            and (c.run["config"]["benchmark"]["name"], c.run["config"]["task"]["name"]) == (benchmark, task)
+            and c.run["config"]["solver"]["name"] == solver
+            and (noise is None or c.run["config"]["task"]["noise"] == noise)
+            and (noise is not None or not c.run["config"]["task"]["noise"].startswith(("uniform", "poisson")))
+        ]
+        return max(found, key=lambda c: (c.run["config"]["samples"] == 1, len(c.images)), default=None)
+
+    def commands(self, missing: set[tuple[str, str, str]]) -> list[str]:
+        """What makes the cells that were not run."""
+        noise = f" task.noise='{NOISE[self.number]}'" if self.number in NOISE else ""
+        lines = []
+        for benchmark in sorted({m[0] for m in missing}):
+            solvers, tasks = (sorted({m[i] for m in missing if m[0] == benchmark}) for i in (1, 2))
+            command = f"invbench run benchmark={benchmark} solver={','.join(solvers)} task={','.join(tasks)}{noise}"
+            lines.append(self.escaped(f"Not recorded here; made by: {command}"))
+        foreign = sorted({method for method, _ in self.printed if method not in SOLVERS})
+        if self.number == 5:
+            lines.append(
+                "Ablations: invbench train solver=davi benchmark=ffhq256 task=... +ablation=a ... f, then run."
+            )
+        elif foreign:
+            lines.append(f"No solver here: {', '.join(foreign)}.")
+        return lines
+
+
+def paper_table(number: int, cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], how: str) -> Table:
+    """A published table in the paper's layout, beside our numbers. Raises ConfigError for another number."""
+    return View(number, Paper.load().of(number), cells, metrics, how).table()
+
+
+def twin_table(
+    number: int, benchmark: str, cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], how: str
+) -> Table:
+    """Our records on another benchmark in the layout of a published table, with weight-free realism metrics.
+
+    Means are over the images that all rows of a task have. Raises ConfigError where nothing is recorded for it.
+    """
+    rows = Paper.load().of(number)
+    view = View(number, rows, cells, metrics, how)
+    tasks = [TWINS.get(t, t) for t in dict.fromkeys(TASKS[r["task"]] for r in rows)]
+    names = [n for n in dict.fromkeys(m for r in rows for m in TWIN_METRICS.get(r["metric"], ()))]
+    found = {
+        (solver, task): cell
+        for solver in (s for m, s in SOLVERS.items() if any(r["method"] == m for r in rows) or number == 8)
+        for task in tasks
+        if (cell := view.find(benchmark, task, solver))
+    }
+    if not found:
+        raise ConfigError(
+            f"nothing recorded on {benchmark} for table {number}; make it with 'invbench run benchmark={benchmark} "
+            f"solver={','.join(SOLVERS.values())} task={','.join(tasks)}"
+            + (f' task.noise="{NOISE[number]}"\'' if number in NOISE else "'")
+        )
+    common = {
+        t: set.intersection(*(set(c.images) for (_, task), c in found.items() if task == t))
+        for t in tasks
+        if any(k[1] == t for k in found)
+    }
+    solvers = list(dict.fromkeys(s for s, _ in found))
+    columns = [(task, name) for task in common for name in names]
+    values = {
+        (s, task, name): mean_of(found[s, task], name, common[task]) if (s, task) in found else None
+        for s in solvers
+        for task, name in columns
+    }
+    lines = []
+    for i, s in enumerate(solvers):
+        line = {"solver": view.escaped(s)}
+        for task, name in columns:
+            metric = metrics.get(name)
+            better = "PSNR" if metric is not None and metric.higher_is_better else "LPIPS"
+            texts = ["" if values[o, task, name] is None else str(values[o, task, name]) for o in solvers]
+            rank, value = ranked(better, texts)[i], values[s, task, name]
+            text = "-" if value is None else format_value(name, value)
+            arrow = "↑" if better == "PSNR" else "↓"
+            line[f"{view.escaped(task)} {name} {arrow}"] = MARKS[how][rank].format(text) if rank < 2 else text
+        lines.append(line)
+    counted = ", ".join(f"{task} {len(images)}" for task, images in common.items())
+    notes = [
+        f"Means over the images all rows of a task have ({counted}); best bold, second underlined, ties included.",
+        "swd is of the set of all recorded images, and '-' where that is another set.",
+    ]
+    title = (
+        TITLES[number].partition(":")[0] + f" on {benchmark}" + (f", noise {NOISE[number]}" if number in NOISE else "")
+    )
+    return Table(title, pd.DataFrame(lines), tuple(notes), raw=True)
+
+
+def doubtful(row: Mapping[str, str]) -> bool:
+    """Whether the cell is marked so."""
+    return row["note"].startswith("DOUBTFUL")
+
+
+def ranked(metric: str, values: Sequence[str]) -> list[int]:
+    """0 for the best of printed values, 1 for the second best, 2 for others and where no order is known."""
+    if metric not in HIGHER | LOWER:
+        return [2] * len(values)
+    numbers = [float(v) if v else None for v in values]
+    order = sorted({n for n in numbers if n is not None}, reverse=metric in HIGHER)[:2]
+    return [order.index(n) if n in order else 2 for n in numbers]

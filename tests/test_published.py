@@ -1,0 +1,127 @@
+"""The paper's tables as printed, with its own bold and underlined cells, and our rows beside them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from invbench.cli import main
+from invbench.errors import ConfigError
+from invbench.plugins import load_catalog
+from invbench.published import TITLES, Paper, paper_table, ranked, twin_table
+from invbench.records import LAST, LoadedCell
+
+METRICS = load_catalog().for_tables()[0]
+
+
+def cell_of(benchmark: str, task: str, solver: str, scores: dict[str, float], n: int = 2, **config: Any) -> LoadedCell:
+    """A cell whose images all have these scores."""
+    noise = config.pop("noise", "gaussian 0.05 [-1,1]")
+    names = {"benchmark": {"name": benchmark, "version": 1}, "dataset": {"name": "d"}, "prior": {"name": "p"}}
+    whole = {**names, "task": {"name": task, "noise": noise}, "solver": {"name": solver}, "seed": 0, "samples": 1}
+    rows = [
+        {"cell": "c", "image": f"{i}", "sample": 0, "metric": m, "protocol": m, "value": v, "unit": "", "y_sha256": ""}
+        for i in range(n)
+        for m, v in {**scores, LAST: 0.0}.items()
+    ]
+    return LoadedCell("c", {"config": {**whole, **config}, "status": "complete"}, rows, (Path("nowhere"),), 0)
+
+
+def invbench(*arguments: str) -> str:
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_every_printed_number_is_there() -> None:
+    rows = Paper.load().rows
+    assert len(rows) == 492
+    assert {int(r["table"]) for r in rows} == set(TITLES)
+
+
+@pytest.mark.parametrize("number", TITLES)
+@pytest.mark.parametrize("how", ["text", "md", "latex", "html", "csv"])
+def test_every_table_prints_in_every_format(number: int, how: str, tmp_path: Path) -> None:
+    text = invbench("table", "--paper", str(number), "--format", how, "--out", str(tmp_path))
+    table = paper_table(number, [], METRICS, "csv")
+    rows = list(csv.DictReader(io.StringIO(table.render("csv"))))
+    printed = list(dict.fromkeys((r["method"], r["nfe"]) for r in Paper.load().of(number)))
+    assert [(r["method"], r["NFE"]) for r in rows] == printed
+    for r in Paper.load().of(number):
+        assert r["value"].replace("_", r"\_" if how == "latex" else "_") in text
+    if how == "latex":
+        assert text.count("{") == text.count("}")
+        assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 1
+        assert "_" not in text.replace(r"\_", "").replace("% ", "")[: text.index(r"\end{tabular}")]
+
+
+def test_best_and_second_are_those_the_paper_marks() -> None:
+    text = invbench("table", "--paper", "1", "--format", "md", "--out", "nowhere")
+    lines = {
+        line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]]
+        for line in text.splitlines()
+        if "|" in line
+    }
+    assert lines["DAVI"][1:] == [
+        "25.46",
+        "**0.225**",
+        "**29.92**",
+        *(f"**{v}**" for v in ("28.23", "0.171", "23.96")),
+    ] + [f"**{v}**" for v in ("26.25", "0.112", "14.31")]
+    assert lines["RED-diff"][1] == "**26.44**"
+    assert lines["DDRM"][1:3] == ["<u>26.26</u>", "<u>0.269</u>"]
+    assert lines["DiffPIR"][3] == "<u>33.91</u>"
+
+
+def test_equal_values_share_a_rank() -> None:
+    assert ranked("PSNR", ["3", "5", "5", "4", ""]) == [2, 0, 0, 1, 2]
+    assert ranked("FID", ["3", "5", "5", "4", ""]) == [0, 2, 2, 1, 2]
+    assert ranked("config_h", ["3", "5"]) == [2, 2]
+
+
+def test_doubtful_cells_are_marked_and_explained() -> None:
+    text = invbench("table", "--paper", "10", "--out", "nowhere")
+    assert "23.79 ?" in text
+    assert "identical to the DDNM+ row" in text
+
+
+def test_our_row_stands_below_with_its_differences_and_what_is_missing_has_a_command() -> None:
+    ours = cell_of("ffhq256", "sr4", "ddrm", {"psnr": 28.5, "lpips_davi": 0.2})
+    table = paper_table(1, [ours], METRICS, "text")
+    rows = table.frame.to_dict("records")
+    assert rows[1]["method"] == "  ours, n=2"
+    assert rows[1]["4x SR PSNR ↑"] == "28.50 (+0.41)"
+    assert rows[1]["4x SR LPIPS ↓"] == "0.200 (-0.028)"
+    assert rows[1]["4x SR FID ↓"] == "-"
+    (command,) = [note for note in table.notes if "made by" in note]
+    assert "benchmark=ffhq256" in command
+    assert "deblur_ddrm_tiled" in command
+
+
+def test_a_record_of_other_noise_is_not_taken() -> None:
+    plain = cell_of("imagenet256", "deblur_ddrm_tiled", "dps", {"psnr": 20.0})
+    hidden = cell_of("imagenet256", "deblur_ddrm_tiled", "dps", {"psnr": 19.0}, noise="uniform 0.01..0.1 [-1,1]")
+    assert "20.00" not in paper_table(3, [plain], METRICS, "text").render()
+    assert "19.00 (-0.81)" in paper_table(3, [plain, hidden], METRICS, "text").render()
+    assert "19.00" not in paper_table(2, [hidden], METRICS, "text").render()
+
+
+def test_the_twin_compares_on_the_images_that_all_rows_have() -> None:
+    few, many = (cell_of("photos", "sr4", s, {"psnr": v}, n) for s, v, n in (("ddrm", 24.0, 2), ("davi", 25.0, 4)))
+    table = twin_table(4, "photos", [few, many], METRICS, "text")
+    assert "sr4 2" in table.notes[0]
+    table = twin_table(8, "photos", [few, many], METRICS, "md")
+    row = {r["solver"]: r for r in table.frame.to_dict("records")}
+    assert row["davi"]["sr4 psnr ↑"] == "**25.00**"
+
+
+def test_wrong_numbers_and_empty_twins_are_told() -> None:
+    with pytest.raises(ConfigError, match="tables 1 to 13; got 14"):
+        paper_table(14, [], METRICS, "text")
+    with pytest.raises(ConfigError, match="invbench run benchmark=photos"):
+        twin_table(1, "photos", [], METRICS, "text")
