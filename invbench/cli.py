@@ -158,6 +158,71 @@ def rescore(filters: tuple[str, ...], out: str) -> None:
 
 
 @main.command()
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.argument("filters", nargs=-1)
+@click.option("--fail-on", "rules", default="", help="Bounds, as psnr<-0.05,nfe!=0,seconds>1.3x; exit status 1 beyond.")
+@click.option("--format", "how", default="md", show_default=True, help="text, md, latex, csv or html.")
+@click.pass_context
+def compare(ctx: click.Context, base: Path, new: Path, filters: tuple[str, ...], rules: str, how: str) -> None:
+    """What changed between two results folders: invbench compare BASE NEW [task=sr4] [--fail-on RULES]
+
+    Prints paired differences on the same images as a table for a pull request. Exits with 1 where a rule is broken or
+    a cell of BASE is missing from NEW.
+    """
+    from invbench.compare import compare, parse_rules
+
+    table, failed = compare(base, new, parse_rules(rules), _wanted(filters))
+    click.echo(table.render(how))
+    ctx.exit(1 if failed else 0)
+
+
+@main.command()
+@click.argument("cell")
+@click.option("--out", default=OUT, show_default=True, help="Results folder.")
+def explain(cell: str, out: str) -> None:
+    """Say where a cell's numbers come from: command, configuration, hashes, environment. CELL is an id or a folder."""
+    from invbench.provenance import explain, find_cell
+
+    click.echo(explain(find_cell(cell, Path(out))))
+
+
+@main.command()
+@click.argument("cell")
+@click.option("--images", default=3, show_default=True, type=click.IntRange(0), help="How many are solved again.")
+@click.option("--tolerance", default=1e-4, show_default=True, help="Largest difference on [-1,1] that is the same.")
+@click.option("--out", default=OUT, show_default=True, help="Results folder.")
+@click.pass_context
+def verify(ctx: click.Context, cell: str, images: int, tolerance: float, out: str) -> None:
+    """Check a cell's files against their sums, and solve some of its images again. CELL is an id or a folder.
+
+    Exits with 1 where a file was changed or an image comes out otherwise.
+    """
+    from invbench.plugins import load_catalog
+    from invbench.provenance import find_cell, verify
+
+    lines, good = verify(find_cell(cell, Path(out)), images, load_catalog(), tolerance)
+    click.echo("\n".join(lines))
+    ctx.exit(0 if good else 1)
+
+
+@main.command()
+@click.argument("first")
+@click.argument("second")
+@click.argument("filters", nargs=-1)
+@click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
+@click.option("--out", default=OUT, show_default=True, help="Results folder.")
+def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: str) -> None:
+    """Tell two solvers apart on the same images: invbench versus davi ddrm [task=sr4] ..."""
+    from invbench.compare import versus
+    from invbench.plugins import load_catalog
+
+    metrics, _ = load_catalog().for_tables()
+    higher = {name: bool(m.higher_is_better) for name, m in metrics.items() if m.higher_is_better is not None}
+    click.echo(versus(_cells(filters, out), first, second, higher).render(how))
+
+
+@main.command()
 @click.argument("filters", nargs=-1)
 @click.option("--rows", default=4, show_default=True, type=click.IntRange(1, 64), help="Images shown.")
 @click.option("--to", default=None, help="File to write (.png, .pdf, .svg), where the filters leave one measurement.")

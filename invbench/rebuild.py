@@ -35,6 +35,23 @@ def measuring(config: Mapping[str, Any], catalog: Any) -> Callable[[Sequence[str
     return lambda images: replace(bank.measure(images), posterior=exact)
 
 
+def rebuild_cell(run: Mapping[str, Any], catalog: Any) -> Any:
+    """The cell of a run.json, with the weights that are found today."""
+    from invbench.runner import Cell
+
+    config = run["config"]
+    return Cell(
+        benchmark=catalog.benchmark(config["benchmark"]["name"]),
+        task=rebuild("task", config, catalog),
+        dataset=rebuild("dataset", config, catalog),
+        source=rebuild("prior", config, catalog),
+        solver=rebuild("solver", config, catalog),
+        seed=config["seed"],
+        samples=config["samples"],
+        plugins=tuple(sorted(config["plugins"].items())),
+    )
+
+
 def rebuild(kind: str, config: Mapping[str, Any], catalog: Any) -> Any:
     """The task, dataset, prior or solver of a recorded cell."""
     fields = {k: v for k, v in config[kind].items() if k not in ("name", "sha256")}

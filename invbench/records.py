@@ -7,6 +7,7 @@
         records.jsonl    one number a row, flushed per image
         images/*.safetensors   the float reconstructions, (samples, C, H, W)
         sets.json        scores of all images as a set, with the digest of their names
+        checksums.json   SHA-256 of all of these, once the cell is complete
 
 This module is free of torch, so that tables can be built anywhere.
 """
@@ -23,12 +24,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from invbench.artifacts import file_sha256
 from invbench.errors import LockedCell, StoreError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = 2
+SEAL = "checksums.json"
+SEALED = ("run.json", "records.jsonl", "sets.json", "images/*.safetensors")
 STATUSES = ("complete", "skipped", "running", "interrupted", "failed")  # of a cell, from good to bad
 MEAN = -1  # ``sample`` of rows about several samples: scores of their mean, and of all of them together
 LAST = "nfe_backward"  # the last row written for a sample: with it, the sample is complete
@@ -93,6 +97,37 @@ class CellStore:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+
+    def seal(self) -> None:
+        """Write the SHA-256 of every file."""
+        sums = {str(path.relative_to(self.folder)): file_sha256(path) for path in self._files()}
+        with self._disk_errors():
+            write_atomic(self.folder / SEAL, (json.dumps(sums, indent=1) + "\n").encode())
+
+    def unseal(self) -> None:
+        """Forget them, before anything is written."""
+        with self._disk_errors():
+            (self.folder / SEAL).unlink(missing_ok=True)
+
+    def damage(self) -> list[str]:
+        """What differs from the seal, a line each; empty if nothing does. Raises StoreError without a seal."""
+        path = self.folder / SEAL
+        if not path.is_file():
+            raise StoreError(f"{self.folder} has no {SEAL}: its run is not complete; run the same command to go on")
+        try:
+            sums: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError:
+            return [f"{SEAL} is damaged"]
+        now = {str(p.relative_to(self.folder)): file_sha256(p) for p in self._files()}
+        names = sorted({*sums, *now})
+        return [
+            f"{name} {'is missing' if name not in now else 'was added' if name not in sums else 'has changed'}"
+            for name in names
+            if sums.get(name) != now.get(name)
+        ]
+
+    def _files(self) -> list[Path]:
+        return [p for name in SEALED for p in sorted(self.folder.glob(name))]
 
     def clear(self) -> None:
         """Forget the rows, so that every image is run again."""

@@ -129,6 +129,7 @@ def run_cell(cell: Cell, metrics: Sequence[Metric], options: Options, on_progres
         if isinstance(cell.solver, Trainable):
             run["training"] = _trained(cell.solver.checkpoint(cell.benchmark.name, cell.task.name))
         run.pop("traceback", None)
+        store.unseal()
         run.update(status="running", reason=None, images=sum(image in done for chunk in chunks for image in chunk))
         worker = _Worker(cell, metrics, options, bank, store, run, on_progress or (lambda done, total: None))
         try:
@@ -144,6 +145,8 @@ def run_cell(cell: Cell, metrics: Sequence[Metric], options: Options, on_progres
             run.update(status="failed", traceback=traceback.format_exc())
         finally:
             store.write_run(run)
+        if run["status"] == "complete":
+            store.seal()
     return Outcome(run["status"], cell_id, cell.solver.name, store.folder, run["images"], run["reason"] or "")
 
 

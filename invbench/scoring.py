@@ -53,7 +53,16 @@ def rescore(cell: LoadedCell, metrics: Sequence[Metric], measure: Measure) -> in
             new = [r for r in found if (image, r.metric, r.protocol) not in have]
             CellStore(cell.folder_of(image)).add_rows(new)
             count += len(new)
+    if count:
+        _seal(cell)
     return count
+
+
+def _seal(cell: LoadedCell) -> None:
+    """Seal the folders whose runs are complete anew, after something was added."""
+    for store in map(CellStore, cell.folders):
+        if (run := store.read_run()) and run["status"] == "complete":
+            store.seal()
 
 
 def score_set(cell: LoadedCell, metrics: Sequence[Metric], measure: Measure) -> None:
@@ -77,6 +86,7 @@ def score_set(cell: LoadedCell, metrics: Sequence[Metric], measure: Measure) -> 
     scores = [_set_score(m, torch.cat(truth[m.name]), torch.cat(found[m.name])) for m in usable]
     text = json.dumps({"images": images_digest(images), "n": len(images), "scores": scores}, indent=1)
     write_atomic(min(cell.folders) / "sets.json", (text + "\n").encode())
+    _seal(cell)
 
 
 def _set_score(metric: SetMetric, truth: Tensor, found: Tensor) -> dict[str, Any]:

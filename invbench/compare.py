@@ -1,0 +1,217 @@
+"""Paired differences: of two stores, for regression tests, and of two solvers. No torch."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from invbench.errors import ConfigError
+from invbench.records import MEAN, LoadedCell, load_cells
+from invbench.stats import bca_interval, holm, images_needed, sign_flip_p
+from invbench.tables import Table, label, measurement_key
+
+RULE = re.compile(r"(\w+)(<|>|!=)(-?[\d.]+(?:e-?\d+)?)(x?)")
+ALIASES = {"nfe": "nfe_forward"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A bound on a mean difference, new less old, or with ``x`` on the ratio of medians, new over old."""
+
+    metric: str
+    sign: str
+    bound: float
+    ratio: bool
+
+    def broken(self, pair: Pair) -> bool:
+        """Whether the pair is beyond the bound."""
+        value = pair.ratio if self.ratio else pair.difference
+        return {"<": value < self.bound, ">": value > self.bound, "!=": value != self.bound}[self.sign]
+
+    def __str__(self) -> str:
+        return f"{self.metric}{self.sign}{self.bound:g}{'x' if self.ratio else ''}"
+
+
+def parse_rules(text: str) -> list[Rule]:
+    """Rules such as ``psnr<-0.05,nfe!=0,seconds>1.3x``.
+
+    >>> [str(rule) for rule in parse_rules("psnr<-0.05, nfe!=0, seconds>1.3x")]
+    ['psnr<-0.05', 'nfe_forward!=0', 'seconds>1.3x']
+    """
+    rules = []
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        match = RULE.fullmatch(part)
+        if not match:
+            raise ConfigError(f"--fail-on takes METRIC<NUMBER, >, or !=, with x for a ratio; got {part!r}")
+        metric, sign, bound, ratio = match.groups()
+        rules.append(Rule(ALIASES.get(metric, metric), sign, float(bound), bool(ratio)))
+    return rules
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One metric of two cells, on the images that both have; values per image, means over samples."""
+
+    metric: str
+    old: NDArray[np.float64]
+    new: NDArray[np.float64]
+
+    @property
+    def difference(self) -> float:
+        """Mean of new less old."""
+        return float((self.new - self.old).mean())
+
+    @property
+    def ratio(self) -> float:
+        """Median of the new over that of the old."""
+        old, new = float(np.median(self.old)), float(np.median(self.new))
+        return new / old if old else (1.0 if new == old else float("inf"))
+
+
+def pairs(old: LoadedCell, new: LoadedCell) -> list[Pair]:
+    """Metrics that both cells have in the same protocol. Raises ConfigError where an image was measured otherwise."""
+    a, b = (_per_image(cell) for cell in (old, new))
+    merged = a.merge(b, on=["metric", "protocol", "image"], suffixes=("_old", "_new"))
+    if (merged["y_old"] != merged["y_new"]).any():
+        raise ConfigError(f"{_name(new)}: the measurements differ; make both stores with the same benchmark version")
+    found = [
+        Pair(str(metric), rows["value_old"].to_numpy(float), rows["value_new"].to_numpy(float))
+        for (metric, _), rows in merged.groupby(["metric", "protocol"], sort=False)
+    ]
+    sets = {(s["metric"], s["protocol"]): s["value"] for s in old.sets} if old.images == new.images else {}
+    return found + [
+        Pair(s["metric"], np.array([sets[s["metric"], s["protocol"]]]), np.array([s["value"]]))
+        for s in new.sets
+        if (s["metric"], s["protocol"]) in sets
+    ]
+
+
+def _per_image(cell: LoadedCell) -> pd.DataFrame:
+    rows = pd.DataFrame([r for r in cell.rows if r["sample"] != MEAN] or cell.rows)
+    return rows.groupby(["metric", "protocol", "image"], as_index=False).agg(
+        value=("value", "mean"), y=("y_sha256", "first")
+    )
+
+
+def compare(base: Path, new: Path, rules: Sequence[Rule], wanted: Mapping[str, str]) -> tuple[Table, bool]:
+    """What changed from one store to another, and whether a rule is broken or a cell is gone.
+
+    Raises ConfigError where a store has no cells, or a rule names a metric that none of them has.
+    """
+    old, now = ({identity(c): c for c in _loaded(folder, wanted)} for folder in (base, new))
+    lines: list[dict[str, str]] = []
+    broken: list[str] = [f"{_name(old[key])} is missing from {new}" for key in old if key not in now]
+    seen: set[str] = set()
+    total = 0
+    for key, cell in now.items():
+        if key not in old:
+            continue
+        for pair in pairs(old[key], cell):
+            seen.add(pair.metric)
+            failed = [rule for rule in rules if rule.metric == pair.metric and rule.broken(pair)]
+            broken += [f"{_name(cell)}: {rule} is broken, {_changed(pair)}" for rule in failed]
+            total += 1
+            if failed or (pair.new != pair.old).any():
+                lines.append({"cell": _name(cell), **_line(pair, "old", "new"), "": "FAIL" if failed else ""})
+    if unknown := sorted({rule.metric for rule in rules} - seen):
+        raise ConfigError(
+            f"--fail-on names {', '.join(unknown)}, which no pair of cells has; these are: {sorted(seen)}"
+        )
+    added = [_name(c) for key, c in now.items() if key not in old]
+    notes = [
+        f"{total - len(lines)} of {total} scores are the same, to the last bit, and not listed.",
+        f"{new} less {base}; mean paired differences with 95 % BCa intervals over images; ratios of medians.",
+        *(["Only in the new store: " + ", ".join(added) + "."] if added else []),
+        *(f"FAIL {text}" for text in broken),
+    ]
+    return Table(f"{len(lines)} scores of {len(now)} cells changed", pd.DataFrame(lines), tuple(notes)), bool(broken)
+
+
+def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping[str, bool]) -> Table:
+    """Two solvers on the same images of every measurement that both have, with Holm's correction over all rows.
+
+    ``higher`` says of each metric whether higher is better. Raises ConfigError where nothing pairs them.
+    """
+    found: list[tuple[str, Pair]] = []
+    for a, b in _rivals(cells, first, second):
+        found += [(_place(a), pair) for pair in pairs(b, a) if pair.metric in higher and len(pair.old) > 1]
+    if not found:
+        raise ConfigError(f"no measurement is recorded for both {first} and {second}; run them on one task")
+    ps = holm([sign_flip_p(pair.new - pair.old) for _, pair in found])
+    lines = []
+    for (place, pair), p in zip(found, ps, strict=True):
+        better = (pair.difference > 0) == higher[pair.metric]
+        verdict = "tie" if p >= 0.05 else (first if better else second)
+        needed = images_needed(pair.new - pair.old)
+        lines.append(
+            {
+                "task": place,
+                **_line(pair, second, first),
+                "p": f"{p:.3g}",
+                "better": verdict,
+                "images needed": f"{needed:g}",
+            }
+        )
+    notes = (
+        f"{first} less {second}, on the images both have; 95 % BCa intervals; p by sign flips, Holm's correction over "
+        f"{len(lines)} rows; images needed to tell them apart with probability 0.8 at 5 %.",
+    )
+    return Table(f"{first} against {second}", pd.DataFrame(lines), notes)
+
+
+def _rivals(cells: Sequence[LoadedCell], first: str, second: str) -> Iterable[tuple[LoadedCell, LoadedCell]]:
+    """Cells of the two solvers on the same measurements; of several settings, the one with most images."""
+    by: dict[tuple[str, str], LoadedCell] = {}
+    for cell in sorted(cells, key=lambda c: len(c.images)):
+        by[measurement_key(cell.run["config"]), cell.run["config"]["solver"]["name"]] = cell
+    for (key, solver), cell in by.items():
+        if solver == first and (key, second) in by:
+            yield cell, by[key, second]
+
+
+def identity(cell: LoadedCell) -> str:
+    """What makes a cell the same experiment in two stores: its configuration without hashes and versions."""
+    config = {k: v for k, v in cell.run["config"].items() if k != "plugins"}
+    config = {k: {i: j for i, j in v.items() if i != "sha256"} if isinstance(v, dict) else v for k, v in config.items()}
+    return json.dumps(config, sort_keys=True)
+
+
+def _loaded(folder: Path, wanted: Mapping[str, str]) -> list[LoadedCell]:
+    cells = [c for c in load_cells(folder, **wanted) if c.images]
+    if not cells:
+        raise ConfigError(f"no records in {folder}; name a results folder, such as results/runs")
+    return cells
+
+
+def _line(pair: Pair, old: str, new: str) -> dict[str, str]:
+    low, high = bca_interval(pair.new - pair.old)
+    wide = low != high and len(pair.old) > 1
+    interval = f" [{low:+.3g}, {high:+.3g}]" if wide else ""
+    return {
+        "metric": pair.metric,
+        "n": str(len(pair.old)),
+        old: f"{pair.old.mean():.4g}",
+        new: f"{pair.new.mean():.4g}",
+        "difference": f"{pair.difference:+.3g}{interval}",
+        "ratio": f"{pair.ratio:.3g}",
+    }
+
+
+def _changed(pair: Pair) -> str:
+    return f"from {pair.old.mean():.4g} to {pair.new.mean():.4g}"
+
+
+def _place(cell: LoadedCell) -> str:
+    config = cell.run["config"]
+    return f"{config['benchmark']['name']}/{config['task']['name']}, seed {config['seed']}"
+
+
+def _name(cell: LoadedCell) -> str:
+    return f"{_place(cell)}, {label(cell, [cell])}"

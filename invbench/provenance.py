@@ -1,0 +1,102 @@
+"""Where a number comes from, and whether it can be had again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from invbench.errors import ConfigError, StoreError
+from invbench.records import CellStore, LoadedCell, load_cell, load_cells
+
+
+def find_cell(name: str, out: Path) -> LoadedCell:
+    """The cell of an id, the start of one, or a folder. Raises ConfigError where there is none, or several."""
+    if (Path(name) / "run.json").is_file():
+        return load_cell(Path(name))
+    found = [c for c in load_cells(out) if c.id.startswith(name)]
+    if len(found) != 1:
+        listed = ", ".join(sorted(c.id for c in found)) or "none"
+        raise ConfigError(f"expected the id of a cell in {out}, its start, or a folder; {name!r} matches {listed}")
+    return found[0]
+
+
+def explain(cell: LoadedCell) -> str:
+    """Command, configuration, hashes, measurements and environment of a cell's numbers."""
+    run, config = cell.run, cell.run["config"]
+    digests = sorted({(r["image"], r["y_sha256"]) for r in cell.rows})
+    measured = hashlib.sha256("".join(i + y for i, y in digests).encode()).hexdigest()[:12]
+    lines = [f"cell {cell.id}, {run['status']}, {len(cell.images)} images, {', '.join(map(str, cell.folders))}", ""]
+    for session in run["sessions"]:
+        packages = ", ".join(f"{k} {v}" for k, v in session["packages"].items())
+        lines += [
+            session["command"],
+            f"  {session['started']} on {session['device']}, {session['threads']} threads, {session['platform']}",
+            f"  python {session['python']}, {packages}; batches of {session['batch_size']}",
+            f"  commit {session['commit'] or 'none: not run from a checkout'}" + (", changed" * bool(session["dirty"])),
+        ]
+    lines += ["", json.dumps(config, indent=2, sort_keys=True), ""]
+    lines += [f"measurements {measured}, of {len(digests)} images"]
+    lines += [f"origin: {key}: {origin}" for key, origin in run.get("origins", {}).items()]
+    protocols = sorted({r["protocol"] for r in cell.rows} | {s["protocol"] for s in cell.sets})
+    return "\n".join([*lines, "protocols: " + "; ".join(protocols)])
+
+
+def damage(cell: LoadedCell) -> list[str]:
+    """What was changed since the cell was complete: files against their sums, the configuration against the id."""
+    found = [f"{folder}: {line}" for folder in cell.folders for line in CellStore(folder).damage()]
+    digest = hashlib.sha256(json.dumps(cell.run["config"], sort_keys=True).encode()).hexdigest()
+    if not digest.startswith(cell.id):
+        found.append(f"{cell.folders[0]}: the configuration is not that of cell {cell.id}")
+    return found
+
+
+def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, float]]:
+    """Solve the first images again; yields each with the largest difference of a value on [-1, 1].
+
+    Raises StoreError where the weights found today are not those of the record, or measurements differ.
+    """
+    from invbench.rebuild import rebuild_cell
+    from invbench.runner import Options, run_cell
+
+    again = rebuild_cell(cell.run, catalog)
+    _same_hashes(cell.run["config"], again.config())
+    order = [i for i in again.dataset.ids() if i in set(cell.images)]
+    if order != list(again.dataset.ids())[: len(order)]:
+        raise StoreError("only cells of the first images of their dataset can be solved again")
+    with TemporaryDirectory() as folder:
+        size = max(n, 2) if len(order) > 1 else 1
+        outcome = run_cell(again, [], Options(Path(folder), n=min(size, len(order)), batch_size=size))
+        if outcome.status != "complete":
+            raise StoreError(f"the cell could not be solved again: {outcome.reason}")
+        new = load_cell(outcome.folder)
+        digests = {r["image"]: r["y_sha256"] for r in cell.rows}
+        for image in order[:n]:
+            if any(r["y_sha256"] != digests[image] for r in new.rows if r["image"] == image):
+                raise StoreError(f"the measurement of {image} is not the recorded one")
+            difference = new.reconstructions(image) - cell.reconstructions(image)
+            yield image, float(difference.abs().max())
+
+
+def _same_hashes(recorded: Any, found: Any) -> None:
+    for kind in ("prior", "solver"):
+        was, now = recorded[kind].get("sha256"), found[kind].get("sha256")
+        if was != now:
+            raise StoreError(f"{kind} {recorded[kind]['name']}: recorded with weights {was}, found today {now}")
+
+
+def verify(cell: LoadedCell, n: int, catalog: Any, tolerance: float) -> tuple[Sequence[str], bool]:
+    """Lines of what was checked, and whether all of it holds."""
+    faults = damage(cell)
+    if faults:
+        return [f"CHANGED {fault}" for fault in faults], False
+    lines = [f"files and configuration of {cell.id} are as they were written"]
+    good = True
+    for image, difference in recompute(cell, n, catalog) if n else ():
+        same = difference <= tolerance
+        good &= same
+        lines.append(f"{'same' if same else 'DIFFERS'}  {image}: largest difference {difference:.2g}")
+    return lines, good

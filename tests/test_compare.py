@@ -1,0 +1,113 @@
+"""Changes between stores, with rules that fail, and two solvers told apart."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from invbench.cli import main
+from invbench.compare import parse_rules
+from invbench.errors import ConfigError
+
+
+def invbench(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve small images restored by three solvers that need no network."""
+    out = tmp_path_factory.mktemp("compare") / "base"
+    assert invbench("run", "benchmark=gmm", "solver=wiener", "task=sr4", "n=12", f"out={out}").exit_code == 0
+    return out
+
+
+Change = Callable[[dict[str, object]], dict[str, object]]
+
+
+def changed(made: Path, to: Path, change: Change) -> Path:
+    """A copy of a store, each row through a function."""
+    shutil.copytree(made, to)
+    for path in to.glob("*/*/wiener-*/records.jsonl"):
+        rows = [change(json.loads(line)) for line in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return to
+
+
+def worse(row: dict[str, object]) -> dict[str, object]:
+    lost = {"psnr": 0.1, "seconds": 0.0}.get(str(row["metric"]), 0.0)
+    return {**row, "value": float(str(row["value"])) - lost}
+
+
+def test_the_same_store_has_not_changed(made: Path) -> None:
+    result = invbench("compare", made, made, "--fail-on", "psnr<-0.05,nfe!=0,seconds>1.3x,swd>0.01")
+    assert result.exit_code == 0
+    assert "0 scores of 3 cells changed" in result.output
+
+
+def test_a_loss_beyond_the_bound_fails_and_is_named(made: Path, tmp_path: Path) -> None:
+    new = changed(made, tmp_path / "new", worse)
+    result = invbench("compare", made, new, "--fail-on", "psnr<-0.05")
+    assert result.exit_code == 1
+    assert "| -0.1 " in result.output
+    assert "FAIL gmm/sr4, seed 0, wiener: psnr<-0.05 is broken" in result.output
+    assert invbench("compare", made, new, "--fail-on", "psnr<-0.2").exit_code == 0
+    assert invbench("compare", new, made, "--fail-on", "psnr<-0.05").exit_code == 0  # the other way it is a gain
+
+
+def test_a_ratio_of_seconds_and_more_calls_fail(made: Path, tmp_path: Path) -> None:
+    slow = changed(
+        made,
+        tmp_path / "slow",
+        lambda row: {**row, "value": row["value"] * 1.5 if row["metric"] == "seconds" else row["value"]},  # type: ignore[operator]
+    )
+    assert invbench("compare", made, slow, "--fail-on", "seconds>1.3x").exit_code == 1
+    assert invbench("compare", made, slow, "--fail-on", "seconds>1.6x").exit_code == 0
+    called = changed(
+        made, tmp_path / "called", lambda row: {**row, "value": 1.0} if row["metric"] == "nfe_forward" else row
+    )
+    assert invbench("compare", made, called, "--fail-on", "nfe!=0").exit_code == 1
+
+
+def test_a_cell_that_is_gone_fails_and_a_new_one_is_told(made: Path, tmp_path: Path) -> None:
+    less = shutil.copytree(made, tmp_path / "less")
+    shutil.rmtree(next(less.glob("*/*/wiener-*")))
+    result = invbench("compare", made, less)
+    assert result.exit_code == 1
+    assert "wiener is missing from" in result.output
+    result = invbench("compare", less, made)
+    assert result.exit_code == 0
+    assert "Only in the new store: gmm/sr4, seed 0, wiener" in result.output
+
+
+def test_other_measurements_unknown_metrics_and_wrong_rules_are_refused(made: Path, tmp_path: Path) -> None:
+    other = changed(made, tmp_path / "other", lambda row: {**row, "y_sha256": "0"})
+    assert "measurements differ" in invbench("compare", made, other).output
+    assert "lpips_vgg, which no pair" in invbench("compare", made, made, "--fail-on", "lpips_vgg>0").output
+    assert "no records in" in invbench("compare", made, tmp_path / "empty").output
+    for text in ("psnr", "psnr<=1", "psnr<x"):
+        with pytest.raises(ConfigError, match="--fail-on takes"):
+            parse_rules(text)
+
+
+def test_two_solvers_are_told_apart_on_the_same_images(made: Path) -> None:
+    output = invbench("versus", "wiener", "pinv", "--out", made, "--format", "csv").output
+    rows = {row["metric"]: row for row in csv.DictReader(output.splitlines())}
+    values = {s: values_of(made, s) for s in ("wiener", "pinv")}
+    assert float(rows["psnr"]["wiener"]) == pytest.approx(values["wiener"].mean(), rel=1e-3)
+    assert float(rows["psnr"]["pinv"]) == pytest.approx(values["pinv"].mean(), rel=1e-3)
+    assert {row["better"] for row in rows.values()} <= {"tie", "wiener", "pinv"}
+    assert "run them on one task" in invbench("versus", "wiener", "ddrm", "--out", made).output
+
+
+def values_of(out: Path, solver: str) -> np.ndarray:
+    (path,) = out.glob(f"*/*/{solver}-*/records.jsonl")
+    rows = map(json.loads, path.read_text().splitlines())
+    return np.array([r["value"] for r in rows if r["metric"] == "psnr"])
