@@ -70,6 +70,38 @@ def run(ctx: click.Context, overrides: tuple[str, ...]) -> None:
 
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+@click.option("--repeats", default=10, show_default=True, type=click.IntRange(1), help="Timed solves.")
+@click.option("--limit", default=60.0, show_default=True, help="Seconds of timed solves after which it is enough.")
+@click.pass_context
+def bench(ctx: click.Context, overrides: tuple[str, ...], repeats: int, limit: float) -> None:
+    """Measure what solvers cost: invbench bench solver=davi,ddrm task=sr4 [batch_size=1] [key=value ...]
+
+    Seconds an image (median, quartiles), network calls, GFLOP of the whole solve with its backward passes, memory. One
+    image at a time unless batch_size is given. Takes every option of 'invbench run'.
+    """
+    from invbench import commands
+    from invbench.plugins import load_catalog
+
+    ctx.exit(commands.bench(list(overrides), load_catalog(), repeats, limit))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def plan(ctx: click.Context, overrides: tuple[str, ...]) -> None:
+    """Say what a run would take, before it is run: invbench plan solver=dps,ddrm task=sr4,deblur n=1000
+
+    Network calls, arithmetic, hours on this machine and disk, from one solve of a batch without the network and the
+    measured cost of a network call. Takes every option of 'invbench run'.
+    """
+    from invbench import commands
+    from invbench.plugins import load_catalog
+
+    ctx.exit(commands.plan(list(overrides), load_catalog()))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def tune(ctx: click.Context, overrides: tuple[str, ...]) -> None:
     """Choose a solver's options: invbench tune solver=dps task=sr4 [objective=psnr] [key=value ...].

@@ -7,10 +7,10 @@ import math
 import shlex
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import click
 import hydra
@@ -26,6 +26,7 @@ from invbench.records import LoadedCell, load_cell, load_cells
 from invbench.scoring import rescore, score_set
 from invbench.tables import build_tables, by_measurement, label, measurement_key
 
+Result = TypeVar("Result")
 SUFFIXES = (".png", ".pdf", ".svg")
 
 
@@ -53,14 +54,20 @@ def run_jobs(overrides: Sequence[str], catalog: Catalog, command: str) -> list[J
 
     Empty where a launcher ran the jobs in other processes, or where Hydra only printed something.
     """
+    return compose(overrides, catalog, lambda choice: _run_job(choice, catalog, command))
+
+
+def compose(
+    overrides: Sequence[str], catalog: Catalog, handle: Callable[[Any], Iterable[Result]]
+) -> list[Result] | None:
+    """What ``handle`` makes of each job that Hydra composes; None where the user interrupted it."""
     ready = configuration.check_overrides(overrides, catalog)
     configuration.register(catalog)
-    jobs: list[Job] = []
+    jobs: list[Result] = []
 
     @hydra.main(version_base="1.3", config_path=None, config_name="run")
     def job(config: DictConfig) -> None:
-        choice = configuration.Choice.of_job(config)
-        jobs.extend(_run_job(choice, catalog, command))
+        jobs.extend(handle(configuration.Choice.of_job(config)))
 
     sys.argv = ["invbench", *ready]
     try:
@@ -139,6 +146,74 @@ def _show(out: Path, key: str, catalog: Catalog) -> None:
             click.echo(f"{label(cell, cells)}: trained in {seconds / 3600:.2g} h; {payoff(seconds, cell, cells)}")
     for path in draw(cells, catalog, out):
         click.echo(f"figure: {path}")
+
+
+def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) -> int:
+    """Measure what each solver of the jobs costs on its own, print the table and keep the numbers."""
+    from invbench.bench import Cost, cost_table, keep
+    from invbench.runner import session
+
+    titles: list[str] = []
+
+    def handle(choice: configuration.Choice) -> Iterator[Cost]:
+        try:
+            each, options = _benched(choice, catalog, 1)
+            place = f"{each.cell.benchmark.name}/{each.cell.task.name}"
+            if reason := each.refusal():
+                click.echo(f"{place}/{each.cell.solver.name}: skipped, it {reason}", err=True)
+                return
+            click.echo(f"{place}/{each.cell.solver.name}: measuring", err=True)
+            cost = each.cost(repeats, limit)
+            keep(cost, each.cell, options.out, session(options))
+            titles.append(f"Cost on {place}")
+            yield cost
+        except InvbenchError as error:
+            click.echo(f"error: {error}", err=True)
+
+    costs = compose(overrides, catalog, handle)
+    if not costs:
+        return 1
+    click.echo(cost_table(costs, ", ".join(dict.fromkeys(titles)), _device(overrides)).render())
+    return 0
+
+
+def plan(overrides: list[str], catalog: Catalog) -> int:
+    """Print what the jobs would take, without running them."""
+    from invbench.bench import Forecast, forecast, forecast_table
+
+    def handle(choice: configuration.Choice) -> Iterator[Forecast]:
+        try:
+            each, options = _benched(choice, catalog, choice.config.batch_size)
+            if reason := each.refusal():
+                click.echo(f"{each.cell.task.name}/{each.cell.solver.name}: would be skipped, it {reason}", err=True)
+                return
+            yield forecast(each, min(options.n, len(each.cell.dataset.ids())))
+        except InvbenchError as error:
+            click.echo(f"error: {error}", err=True)
+
+    forecasts = compose(overrides, catalog, handle)
+    if not forecasts:
+        return 1
+    click.echo(forecast_table(forecasts, _device(overrides)).render())
+    return 0
+
+
+def _benched(choice: configuration.Choice, catalog: Catalog, batch: int) -> tuple[Any, Any]:
+    """The cell of a job, to be solved for its cost; a batch size that was written wins."""
+    from invbench.bench import Bench
+
+    cell = configuration.build(choice, catalog)
+    options = configuration.options(choice, cell, "")
+    size = options.batch_size if "batch_size" in choice.written else batch
+    return Bench(cell, size, options.device), options
+
+
+def _device(overrides: Sequence[str]) -> str:
+    """The device of a measurement in words."""
+    from invbench.device import choose_device, describe
+
+    wanted = [text.partition("=")[2] for text in overrides if text.startswith("device=")]
+    return describe(choose_device(wanted[-1] if wanted else "auto"))
 
 
 def ledger(cost: Mapping[str, float]) -> str:

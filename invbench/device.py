@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import torch
 
 from invbench.errors import ConfigError
@@ -18,3 +20,8 @@ def choose_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"device {name!r} is not available ({reason}); use auto, cpu or cuda") from None
     return device
+
+
+def describe(device: torch.device) -> str:
+    """The device in words: the name of a GPU, or the kind of processor."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"

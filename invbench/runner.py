@@ -21,6 +21,7 @@ from torch import Tensor
 from invbench.artifacts import file_sha256
 from invbench.bank import MeasurementBank
 from invbench.dataset import Benchmark, Dataset
+from invbench.device import describe
 from invbench.errors import InvbenchError, SolverError, StoreError
 from invbench.measure import Meter, peak_bytes, synchronize
 from invbench.metric import Measurement, Metric
@@ -178,8 +179,8 @@ class _Worker:
         if not todo:
             return None
 
-        session = _session(self.options)
-        self.run["sessions"].append(session)
+        begun = session(self.options)
+        self.run["sessions"].append(begun)
         self.store.write_run(self.run)
         prior = cell.source.load(cell.dataset.x_shape, device)
         if reason := cell.solver.skip(problem, prior):
@@ -195,7 +196,7 @@ class _Worker:
             # bits of a reconstruction, are those of an uninterrupted run.
             self._run_chunk(chunk, done, problem, prior, state)
             self.on_progress(self.run["images"], total)
-        session["finished"] = _now()
+        begun["finished"] = _now()
         return None
 
     def _run_chunk(self, chunk: list[str], done: set[str], problem: Problem, prior: Prior, state: Any) -> None:
@@ -296,8 +297,8 @@ def _done(whole: Path, samples: int) -> set[str]:
     return set().union(*(CellStore(folder).done(samples) for folder in folders))
 
 
-def _session(options: Options) -> dict[str, Any]:
-    """What run.json says of one stretch of work on a cell."""
+def session(options: Options) -> dict[str, Any]:
+    """What is recorded of one stretch of work: command, time, machine and versions."""
     return {
         "command": options.command,
         "started": _now(),
@@ -312,7 +313,7 @@ def _session(options: Options) -> dict[str, Any]:
 def _environment(device: torch.device) -> dict[str, Any]:
     commit, dirty = _commit()
     return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})",
+        "device": describe(device),
         "threads": torch.get_num_threads(),
         "platform": platform.platform(),
         "python": platform.python_version(),
