@@ -4,8 +4,8 @@ BIN := .venv/bin
 
 .PHONY: demo test check fmt lint types bench golden install
 
-demo: install  ## restore photographs with DDRM; print the table and the path of the picture
-	$(BIN)/invbench run solver=ddrm task=sr4
+demo: install  ## restore photographs with DAVI and DDRM; print the table and the path of the picture
+	$(BIN)/invbench run solver=ddrm,davi task=sr4
 
 test: install  ## the test suite
 	$(BIN)/python -m pytest
