@@ -23,7 +23,6 @@ from invbench.metric import Metric
 from invbench.plugins import Catalog
 from invbench.rebuild import measuring, rebuild_bank, rebuild_posterior
 from invbench.records import LoadedCell, load_cell, load_cells
-from invbench.scoring import rescore, score_set
 from invbench.tables import build_tables, by_measurement, label, measurement_key
 
 Result = TypeVar("Result")
@@ -117,12 +116,16 @@ def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> It
 
 def _score_set(folder: Path, metrics: Sequence[Metric], catalog: Catalog) -> None:
     """Score the images of a cell that was run as a set; of shards, the images that are there."""
+    from invbench.scoring import score_set
+
     loaded = load_cell(folder)
     score_set(loaded, metrics, rebuild_bank(loaded.run["config"], catalog).measure)
 
 
 def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog) -> Iterator[str]:
     """Add the scores that cells lack; yields a line for each."""
+    from invbench.scoring import rescore, score_set
+
     metrics = [p.cls() for p in catalog.plugins["metric"].values()]
     for cell in cells:
         measure = measuring(cell.run["config"], catalog)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from invbench.bank import MeasurementBank
 from invbench.config import make
 from invbench.metric import Measurement
-from invbench.posterior import ExactPosterior
 from invbench.solver import Problem
+
+if TYPE_CHECKING:
+    from invbench.bank import MeasurementBank
+    from invbench.posterior import ExactPosterior
 
 
 def rebuild_bank(config: Mapping[str, Any], catalog: Any) -> MeasurementBank:
     """The measurement bank of a recorded cell. Raises ConfigError where a plugin no longer has its options."""
+    from invbench.bank import MeasurementBank
+
     benchmark = catalog.benchmark(config["benchmark"]["name"])
     dataset, task = (rebuild("dataset", config, catalog), rebuild("task", config, catalog))
     return MeasurementBank.open(benchmark, dataset, task, config["seed"])
@@ -22,6 +26,8 @@ def rebuild_bank(config: Mapping[str, Any], catalog: Any) -> MeasurementBank:
 
 def rebuild_posterior(config: Mapping[str, Any], catalog: Any, bank: MeasurementBank) -> ExactPosterior | None:
     """The exact posterior of a recorded cell, where it is known."""
+    from invbench.posterior import ExactPosterior
+
     prior = rebuild("prior", config, catalog).load(bank.dataset.x_shape, "cpu")
     sigma_y = bank.task.noise_model.sigma_y
     problem = Problem(bank.A, sigma_y, bank.task.name, bank.dataset.name, bank.benchmark.name)
