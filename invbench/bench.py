@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 from invbench.bank import MeasurementBank
+from invbench.errors import StoreError
 from invbench.measure import Meter, peak_bytes, synchronize
 from invbench.prior import Prior
 from invbench.records import write_atomic
@@ -23,6 +24,7 @@ from invbench.runner import Cell, declared_mismatch
 from invbench.solver import Problem
 from invbench.tables import Table
 
+ROW_BYTES = 3000  # of an image's rows of numbers, about
 WARMUP = 1  # solves before the timed ones; the one whose arithmetic is counted comes besides
 
 
@@ -207,7 +209,7 @@ def forecast(bench: Bench, n: int) -> Forecast:
         nfe=f"{forward:g}" + (f" + {backward:g} back" if backward else ""),
         tflops=None if fvcore is None else 2 * fvcore * (forward + backward) * solves / 1e3,
         hours=each * solves / 3600,
-        megabytes=(image * solves + 3000 * n) / 2**20,
+        megabytes=(image * solves + ROW_BYTES * solves) / 2**20,
     )
 
 
@@ -261,7 +263,10 @@ def forecast_table(forecasts: Sequence[Forecast], device: str) -> Table:
 def keep(cost: Cost, cell: Cell, out: Path, session: dict[str, Any]) -> Path:
     """Write a cost beside the records, as ``<out>/<benchmark>/<task>/bench-<solver>.json``."""
     path = out / cell.benchmark.name / cell.task.name / f"bench-{cell.solver.name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = {"config": cell.config(), "cost": asdict(cost), "session": session}
-    write_atomic(path, (json.dumps(content, indent=1) + "\n").encode())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, (json.dumps(content, indent=1) + "\n").encode())
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}; choose another out=FOLDER") from None
     return path

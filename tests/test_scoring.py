@@ -133,3 +133,9 @@ def test_a_single_image_is_no_set(out: Path) -> None:
     (cell.folders[0] / "sets.json").unlink()
     score_set(one, [PatchWasserstein()], measuring(cell.run["config"], CATALOG))
     assert cell_of(out).sets == []
+
+
+def test_damaged_scores_of_a_set_are_told_with_what_to_do(out: Path) -> None:
+    (cell_of(out).folders[0] / "sets.json").write_text("{")
+    with pytest.raises(StoreError, match="delete it and run 'invbench rescore'"):
+        _ = cell_of(out).sets

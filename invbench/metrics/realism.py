@@ -122,7 +122,7 @@ class FID(InceptionMetric):
         return frechet_distance(truth, found)
 
 
-class FIDLegacy(InceptionMetric):
+class FIDLegacy(FID):
     """Fréchet distance as pytorch-fid has it, which the paper used."""
 
     name: ClassVar[str] = "fid_legacy"
@@ -130,9 +130,6 @@ class FIDLegacy(InceptionMetric):
     protocol: ClassVar[str] = "fid/legacy_pytorch/u8-round"
     mode: ClassVar[str] = "legacy_pytorch"
     artifacts: ClassVar[tuple[Artifact, ...]] = (INCEPTION["legacy_pytorch"],)
-
-    def distance(self, truth: Tensor, found: Tensor) -> float:
-        return frechet_distance(truth, found)
 
 
 class KID(InceptionMetric):
