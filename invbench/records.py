@@ -226,10 +226,13 @@ class LoadedCell:
         path = min(self.folders) / "sets.json"
         if not path.is_file():
             return []
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return (
-            [{**s, "n": found["n"]} for s in found["scores"]] if found["images"] == images_digest(self.images) else []
-        )
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path} cannot be read ({error}); delete it and run 'invbench rescore'") from None
+        if found["images"] != images_digest(self.images):
+            return []
+        return [{**score, "n": found["n"]} for score in found["scores"]]
 
     def folder_of(self, image: str) -> Path:
         """The folder that holds an image: the cell's, or a shard's."""
