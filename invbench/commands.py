@@ -123,17 +123,21 @@ def _score_set(folder: Path, metrics: Sequence[Metric], catalog: Catalog) -> Non
 
 
 def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog) -> Iterator[str]:
-    """Add the scores that cells lack; yields a line for each."""
+    """Add the scores that cells lack, of each image and of each set of images a rival has; yields a line for each."""
     from invbench.scoring import rescore, score_set
 
     metrics = [p.cls() for p in catalog.plugins["metric"].values()]
-    for cell in cells:
-        measure = measuring(cell.run["config"], catalog)
-        count = rescore(cell, metrics, measure)
-        score_set(cell, metrics, measure)
-        config = cell.run["config"]
-        title = f"{config['benchmark']['name']}/{config['task']['name']}/{config['solver']['name']}-{cell.id}"
-        yield f"{title}: {count} new scores of {len(cell.images)} images"
+    for group in by_measurement(cells):
+        sets = {tuple(cell.images) for cell in group}
+        for cell in group:
+            measure = measuring(cell.run["config"], catalog)
+            count = rescore(cell, metrics, measure)
+            for images in sets:
+                if set(images).issubset(cell.images):
+                    score_set(cell, metrics, measure, images)
+            config = cell.run["config"]
+            title = f"{config['benchmark']['name']}/{config['task']['name']}/{config['solver']['name']}-{cell.id}"
+            yield f"{title}: {count} new scores of {len(cell.images)} images"
 
 
 def _show(out: Path, key: str, catalog: Catalog) -> None:

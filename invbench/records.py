@@ -6,7 +6,7 @@
         run.json         configuration, versions, hashes, cost, status
         records.jsonl    one number a row, flushed per image
         images/*.safetensors   the float reconstructions, (samples, C, H, W)
-        sets.json        scores of all images as a set, with the digest of their names
+        sets.json        scores of sets of images, by the digest of their names
         checksums.json   SHA-256 of all of these, once the cell is complete
 
 This module is free of torch, so that tables can be built anywhere.
@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 SEAL = "checksums.json"
-SEALED = ("run.json", "records.jsonl", "sets.json", "images/*.safetensors")
+SETS = "sets.json"
+SEALED = ("run.json", "records.jsonl", SETS, "images/*.safetensors")
 STATUSES = ("complete", "skipped", "running", "interrupted", "failed")  # of a cell, from good to bad
 MEAN = -1  # ``sample`` of rows about several samples: scores of their mean, and of all of them together
 LAST = "nfe_backward"  # the last row written for a sample: with it, the sample is complete
@@ -130,9 +131,10 @@ class CellStore:
         return [p for name in SEALED for p in sorted(self.folder.glob(name))]
 
     def clear(self) -> None:
-        """Forget the rows, so that every image is run again."""
+        """Forget the rows and the scores of sets, so that every image is run again."""
         with self._disk_errors():
             self.rows.unlink(missing_ok=True)
+            (self.folder / SETS).unlink(missing_ok=True)
 
     def write_run(self, run: dict[str, Any]) -> None:
         """Replace ``run.json``."""
@@ -222,17 +224,24 @@ class LoadedCell:
 
     @property
     def sets(self) -> list[dict[str, Any]]:
-        """Scores of the images as a set; none where images came after they were made."""
-        path = min(self.folders) / "sets.json"
+        """Scores of all images as a set; none where images came after they were made."""
+        return self.set_scores(self.images)
+
+    def set_scores(self, images: Collection[str]) -> list[dict[str, Any]]:
+        """Scores of these images as a set; none where they were not made."""
+        found = self.all_sets().get(images_digest(images))
+        return [{**score, "n": found["n"]} for score in found["scores"]] if found else []
+
+    def all_sets(self) -> dict[str, Any]:
+        """What ``sets.json`` holds: number of images and scores, by the digest of the images' names."""
+        path = min(self.folders) / SETS
         if not path.is_file():
-            return []
+            return {}
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise StoreError(f"{path} cannot be read ({error}); delete it and run 'invbench rescore'") from None
-        if found["images"] != images_digest(self.images):
-            return []
-        return [{**score, "n": found["n"]} for score in found["scores"]]
+        return found
 
     def folder_of(self, image: str) -> Path:
         """The folder that holds an image: the cell's, or a shard's."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from invbench.errors import StoreError
 from invbench.metric import Measurement, Metric, SampleMetric, SetMetric
-from invbench.records import MEAN, CellStore, LoadedCell, Record, images_digest, write_atomic
+from invbench.records import MEAN, SETS, CellStore, LoadedCell, Record, images_digest, write_atomic
 from invbench.stats import set_interval
 
 BATCH = 16
@@ -65,11 +65,14 @@ def _seal(cell: LoadedCell) -> None:
             store.seal()
 
 
-def score_set(cell: LoadedCell, metrics: Sequence[Metric], measure: Measure) -> None:
-    """Write the scores of a cell's images as a set, of their first samples, beside its records where they are new."""
+def score_set(cell: LoadedCell, metrics: Sequence[Metric], measure: Measure, images: Sequence[str] = ()) -> None:
+    """Write the scores of some of a cell's images as a set, of their first samples, where they are new.
+
+    All its images unless told. What was scored of other sets stays beside them.
+    """
     sets = [m for m in metrics if isinstance(m, SetMetric)]
-    images = cell.images
-    kept = {(s["metric"], s["protocol"]) for s in cell.sets}
+    images = images or cell.images
+    kept = {(s["metric"], s["protocol"]) for s in cell.set_scores(images)}
     if len(images) < 2 or not sets:
         return
     usable = [m for m in sets if m.unavailable(measure(images[:1])) is None]
@@ -84,8 +87,8 @@ def score_set(cell: LoadedCell, metrics: Sequence[Metric], measure: Measure) -> 
             found[m.name].append(m(x_hat, measured))
             truth[m.name].append(m(measured.x, measured))
     scores = [_set_score(m, torch.cat(truth[m.name]), torch.cat(found[m.name])) for m in usable]
-    text = json.dumps({"images": images_digest(images), "n": len(images), "scores": scores}, indent=1)
-    write_atomic(min(cell.folders) / "sets.json", (text + "\n").encode())
+    text = json.dumps(cell.all_sets() | {images_digest(images): {"n": len(images), "scores": scores}}, indent=1)
+    write_atomic(min(cell.folders) / SETS, (text + "\n").encode())
     _seal(cell)
 
 

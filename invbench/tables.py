@@ -126,12 +126,12 @@ def _options(cell: LoadedCell) -> dict[str, Any]:
 
 def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], only: Sequence[str] = ()) -> Table:
     scored = sorted((c for c in cells if c.rows), key=lambda c: _mean_of(c, "seconds"))
-    lines, seen = [], []
+    lines, seen, sets = [], [], _sets(scored)
     for cell in scored:
         rows = pd.DataFrame(cell.rows)
         rows = rows[[_table_of(m, metrics) == "images" for m in rows["metric"]]]
         seen.append(rows[["image", "y_sha256"]])
-        lines.append({**_line(label(cell, cells), rows[rows["sample"] != MEAN]), **_set_scores(cell)})
+        lines.append({**_line(label(cell, cells), rows[rows["sample"] != MEAN]), **_set_scores(sets[cell.id])})
         if (rows["sample"] == MEAN).any():
             k = rows["sample"].max() + 1
             lines.append(_line(f"{label(cell, cells)}, mean of {k}", rows[rows["sample"] == MEAN]))
@@ -139,7 +139,7 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], onl
     marked = _marked(lines, columns, metrics)
     title, notes = _title(cells[0].run["config"]), _notes(cells, seen, columns)
     if lines:
-        notes += _set_notes(scored, metrics)
+        notes += _set_notes(list(sets.values()), metrics)
     if marked != lines:
         notes.append(
             "best: of a column, on the images all rows have; tie: does not differ from it on the same images (sign "
@@ -163,26 +163,37 @@ def _absent(name: str, metrics: Mapping[str, type[Metric]]) -> str:
     return f"not available: run {fetch}'invbench rescore'"
 
 
-def _set_scores(cell: LoadedCell) -> dict[Any, Any]:
+def _sets(cells: Sequence[LoadedCell]) -> dict[str, list[dict[str, Any]]]:
+    """Scores of a set by cell: of the images that all cells have, where each was scored on them, else of its own."""
+    if not cells:
+        return {}
+    common = set.intersection(*(set(c.images) for c in cells))
+    shared = {c.id: c.set_scores(common) for c in cells}
+    return shared if all(shared.values()) else {c.id: c.sets for c in cells}
+
+
+def _set_scores(scores: Sequence[Mapping[str, Any]]) -> dict[Any, Any]:
     """Cells of the scores of a set, keyed as those of means over images are."""
     line = {}
-    for s in cell.sets:
+    for s in scores:
         spec = DIGITS.get(s["metric"], ".3f")
         line[s["metric"], s["protocol"]] = f"{s['value']:{spec}} [{s['low']:{spec}}, {s['high']:{spec}}]"
     return line
 
 
-def _set_notes(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[str]:
-    scores = [(s, cell.images) for cell in cells for s in cell.sets]
+def _set_notes(sets: Sequence[Sequence[Mapping[str, Any]]], metrics: Mapping[str, type[Metric]]) -> list[str]:
+    scores = [s for each in sets for s in each]
     if not scores:
         return []
-    names = ", ".join(sorted({s["metric"] for s, _ in scores}))
-    notes = [f"Of all images as one set, first samples, -+1.96 bootstrap deviations over images: {names}."]
-    few = sorted({s["metric"] for s, _ in scores if s["metric"] in metrics and s["n"] < _least(metrics[s["metric"]])})
+    names = ", ".join(sorted({s["metric"] for s in scores}))
+    sizes = sorted({s["n"] for s in scores})
+    of = f"the {sizes[0]} images all rows have" if len(sizes) == 1 else "all images"
+    notes = [f"Of {of} as one set, first samples, -+1.96 bootstrap deviations over images: {names}."]
+    few = sorted({s["metric"] for s in scores if s["metric"] in metrics and s["n"] < _least(metrics[s["metric"]])})
     if few:
         notes.append(f"WARNING: {', '.join(few)} of fewer than 2,048 images are biased; compare at equal n only.")
-    if len({tuple(images) for _, images in scores}) > 1:
-        notes.append(f"WARNING: rows have different images; do not compare their {names}.")
+    if len(sizes) > 1:
+        notes.append(f"WARNING: rows have different images; 'invbench rescore' scores {names} on those all have.")
     return notes
 
 
@@ -393,7 +404,7 @@ def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None
     rows = [r for r in cell.rows if r["metric"] == metric and r["sample"] != MEAN and r["image"] in wanted]
     if rows:
         return float(pd.DataFrame(rows).groupby("image")["value"].mean().mean())
-    scores = [s["value"] for s in cell.sets if s["metric"] == metric and wanted == set(cell.images)]
+    scores = [s["value"] for s in cell.set_scores(wanted) if s["metric"] == metric]
     return float(scores[0]) if scores else None
 
 

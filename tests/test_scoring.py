@@ -110,9 +110,27 @@ def test_scores_of_a_set_are_not_shown_once_it_has_grown(out: Path) -> None:
     assert grown.exit_code == 0
     assert cell_of(out).sets[0]["n"] == 4
     assert cell_of(out, "pinv").sets[0]["n"] == 3
+    assert cell_of(out).set_scores(cell_of(out, "pinv").images)[0]["n"] == 3, "the smaller set keeps its score"
+
+
+def test_rows_of_different_images_are_compared_as_the_set_that_all_have(out: Path) -> None:
+    arguments = ["solver=wiener", "task=sr4", "n=4", f"out={out}", "references=false"]
+    assert CliRunner().invoke(main, ["run", *arguments], catch_exceptions=False).exit_code == 0
+    text = CliRunner().invoke(main, ["table", "--out", str(out)], catch_exceptions=False).output
+    assert "Of the 3 images all rows have as one set" in text
+    (cell_of(out).folders[0] / "sets.json").unlink()
+    assert CliRunner().invoke(main, ["rescore", "--out", str(out)], catch_exceptions=False).exit_code == 0
+    assert sorted(each["n"] for each in cell_of(out).all_sets().values()) == [3, 4]
+    assert CliRunner().invoke(main, ["table", "--out", str(out)], catch_exceptions=False).output == text
+
+
+def test_a_cell_that_is_run_again_forgets_the_scores_of_its_sets(out: Path) -> None:
     path = cell_of(out).folders[0] / "sets.json"
-    path.write_text(path.read_text().replace('"images": "', '"images": "0'))
-    assert cell_of(out).sets == []
+    path.write_text(path.read_text().replace('"value": ', '"value": 1'))
+    arguments = ["run", "solver=wiener", "task=sr4", "n=3", f"out={out}", "references=false", "overwrite=true"]
+    assert CliRunner().invoke(main, arguments, catch_exceptions=False).exit_code == 0
+    (score,) = [s for s in cell_of(out).sets if s["metric"] == "swd"]
+    assert score["value"] < 10
 
 
 def test_a_lost_reconstruction_and_another_measurement_are_refused(out: Path) -> None:
