@@ -17,7 +17,23 @@ if TYPE_CHECKING:
     from invbench.tables import Table
 
 OUT = "results/runs"
+REFERENCE = "reference"
 FILTERS = ("benchmark", "task", "solver", "dataset", "prior", "seed")
+
+
+def _folder(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:
+    from invbench.published import results_folder
+
+    return results_folder() / REFERENCE if value == REFERENCE else Path(value)
+
+
+out_option = click.option(
+    "--out",
+    default=OUT,
+    show_default=True,
+    callback=_folder,
+    help=f"Results folder; '{REFERENCE}' names the released records that come with invbench.",
+)
 
 
 class Commands(click.Group):
@@ -154,8 +170,8 @@ def sample(overrides: tuple[str, ...]) -> None:
 @click.option(
     "--metrics", "only", default="", help="Columns, as psnr,lpips_vgg,seconds; all that is recorded if empty."
 )
-@click.option("--out", default=OUT, show_default=True, help="Results folder.")
-def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, out: str) -> None:
+@out_option
+def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, out: Path) -> None:
     """Print tables of what is recorded: invbench table [benchmark=photos] [task=sr4] ...
 
     With --paper N, a published table and our numbers under it; with benchmark=photos too, our records on that
@@ -176,8 +192,8 @@ def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, out:
 
 @main.command()
 @click.argument("filters", nargs=-1)
-@click.option("--out", default=OUT, show_default=True, help="Results folder.")
-def rescore(filters: tuple[str, ...], out: str) -> None:
+@out_option
+def rescore(filters: tuple[str, ...], out: Path) -> None:
     """Add scores that records lack, from the kept reconstructions: invbench rescore [benchmark=photos] [task=sr4] ...
 
     No solver is run. Use it after installing a metric, or fetching its weights.
@@ -186,6 +202,23 @@ def rescore(filters: tuple[str, ...], out: str) -> None:
     from invbench.plugins import load_catalog
 
     for line in commands.rescore_all(_cells(filters, out), load_catalog()):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("to", type=click.Path(path_type=Path))
+@click.argument("filters", nargs=-1)
+@out_option
+def release(to: Path, filters: tuple[str, ...], out: Path) -> None:
+    """Write records to share: invbench release FOLDER [benchmark=photos] [task=sr4] ...
+
+    Every number with its provenance, and what 'invbench bench' measured, without reconstructions and without this
+    machine's paths. Read them with --out FOLDER.
+    """
+    from invbench.release import release, release_costs
+
+    cells = _cells(filters, out)
+    for line in (*release(cells, to), *release_costs(cells, out, to)):
         click.echo(line)
 
 
@@ -211,21 +244,21 @@ def compare(ctx: click.Context, base: Path, new: Path, filters: tuple[str, ...],
 
 @main.command()
 @click.argument("cell")
-@click.option("--out", default=OUT, show_default=True, help="Results folder.")
-def explain(cell: str, out: str) -> None:
+@out_option
+def explain(cell: str, out: Path) -> None:
     """Say where a cell's numbers come from: command, configuration, hashes, environment. CELL is an id or a folder."""
     from invbench.provenance import explain, find_cell
 
-    click.echo(explain(find_cell(cell, Path(out))))
+    click.echo(explain(find_cell(cell, out)))
 
 
 @main.command()
 @click.argument("cell")
 @click.option("--images", default=3, show_default=True, type=click.IntRange(0), help="How many are solved again.")
 @click.option("--tolerance", default=1e-4, show_default=True, help="Largest difference on [-1,1] that is the same.")
-@click.option("--out", default=OUT, show_default=True, help="Results folder.")
+@out_option
 @click.pass_context
-def verify(ctx: click.Context, cell: str, images: int, tolerance: float, out: str) -> None:
+def verify(ctx: click.Context, cell: str, images: int, tolerance: float, out: Path) -> None:
     """Check a cell's files against their sums, and solve some of its images again. CELL is an id or a folder.
 
     Exits with 1 where a file was changed or an image comes out otherwise.
@@ -233,7 +266,7 @@ def verify(ctx: click.Context, cell: str, images: int, tolerance: float, out: st
     from invbench.plugins import load_catalog
     from invbench.provenance import find_cell, verify
 
-    lines, good = verify(find_cell(cell, Path(out)), images, load_catalog(), tolerance)
+    lines, good = verify(find_cell(cell, out), images, load_catalog(), tolerance)
     click.echo("\n".join(lines))
     ctx.exit(0 if good else 1)
 
@@ -243,8 +276,8 @@ def verify(ctx: click.Context, cell: str, images: int, tolerance: float, out: st
 @click.argument("second")
 @click.argument("filters", nargs=-1)
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
-@click.option("--out", default=OUT, show_default=True, help="Results folder.")
-def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: str) -> None:
+@out_option
+def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: Path) -> None:
     """Tell two solvers apart on the same images: invbench versus davi ddrm [task=sr4] ..."""
     from invbench.compare import versus
     from invbench.plugins import load_catalog
@@ -258,13 +291,13 @@ def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: str
 @click.argument("filters", nargs=-1)
 @click.option("--rows", default=4, show_default=True, type=click.IntRange(1, 64), help="Images shown.")
 @click.option("--to", default=None, help="File to write (.png, .pdf, .svg), where the filters leave one measurement.")
-@click.option("--out", default=OUT, show_default=True, help="Results folder.")
-def figure(filters: tuple[str, ...], rows: int, to: str | None, out: str) -> None:
+@out_option
+def figure(filters: tuple[str, ...], rows: int, to: str | None, out: Path) -> None:
     """Draw truth, measurement and reconstructions: invbench figure [benchmark=photos] [task=sr4] ..."""
     from invbench import commands
     from invbench.plugins import load_catalog
 
-    for path in commands.draw(_cells(filters, out), load_catalog(), Path(out), rows, Path(to) if to else None):
+    for path in commands.draw(_cells(filters, out), load_catalog(), out, rows, Path(to) if to else None):
         click.echo(path)
 
 
@@ -361,26 +394,34 @@ def _called(name: str, catalog: Catalog) -> list[Plugin]:
     return found
 
 
-def _paper_table(number: int, filters: tuple[str, ...], how: str, out: str) -> Table:
+def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path) -> Table:
     from invbench.plugins import load_catalog
-    from invbench.published import BENCHMARKS, paper_table, twin_table
+    from invbench.published import BENCHMARKS, paper_table, results_folder, with_released
     from invbench.records import load_cells
+    from invbench.twins import load_costs, twin_table
 
-    metrics, _ = load_catalog().for_tables()
-    wanted = _wanted(filters)
-    cells = load_cells(Path(out), **wanted)
+    catalog, wanted = load_catalog(), _wanted(filters)
+    cells = with_released(load_cells(out, **wanted), **wanted)
     benchmark = wanted.get("benchmark")
-    return (
-        paper_table(number, cells, metrics, how)
-        if benchmark is None or benchmark in BENCHMARKS.values()
-        else twin_table(number, benchmark, cells, metrics, how)
-    )
+    if benchmark is None or benchmark in BENCHMARKS.values():
+        return paper_table(number, cells, how, _call_gflops(catalog) if number == 13 else 0.0)
+    costs = load_costs(results_folder() / REFERENCE, out)
+    return twin_table(number, benchmark, cells, catalog.for_tables()[0], how, costs)
 
 
-def _cells(filters: tuple[str, ...], out: str) -> list[LoadedCell]:
+def _call_gflops(catalog: Catalog) -> float:
+    """GFLOPs of a call of the FFHQ network, as the paper counts them."""
+    from invbench.adm.cost import count
+    from invbench.published import BENCHMARKS
+
+    prior = catalog.get("prior", catalog.benchmark(BENCHMARKS["FFHQ256"]).prior)
+    return count(prior.config(), prior.native_side).fvcore / 1e9
+
+
+def _cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:
     from invbench.records import load_cells
 
-    cells = load_cells(Path(out), **_wanted(filters))
+    cells = load_cells(out, **_wanted(filters))
     if not cells:
         chosen = " ".join(filters) or "anything"
         raise ConfigError(f"no records of {chosen} in {out}; make some with 'invbench run solver=ddrm task=sr4'")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from invbench.errors import ConfigError
-from invbench.metric import Metric
-from invbench.records import LoadedCell
+from invbench.records import LoadedCell, load_cells
+from invbench.settings import WRITTEN
 from invbench.tables import Table, format_value, mean_of
 
 SOURCE = "invbench_results"
@@ -59,18 +59,22 @@ LABELS = {
 TWINS = {"deblur_ddrm_tiled": "deblur"}  # on other benchmarks
 BENCHMARKS = {"FFHQ256": "ffhq256", "ImageNet256": "imagenet256"}
 NOISE = {3: "uniform 0.01..0.1 [-1,1]", 9: "poisson 1.0"}  # where it is not the task's own
+GFLOPS = "gflops"
 METRICS = {
     "PSNR": "psnr",
     "LPIPS": "lpips_davi",
     "FID": "fid_legacy",
     "time_s_per_image": "seconds",
     "NFE": "nfe_forward",
+    "GFLOPs": GFLOPS,
 }
-TWIN_METRICS = {
-    "PSNR": ("psnr",),
-    "LPIPS": ("haarpsi",),
-    "FID": ("swd",),
-    **{k: (METRICS[k],) for k in ("time_s_per_image", "NFE")},
+TWIN_METRICS = {  # on benchmarks where networks of LPIPS and FID say nothing, or have no weights
+    "PSNR": "psnr",
+    "LPIPS": "haarpsi",
+    "FID": "swd",
+    "time_s_per_image": "seconds",
+    "NFE": "nfe_forward",
+    "GFLOPs": GFLOPS,
 }
 HIGHER, LOWER = {"PSNR"}, {"LPIPS", "FID", "time_s_per_image", "GFLOPs"}
 MARKS = {  # of the best and the second best value of a column
@@ -116,8 +120,8 @@ class View:
     number: int
     rows: Sequence[Mapping[str, str]]
     cells: Sequence[LoadedCell]
-    metrics: Mapping[str, type[Metric]]
     how: str
+    unit: float = 0.0  # GFLOPs of a network call, in the paper's convention
 
     @cached_property
     def columns(self) -> list[tuple[str, str, str]]:
@@ -149,6 +153,11 @@ class View:
             "Printed values; best bold, second underlined, ? doubtful. LPIPS, FID: lpips_davi, fid_legacy here."
         )
         notes += sorted({f"? {r['method']}, {r['task']}, {r['metric']}: {r['note']}" for r in self.rows if doubtful(r)})
+        if self.unit:
+            notes.append(
+                f"Ours: network calls as counted in a run, times the {self.unit:.3f} G of a call of this network in "
+                "fvcore's convention, counted without weights; no backward passes, as in the paper."
+            )
         notes += self.commands(missing)
         return Table(TITLES[self.number], pd.DataFrame(lines), tuple(notes), raw=True)
 
@@ -180,12 +189,13 @@ class View:
             solver, benchmark, task = SOLVERS.get(method), BENCHMARKS[column[0]], TASKS[column[1]]
             if solver is None or metric is None:
                 continue
-            cell = self.find(benchmark, task, solver)
-            value = mean_of(cell, metric) if cell else None
-            if value is None:
+            counted = self.unit and metric in (GFLOPS, "nfe_forward")
+            cell = self.calls(task, solver) if counted else self.find(benchmark, task, solver)
+            value = self.value(cell, metric)
+            if cell is None or value is None:
                 absent.add((benchmark, solver, task))
                 continue
-            counts.add(len(cell.images) if cell else 0)
+            counts.add(len(cell.images))
             difference = value - float(row["value"])
             line[self.header(column)] = f"{format_value(metric, value)} ({difference:+.3g})"
         if not line:
@@ -194,8 +204,21 @@ class View:
         n = "/".join(map(str, sorted(counts)))
         return {"method": f"  ours, n={n}", "NFE": "", **{h: line.get(h, "-") for h in headers}}, absent
 
+    def value(self, cell: LoadedCell | None, metric: str) -> float | None:
+        """A cell's mean; of arithmetic, its network calls times that of a call."""
+        if cell is None or metric != GFLOPS:
+            return mean_of(cell, metric) if cell else None
+        calls = mean_of(cell, "nfe_forward")
+        return None if calls is None else calls * self.unit
+
+    def calls(self, task: str, solver: str) -> LoadedCell | None:
+        """A cell of any benchmark in which the solver's network calls were counted."""
+        names = {c.run["config"]["benchmark"]["name"] for c in self.cells}
+        found = [cell for name in names if (cell := self.find(name, task, solver))]
+        return max(found, key=usual, default=None)
+
     def find(self, benchmark: str, task: str, solver: str) -> LoadedCell | None:
-        """Our cell of one sample a measurement with most images, of the table's noise."""
+        """Our cell that stands for a solver: of the table's noise, and the most usual of several."""
         noise = NOISE.get(self.number)
         found = [
             c
@@ -206,7 +229,7 @@ class View:
             and (noise is None or c.run["config"]["task"]["noise"] == noise)
             and (noise is not None or not c.run["config"]["task"]["noise"].startswith(("uniform", "poisson")))
         ]
-        return max(found, key=lambda c: (c.run["config"]["samples"] == 1, len(c.images)), default=None)
+        return max(found, key=usual, default=None)
 
     def commands(self, missing: set[tuple[str, str, str]]) -> list[str]:
         """What makes the cells that were not run."""
@@ -226,67 +249,26 @@ class View:
         return lines
 
 
-def paper_table(number: int, cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], how: str) -> Table:
-    """A published table in the paper's layout, beside our numbers. Raises ConfigError for another number."""
-    return View(number, Paper.load().of(number), cells, metrics, how).table()
+def paper_table(number: int, cells: Sequence[LoadedCell], how: str, unit: float = 0.0) -> Table:
+    """A published table in the paper's layout, beside our numbers. Raises ConfigError for another number.
 
-
-def twin_table(
-    number: int, benchmark: str, cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], how: str
-) -> Table:
-    """Our records on another benchmark in the layout of a published table, with weight-free realism metrics.
-
-    Means are over the images that all rows of a task have. Raises ConfigError where nothing is recorded for it.
+    ``unit`` are the GFLOPs of a network call, by which calls that were counted on any benchmark are multiplied.
     """
-    rows = Paper.load().of(number)
-    view = View(number, rows, cells, metrics, how)
-    tasks = [TWINS.get(t, t) for t in dict.fromkeys(TASKS[r["task"]] for r in rows)]
-    names = [n for n in dict.fromkeys(m for r in rows for m in TWIN_METRICS.get(r["metric"], ()))]
-    found = {
-        (solver, task): cell
-        for solver in (s for m, s in SOLVERS.items() if any(r["method"] == m for r in rows) or number == 8)
-        for task in tasks
-        if (cell := view.find(benchmark, task, solver))
-    }
-    if not found:
-        raise ConfigError(
-            f"nothing recorded on {benchmark} for table {number}; make it with 'invbench run benchmark={benchmark} "
-            f"solver={','.join(SOLVERS.values())} task={','.join(tasks)}"
-            + (f' task.noise="{NOISE[number]}"\'' if number in NOISE else "'")
-        )
-    common = {
-        t: set.intersection(*(set(c.images) for (_, task), c in found.items() if task == t))
-        for t in tasks
-        if any(k[1] == t for k in found)
-    }
-    solvers = list(dict.fromkeys(s for s, _ in found))
-    columns = [(task, name) for task in common for name in names]
-    values = {
-        (s, task, name): mean_of(found[s, task], name, common[task]) if (s, task) in found else None
-        for s in solvers
-        for task, name in columns
-    }
-    lines = []
-    for i, s in enumerate(solvers):
-        line = {"solver": view.escaped(s)}
-        for task, name in columns:
-            metric = metrics.get(name)
-            better = "PSNR" if metric is not None and metric.higher_is_better else "LPIPS"
-            texts = ["" if values[o, task, name] is None else str(values[o, task, name]) for o in solvers]
-            rank, value = ranked(better, texts)[i], values[s, task, name]
-            text = "-" if value is None else format_value(name, value)
-            arrow = "↑" if better == "PSNR" else "↓"
-            line[f"{view.escaped(task)} {name} {arrow}"] = MARKS[how][rank].format(text) if rank < 2 else text
-        lines.append(line)
-    counted = ", ".join(f"{task} {len(images)}" for task, images in common.items())
-    notes = [
-        f"Means over the images all rows of a task have ({counted}); best bold, second underlined, ties included.",
-        "swd is of the set of all recorded images, and '-' where that is another set.",
-    ]
-    title = (
-        TITLES[number].partition(":")[0] + f" on {benchmark}" + (f", noise {NOISE[number]}" if number in NOISE else "")
-    )
-    return Table(title, pd.DataFrame(lines), tuple(notes), raw=True)
+    return View(number, Paper.load().of(number), cells, how, unit).table()
+
+
+def usual(cell: LoadedCell) -> tuple[int, bool, int]:
+    """Greater for the cell that stands for its solver: options as they come, one sample a measurement, most images."""
+    written = sum(origin == WRITTEN for origin in cell.run.get("origins", {}).values())
+    return -written, cell.run["config"]["samples"] == 1, len(cell.images)
+
+
+def with_released(own: Sequence[LoadedCell], **wanted: str) -> list[LoadedCell]:
+    """Our own cells, and the released ones (``results/reference``) that ours do not hold as many images of."""
+    images = {cell.id: len(cell.images) for cell in own}
+    released = load_cells(results_folder() / "reference", **wanted)
+    added = [cell for cell in released if len(cell.images) > images.get(cell.id, 0)]
+    return [*(c for c in own if c.id not in {a.id for a in added}), *added]
 
 
 def doubtful(row: Mapping[str, str]) -> bool:

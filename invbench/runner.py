@@ -275,9 +275,9 @@ def declared_mismatch(solver: Solver, problem: Problem) -> str | None:
 
 
 def _trained(weights: Path) -> dict[str, Any]:
-    """What the card of trained weights says of their cost."""
+    """What the card of trained weights says of how they were made, and at what cost."""
     card = read_card(weights)
-    return {key: card[key] for key in ("step", "seconds", "machine", "dataset") if key in card}
+    return {key: card[key] for key in ("command", "step", "seconds", "machine", "dataset") if key in card}
 
 
 def _named(plugin: Any) -> dict[str, Any]:

@@ -38,6 +38,7 @@ DIGITS = {
     "fid": ".2f",
     "fid_legacy": ".2f",
     "seconds": ".2g",
+    "gflops": ".1f",
     "nfe_forward": "g",
     "nfe_backward": "g",
 }  # three decimals for others

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import resource
-import shlex
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ from invbench.linops import Identity
 from invbench.metric import Measurement
 from invbench.plugins import Catalog
 from invbench.prior import TrainablePrior
+from invbench.release import portable
 from invbench.settings import settings
 from invbench.solver import Trainable
 from invbench.training import DTYPES, Training
@@ -109,9 +109,7 @@ class Plan:
 def train(overrides: Sequence[str], catalog: Catalog, dry_run: bool = False) -> int:
     """Train, or say what training would take; returns the exit status."""
     plan = build(Request.parse(overrides), catalog)
-    places = ("dataset.root", "prior.weights", "out", "folder", "device")  # which differ from machine to machine
-    recorded = [text for text in overrides if text.partition("=")[0] not in places]
-    plan.training.about["command"] = shlex.join(["invbench", "train", *recorded])
+    plan.training.about["command"] = portable(["invbench", "train", *overrides])
     if dry_run:
         click.echo(estimate(plan))
         return 0

@@ -9,7 +9,17 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PACKED = ("invbench", "solvers", "tasks", "datasets", "results/published", "pyproject.toml", "README.md", "LICENSE")
+PACKED = (
+    "invbench",
+    "solvers",
+    "tasks",
+    "datasets",
+    "results/published",
+    "results/reference",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+)
 
 
 def test_a_wheel_runs_from_another_folder(tmp_path: Path) -> None:
@@ -41,3 +51,6 @@ def test_a_wheel_runs_from_another_folder(tmp_path: Path) -> None:
     paper = [*command[:3], "table", "--paper", "1"]  # so are the published tables
     result = subprocess.run(paper, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
     assert "25.46" in result.stdout, result.stderr
+    released = [*command[:3], "table", "benchmark=photos", "task=sr4", "--out", "reference"]  # and our own records
+    result = subprocess.run(released, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    assert "ddrm" in result.stdout, result.stderr

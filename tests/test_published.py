@@ -4,32 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from made import loaded_cell
 
 from invbench.cli import main
 from invbench.errors import ConfigError
-from invbench.plugins import load_catalog
-from invbench.published import TITLES, Paper, paper_table, ranked, twin_table
-from invbench.records import LAST, LoadedCell
-
-METRICS = load_catalog().for_tables()[0]
-
-
-def cell_of(benchmark: str, task: str, solver: str, scores: dict[str, float], n: int = 2, **config: Any) -> LoadedCell:
-    """A cell whose images all have these scores."""
-    noise = config.pop("noise", "gaussian 0.05 [-1,1]")
-    names = {"benchmark": {"name": benchmark, "version": 1}, "dataset": {"name": "d"}, "prior": {"name": "p"}}
-    whole = {**names, "task": {"name": task, "noise": noise}, "solver": {"name": solver}, "seed": 0, "samples": 1}
-    rows = [
-        {"cell": "c", "image": f"{i}", "sample": 0, "metric": m, "protocol": m, "value": v, "unit": "", "y_sha256": ""}
-        for i in range(n)
-        for m, v in {**scores, LAST: 0.0}.items()
-    ]
-    return LoadedCell("c", {"config": {**whole, **config}, "status": "complete"}, rows, (Path("nowhere"),), 0)
+from invbench.published import TITLES, Paper, paper_table, ranked, results_folder, with_released
 
 
 def invbench(*arguments: str) -> str:
@@ -48,7 +32,7 @@ def test_every_printed_number_is_there() -> None:
 @pytest.mark.parametrize("how", ["text", "md", "latex", "html", "csv"])
 def test_every_table_prints_in_every_format(number: int, how: str, tmp_path: Path) -> None:
     text = invbench("table", "--paper", str(number), "--format", how, "--out", str(tmp_path))
-    table = paper_table(number, [], METRICS, "csv")
+    table = paper_table(number, [], "csv")
     rows = list(csv.DictReader(io.StringIO(table.render("csv"))))
     printed = list(dict.fromkeys((r["method"], r["nfe"]) for r in Paper.load().of(number)))
     assert [(r["method"], r["NFE"]) for r in rows] == printed
@@ -91,8 +75,8 @@ def test_doubtful_cells_are_marked_and_explained() -> None:
 
 
 def test_our_row_stands_below_with_its_differences_and_what_is_missing_has_a_command() -> None:
-    ours = cell_of("ffhq256", "sr4", "ddrm", {"psnr": 28.5, "lpips_davi": 0.2})
-    table = paper_table(1, [ours], METRICS, "text")
+    ours = loaded_cell("ffhq256", "sr4", "ddrm", {"psnr": 28.5, "lpips_davi": 0.2})
+    table = paper_table(1, [ours], "text")
     rows = table.frame.to_dict("records")
     assert rows[1]["method"] == "  ours, n=2"
     assert rows[1]["4x SR PSNR ↑"] == "28.50 (+0.41)"
@@ -104,24 +88,28 @@ def test_our_row_stands_below_with_its_differences_and_what_is_missing_has_a_com
 
 
 def test_a_record_of_other_noise_is_not_taken() -> None:
-    plain = cell_of("imagenet256", "deblur_ddrm_tiled", "dps", {"psnr": 20.0})
-    hidden = cell_of("imagenet256", "deblur_ddrm_tiled", "dps", {"psnr": 19.0}, noise="uniform 0.01..0.1 [-1,1]")
-    assert "20.00" not in paper_table(3, [plain], METRICS, "text").render()
-    assert "19.00 (-0.81)" in paper_table(3, [plain, hidden], METRICS, "text").render()
-    assert "19.00" not in paper_table(2, [hidden], METRICS, "text").render()
+    plain = loaded_cell("imagenet256", "deblur_ddrm_tiled", "dps", {"psnr": 20.0})
+    hidden = loaded_cell("imagenet256", "deblur_ddrm_tiled", "dps", {"psnr": 19.0}, noise="uniform 0.01..0.1 [-1,1]")
+    assert "20.00" not in paper_table(3, [plain], "text").render()
+    assert "19.00 (-0.81)" in paper_table(3, [plain, hidden], "text").render()
+    assert "19.00" not in paper_table(2, [hidden], "text").render()
 
 
-def test_the_twin_compares_on_the_images_that_all_rows_have() -> None:
-    few, many = (cell_of("photos", "sr4", s, {"psnr": v}, n) for s, v, n in (("ddrm", 24.0, 2), ("davi", 25.0, 4)))
-    table = twin_table(4, "photos", [few, many], METRICS, "text")
-    assert "sr4 2" in table.notes[0]
-    table = twin_table(8, "photos", [few, many], METRICS, "md")
-    row = {r["solver"]: r for r in table.frame.to_dict("records")}
-    assert row["davi"]["sr4 psnr ↑"] == "**25.00**"
-
-
-def test_wrong_numbers_and_empty_twins_are_told() -> None:
+def test_wrong_numbers_are_told() -> None:
     with pytest.raises(ConfigError, match="tables 1 to 13; got 14"):
-        paper_table(14, [], METRICS, "text")
-    with pytest.raises(ConfigError, match="invbench run benchmark=photos"):
-        twin_table(1, "photos", [], METRICS, "text")
+        paper_table(14, [], "text")
+
+
+def test_table_13_is_reproduced_by_counting() -> None:
+    text = invbench("table", "--paper", "13", "--format", "csv", "--out", "nowhere")
+    ours = [row["GFLOPs ↓"].split()[0] for row in csv.DictReader(io.StringIO(text)) if "ours" in row["method"]]
+    assert ours == ["194.7", "3893.8", *["19468.9"] * 3, *["194688.5"] * 2, "194493.9"], "FPS calls 999 times"
+
+
+def test_released_records_stand_in_for_what_was_not_run() -> None:
+    (released, *_) = with_released([], benchmark="photos", task="sr4", solver="ddrm")
+    assert str(results_folder()) in str(released.folders[0])
+    fewer, more = (replace(released, rows=rows) for rows in (released.rows[:2], released.rows * 2))
+    wanted = {"benchmark": "photos", "task": "sr4", "solver": "ddrm"}
+    assert with_released([fewer], **wanted) == with_released([], **wanted)
+    assert with_released([more], **wanted)[0] is more, "ours win at equal numbers of images"

@@ -1,0 +1,84 @@
+"""Records to share: all numbers, no reconstructions, nothing of the machine's places."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from invbench.cli import main
+from invbench.published import results_folder
+from invbench.records import CellStore, cell_folders, load_cells
+
+
+def invbench(*arguments: str) -> str:
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("release")
+    for shard in ("0/2", "1/2"):
+        invbench("run", "solver=wiener", "task=sr4", "n=4", "batch_size=2", f"shard={shard}", f"out={out}")
+    invbench("rescore", "--out", str(out))
+    invbench("bench", "solver=wiener", "task=sr4", "--repeats", "1", f"out={out}")
+    return out
+
+
+def test_a_table_of_released_records_is_that_of_the_run(made: Path, tmp_path: Path) -> None:
+    assert "cost:" in invbench("release", str(tmp_path), "--out", str(made))
+    assert invbench("table", "--out", str(tmp_path)) == invbench("table", "--out", str(made))
+    assert len(list(tmp_path.glob("photos/sr4/wiener-*"))) == 1, "shards are joined"
+    assert not list(tmp_path.rglob("*.safetensors"))
+    assert (tmp_path / "photos" / "sr4" / "bench-wiener.json").is_file()
+
+
+def test_what_is_released_names_no_place_of_the_machine(made: Path, tmp_path: Path) -> None:
+    invbench("release", str(tmp_path), "--out", str(made))
+    for path in tmp_path.rglob("*.json*"):
+        assert str(made) not in path.read_text()
+    (cell,) = load_cells(tmp_path, solver="wiener")
+    assert cell.run["sessions"][0]["command"].startswith("invbench run solver=wiener task=sr4 n=4")
+
+
+def test_a_released_cell_is_sealed_and_a_second_release_replaces_it(made: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        invbench("release", str(tmp_path), "solver=wiener", "--out", str(made))
+    (folder,) = tmp_path.glob("photos/sr4/wiener-*")
+    assert CellStore(folder).damage() == []
+    assert len(load_cells(tmp_path)[0].rows) == len(load_cells(made, solver="wiener")[0].rows)
+    (folder / "records.jsonl").write_text("")
+    result = CliRunner().invoke(main, ["verify", str(folder), "--images", "0"])
+    assert result.exit_code == 1
+    assert "records.jsonl has changed" in result.output
+
+
+def test_an_unfinished_cell_is_left_out(made: Path, tmp_path: Path) -> None:
+    (cell, *_) = load_cells(made, solver="wiener")
+    for folder in cell.folders:
+        store = CellStore(folder)
+        run = store.read_run()
+        assert run is not None
+        store.write_run({**run, "status": "interrupted"})
+    try:
+        assert "left out, interrupted" in invbench("release", str(tmp_path), "solver=wiener", "--out", str(made))
+        assert not cell_folders(tmp_path)
+    finally:
+        for folder in cell.folders:
+            store = CellStore(folder)
+            run = store.read_run()
+            assert run is not None
+            store.write_run({**run, "status": "complete"})
+
+
+def test_the_released_records_are_whole() -> None:
+    folders = cell_folders(results_folder() / "reference")
+    assert folders
+    for folder in folders:
+        assert CellStore(folder).damage() == []
+        run = json.loads((folder / "run.json").read_text())
+        assert all("out=" not in each["command"] for each in run["sessions"])

@@ -1,0 +1,80 @@
+"""The layouts of the paper's tables, filled from records on another benchmark."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from made import loaded_cell
+
+from invbench.cli import main
+from invbench.errors import ConfigError
+from invbench.plugins import load_catalog
+from invbench.records import LoadedCell
+from invbench.twins import load_costs, twin_table
+
+METRICS = load_catalog().for_tables()[0]
+
+
+def ablated(letter: str, psnr: float) -> LoadedCell:
+    command = f"invbench train solver=davi task=deblur +ablation={letter} training.steps=400"
+    return loaded_cell("photos", "deblur", "davi", {"psnr": psnr}, run={"training": {"command": command}})
+
+
+def test_rows_are_compared_on_the_images_that_all_have() -> None:
+    few, many = (loaded_cell("photos", "sr4", s, {"psnr": v}, n) for s, v, n in (("ddrm", 24.0, 2), ("davi", 25.0, 4)))
+    assert "sr4 2" in twin_table(4, "photos", [few, many], METRICS, "text").notes[0]
+    table = twin_table(8, "photos", [few, many], METRICS, "md")
+    row = {r["solver"]: r for r in table.frame.to_dict("records")}
+    assert row["davi"]["sr4 psnr ↑"] == "**25.00**"
+
+
+def test_a_solver_is_stood_for_by_its_own_options_before_written_ones() -> None:
+    usual = loaded_cell("photos", "sr4", "ddrm", {"psnr": 24.0}, 2, run={"origins": {"nfe": "default"}})
+    written = loaded_cell("photos", "sr4", "ddrm", {"psnr": 30.0}, 9, run={"origins": {"nfe": "command line"}})
+    assert twin_table(8, "photos", [written, usual], METRICS, "csv").frame["sr4 psnr ↑"].tolist() == ["24.00"]
+
+
+def test_ablations_are_told_by_the_command_that_trained_them() -> None:
+    plain = loaded_cell("photos", "deblur", "davi", {"psnr": 27.0})
+    table = twin_table(5, "photos", [ablated("c", 26.0), plain, ablated("a", 25.0)], METRICS, "text")
+    assert table.frame["solver"].tolist() == ["config A", "config C"]
+    assert table.frame["deblur psnr ↑"].tolist() == ["_25.00_", "*26.00*"]
+
+
+def test_time_and_arithmetic_are_those_measured_alone(tmp_path: Path) -> None:
+    cells = [loaded_cell("photos", "sr4", s, {"seconds": 2.0, "nfe_forward": 1}) for s in ("ddrm", "davi")]
+    config = {kind: {"name": name} for kind, name in (("benchmark", "photos"), ("task", "sr4"), ("solver", "davi"))}
+    path = tmp_path / "photos" / "sr4" / "bench-davi.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"config": config, "cost": {"seconds": 0.5, "fvcore": 3.25}}))
+    costs = load_costs(tmp_path)
+    assert twin_table(4, "photos", cells, METRICS, "csv", costs).frame["sr4 seconds ↓"].tolist() == ["0.5", "2"]
+    table = twin_table(13, "photos", cells, METRICS, "csv", costs)
+    assert table.frame["sr4 gflops ↓"].tolist() == ["3.2", "-"]
+    assert any("'invbench bench'" in note for note in table.notes)
+
+
+def test_solvers_that_do_not_apply_are_named() -> None:
+    noise = "uniform 0.01..0.1 [-1,1]"
+    solved = loaded_cell("photos", "deblur", "dps", {"psnr": 20.0}, noise=noise)
+    refused = loaded_cell(
+        "photos", "deblur", "ddrm", {}, 0, noise=noise, run={"status": "skipped", "reason": "needs sigma"}
+    )
+    assert "Skipped ddrm on deblur: needs sigma." in twin_table(3, "photos", [solved, refused], METRICS, "text").notes
+
+
+@pytest.mark.parametrize(("number", "how"), [(1, "invbench run benchmark=photos"), (5, "invbench train solver=davi")])
+def test_an_empty_twin_says_what_makes_its_records(number: int, how: str) -> None:
+    with pytest.raises(ConfigError, match=how):
+        twin_table(number, "photos", [], METRICS, "text")
+
+
+@pytest.mark.parametrize("number", [1, 4, 6, 7, 13])
+def test_released_records_fill_the_twins_of_a_fresh_clone(number: int, tmp_path: Path) -> None:
+    arguments = ["table", "--paper", str(number), "benchmark=photos", "--out", str(tmp_path)]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "davi" in result.output
