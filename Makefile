@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check fmt lint types bench golden install
+.PHONY: demo test check fmt lint types bench golden reproduce install
 
 demo: install  ## restore photographs with DAVI and DDRM; print the table and the path of the picture
 	$(BIN)/invbench run solver=ddrm,davi task=sr4
@@ -37,3 +37,6 @@ bench: install  ## speed of the pieces, as ratios within one run
 
 golden: install  ## rewrite the golden tables; review the diff like code
 	INVBENCH_GOLDEN=1 $(BIN)/python -m pytest tests/test_tables.py
+
+reproduce: install  ## run every released experiment again, as results/reproduce.sh says; days, and resumable
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh results/reproduce.sh

@@ -178,6 +178,7 @@ def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, out:
     benchmark in the layout of that table.
     """
     from invbench.plugins import load_catalog
+    from invbench.seeds import seed_tables
     from invbench.tables import FORMATS, build_tables
 
     if how not in FORMATS:
@@ -186,7 +187,8 @@ def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, out:
         click.echo(_paper_table(paper, filters, how, out).render(how))
         return
     chosen = [name for name in only.split(",") if name]
-    tables = build_tables(_cells(filters, out), *load_catalog().for_tables(), chosen)
+    cells, (metrics, floors) = _cells(filters, out), load_catalog().for_tables()
+    tables = [*build_tables(cells, metrics, floors, chosen), *seed_tables(cells, metrics)]
     click.echo("\n\n".join(t.render(how) for t in tables))
 
 

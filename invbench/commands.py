@@ -7,7 +7,7 @@ import math
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -23,6 +23,7 @@ from invbench.metric import Metric
 from invbench.plugins import Catalog
 from invbench.rebuild import measuring, rebuild_bank, rebuild_posterior
 from invbench.records import LoadedCell, load_cell, load_cells
+from invbench.seeds import seed_tables
 from invbench.tables import build_tables, by_measurement, label, measurement_key
 
 Result = TypeVar("Result")
@@ -45,6 +46,8 @@ def run(overrides: list[str], catalog: Catalog) -> int:
         return 130
     for out, key in dict.fromkeys((job.out, job.key) for job in jobs if job.key):
         _show(out, key, catalog)
+    for out in dict.fromkeys(job.out for job in jobs):
+        _show_seeds(out, {job.key for job in jobs}, catalog)
     return 0 if all(job.success for job in jobs) else 1
 
 
@@ -153,6 +156,13 @@ def _show(out: Path, key: str, catalog: Catalog) -> None:
             click.echo(f"{label(cell, cells)}: trained in {seconds / 3600:.2g} h; {payoff(seconds, cell, cells)}")
     for path in draw(cells, catalog, out):
         click.echo(f"figure: {path}")
+
+
+def _show_seeds(out: Path, keys: Collection[str | None], catalog: Catalog) -> None:
+    """Print what varied over the seeds of measurements, where there were several."""
+    cells = [c for c in load_cells(out) if measurement_key(c.run["config"]) in keys]
+    for table in seed_tables(cells, catalog.for_tables()[0]):
+        click.echo("\n" + table.render())
 
 
 def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) -> int:

@@ -85,3 +85,20 @@ def images_needed(differences: NDArray[np.float64], power: float = 0.8) -> float
         return float("inf")
     normal = NormalDist()
     return float(np.ceil(max(2.0, ((normal.inv_cdf(0.975) + normal.inv_cdf(power)) * spread / mean) ** 2)))
+
+
+def components(values: NDArray[np.float64]) -> tuple[float, float, float, float, float]:
+    """Variance components of scores (images, seeds), both random and crossed, by the method of moments.
+
+    Returns the mean, the half-width of its 95 % normal interval for other images and seeds, and the standard deviations
+    between images, between seeds, and of the rest. Needs two of each.
+    """
+    n, k = values.shape
+    mean = values.mean()
+    by_image, by_seed = values.mean(1) - mean, values.mean(0) - mean
+    rest = values - mean - by_image[:, None] - by_seed
+    within = (rest**2).sum() / ((n - 1) * (k - 1))
+    images = max(0.0, (by_image**2).sum() / (n - 1) - within / k)
+    seeds = max(0.0, (by_seed**2).sum() / (k - 1) - within / n)
+    error = images / n + seeds / k + within / (n * k)
+    return float(mean), float(1.96 * error**0.5), float(images**0.5), float(seeds**0.5), float(within**0.5)

@@ -138,7 +138,7 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], onl
             lines.append(_line(f"{label(cell, cells)}, mean of {k}", rows[rows["sample"] == MEAN]))
     columns = _ordered({column for line in lines for column in line if isinstance(column, tuple)})
     marked = _marked(lines, columns, metrics)
-    title, notes = _title(cells[0].run["config"]), _notes(cells, seen, columns)
+    title, notes = headline(cells[0].run["config"]), _notes(cells, seen, columns)
     if lines:
         notes += _set_notes(list(sets.values()), metrics)
     if marked != lines:
@@ -252,7 +252,7 @@ def _build_samples(
             f"The row of {floor} is the floor, what as many exact samples score by chance; * differs from it on the "
             "same images (95 % BCa interval of the paired difference excludes 0)."
         )
-    title = f"{_title(cells[0].run['config'])} | {kind}"
+    title = f"{headline(cells[0].run['config'])} | {kind}"
     return Table(title, _frame(lines, [SAMPLES, *columns], metrics), tuple(notes))
 
 
@@ -356,7 +356,8 @@ def _header(column: tuple[str, str], metrics: Mapping[str, type[Metric]], ambigu
     return f"{shown}{arrow}" + (f" ({metric.unit})" if metric.unit else "")
 
 
-def _title(config: Mapping[str, Any]) -> str:
+def headline(config: Mapping[str, Any]) -> str:
+    """What the rows of a table share, in a line."""
     benchmark, task = config["benchmark"], config["task"]
     options = ", ".join(f"{k}={v}" for k, v in task.items() if k not in ("name", "noise"))
     parts = [
@@ -365,7 +366,7 @@ def _title(config: Mapping[str, Any]) -> str:
         parse_noise(task["noise"]).label,
         _describe("dataset", config["dataset"]),
         f"prior {config['prior']['name']} {config['prior']['sha256'][:8]}",
-        f"seed {config['seed']}",
+        *([f"seed {config['seed']}"] if "seed" in config else []),
     ]
     return " | ".join(parts)
 

@@ -13,7 +13,11 @@ def loaded_cell(
 ) -> LoadedCell:
     """A cell whose images all have these scores; ``run`` are further fields of its run.json."""
     noise, run = config.pop("noise", "gaussian 0.05 [-1,1]"), config.pop("run", {})
-    names = {"benchmark": {"name": benchmark, "version": 1}, "dataset": {"name": "d"}, "prior": {"name": "p"}}
+    names = {
+        "benchmark": {"name": benchmark, "version": 1},
+        "dataset": {"name": "d"},
+        "prior": {"name": "p", "sha256": "0" * 8},
+    }
     whole = {**names, "task": {"name": task, "noise": noise}, "solver": {"name": solver}, "seed": 0, "samples": 1}
     rows = [
         {"cell": "c", "image": f"{i}", "sample": 0, "metric": m, "protocol": m, "value": v, "unit": "", "y_sha256": ""}

@@ -1,0 +1,66 @@
+"""Several seeds of one experiment: what of a score varies with the images, and what with the noise that was drawn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from invbench.metric import Metric
+from invbench.records import MEAN, LoadedCell
+from invbench.stats import components
+from invbench.tables import Table, format_value, headline, label
+
+NOTES = (
+    "Mean over images and seeds with a 95 % interval for other images and other seeds; standard deviations between "
+    "images, between seeds, and of what neither explains (two-way analysis of variance).",
+)
+
+
+def seed_tables(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[Table]:
+    """A table for each experiment that was run with several seeds: measurements and samples differ, all else is one."""
+    groups: dict[str, list[LoadedCell]] = {}
+    for cell in cells:
+        config = cell.run["config"]
+        shared = {k: v for k, v in config.items() if k not in ("solver", "samples", "plugins", "seed")}
+        groups.setdefault(json.dumps(shared, sort_keys=True), []).append(cell)
+    return [table for group in groups.values() if (table := _table(group, metrics))]
+
+
+def _table(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> Table | None:
+    lines = []
+    for same in _solvers(cells).values():
+        seeds = sorted({int(cell.run["config"]["seed"]) for cell in same})
+        if len(seeds) < 2:
+            continue
+        name = label(same[0], [c for c in cells if c.run["config"]["seed"] == seeds[0]])
+        lines += [{"solver": name, "seeds": ", ".join(map(str, seeds)), **line} for line in _lines(same, metrics)]
+    if not lines:
+        return None
+    config = {k: v for k, v in cells[0].run["config"].items() if k != "seed"}
+    return Table(f"{headline(config)} | seeds", pd.DataFrame(lines), NOTES)
+
+
+def _solvers(cells: Sequence[LoadedCell]) -> dict[str, list[LoadedCell]]:
+    """Cells that differ in nothing but the seed."""
+    found: dict[str, list[LoadedCell]] = {}
+    for cell in cells:
+        config = {k: v for k, v in cell.run["config"].items() if k != "seed"}
+        found.setdefault(json.dumps(config, sort_keys=True), []).append(cell)
+    return found
+
+
+def _lines(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[dict[str, str]]:
+    """A line for each metric that measures quality."""
+    rows = pd.concat([pd.DataFrame(c.rows).assign(seed=c.run["config"]["seed"]) for c in cells if c.rows])
+    rows = rows[(rows["sample"] != MEAN) & rows["metric"].isin(list(metrics))]
+    lines = []
+    for (metric, _), group in rows.groupby(["metric", "protocol"], sort=False):
+        values = group.pivot_table(index="image", columns="seed", values="value").dropna()
+        if min(values.shape) < 2:
+            continue
+        mean, half, images, seeds, rest = (format_value(str(metric), v) for v in components(values.to_numpy(float)))
+        deviations = {"std images": images, "std seeds": seeds, "std rest": rest}
+        lines.append({"metric": str(metric), "n": str(len(values)), "mean": f"{mean} ± {half}", **deviations})
+    return lines

@@ -1,0 +1,69 @@
+"""Several seeds of one experiment, and the components of what varies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from made import loaded_cell
+
+from invbench.cli import main
+from invbench.plugins import load_catalog
+from invbench.seeds import seed_tables
+from invbench.stats import components
+
+METRICS = load_catalog().for_tables()[0]
+
+
+def drawn(rng: np.random.Generator, n: int, k: int, images: float, seeds: float, rest: float) -> np.ndarray:
+    return (
+        25
+        + rng.normal(0, images, (n, 1))
+        + rng.normal(0, seeds, (1, k))
+        + (rng.normal(0, rest, (n, k)) if rest else np.zeros((n, k)))
+    )
+
+
+def test_components_are_those_the_scores_were_drawn_with() -> None:
+    rng = np.random.default_rng(0)
+    found = np.array([components(drawn(rng, 20, 6, 2.0, 0.5, 0.3))[2:] for _ in range(400)])
+    assert np.sqrt((found**2).mean(0)) == pytest.approx([2.0, 0.5, 0.3], rel=0.08)
+
+
+def test_the_interval_covers_other_images_and_seeds() -> None:
+    rng = np.random.default_rng(1)
+    covered = [
+        abs(mean - 25) <= half for mean, half, *_ in (components(drawn(rng, 30, 30, 1, 1, 1)) for _ in range(600))
+    ]
+    assert 0.91 <= np.mean(covered) <= 0.97
+
+
+def test_nothing_varies_where_all_is_equal() -> None:
+    assert components(np.full((4, 3), 7.0)) == (7.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_only_the_seed_is_pooled() -> None:
+    cells = [loaded_cell("photos", "sr4", "ddrm", {"psnr": 24.0 + s}, 3, seed=s) for s in (0, 1, 2)]
+    other = [
+        loaded_cell("photos", "sr4", "dps", {"psnr": 20.0}, 3),
+        loaded_cell("photos", "deblur", "ddrm", {"psnr": 1.0}),
+    ]
+    (table,) = seed_tables([*cells, *other], METRICS)
+    (line,) = table.frame.to_dict("records")
+    assert (line["solver"], line["seeds"], line["metric"], line["n"]) == ("ddrm", "0, 1, 2", "psnr", "3")
+    assert line["mean"].startswith("25.00 ±")
+    assert (line["std images"], line["std seeds"], line["std rest"]) == ("0.00", "1.00", "0.00")
+    assert "seed" not in table.title.removesuffix("| seeds")
+    assert seed_tables(cells[:1], METRICS) == []
+
+
+def test_a_run_of_several_seeds_says_what_varied(tmp_path: Path) -> None:
+    arguments = ["run", "solver=wiener", "task=denoise", "seed=0,1", "n=2", f"out={tmp_path}"]
+    ran = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert ran.exit_code == 0
+    table = CliRunner().invoke(main, ["table", "--out", str(tmp_path)], catch_exceptions=False)
+    for text in (ran.output, table.output):
+        assert "| seeds" in text
+        assert "std seeds" in text
