@@ -257,12 +257,13 @@ def explain(cell: str, out: Path) -> None:
 @main.command()
 @click.argument("cell")
 @click.option("--images", default=3, show_default=True, type=click.IntRange(0), help="How many are solved again.")
-@click.option("--tolerance", default=1e-4, show_default=True, help="Largest difference on [-1,1] that is the same.")
+@click.option("--tolerance", default=1e-4, show_default=True, help="Largest difference that is the same.")
 @out_option
 @click.pass_context
 def verify(ctx: click.Context, cell: str, images: int, tolerance: float, out: Path) -> None:
     """Check a cell's files against their sums, and solve some of its images again. CELL is an id or a folder.
 
+    Differences are of values on [-1,1], and of scores where records were released without reconstructions.
     Exits with 1 where a file was changed or an image comes out otherwise.
     """
     from invbench.plugins import load_catalog

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -57,7 +57,8 @@ def damage(cell: LoadedCell) -> list[str]:
 def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, float]]:
     """Solve the first images again; yields each with the largest difference of a value on [-1, 1].
 
-    Raises StoreError where the weights found today are not those of the record, or measurements differ.
+    Of released records, which have no reconstructions, it is the largest difference of a score. Raises StoreError where
+    the weights found today are not those of the record, or measurements differ.
     """
     from invbench.rebuild import rebuild_cell
     from invbench.runner import Options, run_cell
@@ -67,9 +68,11 @@ def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, flo
     order = [i for i in again.dataset.ids() if i in set(cell.images)]
     if order != list(again.dataset.ids())[: len(order)]:
         raise StoreError("only cells of the first images of their dataset can be solved again")
+    kept = all(cell.image_path(image) for image in order[:n])
+    metrics = [] if kept else [p.cls() for p in catalog.plugins["metric"].values()]
     with TemporaryDirectory() as folder:
         size = max(n, 2) if len(order) > 1 else 1
-        outcome = run_cell(again, [], Options(Path(folder), n=min(size, len(order)), batch_size=size))
+        outcome = run_cell(again, metrics, Options(Path(folder), n=min(size, len(order)), batch_size=size))
         if outcome.status != "complete":
             raise StoreError(f"the cell could not be solved again: {outcome.reason}")
         new = load_cell(outcome.folder)
@@ -77,8 +80,19 @@ def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, flo
         for image in order[:n]:
             if any(r["y_sha256"] != digests[image] for r in new.rows if r["image"] == image):
                 raise StoreError(f"the measurement of {image} is not the recorded one")
-            difference = new.reconstructions(image) - cell.reconstructions(image)
-            yield image, float(difference.abs().max())
+            yield image, _pixels(cell, new, image) if kept else _scores(cell, new, image, {m.name for m in metrics})
+
+
+def _pixels(cell: LoadedCell, new: LoadedCell, image: str) -> float:
+    return float((new.reconstructions(image) - cell.reconstructions(image)).abs().max())
+
+
+def _scores(cell: LoadedCell, new: LoadedCell, image: str, metrics: Collection[str]) -> float:
+    was, now = (
+        {(r["metric"], r["protocol"], r["sample"]): r["value"] for r in c.rows if r["image"] == image}
+        for c in (cell, new)
+    )
+    return max(abs(now[key] - was[key]) for key in was.keys() & now.keys() if key[0] in metrics)
 
 
 def _same_hashes(recorded: Any, found: Any) -> None:

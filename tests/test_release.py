@@ -57,6 +57,20 @@ def test_a_released_cell_is_sealed_and_a_second_release_replaces_it(made: Path, 
     assert "records.jsonl has changed" in result.output
 
 
+def test_a_released_cell_is_solved_again_and_its_scores_compared(made: Path, tmp_path: Path) -> None:
+    invbench("release", str(tmp_path), "solver=wiener", "--out", str(made))
+    (folder,) = tmp_path.glob("photos/sr4/wiener-*")
+    assert invbench("verify", str(folder), "--images", "2").count("same  ") == 2
+    rows = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+    first = next(r for r in rows if r["metric"] == "psnr" and r["image"] == load_cells(tmp_path)[0].images[0])
+    first["value"] += 0.01
+    (folder / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    CellStore(folder).seal()
+    result = CliRunner().invoke(main, ["verify", str(folder), "--images", "2"])
+    assert result.exit_code == 1
+    assert "DIFFERS" in result.output
+
+
 def test_an_unfinished_cell_is_left_out(made: Path, tmp_path: Path) -> None:
     (cell, *_) = load_cells(made, solver="wiener")
     for folder in cell.folders:
