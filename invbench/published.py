@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -59,6 +59,8 @@ LABELS = {
 TWINS = {"deblur_ddrm_tiled": "deblur"}  # on other benchmarks
 BENCHMARKS = {"FFHQ256": "ffhq256", "ImageNet256": "imagenet256"}
 NOISE = {3: "uniform 0.01..0.1 [-1,1]", 9: "poisson 1.0"}  # where it is not the task's own
+OWN_NOISE = {"denoise": "gaussian 0.2 [-1,1]"}  # of tasks on every benchmark; of others, the next line
+MOST_NOISE = "gaussian 0.05 [-1,1]"
 METRICS = {
     "PSNR": "psnr",
     "LPIPS": "lpips_davi",
@@ -80,6 +82,17 @@ MARKS = {  # of the best and the second best value of a column
     "html": ("<b>{}</b>", "<u>{}</u>"),
     "csv": ("{}", "{}"),
 }
+
+
+def noise_of(number: int, task: str) -> str:
+    """The noise of a task in a table."""
+    return NOISE.get(number) or OWN_NOISE.get(task, MOST_NOISE)
+
+
+def run_command(number: int, benchmark: str, solvers: Iterable[str], tasks: Iterable[str]) -> str:
+    """What records cells for a table."""
+    noise = f" task.noise='{NOISE[number]}'" if number in NOISE else ""
+    return f"invbench run benchmark={benchmark} solver={','.join(solvers)} task={','.join(tasks)}{noise}"
 
 
 def results_folder() -> Path:
@@ -210,11 +223,10 @@ class View:
 
     def commands(self, missing: set[tuple[str, str, str]]) -> list[str]:
         """What makes the cells that were not run."""
-        noise = f" task.noise='{NOISE[self.number]}'" if self.number in NOISE else ""
         lines = []
         for benchmark in sorted({m[0] for m in missing}):
             solvers, tasks = (sorted({m[i] for m in missing if m[0] == benchmark}) for i in (1, 2))
-            command = f"invbench run benchmark={benchmark} solver={','.join(solvers)} task={','.join(tasks)}{noise}"
+            command = run_command(self.number, benchmark, solvers, tasks)
             lines.append(self.escaped(f"Not recorded here; made by: {command}"))
         foreign = sorted({method for method, _ in self.printed if method not in SOLVERS})
         if self.number == 5:
@@ -250,9 +262,8 @@ def twin_table(
     }
     if not found:
         raise ConfigError(
-            f"nothing recorded on {benchmark} for table {number}; make it with 'invbench run benchmark={benchmark} "
-            f"solver={','.join(SOLVERS.values())} task={','.join(tasks)}"
-            + (f' task.noise="{NOISE[number]}"\'' if number in NOISE else "'")
+            f"nothing recorded on {benchmark} for table {number}; make it: "
+            + run_command(number, benchmark, SOLVERS.values(), tasks)
         )
     common = {
         t: set.intersection(*(set(c.images) for (_, task), c in found.items() if task == t))
