@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +18,33 @@ from invbench.errors import ConfigError, unknown
 from invbench.published import (
     BENCHMARKS,
     METRICS,
+    NOISE,
     SOLVERS,
     TASKS,
     TWIN_METRICS,
     TWINS,
     Paper,
     doubtful,
-    noise_of,
     results_folder,
 )
 
 Rows = Sequence[Mapping[str, str]]
+OWN_NOISE = {"denoise": "gaussian 0.2 [-1,1]"}  # of other tasks:
+MOST_NOISE = "gaussian 0.05 [-1,1]"
 TRAINING = 12  # the table of hyper-parameters
 FIELDS = {  # of an entry: required, optional
     "order": (("where", "says", "table", "first"), ("benchmarks", "tasks", "metrics", "above", "twin")),
     "ratio": (("where", "says", "table", "metric", "fast", "slow"), ("twin",)),
 }
+LISTS = {"first", "above", "benchmarks", "tasks", "metrics"}
 
 
 @dataclass(frozen=True)
 class Claim:
     """A statement about methods of the paper on one benchmark and task, in one metric.
 
-    ``pairs`` are (better, worse) of an order, or the one (fast, slow) of a ratio, which is at least ``bound``; a cell has
-    a method only. ``printed`` holds value and NFE of each method as the paper prints them. ``benchmark``, ``task``,
+    ``pairs`` are (better, worse) of an order, or the one (fast, slow) of a ratio, which is at least ``bound``; a cell
+    has a method only. ``printed`` holds value and NFE of each method as the paper prints them. ``benchmark``, ``task``,
     ``metric`` and ``prior`` are ours: of a twin those that stand in for the paper's, and ``twin`` is True.
     """
 
@@ -84,7 +88,6 @@ class Claim:
             prior=prior,
             images=0,
             iterations=0,
-            caveat="",
             twin=True,
         )
 
@@ -116,7 +119,9 @@ class ClaimFile:
             first = entry["first"]
             rest = entry.get("above", [m for m in methods if m not in first])
             _check_known("method", [*first, *rest], methods)
-            pairs = [*zip(first, first[1:], strict=False), *((first[-1], m) for m in rest)]
+            pairs = [*pairwise(first), *((first[-1], m) for m in rest)]
+            if not pairs:
+                raise ConfigError("compares nothing; name methods in 'above'")
             yield self.claim("/".join((name, *column)).lower(), "order", entry, column, [*first, *rest], pairs)
 
     def ratios(self, name: str, entry: Mapping[str, Any]) -> Iterator[Claim]:
@@ -217,8 +222,14 @@ def load_claims(path: Path | None = None, benchmark: str = "") -> list[Claim]:
     twins = content["twins"].values()
     _check_known("benchmark of a claim", [benchmark] if benchmark else [], {*BENCHMARKS.values(), *twins})
     if benchmark in twins:
-        return [c.on_twin(content["priors"][benchmark]) for c in claims if c.twin_on == benchmark]
+        with _placed(f"{path}, priors"):
+            return [c.on_twin(content["priors"][benchmark]) for c in claims if c.twin_on == benchmark]
     return [c for c in claims if not benchmark or c.benchmark == benchmark]
+
+
+def noise_of(table: int, task: str) -> str:
+    """The noise of a task in a table, as tasks write it."""
+    return NOISE.get(table) or OWN_NOISE.get(task, MOST_NOISE)
 
 
 def chosen(claims: Sequence[Claim], names: Sequence[str]) -> list[Claim]:
@@ -255,6 +266,9 @@ def _check_fields(kind: str, entry: Any) -> None:
     _check_known("key", entry, [*required, *optional])
     if missing := [key for key in required if not entry.get(key)]:
         raise ConfigError(f"lacks {', '.join(missing)}")
+    for key in LISTS.intersection(entry):
+        if not isinstance(entry[key], list):
+            raise ConfigError(f"{key} is a list of names; got {entry[key]!r}")
 
 
 def _check_known(what: str, names: Collection[str], known: Collection[str]) -> None:

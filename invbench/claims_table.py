@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from invbench.claims import Claim
+from invbench.evidence import NOT_RUN, Metrics
 from invbench.published import HIGHER, NOISE, run_command
 from invbench.records import LoadedCell
 from invbench.tables import Table
-from invbench.verdicts import NOT_RUN, VERDICTS, Finding, Metrics, judge
+from invbench.verdicts import VERDICTS, Finding, judge
 
 TWIN = "twin, protocol differs"
 
@@ -25,14 +26,15 @@ def claims_table(claims: Sequence[Claim], cells: Sequence[LoadedCell], metrics: 
     shown = [(c, f) for c, f in found if not (brief and c.kind == "cell" and f.verdict == NOT_RUN)]
     counts = Counter(f.verdict for _, f in found)
     told = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
-    notes = [f"{len(found)} claims: {told}. 'invbench claims --help' defines the verdicts."]
+    kind = "twins of claims" if _twins(claims) else "claims"
+    notes = [f"{len(found)} {kind}: {told}. 'invbench claims --help' defines the verdicts."]
     if hidden := len(found) - len(shown):
         notes.append(f"{hidden} printed cells without records are left out; 'invbench claims cell' lists them.")
     notes += [f"Every verdict is of a {TWIN}: other images, prior, weights, metrics."] if _twins(claims) else []
     if there := sorted({c.twin_on for c in claims if c.twin_on and not c.twin}):
         notes.append(f"Some have a twin that needs no download: invbench claims --benchmark {' or '.join(there)}")
     notes += [f"{c.id}: {f.reason}" for c, f in shown if f.reason]
-    notes += [f'{key} ({c.where}): "{c.says}"' for key, c in _quoted(shown).items()]
+    notes += [f"{key} ({c.where}): {c.says}" for key, c in _quoted(shown).items()]
     notes += [f"Not recorded here; made by: {command}" for command in commands(found)]
     frame = pd.DataFrame([_line(c, f) for c, f in shown])
     place = f", looked for on {claims[0].benchmark}" if _twins(claims) else ""

@@ -59,8 +59,6 @@ LABELS = {
 TWINS = {"deblur_ddrm_tiled": "deblur"}  # on other benchmarks
 BENCHMARKS = {"FFHQ256": "ffhq256", "ImageNet256": "imagenet256"}
 NOISE = {3: "uniform 0.01..0.1 [-1,1]", 9: "poisson 1.0"}  # where it is not the task's own
-OWN_NOISE = {"denoise": "gaussian 0.2 [-1,1]"}  # of tasks on every benchmark; of others, the next line
-MOST_NOISE = "gaussian 0.05 [-1,1]"
 METRICS = {
     "PSNR": "psnr",
     "LPIPS": "lpips_davi",
@@ -82,11 +80,6 @@ MARKS = {  # of the best and the second best value of a column
     "html": ("<b>{}</b>", "<u>{}</u>"),
     "csv": ("{}", "{}"),
 }
-
-
-def noise_of(number: int, task: str) -> str:
-    """The noise of a task in a table."""
-    return NOISE.get(number) or OWN_NOISE.get(task, MOST_NOISE)
 
 
 def run_command(number: int, benchmark: str, solvers: Iterable[str], tasks: Iterable[str]) -> str:
