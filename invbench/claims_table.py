@@ -9,7 +9,7 @@ import pandas as pd
 
 from invbench.claims import Claim
 from invbench.evidence import NOT_RUN, Metrics
-from invbench.published import HIGHER, NOISE, run_command
+from invbench.published import HIGHER, METRICS, NOISE, run_command
 from invbench.records import LoadedCell
 from invbench.tables import Table
 from invbench.verdicts import VERDICTS, Finding, judge
@@ -30,7 +30,7 @@ def claims_table(claims: Sequence[Claim], cells: Sequence[LoadedCell], metrics: 
     notes = [f"{len(found)} {kind}: {told}. 'invbench claims --help' defines the verdicts."]
     if hidden := len(found) - len(shown):
         notes.append(f"{hidden} printed cells without records are left out; 'invbench claims cell' lists them.")
-    notes += [f"Every verdict is of a {TWIN}: other images, prior, weights, metrics."] if _twins(claims) else []
+    notes += [f"Every verdict is of a {TWIN}: {_stand_ins(claims)}."] if _twins(claims) else []
     if there := sorted({c.twin_on for c in claims if c.twin_on and not c.twin}):
         notes.append(f"Some have a twin that needs no download: invbench claims --benchmark {' or '.join(there)}")
     notes += [f"{c.id}: {f.reason}" for c, f in shown if f.reason]
@@ -83,6 +83,13 @@ def _line(claim: Claim, finding: Finding) -> dict[str, str]:
 
 def _twins(claims: Sequence[Claim]) -> bool:
     return any(c.twin for c in claims)
+
+
+def _stand_ins(claims: Sequence[Claim]) -> str:
+    """What a twin has in place of the paper's."""
+    metrics = sorted({f"{c.metric} for {c.column}" for c in claims if c.metric != METRICS[c.column]})
+    tasks = sorted({f"{c.task} for {other}" for c in claims if (other := c.id.split("/")[2]) != c.task})
+    return ", ".join([*metrics, *tasks, "other images and sizes, another prior, other weights"])
 
 
 def _quoted(shown: Sequence[tuple[Claim, Finding]]) -> dict[str, Claim]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -401,7 +403,9 @@ def test_what_the_paper_says_is_shown_with_its_nearest_rival() -> None:
 
 def test_every_verdict_on_a_twin_says_so() -> None:
     cells = [cell_of("davi", "photos", psnr=25.0), cell_of("fps", "photos", psnr=20.0)]
-    rows = claims_table(list(TWINS.values()), cells, METRICS).frame.to_dict("records")
+    table = claims_table(list(TWINS.values()), cells, METRICS)
+    rows = table.frame.to_dict("records")
+    assert "haarpsi for LPIPS, swd for FID, deblur for deblur_ddrm_tiled, other images" in table.notes[1]
     assert len(rows) == len(TWINS)
     assert all(r["verdict"].endswith("(twin, protocol differs)") for r in rows)
     assert {r["claim"]: r["verdict"] for r in rows}[ORDER] == "reproduced (twin, protocol differs)"
@@ -418,6 +422,20 @@ def test_what_is_missing_has_a_command_with_its_noise() -> None:
         "invbench run benchmark=ffhq256 solver=fps task=sr4",
         "invbench run benchmark=ffhq256 solver=davi,dps,red_diff task=sr4 task.noise='poisson 1.0'",
     ]
+
+
+def test_judging_needs_no_torch(tmp_path: Path) -> None:
+    code = """
+import sys
+from invbench.cli import main
+try:
+    main(["claims", "table8"])
+except SystemExit as end:
+    assert not end.code
+assert "pandas" in sys.modules
+assert not {"torch", "matplotlib", "hydra"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("how", ["text", "md", "latex", "html", "csv"])
