@@ -28,7 +28,7 @@ Every verdict on a twin is of another experiment: other images, another prior, o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -187,13 +187,16 @@ def _duel(claim: Claim, pair: tuple[str, str], own: Mapping[str, LoadedCell], me
 def _duel_of_sets(
     claim: Claim, pair: tuple[str, str], own: Mapping[str, LoadedCell], metrics: Metrics, sign: float
 ) -> Duel | Gap:
-    if own[pair[0]].images != own[pair[1]].images:
-        mine, other = (len(own[name].images) for name in pair)
-        return Gap(DIFFERS, pair[1], f"{claim.metric} of {other} images, not the {mine} of {pair[0]}", pair)
-    a, b = (_estimate(own[name], claim, metrics) for name in pair)
+    """The same for a score of the set of images that both have, where it was made."""
+    better, worse = (own[method] for method in pair)
+    common = set(better.images) & set(worse.images)
+    a, b = (_set_score(cell, common, protocol_of(claim, metrics)) for cell in (better, worse))
+    if a is None or b is None:
+        sizes = f"{len(worse.images)} images, not the {len(better.images)} of {pair[0]}"
+        return Gap(DIFFERS, pair[1], f"{claim.metric} of {sizes}; run the same, or 'invbench rescore'", pair)
     apart = a.high < b.low or b.high < a.low
     shown = ", ".join(f"{name} {_shown(claim.metric, found)}" for name, found in zip(pair, (a, b), strict=True))
-    return Duel(sign * (a.value - b.value), 0.0 if apart else 1.0, a.n, shown)
+    return Duel(sign * (a.value - b.value), 0.0 if apart else 1.0, a.n, f"{shown}, n {a.n}")
 
 
 def _pair(claim: Claim, pair: tuple[str, str], own: Mapping[str, LoadedCell], metrics: Metrics) -> Pair | Gap:
@@ -211,11 +214,16 @@ def _pair(claim: Claim, pair: tuple[str, str], own: Mapping[str, LoadedCell], me
 def _estimate(cell: LoadedCell, claim: Claim, metrics: Metrics) -> Estimate:
     """The score of a cell that has one."""
     protocol = protocol_of(claim, metrics)
-    if of_sets(claim, metrics):
-        score = next(s for s in cell.sets if s["protocol"] == protocol)
-        return Estimate(score["value"], score["low"], score["high"], score["n"])
+    if found := _set_score(cell, cell.images, protocol):
+        return found
     values = per_image(cell, protocol)["value"].to_numpy(dtype=float)
     return Estimate(float(values.mean()), *bca_interval(values), len(values))
+
+
+def _set_score(cell: LoadedCell, images: Collection[str], protocol: str) -> Estimate | None:
+    """The score of these images as a set, if it was made."""
+    found = [s for s in cell.set_scores(images) if s["protocol"] == protocol]
+    return Estimate(*(found[0][key] for key in ("value", "low", "high", "n"))) if found else None
 
 
 def _shown(metric: str, found: Estimate) -> str:

@@ -73,13 +73,14 @@ def cell_of(
     return LoadedCell(f"{solver}-{seed}-{noise}", whole, rows, (Path("nowhere"),), 0)
 
 
-def with_set(cell: LoadedCell, folder: Path, metric: str, value: float, half: float) -> LoadedCell:
-    """The cell with a score of all its images."""
+def with_set(cell: LoadedCell, folder: Path, metric: str, value: float, half: float, n: int = 0) -> LoadedCell:
+    """The cell with a score of its images, or of the first n."""
     path = folder / cell.id.replace("/", "")
     path.mkdir(parents=True)
     score = {"metric": metric, "protocol": protocol(metric), "value": value, "low": value - half, "high": value + half}
-    found = {"images": images_digest(cell.images), "n": len(cell.images), "scores": [score]}
-    (path / "sets.json").write_text(json.dumps(found))
+    every = {images_digest(cell.images): {"n": len(cell.images), "scores": [score]}}
+    first = {images_digest(cell.images[:n]): {"n": n, "scores": [score]}} if n else {}
+    (path / "sets.json").write_text(json.dumps(every | first))
     return LoadedCell(cell.id, cell.run, cell.rows, (path,), 0)
 
 
@@ -339,6 +340,9 @@ def test_sets_of_other_images_are_not_compared(tmp_path: Path) -> None:
     found = judged(SETS, fps, davi, twin=True)
     assert (found.verdict, found.missing) == ("protocol differs", ("DAVI", "FPS"))
     assert "swd of 16 images, not the 48 of DAVI" in found.reason
+    davi = with_set(cell_of("davi", "photos", n=48), tmp_path / "common", "swd", 0.1, 0.01, n=16)
+    found = judged(SETS, fps, davi, twin=True)
+    assert (found.verdict, found.n) == ("reproduced", 16)
 
 
 def test_measurements_that_differ_are_not_paired() -> None:
