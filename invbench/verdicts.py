@@ -124,7 +124,8 @@ def _order(claim: Claim, own: Mapping[str, LoadedCell], gaps: Mapping[str, Gap],
         verdict = UNDECIDED if len(seen) < len(duels) else WITHIN if len(told) < len(duels) else REPRODUCED
     closest = min(beaten or duels, key=lambda d: d.lead)
     counted = f"of {len(claim.pairs)} pairs {len(told)} hold significantly, {len(beaten)} the other way"
-    reason = "; ".join(filter(None, (counted, unjudged.reason, claim.caveat)))
+    several = counted if len(claim.pairs) > 1 else ""
+    reason = "; ".join(filter(None, (several, unjudged.reason, claim.caveat)))
     return Finding(verdict, closest.shown, min(d.n for d in duels), reason, unjudged.missing)
 
 
