@@ -291,6 +291,47 @@ def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: Pat
 
 
 @main.command()
+@click.argument("ids", nargs=-1)
+@click.option("--benchmark", default="", help="Only claims about it; 'photos' stands in for the paper's, as a twin.")
+@click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
+@out_option
+def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
+    """Judge what the DAVI paper states by what is recorded: invbench claims [table1-realism ...] [--benchmark photos]
+
+    Claims are printed cells, orders ("DAVI has the best FID") and ratios ("20 times faster"). IDS are ids or beginnings
+    of them, as cell/1. Records bear on a claim only with the paper's benchmark, task, noise, images, prior and NFE.
+
+    \b
+    reproduced        cell: our 95 % interval over as many images contains the printed value; order: holds against
+                      every method, p < 0.05 each on the same images (scores of sets: intervals apart); ratio: even
+                      the lowest of any two images is above the bound
+    within interval   seen, but no more: fewer images, the score of a set, chance not excluded, or a cell that the
+                      paper leaves unclear
+    undecided         an order or ratio that our means do not show, though chance explains it
+    contradicted      the interval excludes the printed value; a method is significantly ahead (Holm's correction)
+                      that should not be; even the highest ratio is below the bound
+    protocol differs  recorded otherwise: noise, prior, NFE, options by hand, metric, sets of other images, nan
+    not run           something is missing; the commands are below the table
+
+    A twin is the same statement on other images, with another prior, other weights and other metrics (haarpsi for
+    LPIPS, swd for FID): its verdict is about that experiment, not the paper's. One claim in twenty is told by chance.
+    """
+    from invbench.claims import chosen, load_claims
+    from invbench.claims_table import claims_table
+    from invbench.plugins import load_catalog
+    from invbench.published import with_released
+    from invbench.records import load_cells
+    from invbench.tables import FORMATS
+
+    if how not in FORMATS:
+        raise ConfigError(unknown("table format", how, FORMATS))
+    found = chosen(load_claims(benchmark=benchmark), ids)
+    metrics, _ = load_catalog().for_tables()
+    cells = with_released(load_cells(out))
+    click.echo(claims_table(found, cells, metrics, brief=not ids).render(how))
+
+
+@main.command()
 @click.argument("filters", nargs=-1)
 @click.option("--rows", default=4, show_default=True, type=click.IntRange(1, 64), help="Images shown.")
 @click.option("--to", default=None, help="File to write (.png, .pdf, .svg), where the filters leave one measurement.")

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from invbench.errors import ConfigError
-from invbench.records import MEAN, LoadedCell, load_cells
+from invbench.records import MEAN, ROW_KEYS, LoadedCell, load_cells
 from invbench.stats import bca_interval, holm, images_needed, sign_flip_p
 from invbench.tables import Table, label, measurement_key
 
@@ -75,9 +75,12 @@ class Pair:
         return new / old if old else (1.0 if new == old else float("inf"))
 
 
-def pairs(old: LoadedCell, new: LoadedCell) -> list[Pair]:
-    """Metrics that both cells have in the same protocol. Raises ConfigError where an image was measured otherwise."""
-    a, b = (_per_image(cell) for cell in (old, new))
+def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "") -> list[Pair]:
+    """Metrics that both cells have in the same protocol, or in this one alone.
+
+    Raises ConfigError where an image was measured otherwise.
+    """
+    a, b = (per_image(cell, protocol) for cell in (old, new))
     merged = a.merge(b, on=["metric", "protocol", "image"], suffixes=("_old", "_new"))
     if (merged["y_old"] != merged["y_new"]).any():
         raise ConfigError(f"{_name(new)}: the measurements differ; make both stores with the same benchmark version")
@@ -89,12 +92,14 @@ def pairs(old: LoadedCell, new: LoadedCell) -> list[Pair]:
     return found + [
         Pair(s["metric"], np.array([sets[s["metric"], s["protocol"]]]), np.array([s["value"]]))
         for s in new.sets
-        if (s["metric"], s["protocol"]) in sets
+        if (s["metric"], s["protocol"]) in sets and protocol in ("", s["protocol"])
     ]
 
 
-def _per_image(cell: LoadedCell) -> pd.DataFrame:
-    rows = pd.DataFrame([r for r in cell.rows if r["sample"] != MEAN] or cell.rows)
+def per_image(cell: LoadedCell, protocol: str = "") -> pd.DataFrame:
+    """Scores by metric, protocol and image, means over samples (value), and the measurement's hash (y)."""
+    wanted = [r for r in cell.rows if protocol in ("", r["protocol"])]
+    rows = pd.DataFrame([r for r in wanted if r["sample"] != MEAN] or wanted, columns=list(ROW_KEYS))
     return rows.groupby(["metric", "protocol", "image"], as_index=False).agg(
         value=("value", "mean"), y=("y_sha256", "first")
     )

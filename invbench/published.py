@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -84,6 +84,12 @@ MARKS = {  # of the best and the second best value of a column
     "html": ("<b>{}</b>", "<u>{}</u>"),
     "csv": ("{}", "{}"),
 }
+
+
+def run_command(number: int, benchmark: str, solvers: Iterable[str], tasks: Iterable[str]) -> str:
+    """What records cells for a table."""
+    noise = f" task.noise='{NOISE[number]}'" if number in NOISE else ""
+    return f"invbench run benchmark={benchmark} solver={','.join(solvers)} task={','.join(tasks)}{noise}"
 
 
 def results_folder() -> Path:
@@ -233,11 +239,10 @@ class View:
 
     def commands(self, missing: set[tuple[str, str, str]]) -> list[str]:
         """What makes the cells that were not run."""
-        noise = f" task.noise='{NOISE[self.number]}'" if self.number in NOISE else ""
         lines = []
         for benchmark in sorted({m[0] for m in missing}):
             solvers, tasks = (sorted({m[i] for m in missing if m[0] == benchmark}) for i in (1, 2))
-            command = f"invbench run benchmark={benchmark} solver={','.join(solvers)} task={','.join(tasks)}{noise}"
+            command = run_command(self.number, benchmark, solvers, tasks)
             lines.append(self.escaped(f"Not recorded here; made by: {command}"))
         foreign = sorted({method for method, _ in self.printed if method not in SOLVERS})
         if self.number == 5:

@@ -147,7 +147,7 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], onl
             f"flips of paired differences, p >= {SIGNIFICANT:g} after Holm's correction)."
         )
     if only:
-        columns = [c for name in only for c in (_called(name, columns) or [(name, _absent(name, metrics))])]
+        columns = [c for name in only for c in (_called(name, columns) or [(name, absent(name, metrics))])]
         marked = [{c: c[1] for c in columns if c[1].startswith("not available")} | line for line in marked]
     return Table(title, _frame(marked, columns, metrics), tuple(notes))
 
@@ -156,7 +156,7 @@ def _called(name: str, columns: Sequence[tuple[str, str]]) -> list[tuple[str, st
     return [c for c in columns if c[0] == name]
 
 
-def _absent(name: str, metrics: Mapping[str, type[Metric]]) -> str:
+def absent(name: str, metrics: Mapping[str, type[Metric]]) -> str:
     """What to do for a column that no record has. Raises ConfigError where there is no such metric."""
     if name not in metrics:
         raise ConfigError(unknown("metric", name, {*metrics, *COLUMNS}))

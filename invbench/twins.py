@@ -26,6 +26,7 @@ from invbench.published import (
     Paper,
     View,
     ranked,
+    run_command,
     usual,
 )
 from invbench.records import LoadedCell
@@ -74,7 +75,7 @@ class Twin:
         """The cell of each row and task. Raises ConfigError where nothing is recorded."""
         found = self.ablated() if self.number == ABLATION else self.solved()
         if not found:
-            raise ConfigError(f"nothing recorded on {self.benchmark} for table {self.number}; make it with {self.how}")
+            raise ConfigError(f"nothing recorded on {self.benchmark} for table {self.number}; make it: {self.how}")
         return found
 
     def solved(self) -> dict[tuple[str, str], LoadedCell]:
@@ -95,11 +96,10 @@ class Twin:
     @property
     def how(self) -> str:
         """What makes the records."""
-        tasks = ",".join(self.tasks)
         if self.number == ABLATION:
-            return f"'invbench train solver=davi task={tasks} +ablation=a' to f, then run each with its solver.weights"
-        noise = f' task.noise="{NOISE[self.number]}"' if self.number in NOISE else ""
-        return f"'invbench run benchmark={self.benchmark} solver={','.join(SOLVERS.values())} task={tasks}{noise}'"
+            train = f"invbench train solver=davi task={','.join(self.tasks)} +ablation=a"
+            return f"{train}, to f, and run each with its solver.weights"
+        return run_command(self.number, self.benchmark, SOLVERS.values(), self.tasks)
 
     def common(self, task: str) -> set[str]:
         """Images that all rows of a task have."""

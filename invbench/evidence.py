@@ -1,0 +1,114 @@
+"""Which records bear on a claim of the paper, and why others do not. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from invbench.claims import Claim
+from invbench.metric import Metric, SetMetric
+from invbench.noise import parse_noise
+from invbench.published import SOLVERS, usual
+from invbench.records import MEAN, LoadedCell
+from invbench.settings import WRITTEN
+from invbench.tables import absent, by_measurement
+
+DIFFERS, NOT_RUN = "protocol differs", "not run"
+CALLS = "nfe_forward"
+FREE = {"weights"}  # options that may be written by hand
+SLACK = 0.01  # of NFE: whether the first or the last step calls the network is a matter of counting
+
+Metrics = Mapping[str, type[Metric]]
+
+
+class Gap(NamedTuple):
+    """Why a method cannot be judged, not run or by another protocol, and what is to be run (again)."""
+
+    verdict: str
+    method: str
+    reason: str
+    again: tuple[str, ...] = ()
+
+
+def evidence(
+    claim: Claim, cells: Sequence[LoadedCell], metrics: Metrics
+) -> tuple[dict[str, LoadedCell], dict[str, Gap]]:
+    """A cell of each method that has the metric, all of the same measurements, and why there is none of the others."""
+    chosen, gaps = _choose(claim, cells)
+    gaps |= {m: gap for m, cell in chosen.items() if (gap := _unscored(m, cell, claim, metrics))}
+    return {m: cell for m, cell in chosen.items() if m not in gaps}, gaps
+
+
+def departures(cell: LoadedCell, claim: Claim, method: str) -> list[str]:
+    """In what a cell departs from the paper's protocol."""
+    run, config = cell.run, cell.run["config"]
+    found = {"noise": parse_noise(config["task"]["noise"]).label}
+    wanted = {"noise": parse_noise(claim.noise).label, "data set": claim.benchmark, "prior": claim.prior}
+    found |= {"data set": config["dataset"]["name"], "prior": config["prior"]["name"]}
+    told = [f"{key} {value}, not {wanted[key]}" for key, value in found.items() if value != wanted[key]]
+    printed, calls = float(claim.printed[method][1]), {r["value"] for r in cell.rows if r["metric"] == CALLS}
+    if claim.metric != CALLS and any(abs(c - printed) > SLACK * printed for c in calls):
+        told.append(f"NFE {'/'.join(f'{c:g}' for c in sorted(calls))}, not {printed:g}")
+    hand = [key for key, origin in run.get("origins", {}).items() if origin == WRITTEN and key not in FREE]
+    told += [f"{', '.join(hand)} written by hand"] if hand else []
+    steps = run.get("training", {}).get("step", math.inf)
+    return told + ([f"trained for {steps} iterations of {claim.iterations}"] if steps < claim.iterations else [])
+
+
+def _choose(claim: Claim, cells: Sequence[LoadedCell]) -> tuple[dict[str, LoadedCell], dict[str, Gap]]:
+    """A cell of each method, all of the same measurements, and why there is none of the others."""
+    place = [c for c in cells if _name(c, "benchmark") == claim.benchmark and _name(c, "task") == claim.task]
+    known = {m: [c for c in place if _name(c, "solver") == SOLVERS[m]] for m in claim.methods}
+    sizes = {c.id: len(c.images) for own in known.values() for c in own}
+    told = {c.id: departures(c, claim, m) for m, own in known.items() for c in own if sizes[c.id]}
+    groups = by_measurement([c for own in known.values() for c in own if told.get(c.id) == []])
+    best = max(groups, key=lambda g: (len({_name(c, "solver") for c in g}), sum(sizes[c.id] for c in g)), default=[])
+    chosen: dict[str, LoadedCell] = {}
+    gaps: dict[str, Gap] = {}
+    for method, own in known.items():
+        if mine := [c for c in best if _name(c, "solver") == SOLVERS[method]]:
+            chosen[method] = max(mine, key=usual)
+        else:
+            gaps[method] = _gap(method, own, told)
+    return chosen, gaps
+
+
+def _gap(method: str, own: Sequence[LoadedCell], told: Mapping[str, list[str]]) -> Gap:
+    """Why none of a method's cells is taken."""
+    if reasons := [told[c.id] or ["other measurements"] for c in own if c.id in told]:
+        fewest = min(reasons, key=len)
+        return Gap(DIFFERS, method, ", ".join(fewest), (method,))
+    skipped = [c.run["reason"] for c in own if c.run["status"] == "skipped"]
+    return Gap(NOT_RUN, method, f"skipped, {skipped[0]}") if skipped else Gap(NOT_RUN, method, "", (method,))
+
+
+def _unscored(method: str, cell: LoadedCell, claim: Claim, metrics: Metrics) -> Gap | None:
+    """Why the metric of a cell cannot be used; None if it can."""
+    protocol, family = protocol_of(claim, metrics), claim.metric.partition("_")[0]
+    scores = [r for r in [*cell.rows, *cell.sets] if r["metric"].partition("_")[0] == family]
+    own = [r for r in scores if r["protocol"] == protocol and r.get("sample") != MEAN]
+    if scores and not own:
+        return Gap(DIFFERS, method, f"{', '.join(sorted({r['protocol'] for r in scores}))}, not {protocol}")
+    if not own:
+        return Gap(NOT_RUN, method, f"{claim.metric} {absent(claim.metric, metrics)}")
+    if bad := len({r.get("image") for r in own if math.isnan(r["value"])}):
+        return Gap(DIFFERS, method, f"{bad} of {len(cell.images)} images have no score (nan)")
+    if of_sets(claim, metrics) and claim.images not in (0, own[0]["n"]):
+        reason = f"{claim.metric} of {own[0]['n']} images, of {claim.images} in the paper; its bias depends on that"
+        return Gap(DIFFERS, method, reason, (method,))
+    return None
+
+
+def protocol_of(claim: Claim, metrics: Metrics) -> str:
+    """The protocol of the claim's metric, which seconds and calls have by their own name."""
+    return metrics[claim.metric].protocol if claim.metric in metrics else claim.metric
+
+
+def of_sets(claim: Claim, metrics: Metrics) -> bool:
+    """Whether the claim is about a score of all images as a set."""
+    return claim.metric in metrics and issubclass(metrics[claim.metric], SetMetric)
+
+
+def _name(cell: LoadedCell, kind: str) -> str:
+    return str(cell.run["config"][kind]["name"])
