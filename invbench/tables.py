@@ -345,9 +345,14 @@ def _header(column: tuple[str, str], metrics: Mapping[str, type[Metric]], ambigu
 
 
 def _title(config: Mapping[str, Any]) -> str:
+    return " | ".join(title_parts(config))
+
+
+def title_parts(config: Mapping[str, Any]) -> list[str]:
+    """A measurement in words: benchmark, task, noise, dataset, prior, seed."""
     benchmark, task = config["benchmark"], config["task"]
     options = ", ".join(f"{k}={v}" for k, v in task.items() if k not in ("name", "noise"))
-    parts = [
+    return [
         f"{benchmark['name']} v{benchmark['version']}",
         task["name"] + (f" ({options})" if options else ""),
         parse_noise(task["noise"]).label,
@@ -355,7 +360,6 @@ def _title(config: Mapping[str, Any]) -> str:
         f"prior {config['prior']['name']} {config['prior']['sha256'][:8]}",
         f"seed {config['seed']}",
     ]
-    return " | ".join(parts)
 
 
 def _describe(kind: str, plugin: Mapping[str, Any]) -> str:
