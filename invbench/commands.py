@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from invbench import config as configuration
 from invbench.errors import ConfigError, InvbenchError, LockedCell
-from invbench.figures import comparison, figure_place, plane, showable, spread
+from invbench.figures import comparison, figure_place, plane, samples_name, showable, spread
 from invbench.metric import Metric
 from invbench.plugins import Catalog
 from invbench.rebuild import measuring, rebuild_bank, rebuild_posterior
@@ -263,8 +263,7 @@ def draw(
         if showable(bank.dataset.x_shape):
             yield from _drawn(comparison(bank, group, to or folder / f"figure-{end}", rows))
             for cell in [c for c in group if c.run["config"]["samples"] > 1 and not to]:
-                name = f"samples-{cell.run['config']['solver']['name']}-{cell.id[:6]}-{end}"
-                yield from _drawn(spread(bank, cell, folder / name, rows))
+                yield from _drawn(spread(bank, cell, folder / samples_name(cell, end), rows))
         elif math.prod(bank.dataset.x_shape) == 2:
             exact = rebuild_posterior(config, catalog, bank)
             yield from _drawn(plane(bank, group, exact, to or folder / f"figure-{end}", rows))

@@ -197,10 +197,16 @@ def figure_place(config: Mapping[str, Any], out: Path) -> tuple[Path, str]:
     return folder, f"{config['dataset']['name']}-seed{config['seed']}-{short}.png"
 
 
-def figures_of(config: Mapping[str, Any], out: Path) -> list[Path]:
-    """The figures of a measurement that are there."""
-    folder, end = figure_place(config, out)
-    return sorted(path for path in folder.glob("*.png") if path.name.endswith(end))
+def figures_of(cells: Sequence[LoadedCell], out: Path) -> list[Path]:
+    """The figures of comparable cells that are there: of all of them, and of the samples of each."""
+    folder, end = figure_place(cells[0].run["config"], out)
+    names = [f"figure-{end}", *(samples_name(cell, end) for cell in cells)]
+    return [folder / name for name in names if (folder / name).is_file()]
+
+
+def samples_name(cell: LoadedCell, end: str) -> str:
+    """The name of the figure of a cell's samples."""
+    return f"samples-{cell.run['config']['solver']['name']}-{cell.id[:6]}-{end}"
 
 
 def showable(x_shape: Sequence[int]) -> bool:

@@ -135,7 +135,7 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], onl
         if (rows["sample"] == MEAN).any():
             k = rows["sample"].max() + 1
             lines.append(_line(f"{label(cell, cells)}, mean of {k}", rows[rows["sample"] == MEAN]))
-    columns = _ordered({column for line in lines for column in line if isinstance(column, tuple)})
+    columns = ordered({column for line in lines for column in line if isinstance(column, tuple)})
     marked = _marked(lines, columns, metrics)
     title, notes = _title(cells[0].run["config"]), _notes(cells, seen, columns)
     if lines:
@@ -318,7 +318,8 @@ def format_mean(values: np.ndarray, spec: str) -> str:
     return f"{mean:{spec}}" + (f" [{low:{spec}}, {high:{spec}}]" if wide else "") + excluded
 
 
-def _ordered(columns: set[tuple[str, str]]) -> list[tuple[str, str]]:
+def ordered(columns: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Columns (metric, protocol) in the order of a table: quality, then others by name, then cost."""
     first = ["psnr", "ssim", "haarpsi", "swd", "consistency"]
     last = ["nfe_forward", "nfe_backward", "seconds"]
 

@@ -47,7 +47,7 @@ def build_section(cells: Sequence[LoadedCell], catalog: Catalog, images: int, ou
         parts=title_parts(config),
         tables=build_tables(cells, *catalog.for_tables()),
         browser=browse(cells, catalog, images),
-        figures=_figures(config, out),
+        figures=_figures(cells, out),
         provenance=[_provenance(cell, cells, out) for cell in cells],
     )
 
@@ -120,6 +120,6 @@ def _provenance(cell: LoadedCell, cells: Sequence[LoadedCell], out: Path) -> dic
     }
 
 
-def _figures(config: Mapping[str, Any], out: Path) -> dict[str, str]:
-    small = [path for path in figures_of(config, out) if path.stat().st_size <= FIGURE_BYTES]
+def _figures(cells: Sequence[LoadedCell], out: Path) -> dict[str, str]:
+    small = [path for path in figures_of(cells, out) if path.stat().st_size <= FIGURE_BYTES]
     return {path.name: f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}" for path in small}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from invbench.errors import InvbenchError
 from invbench.figures import measurement_pictures, picture, showable
 from invbench.records import MEAN, LoadedCell
-from invbench.tables import COLUMNS, format_value, label, mean_of
+from invbench.tables import COLUMNS, format_value, label, mean_of, ordered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,12 +66,13 @@ class Column:
             return "not kept"
         if found[0]["y_sha256"] != y_sha256:
             return "of another measurement"
-        psnr = [_score(r)[1] for r in found if r["metric"] == "psnr"]
+        psnr = [format_value("psnr", r["value"]) for r in found if r["metric"] == "psnr"]
+        by_column = {(r["metric"], r["protocol"]): r for r in found}
         x_hat = self.cell.reconstructions(image)
         return {
             "src": _encoded(x_hat.mean(0) if self.sample == MEAN else x_hat[self.sample]),
             "caption": psnr[0] if psnr else "",
-            "scores": [_score(r) for r in found],
+            "scores": [_score(by_column[c]) for c in ordered(by_column)],
         }
 
 

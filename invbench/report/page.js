@@ -51,9 +51,12 @@ function fill(body) {
 }
 
 function makeRow(row, columns) {
-  const head = make("th", { scope: "row" }, row.image);
+  const words = row.image.split(/(?<=[_/-])/).flatMap((word) => [word, make("wbr")]);
+  const head = make("th", { scope: "row" }, ...words);
   const given = ["truth", "measurement"].map((name) => make("td", {}, picture(row[name], `${name} of ${row.image}`)));
-  const cells = row.cells.map((cell, i) => make("td", {}, typeof cell === "string" ? cell : button(cell, columns[i], row)));
+  const cells = row.cells.map((cell, i) =>
+    typeof cell === "string" ? make("td", { className: "none" }, cell) : make("td", {}, button(cell, columns[i], row)),
+  );
   return make("tr", {}, head, ...given, ...cells);
 }
 
