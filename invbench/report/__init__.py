@@ -40,11 +40,10 @@ class Section:
 
 
 def build_section(cells: Sequence[LoadedCell], catalog: Catalog, images: int, out: Path) -> Section:
-    """Tables, the first ``images`` pictures, figures beside the records and provenance of one group of by_measurement."""
-    config = cells[0].run["config"]
+    """Tables, the first ``images`` pictures, figures and provenance of comparable cells, with records below ``out``."""
     return Section(
         cells=cells,
-        parts=title_parts(config),
+        parts=title_parts(cells[0].run["config"]),
         tables=build_tables(cells, *catalog.for_tables()),
         browser=browse(cells, catalog, images),
         figures=_figures(cells, out),
@@ -53,7 +52,7 @@ def build_section(cells: Sequence[LoadedCell], catalog: Catalog, images: int, ou
 
 
 def write_page(sections: Sequence[Section], path: Path) -> Path:
-    """Write the page. Raises ConfigError where ``path`` does not end in .html, StoreError where it cannot be written."""
+    """Write the page. Raises ConfigError for a path that is not .html, StoreError where it cannot be written."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     check_path(path)
@@ -82,8 +81,8 @@ def entry(text: str) -> dict[str, Any]:
     {'value': 23.85, 'main': '23.85', 'interval': '[23.10, 24.61]', 'mark': 'best'}
     """
     found = ENTRY.fullmatch(text)
-    parts = found.groupdict() if found else {"main": text, "interval": None, "mark": None}
-    return {"value": _number(parts["main"]), **parts}
+    main, interval, mark = found.group("main", "interval", "mark") if found else (text, None, None)
+    return {"value": _number(main), "main": main, "interval": interval, "mark": mark}
 
 
 def _number(text: str) -> float | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SIDE = 128  # longest side of a picture, pixels
 CHUNK = 24  # images that the page builds at once, when they scroll into view
-ABSENT = "The reconstructions of these records are not here, only their numbers; the commands under provenance make them again."
+ABSENT = "The reconstructions of these records are not here, only their numbers; commands under provenance remake them."
 Row = dict[str, Any]  # image, truth, measurement, cells: a picture with its scores each, or why there is none
 
 

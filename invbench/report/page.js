@@ -123,16 +123,17 @@ for (const box of document.querySelectorAll(".browser")) {
     { root: box, rootMargin: "300px 0px" },
   );
   // A box that is itself far from the view holds no pictures.
-  new IntersectionObserver(
-    ([entry]) => {
-      for (const body of box.querySelectorAll("tbody")) {
-        if (entry.isIntersecting) seen.observe(body);
-        else seen.unobserve(body), drop(body);
-      }
-    },
-    { rootMargin: "300px 0px" },
-  ).observe(box);
-  box.addEventListener("click", (event) => shown.has(event.target.closest("button")) && view(event.target.closest("button")));
+  const watch = ([entry]) => {
+    const bodies = [...box.querySelectorAll("tbody")];
+    if (entry.isIntersecting) return bodies.forEach((body) => seen.observe(body));
+    seen.disconnect();
+    bodies.forEach(drop);
+  };
+  new IntersectionObserver(watch, { rootMargin: "300px 0px" }).observe(box);
+  box.addEventListener("click", (event) => {
+    const chosen = event.target.closest("button");
+    if (chosen) view(chosen);
+  });
   box.addEventListener("keydown", (event) => onArrow(event, event.target.closest("td button"), focusOn));
   box.addEventListener("focusin", (event) => {
     if (shown.has(event.target)) keepTabStop(box.firstElementChild, event.target);
