@@ -345,6 +345,28 @@ def figure(filters: tuple[str, ...], rows: int, to: str | None, out: Path) -> No
         click.echo(path)
 
 
+@main.command()
+@click.argument("filters", nargs=-1)
+@click.option("--to", default="report.html", show_default=True, type=click.Path(path_type=Path), help="Page to write.")
+@click.option("--images", default=16, show_default=True, type=click.IntRange(0), help="Shown of each measurement.")
+@out_option
+def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
+    """Write one HTML page of what is recorded: invbench report [benchmark=photos] [task=sr4] ... [--to report.html]
+
+    Tables that sort, the images of all solvers side by side, and where every number comes from. The page opens from
+    disk and loads nothing else.
+    """
+    from invbench.plugins import load_catalog
+    from invbench.report import build_section, check_path, write_page
+    from invbench.tables import by_measurement
+
+    check_path(to)
+    catalog = load_catalog()
+    with click.progressbar(by_measurement(_cells(filters, out)), label="measurements", file=sys.stderr) as groups:
+        sections = [build_section(group, catalog, images, out) for group in groups]
+    click.echo(write_page(sections, to))
+
+
 @main.command(name="list")
 @click.argument("kind", required=False)
 def list_(kind: str | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import shlex
 import sys
@@ -18,7 +17,7 @@ from omegaconf import DictConfig
 
 from invbench import config as configuration
 from invbench.errors import ConfigError, InvbenchError, LockedCell
-from invbench.figures import comparison, plane, showable, spread
+from invbench.figures import comparison, figure_place, plane, samples_name, showable, spread
 from invbench.metric import Metric
 from invbench.plugins import Catalog
 from invbench.rebuild import measuring, rebuild_bank, rebuild_posterior
@@ -274,14 +273,11 @@ def draw(
     for group in groups:
         config = group[0].run["config"]
         bank = rebuild_bank(config, catalog)
-        short = hashlib.sha256(measurement_key(config).encode()).hexdigest()[:6]
-        folder = out / config["benchmark"]["name"] / config["task"]["name"]
-        end = f"{config['dataset']['name']}-seed{config['seed']}-{short}.png"
+        folder, end = figure_place(config, out)
         if showable(bank.dataset.x_shape):
             yield from _drawn(comparison(bank, group, to or folder / f"figure-{end}", rows))
             for cell in [c for c in group if c.run["config"]["samples"] > 1 and not to]:
-                name = f"samples-{cell.run['config']['solver']['name']}-{cell.id[:6]}-{end}"
-                yield from _drawn(spread(bank, cell, folder / name, rows))
+                yield from _drawn(spread(bank, cell, folder / samples_name(cell, end), rows))
         elif math.prod(bank.dataset.x_shape) == 2:
             exact = rebuild_posterior(config, catalog, bank)
             yield from _drawn(plane(bank, group, exact, to or folder / f"figure-{end}", rows))

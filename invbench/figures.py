@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from invbench.errors import StoreError
 from invbench.records import LAST, MEAN, LoadedCell
-from invbench.tables import label
+from invbench.tables import label, measurement_key
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -187,6 +188,25 @@ def training_curve(folder: Path) -> Path:
     path = folder / "losses.png"
     figure.savefig(path, dpi=120)
     return path
+
+
+def figure_place(config: Mapping[str, Any], out: Path) -> tuple[Path, str]:
+    """The folder of a measurement's figures, and how their names end."""
+    short = hashlib.sha256(measurement_key(config).encode()).hexdigest()[:6]
+    folder = out / config["benchmark"]["name"] / config["task"]["name"]
+    return folder, f"{config['dataset']['name']}-seed{config['seed']}-{short}.png"
+
+
+def figures_of(cells: Sequence[LoadedCell], out: Path) -> list[Path]:
+    """The figures of comparable cells that are there: of all of them, and of the samples of each."""
+    folder, end = figure_place(cells[0].run["config"], out)
+    names = [f"figure-{end}", *(samples_name(cell, end) for cell in cells)]
+    return [folder / name for name in names if (folder / name).is_file()]
+
+
+def samples_name(cell: LoadedCell, end: str) -> str:
+    """The name of the figure of a cell's samples."""
+    return f"samples-{cell.run['config']['solver']['name']}-{cell.id[:6]}-{end}"
 
 
 def showable(x_shape: Sequence[int]) -> bool:

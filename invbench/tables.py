@@ -136,7 +136,7 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], onl
         if (rows["sample"] == MEAN).any():
             k = rows["sample"].max() + 1
             lines.append(_line(f"{label(cell, cells)}, mean of {k}", rows[rows["sample"] == MEAN]))
-    columns = _ordered({column for line in lines for column in line if isinstance(column, tuple)})
+    columns = ordered({column for line in lines for column in line if isinstance(column, tuple)})
     marked = _marked(lines, columns, metrics)
     title, notes = headline(cells[0].run["config"]), _notes(cells, seen, columns)
     if lines:
@@ -330,7 +330,8 @@ def format_mean(values: np.ndarray, spec: str) -> str:
     return f"{mean:{spec}}" + (f" [{low:{spec}}, {high:{spec}}]" if wide else "") + excluded
 
 
-def _ordered(columns: set[tuple[str, str]]) -> list[tuple[str, str]]:
+def ordered(columns: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Columns (metric, protocol) in the order of a table: quality, then others by name, then cost."""
     first = ["psnr", "ssim", "haarpsi", "swd", "consistency"]
     last = ["nfe_forward", "nfe_backward", "seconds"]
 
@@ -358,9 +359,14 @@ def _header(column: tuple[str, str], metrics: Mapping[str, type[Metric]], ambigu
 
 def headline(config: Mapping[str, Any]) -> str:
     """What the rows of a table share, in a line."""
+    return " | ".join(title_parts(config))
+
+
+def title_parts(config: Mapping[str, Any]) -> list[str]:
+    """A measurement in words: benchmark, task, noise, dataset, prior, seed."""
     benchmark, task = config["benchmark"], config["task"]
     options = ", ".join(f"{k}={v}" for k, v in task.items() if k not in ("name", "noise"))
-    parts = [
+    return [
         f"{benchmark['name']} v{benchmark['version']}",
         task["name"] + (f" ({options})" if options else ""),
         parse_noise(task["noise"]).label,
@@ -368,7 +374,6 @@ def headline(config: Mapping[str, Any]) -> str:
         f"prior {config['prior']['name']} {config['prior']['sha256'][:8]}",
         *([f"seed {config['seed']}"] if "seed" in config else []),
     ]
-    return " | ".join(parts)
 
 
 def _describe(kind: str, plugin: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ import invbench
 ROOT = Path(invbench.__file__).resolve().parent.parent
 CORE = sorted((ROOT / "invbench").rglob("*.py"))
 PLUGINS = sorted(path for folder in ("solvers", "tasks", "datasets") for path in (ROOT / folder).rglob("*.py"))
-HEAVY = ("torch", "pandas", "hydra", "matplotlib", "omegaconf", "rich", "pooch", "skimage")
+HEAVY = ("torch", "pandas", "hydra", "matplotlib", "omegaconf", "rich", "pooch", "skimage", "jinja2")
 
 
 def name_of(path: Path) -> str:
@@ -83,6 +83,12 @@ def test_help_loads_no_plugin(tmp_path: Path) -> None:
 def test_a_table_needs_no_torch(recorded: Path, how: str) -> None:
     loaded = after_command(["table", "--format", how], recorded)
     assert "pandas" in loaded
+    assert loaded.isdisjoint({"torch", "matplotlib", "hydra"})
+
+
+def test_a_report_without_images_needs_no_torch(recorded: Path) -> None:
+    loaded = after_command(["report", "--images", "0"], recorded)
+    assert "jinja2" in loaded
     assert loaded.isdisjoint({"torch", "matplotlib", "hydra"})
 
 

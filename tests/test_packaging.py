@@ -43,6 +43,10 @@ def test_a_wheel_runs_from_another_folder(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "ddrm" in result.stdout
     assert list((tmp_path / "results" / "runs" / "photos" / "sr4").glob("figure-photos-seed0-*.png"))
+    result = subprocess.run(
+        [*command[:3], "report"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120
+    )
+    assert result.stdout.strip() == "report.html", result.stderr  # its template, style and script are package data
     trained = ["solver=davi", "benchmark=gmm2d", "task=denoise", "n=2"]  # its weights are package data
     result = subprocess.run(
         [*command[:4], *trained], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120

@@ -1,0 +1,124 @@
+"""One self-contained HTML page of what is recorded: tables, pictures, and where every number comes from."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invbench import __version__
+from invbench.errors import ConfigError, StoreError
+from invbench.figures import figures_of
+from invbench.provenance import explain
+from invbench.records import LoadedCell, write_atomic
+from invbench.report.browser import Browser, browse
+from invbench.tables import Table, build_tables, label, title_parts
+
+if TYPE_CHECKING:
+    from invbench.plugins import Catalog
+
+FIGURE_BYTES = 2**19  # a larger figure stays where it is
+ENTRY = re.compile(r"(?P<main>\S+)(?: (?P<interval>\[[^\]]*\]))?(?: (?P<mark>.+))?")
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says about one measurement."""
+
+    cells: Sequence[LoadedCell]
+    parts: Sequence[str]  # the measurement in words: benchmark, task, noise, ...
+    tables: Sequence[Table]
+    browser: Browser
+    figures: Mapping[str, str]  # file name -> data URI
+    provenance: Sequence[Mapping[str, str]]
+
+
+def build_section(cells: Sequence[LoadedCell], catalog: Catalog, images: int, out: Path) -> Section:
+    """Tables, the first ``images`` pictures, figures and provenance of comparable cells, with records below ``out``."""
+    return Section(
+        cells=cells,
+        parts=title_parts(cells[0].run["config"]),
+        tables=build_tables(cells, *catalog.for_tables()),
+        browser=browse(cells, catalog, images),
+        figures=_figures(cells, out),
+        provenance=[_provenance(cell, cells, out) for cell in cells],
+    )
+
+
+def write_page(sections: Sequence[Section], path: Path) -> Path:
+    """Write the page. Raises ConfigError for a path that is not .html, StoreError where it cannot be written."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    check_path(path)
+    loader = PackageLoader("invbench", "report")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters["entry"] = entry
+    page = environment.get_template("page.html").render(sections=sections, facts=_facts(sections))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, page.encode())
+    except OSError as error:
+        raise StoreError(f"cannot write the report to {path}: {error.strerror}; choose another --to FILE") from None
+    return path
+
+
+def check_path(path: Path) -> None:
+    """Raises ConfigError where the name is not that of a page."""
+    if path.suffix not in (".html", ".htm"):
+        raise ConfigError(f"--to takes a file ending in .html; got {path}")
+
+
+def entry(text: str) -> dict[str, Any]:
+    """A table's text in parts: its leading number (None where there is none), interval and mark.
+
+    >>> entry("23.85 [23.10, 24.61] best")
+    {'value': 23.85, 'main': '23.85', 'interval': '[23.10, 24.61]', 'mark': 'best'}
+    """
+    found = ENTRY.fullmatch(text)
+    main, interval, mark = found.group("main", "interval", "mark") if found else (text, None, None)
+    return {"value": _number(main), "main": main, "interval": interval, "mark": mark}
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return None if math.isnan(value) else value
+
+
+def _facts(sections: Sequence[Section]) -> dict[str, str]:
+    """The summary under the title, by name."""
+    cells = [cell for section in sections for cell in section.cells]
+    statuses = Counter(cell.run["status"] for cell in cells)
+    images = {(cell.run["config"]["dataset"]["name"], image) for cell in cells for image in cell.images}
+    days = sorted(session["started"][:10] for cell in cells for session in cell.run["sessions"])
+    return {
+        "Benchmarks": ", ".join(sorted({section.parts[0] for section in sections})),
+        "Measurements": str(len(sections)),
+        "Cells": f"{len(cells)} ({', '.join(f'{n} {status}' for status, n in statuses.items())})",
+        "Images": f"{len(images):,}",
+        "Recorded": " to ".join(dict.fromkeys([days[0], days[-1]])) if days else "-",
+        "Made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by invbench {__version__}",
+    }
+
+
+def _provenance(cell: LoadedCell, cells: Sequence[LoadedCell], out: Path) -> dict[str, str]:
+    return {
+        "name": label(cell, cells),
+        "cell": cell.id,
+        "status": cell.run["status"],
+        "command": f"invbench explain {cell.id} --out {out}",
+        "text": explain(cell),
+    }
+
+
+def _figures(cells: Sequence[LoadedCell], out: Path) -> dict[str, str]:
+    small = [path for path in figures_of(cells, out) if path.stat().st_size <= FIGURE_BYTES]
+    return {path.name: f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}" for path in small}

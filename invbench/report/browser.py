@@ -1,0 +1,146 @@
+"""Pictures of a measurement for the page: truth, measurement and every solver's reconstruction, with their scores."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from invbench.errors import InvbenchError
+from invbench.figures import measurement_pictures, picture, showable
+from invbench.records import MEAN, LoadedCell
+from invbench.tables import COLUMNS, format_value, label, mean_of, ordered
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from invbench.bank import MeasurementBank
+    from invbench.plugins import Catalog
+
+SIDE = 128  # longest side of a picture, pixels
+CHUNK = 24  # images that the page builds at once, when they scroll into view
+ABSENT = "The reconstructions of these records are not here, only their numbers; commands under provenance remake them."
+Row = dict[str, Any]  # image, truth, measurement, cells: a picture with its scores each, or why there is none
+
+
+@dataclass(frozen=True)
+class Browser:
+    """A grid of pictures, images down and ``columns`` across, in chunks of rows; or ``reason`` why there is none."""
+
+    columns: Sequence[str] = ()
+    rows: Sequence[Row] = ()
+    reason: str = ""
+
+    @property
+    def chunks(self) -> list[Sequence[Row]]:
+        """Rows that are drawn together."""
+        return [self.rows[start : start + CHUNK] for start in range(0, len(self.rows), CHUNK)]
+
+
+@dataclass(frozen=True)
+class Column:
+    """The first sample of a cell, or the mean of its samples."""
+
+    name: str
+    cell: LoadedCell
+    sample: int
+    scores: Mapping[str, Sequence[Mapping[str, Any]]]  # records of an image
+
+    @classmethod
+    def of(cls, name: str, cell: LoadedCell, sample: int) -> Column:
+        scores: dict[str, list[Mapping[str, Any]]] = {}
+        for record in cell.rows:
+            if record["sample"] == sample:
+                scores.setdefault(record["image"], []).append(record)
+        return cls(name, cell, sample, {image: scores[image] for image in cell.images if image in scores})
+
+    def shown(self, image: str, y_sha256: str) -> Row | str:
+        """Picture and scores of an image, or why there are none."""
+        found = self.scores.get(image)
+        if not found:
+            return "not run"
+        if self.cell.image_path(image) is None:
+            return "not kept"
+        if found[0]["y_sha256"] != y_sha256:
+            return "of another measurement"
+        psnr = [format_value("psnr", r["value"]) for r in found if r["metric"] == "psnr"]
+        by_column = {(r["metric"], r["protocol"]): r for r in found}
+        x_hat = self.cell.reconstructions(image)
+        return {
+            "src": _encoded(x_hat.mean(0) if self.sample == MEAN else x_hat[self.sample]),
+            "caption": psnr[0] if psnr else "",
+            "scores": [_score(by_column[c]) for c in ordered(by_column)],
+        }
+
+
+def browse(cells: Sequence[LoadedCell], catalog: Catalog, n: int) -> Browser:
+    """Pictures of the first ``n`` images of comparable cells; why there are none, where they cannot be made."""
+    columns = _columns(cells)
+    if not n:
+        return Browser(reason="This report was made without images (--images 0).")
+    if not any(cell.image_path(image) for cell in cells for image in cell.images):
+        return Browser(reason=ABSENT)
+    try:
+        rows = _rows(cells, columns, catalog, n)
+    except InvbenchError as error:
+        return Browser(reason=f"The images cannot be shown: {error}.")
+    if not rows:
+        return Browser(reason="These are no images that can be shown in a grid.")
+    return Browser(["truth", "measurement", *(c.name for c in columns)], rows)
+
+
+def _columns(cells: Sequence[LoadedCell]) -> list[Column]:
+    """Columns of the cells with scores, the quickest solver first."""
+    columns = []
+    for cell in sorted((c for c in cells if c.rows), key=lambda c: mean_of(c, "seconds") or 0.0):
+        name, K = label(cell, cells), cell.run["config"]["samples"]
+        columns.append(Column.of(f"{name}, sample 1 of {K}" if K > 1 else name, cell, 0))
+        if K > 1:
+            columns.append(Column.of(f"{name}, mean of {K}", cell, MEAN))
+    return columns
+
+
+def _rows(cells: Sequence[LoadedCell], columns: Sequence[Column], catalog: Catalog, n: int) -> list[Row]:
+    from invbench.rebuild import rebuild_bank
+
+    bank = rebuild_bank(cells[0].run["config"], catalog)
+    if not showable(bank.dataset.x_shape):
+        return []
+    recorded = {image for cell in cells for image in cell.images}
+    images = [image for image in bank.dataset.ids() if image in recorded]
+    return [_row(bank, image, columns) for image in images[:n]]
+
+
+def _row(bank: MeasurementBank, image: str, columns: Sequence[Column]) -> Row:
+    measured = bank.measure([image])
+    return {
+        "image": image,
+        "truth": _encoded(measured.x[0]),
+        "measurement": data_uri(measurement_pictures(bank, measured)[0]),
+        "cells": [column.shown(image, measured.sha256[0]) for column in columns],
+    }
+
+
+def _score(record: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Metric, value with its unit, protocol."""
+    metric, unit = record["metric"], record["unit"]
+    value = format_value(metric, record["value"]) + (f" {unit}" if unit else "")
+    return COLUMNS.get(metric, metric), value, record["protocol"]
+
+
+def _encoded(x: Tensor) -> str:
+    return data_uri(picture(x))
+
+
+def data_uri(pixels: np.ndarray) -> str:
+    """(H, W, 3) in [0, 1] as a WebP image of 8 bits without loss, reduced where a side is longer than SIDE."""
+    from PIL import Image
+
+    image = Image.fromarray((pixels * 255).round().astype("uint8"))
+    image.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
+    file = io.BytesIO()
+    image.save(file, "webp", lossless=True)
+    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
