@@ -10,7 +10,7 @@ invbench run solver=ddim,mcg,fps,red_diff,dps,wiener task=$tasks n=16
 
 # Table 3: the noise level is hidden.  Table 9: Poisson noise.
 invbench run solver=davi,ddrm,ddnm_plus,pigdm,diffpir,red_diff task=deblur task.noise='uniform 0.01..0.1 [-1,1]' n=16
-invbench run solver=davi,ddnm_plus,pigdm,red_diff task=deblur,sr4 task.noise='poisson 1.0' n=16
+invbench run solver=davi,ddnm_plus,pigdm task=deblur,sr4 task.noise='poisson 1.0' n=16
 
 # Table 5: what DAVI is made of, at an equal, small budget.
 for letter in a b c d e f; do
