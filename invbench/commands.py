@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import shlex
 import sys
@@ -17,16 +16,15 @@ import hydra
 from omegaconf import DictConfig
 
 from invbench import config as configuration
-from invbench.errors import ConfigError, InvbenchError, LockedCell
-from invbench.figures import comparison, plane, showable, spread
+from invbench.drawing import draw
+from invbench.errors import InvbenchError, LockedCell
 from invbench.metric import Metric
 from invbench.plugins import Catalog
-from invbench.rebuild import measuring, rebuild_bank, rebuild_posterior
+from invbench.rebuild import measuring, rebuild_bank
 from invbench.records import LoadedCell, load_cell, load_cells
-from invbench.tables import build_tables, by_measurement, label, measurement_key
+from invbench.tables import build_tables, label, measurement_key
 
 Result = TypeVar("Result")
-SUFFIXES = (".png", ".pdf", ".svg")
 
 
 class Job(NamedTuple):
@@ -243,38 +241,6 @@ def seconds_per_image(cell: LoadedCell) -> float:
     """Mean time to solve one image once."""
     solved = cell.run["images"] * cell.run["config"]["samples"]
     return float(cell.run["cost"]["solve_seconds"]) / solved if solved else 0.0
-
-
-def draw(
-    cells: Sequence[LoadedCell], catalog: Catalog, out: Path, rows: int = 4, to: Path | None = None
-) -> Iterator[Path]:
-    """Figures of each measurement, beside the records, or its comparison alone at ``to``.
-
-    Raises ConfigError where ``to`` is ambiguous.
-    """
-    groups = by_measurement(cells)
-    if to and to.suffix not in SUFFIXES:
-        raise ConfigError(f"--to takes a file ending in {', '.join(SUFFIXES)}; got {to}")
-    if to and len(groups) > 1:
-        raise ConfigError(f"--to names one file, the filters leave {len(groups)} measurements; filter by task or seed")
-    for group in groups:
-        config = group[0].run["config"]
-        bank = rebuild_bank(config, catalog)
-        short = hashlib.sha256(measurement_key(config).encode()).hexdigest()[:6]
-        folder = out / config["benchmark"]["name"] / config["task"]["name"]
-        end = f"{config['dataset']['name']}-seed{config['seed']}-{short}.png"
-        if showable(bank.dataset.x_shape):
-            yield from _drawn(comparison(bank, group, to or folder / f"figure-{end}", rows))
-            for cell in [c for c in group if c.run["config"]["samples"] > 1 and not to]:
-                name = f"samples-{cell.run['config']['solver']['name']}-{cell.id[:6]}-{end}"
-                yield from _drawn(spread(bank, cell, folder / name, rows))
-        elif math.prod(bank.dataset.x_shape) == 2:
-            exact = rebuild_posterior(config, catalog, bank)
-            yield from _drawn(plane(bank, group, exact, to or folder / f"figure-{end}", rows))
-
-
-def _drawn(path: Path | None) -> list[Path]:
-    return [path] if path else []
 
 
 @contextmanager

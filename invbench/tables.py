@@ -137,7 +137,7 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], onl
             lines.append(_line(f"{label(cell, cells)}, mean of {k}", rows[rows["sample"] == MEAN]))
     columns = _ordered({column for line in lines for column in line if isinstance(column, tuple)})
     marked = _marked(lines, columns, metrics)
-    title, notes = _title(cells[0].run["config"]), _notes(cells, seen, columns)
+    title, notes = measurement_title(cells[0].run["config"]), _notes(cells, seen, columns)
     if lines:
         notes += _set_notes(scored, metrics)
     if marked != lines:
@@ -224,11 +224,11 @@ def _build_samples(
             scored.append((cell, pd.DataFrame(found)))
     if not scored:
         return None
-    exact = {_samples(cell): rows for cell, rows in scored if _solver(cell) == floor}
+    exact = {_samples(cell): rows for cell, rows in scored if solver_of(cell) == floor}
     lines = []
     for cell, rows in scored:
         line = _line(label(cell, cells), rows)
-        if _solver(cell) != floor and _samples(cell) in exact:
+        if solver_of(cell) != floor and _samples(cell) in exact:
             line = _starred(line, rows, exact[_samples(cell)])
         lines.append({**line, SAMPLES: str(_samples(cell))})
     present = {c for line in lines for c in line if isinstance(c, tuple) and c != SAMPLES}
@@ -240,7 +240,7 @@ def _build_samples(
             f"The row of {floor} is the floor, what as many exact samples score by chance; * differs from it on the "
             "same images (95 % BCa interval of the paired difference excludes 0)."
         )
-    title = f"{_title(cells[0].run['config'])} | {kind}"
+    title = f"{measurement_title(cells[0].run['config'])} | {kind}"
     return Table(title, _frame(lines, [SAMPLES, *columns], metrics), tuple(notes))
 
 
@@ -286,7 +286,8 @@ def _table_of(metric: str, metrics: Mapping[str, type[Metric]]) -> str:
     return metrics[metric].table if metric in metrics else "images"
 
 
-def _solver(cell: LoadedCell) -> str:
+def solver_of(cell: LoadedCell) -> str:
+    """The name of a cell's solver."""
     return str(cell.run["config"]["solver"]["name"])
 
 
@@ -344,7 +345,8 @@ def _header(column: tuple[str, str], metrics: Mapping[str, type[Metric]], ambigu
     return f"{shown}{arrow}" + (f" ({metric.unit})" if metric.unit else "")
 
 
-def _title(config: Mapping[str, Any]) -> str:
+def measurement_title(config: Mapping[str, Any]) -> str:
+    """Benchmark, task with its options, noise, dataset, prior and seed of a cell, in a line."""
     benchmark, task = config["benchmark"], config["task"]
     options = ", ".join(f"{k}={v}" for k, v in task.items() if k not in ("name", "noise"))
     parts = [
@@ -387,13 +389,20 @@ def _notes(cells: Sequence[LoadedCell], seen: Sequence[pd.DataFrame], columns: S
     return notes
 
 
-def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> float | None:
-    """Mean over images of the means over samples, or the score of the whole set where it is of these images."""
+def per_image(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> pd.Series:
+    """Means over samples, by image; empty where the cell has no such rows."""
     wanted = set(cell.images if images is None else images)
     rows = [r for r in cell.rows if r["metric"] == metric and r["sample"] != MEAN and r["image"] in wanted]
-    if rows:
-        return float(pd.DataFrame(rows).groupby("image")["value"].mean().mean())
-    scores = [s["value"] for s in cell.sets if s["metric"] == metric and wanted == set(cell.images)]
+    return pd.DataFrame(rows, columns=["image", "value"]).groupby("image")["value"].mean()
+
+
+def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> float | None:
+    """Mean over images of the means over samples, or the score of the whole set where it is of these images."""
+    values = per_image(cell, metric, images)
+    if len(values):
+        return float(values.mean())
+    whole = images is None or set(images) == set(cell.images)
+    scores = [s["value"] for s in cell.sets if s["metric"] == metric and whole]
     return float(scores[0]) if scores else None
 
 

@@ -11,9 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from invbench.commands import draw
+from invbench.drawing import Request, draw
 from invbench.errors import ConfigError, StoreError
 from invbench.figures import comparison, measurement_pictures, picture, showable
+from invbench.grid import SIDE
 from invbench.plugins import load_catalog
 from invbench.rebuild import rebuild_bank
 from invbench.records import LoadedCell, load_cells
@@ -52,19 +53,19 @@ def test_a_picture_has_a_column_for_truth_measurement_and_each_estimate(out: Pat
     assert comparison(bank, cells, wide, rows=2) == wide
     assert comparison(bank, [c for c in cells if c.run["config"]["samples"] == 1], narrow, rows=2) == narrow
     with Image.open(wide) as a, Image.open(narrow) as b:
-        columns = [round(image.width / (2.1 * 150)) for image in (a, b)]
+        columns = [round(image.width / (SIDE * 200)) for image in (a, b)]
     # truth, measurement, pinv; the exact sampler and wiener each with the mean of their two samples
     assert columns == [7, 3]
 
 
 def test_a_picture_can_be_a_vector_file(out: Path, tmp_path: Path) -> None:
-    (path,) = draw(cells_of(out, "colorize"), CATALOG, out, rows=1, to=tmp_path / "grey.pdf")
+    (path,) = draw(cells_of(out, "colorize"), CATALOG, out, Request(rows=1, to=tmp_path / "grey.pdf"))
     assert path.read_bytes().startswith(b"%PDF")
 
 
 def test_one_file_for_several_measurements_is_refused(out: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--to names one file, the filters leave 3 measurements"):
-        list(draw(load_cells(out), CATALOG, out, to=tmp_path / "one.png"))
+        list(draw(load_cells(out), CATALOG, out, Request(to=tmp_path / "one.png")))
 
 
 def test_an_unknown_suffix_is_refused(invbench: Callable[..., Any], out: Path) -> None:
@@ -118,4 +119,4 @@ def test_an_image_that_a_kill_left_half_written_is_not_drawn(out: Path, tmp_path
     path = tmp_path / "rest.png"
     assert comparison(bank, cells, path, rows=9) == path
     with Image.open(path) as image:
-        assert round(image.height / (2.3 * 150)) == 2, "two of the three images are whole"
+        assert round(image.height / ((SIDE + 0.2) * 200)) == 2, "two of the three images are whole"
