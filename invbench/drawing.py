@@ -133,6 +133,8 @@ def _pictures(
     name = "figure" if asked.kind == "grid" else asked.kind
     to = asked.to or folder / f"{name}-{end}"
     if not showable(bank.dataset.x_shape):
+        if asked.kind == "errors":
+            raise ConfigError(f"errors are mapped of images; {bank.dataset.name} has shape {bank.dataset.x_shape}")
         if math.prod(bank.dataset.x_shape) == 2:
             exact = rebuild_posterior(group[0].run["config"], catalog, bank)
             yield plane(bank, group, exact, to, asked.rows)

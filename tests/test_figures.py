@@ -179,3 +179,11 @@ def test_an_image_that_is_not_there_is_told(out: Path) -> None:
     result = CliRunner().invoke(main, ["figure", "task=inpaint", "--images", "00009", "--out", str(out)])
     assert result.exit_code == 2
     assert "unknown image that every solver has finished '00009'" in result.output
+
+
+def test_errors_of_what_is_no_image_are_refused(tmp_path: Path) -> None:
+    run = ["run", "solver=pinv", "benchmark=gmm2d", "task=denoise", "n=1", "references=false", f"out={tmp_path}"]
+    assert CliRunner().invoke(main, run).exit_code == 0
+    result = CliRunner().invoke(main, ["figure", "errors", "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "errors are mapped of images; gmm2d has shape (1, 1, 2)" in result.output
