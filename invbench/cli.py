@@ -170,8 +170,9 @@ def sample(overrides: tuple[str, ...]) -> None:
 @click.option(
     "--metrics", "only", default="", help="Columns, as psnr,lpips_vgg,seconds; all that is recorded if empty."
 )
+@click.option("--budgets", default="", help="The best solver within network calls, as 20,100,1000, instead of all.")
 @out_option
-def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, out: Path) -> None:
+def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, budgets: str, out: Path) -> None:
     """Print tables of what is recorded: invbench table [benchmark=photos] [task=sr4] ...
 
     With --paper N, a published table and our numbers under it; with benchmark=photos too, our records on that
@@ -186,9 +187,13 @@ def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, out:
     if paper is not None:
         click.echo(_paper_table(paper, filters, how, out).render(how))
         return
-    chosen = [name for name in only.split(",") if name]
     cells, (metrics, floors) = _cells(filters, out), load_catalog().for_tables()
-    tables = [*build_tables(cells, metrics, floors, chosen), *seed_tables(cells, metrics)]
+    if budgets:
+        from invbench.fronts import budget_tables, parse_budgets
+
+        tables = budget_tables(cells, metrics, parse_budgets(budgets), _names(only))
+    else:
+        tables = [*build_tables(cells, metrics, floors, _names(only)), *seed_tables(cells, metrics)]
     click.echo("\n\n".join(t.render(how) for t in tables))
 
 
@@ -332,16 +337,31 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
 
 
 @main.command()
-@click.argument("filters", nargs=-1)
-@click.option("--rows", default=4, show_default=True, type=click.IntRange(1, 64), help="Images shown.")
-@click.option("--to", default=None, help="File to write (.png, .pdf, .svg), where the filters leave one measurement.")
+@click.argument("words", metavar="[KIND] [FILTERS]...", nargs=-1)
+@click.option("--metric", default="psnr", show_default=True, help="Written under pictures, or shown in charts.")
+@click.option("--solvers", default="", help="Solvers, as davi,ddrm, or the starts of cell ids; all if empty.")
+@click.option("--images", default="", help="Pictures: images by id, as 0003,0007; the first if empty.")
+@click.option("--rows", default=4, show_default=True, type=click.IntRange(1, 64), help="Pictures: how many images.")
+@click.option("--zoom", is_flag=True, help="Grid: enlarge the square where the median solver errs most.")
+@click.option("--cost", default="nfe", show_default=True, help="Front: nfe or seconds.")
+@click.option("--to", type=click.Path(path_type=Path), help="File to write (.png, .pdf, .svg); pictures: of one task.")
 @out_option
-def figure(filters: tuple[str, ...], rows: int, to: str | None, out: Path) -> None:
-    """Draw truth, measurement and reconstructions: invbench figure [benchmark=photos] [task=sr4] ..."""
-    from invbench import commands
+def figure(words: tuple[str, ...], solvers: str, images: str, out: Path, **options: Any) -> None:
+    """Draw what is recorded: invbench figure [KIND] [benchmark=photos] [task=sr4] ...
+
+    \b
+    grid     truth, measurement and reconstructions, the metric under each (default)
+    errors   the reconstructions' errors, on one colour scale
+    bars     means with 95 % intervals, a panel per task
+    scatter  two solvers on the same images: --solvers davi,ddrm
+    front    the metric against network calls or seconds, and what nothing as cheap beats
+    """
+    from invbench import drawing
     from invbench.plugins import load_catalog
 
-    for path in commands.draw(_cells(filters, out), load_catalog(), out, rows, Path(to) if to else None):
+    kind, filters = (words[0], words[1:]) if words and "=" not in words[0] else ("grid", words)
+    asked = drawing.Request(kind, solvers=_names(solvers), images=_names(images), **options)
+    for path in drawing.figure(_cells(filters, out), load_catalog(), out, asked):
         click.echo(path)
 
 
@@ -492,6 +512,11 @@ def _cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:
         chosen = " ".join(filters) or "anything"
         raise ConfigError(f"no records of {chosen} in {out}; make some with 'invbench run solver=ddrm task=sr4'")
     return cells
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """``a,b`` as its names; none of an empty text."""
+    return tuple(name for name in (part.strip() for part in text.split(",")) if name)
 
 
 def _wanted(filters: tuple[str, ...]) -> dict[str, str]:

@@ -16,17 +16,16 @@ import hydra
 from omegaconf import DictConfig
 
 from invbench import config as configuration
-from invbench.errors import ConfigError, InvbenchError, LockedCell
-from invbench.figures import comparison, figure_place, plane, samples_name, showable, spread
+from invbench.drawing import draw
+from invbench.errors import InvbenchError, LockedCell
 from invbench.metric import Metric
 from invbench.plugins import Catalog
-from invbench.rebuild import measuring, rebuild_bank, rebuild_posterior
+from invbench.rebuild import measuring, rebuild_bank
 from invbench.records import LoadedCell, load_cell, load_cells
 from invbench.seeds import seed_tables
 from invbench.tables import build_tables, by_measurement, label, measurement_key
 
 Result = TypeVar("Result")
-SUFFIXES = (".png", ".pdf", ".svg")
 
 
 class Job(NamedTuple):
@@ -256,35 +255,6 @@ def seconds_per_image(cell: LoadedCell) -> float:
     """Mean time to solve one image once."""
     solved = cell.run["images"] * cell.run["config"]["samples"]
     return float(cell.run["cost"]["solve_seconds"]) / solved if solved else 0.0
-
-
-def draw(
-    cells: Sequence[LoadedCell], catalog: Catalog, out: Path, rows: int = 4, to: Path | None = None
-) -> Iterator[Path]:
-    """Figures of each measurement, beside the records, or its comparison alone at ``to``.
-
-    Raises ConfigError where ``to`` is ambiguous.
-    """
-    groups = by_measurement(cells)
-    if to and to.suffix not in SUFFIXES:
-        raise ConfigError(f"--to takes a file ending in {', '.join(SUFFIXES)}; got {to}")
-    if to and len(groups) > 1:
-        raise ConfigError(f"--to names one file, the filters leave {len(groups)} measurements; filter by task or seed")
-    for group in groups:
-        config = group[0].run["config"]
-        bank = rebuild_bank(config, catalog)
-        folder, end = figure_place(config, out)
-        if showable(bank.dataset.x_shape):
-            yield from _drawn(comparison(bank, group, to or folder / f"figure-{end}", rows))
-            for cell in [c for c in group if c.run["config"]["samples"] > 1 and not to]:
-                yield from _drawn(spread(bank, cell, folder / samples_name(cell, end), rows))
-        elif math.prod(bank.dataset.x_shape) == 2:
-            exact = rebuild_posterior(config, catalog, bank)
-            yield from _drawn(plane(bank, group, exact, to or folder / f"figure-{end}", rows))
-
-
-def _drawn(path: Path | None) -> list[Path]:
-    return [path] if path else []
 
 
 @contextmanager

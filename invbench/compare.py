@@ -145,7 +145,7 @@ def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping
     ``higher`` says of each metric whether higher is better. Raises ConfigError where nothing pairs them.
     """
     found: list[tuple[str, Pair]] = []
-    for a, b in _rivals(cells, first, second):
+    for a, b in rivals(cells, first, second):
         found += [(_place(a), pair) for pair in pairs(b, a) if pair.metric in higher and len(pair.old) > 1]
     if not found:
         raise ConfigError(f"no measurement is recorded for both {first} and {second}; run them on one task")
@@ -171,7 +171,7 @@ def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping
     return Table(f"{first} against {second}", pd.DataFrame(lines), notes)
 
 
-def _rivals(cells: Sequence[LoadedCell], first: str, second: str) -> Iterable[tuple[LoadedCell, LoadedCell]]:
+def rivals(cells: Sequence[LoadedCell], first: str, second: str) -> Iterable[tuple[LoadedCell, LoadedCell]]:
     """Cells of the two solvers on the same measurements; of several settings, the one with most images."""
     by: dict[tuple[str, str], LoadedCell] = {}
     for cell in sorted(cells, key=lambda c: len(c.images)):

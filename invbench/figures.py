@@ -6,13 +6,16 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from invbench.errors import StoreError
-from invbench.records import LAST, MEAN, LoadedCell
-from invbench.tables import label, measurement_key
+from invbench.canvas import BLUE, RED, save, sheet, styled
+from invbench.errors import ConfigError, unknown
+from invbench.grid import SIDE, TITLE, Box, Column, grid, worst_square
+from invbench.records import MEAN, LoadedCell
+from invbench.tables import format_value, label, measurement_key
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,33 +24,57 @@ if TYPE_CHECKING:
     from invbench.metric import Measurement
     from invbench.posterior import ExactPosterior
 
-Column = tuple[str, Sequence[np.ndarray], Sequence[str]]  # title, a picture per image, a caption per image
 SHOWN = 6  # samples in a figure of samples
 
 
-def comparison(bank: MeasurementBank, cells: Sequence[LoadedCell], path: Path, rows: int = 4) -> Path | None:
-    """Truth, measurement and each solver's reconstruction of the first images, with their PSNR; None without images.
+def comparison(
+    bank: MeasurementBank,
+    cells: Sequence[LoadedCell],
+    path: Path,
+    rows: int = 4,
+    images: Sequence[str] = (),
+    metric: str = "psnr",
+    zoom: bool = False,
+) -> Path | None:
+    """Truth, measurement and each solver's reconstruction of some images, with a metric under each; None without any.
 
-    Cells must share the bank's measurement. Written as PNG or, by the path's suffix, as a vector format.
+    Cells must share the bank's measurement. The images are those named, or else the first. ``zoom`` adds the square
+    where the median solver errs most, enlarged. Written as PNG or, by the path's suffix, as a vector format.
     """
-    shown = [c for c in cells if c.rows]
-    images = _images(bank, shown)[:rows]
+    shown = sorted((c for c in cells if c.rows), key=_seconds)
+    images = chosen(bank, shown, rows, images)
     if not images:
         return None
     measured = bank.measure(images)
-    columns: list[Column] = [
-        ("truth", [picture(x) for x in measured.x], [""] * len(images)),
-        ("measurement", measurement_pictures(bank, measured), [""] * len(images)),
-    ]
-    for cell in sorted(shown, key=_seconds):
-        psnr = {(r["image"], r["sample"]): r["value"] for r in cell.rows if r["metric"] == "psnr"}
+    columns = [*_given(bank, measured)]
+    for cell in shown:
         stacks = [cell.reconstructions(image) for image in images]
-        captions = [f"{psnr[image, 0]:.2f} dB" for image in images]
-        columns.append((label(cell, cells), [picture(s[0]) for s in stacks], captions))
+        columns.append((label(cell, cells), [picture(s[0]) for s in stacks], _captions(cell, metric, images, 0)))
         if len(stacks[0]) > 1:
-            captions = [f"{psnr[image, MEAN]:.2f} dB" for image in images]
+            captions = _captions(cell, metric, images, MEAN)
             columns.append((f"mean of {len(stacks[0])}", [picture(s.mean(0)) for s in stacks], captions))
-    return _draw(columns, path)
+    return save(grid(columns, _boxes(columns) if zoom else ()), path)
+
+
+def errors(
+    bank: MeasurementBank,
+    cells: Sequence[LoadedCell],
+    path: Path,
+    rows: int = 4,
+    images: Sequence[str] = (),
+    metric: str = "psnr",
+) -> Path | None:
+    """Truth and each solver's error, as ``comparison`` lays them out; None without images."""
+    shown = sorted((c for c in cells if c.rows), key=_seconds)
+    images = chosen(bank, shown, rows, images)
+    if not images:
+        return None
+    measured = bank.measure(images)
+    columns = [*_given(bank, measured)]
+    for cell in shown:
+        maps = [error_map(cell.reconstructions(i)[0], x) for i, x in zip(images, measured.x, strict=True)]
+        columns.append((label(cell, cells), maps, _captions(cell, metric, images, 0)))
+    return save(grid(columns, scale="|x_hat - x| on [-1,1], mean over channels"), path)
 
 
 def spread(bank: MeasurementBank, cell: LoadedCell, path: Path, rows: int = 4) -> Path | None:
@@ -55,15 +82,14 @@ def spread(bank: MeasurementBank, cell: LoadedCell, path: Path, rows: int = 4) -
 
     The standard deviation is the root mean square over channels; white is the caption's value.
     """
-    images = _images(bank, [cell])[:rows]
+    images = chosen(bank, [cell], rows)
     if not images:
         return None
     measured = bank.measure(images)
     stacks = [cell.reconstructions(image) for image in images]
     K, blank = len(stacks[0]), [""] * len(images)
     columns: list[Column] = [
-        ("truth", [picture(x) for x in measured.x], blank),
-        ("measurement", measurement_pictures(bank, measured), blank),
+        *_given(bank, measured),
         *((f"sample {k + 1}", [picture(s[k]) for s in stacks], blank) for k in range(min(K, SHOWN))),
         (f"mean of {K}", [picture(s.mean(0)) for s in stacks], blank),
     ]
@@ -71,32 +97,33 @@ def spread(bank: MeasurementBank, cell: LoadedCell, path: Path, rows: int = 4) -
     tops = [float(d.max()) for d in deviations]
     grey = [picture(2 * d / max(top, 1e-12) - 1) for d, top in zip(deviations, tops, strict=True)]
     columns.append((f"std of {K}", grey, [f"white = {top:.2f}" for top in tops]))
-    return _draw(columns, path)
+    return save(grid(columns), path)
 
 
+@styled
 def plane(
     bank: MeasurementBank, cells: Sequence[LoadedCell], exact: ExactPosterior | None, path: Path, rows: int = 4
 ) -> Path | None:
     """Samples of each solver over the exact posterior of the first images of two pixels; None where it is not known."""
     shown = sorted((c for c in cells if c.rows), key=_seconds)
-    images = _images(bank, shown)[:rows]
+    images = chosen(bank, shown, rows)
     if exact is None or not images:
         return None
     measured = bank.measure(images)
     grid, density = _density(exact, measured)
-    plt = _pyplot()
-    fig, axes = plt.subplots(len(images), len(shown), figsize=(2.3 * len(shown), 2.4 * len(images)), squeeze=False)
+    fig = sheet((SIDE + 0.2) * len(shown), (SIDE + 0.3) * len(images))
+    axes = fig.subplots(len(images), len(shown), squeeze=False)
     for j, cell in enumerate(shown):
         for i, image in enumerate(images):
             ax, points = axes[i, j], cell.reconstructions(image).reshape(-1, 2)
             ax.contour(grid, grid, density[i], levels=[0.05, 0.3, 0.8], colors="0.55", linewidths=1)
-            ax.plot(*points.T, ".", color="C0", markersize=4, alpha=0.6)
-            ax.plot(*measured.x[i].flatten(), "x", color="C3", markersize=7)
+            ax.plot(*points.T, ".", color=BLUE, markersize=3, alpha=0.6)
+            ax.plot(*measured.x[i].flatten(), "x", color=RED, markersize=6)
             ax.set(xticks=[], yticks=[], xlim=(grid[0], grid[-1]), ylim=(grid[0], grid[-1]), aspect="equal")
             if i == 0:
-                ax.set_title(label(cell, cells), fontsize=9)
-    axes[-1, 0].set_xlabel("grey: posterior density, x: truth", fontsize=8)
-    return _save(fig, path)
+                ax.set_title(fill(label(cell, cells), TITLE))
+    axes[-1, 0].set_xlabel("grey: posterior density, x: truth")
+    return save(fig, path)
 
 
 def _density(exact: ExactPosterior, measured: Measurement) -> tuple[np.ndarray, np.ndarray]:
@@ -124,46 +151,44 @@ def measurement_pictures(bank: MeasurementBank, measured: Measurement) -> list[n
     return [picture(row) for row in (y if is_image else A.guess(y))]
 
 
-def _draw(columns: Sequence[Column], path: Path) -> Path:
-    rows, plt = len(columns[0][1]), _pyplot()
-    fig, axes = plt.subplots(rows, len(columns), figsize=(2.1 * len(columns), 2.3 * rows), squeeze=False)
-    for j, (title, pictures, captions) in enumerate(columns):
-        for i, (image, caption) in enumerate(zip(pictures, captions, strict=True)):
-            ax = axes[i, j]
-            ax.imshow(image, interpolation="nearest", vmin=0, vmax=1)
-            ax.set_xticks([], [])
-            ax.set_yticks([], [])
-            ax.set_xlabel(caption, fontsize=9)
-            if i == 0:
-                ax.set_title(title, fontsize=11)
-    return _save(fig, path)
+def error_map(x_hat: Tensor, x: Tensor) -> np.ndarray:
+    """|x_hat - x|, both (C, H, W), as its mean over channels: (H, W)."""
+    return (x_hat - x).abs().mean(0).cpu().numpy()
 
 
-def _pyplot() -> Any:
-    import matplotlib
+def chosen(
+    bank: MeasurementBank, cells: Sequence[LoadedCell], rows: int = 4, images: Sequence[str] = ()
+) -> Sequence[str]:
+    """The images named, or the first of the dataset that every cell has finished.
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot
-
-
-def _save(fig: Any, path: Path) -> Path:
-    fig.tight_layout(pad=0.4)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fig.savefig(path, dpi=150)
-    except OSError as error:
-        raise StoreError(f"cannot write the figure to {path}: {error.strerror}") from None
-    finally:
-        _pyplot().close(fig)
-    return path
+    Raises ConfigError for one that not every cell has.
+    """
+    done = [set(cell.images) for cell in cells]  # not those that a kill left half written
+    shared = [i for i in bank.dataset.ids() if done and all(i in d for d in done)]
+    if bad := [i for i in images if i not in shared]:
+        raise ConfigError(unknown("image that every solver has finished", bad[0], shared))
+    return images or shared[:rows]
 
 
-def _images(bank: MeasurementBank, cells: Sequence[LoadedCell]) -> list[str]:
-    """Images that every cell has finished, in the order of the dataset."""
-    done = [{r["image"] for r in c.rows if r["metric"] == LAST} for c in cells]  # not those a kill left half written
-    return [i for i in bank.dataset.ids() if done and all(i in d for d in done)]
+def _boxes(columns: Sequence[Column]) -> list[Box]:
+    """Where each image's reconstructions err most; the first columns are truth and measurement."""
+    (_, truths, _), _, *others = columns
+    return [worst_square(truth, [o[1][i] for o in others]) for i, truth in enumerate(truths)]
+
+
+def _given(bank: MeasurementBank, measured: Measurement) -> list[Column]:
+    """The columns of truth and measurement."""
+    blank = [""] * len(measured.x)
+    pictures = [picture(x) for x in measured.x]
+    return [("truth", pictures, blank), ("measurement", measurement_pictures(bank, measured), blank)]
+
+
+def _captions(cell: LoadedCell, metric: str, images: Sequence[str], sample: int) -> list[str]:
+    """A metric of a sample of each image with its unit; nothing where it was not scored."""
+    found = {r["image"]: r for r in cell.rows if r["metric"] == metric and r["sample"] == sample}
+    return [
+        f"{format_value(metric, found[i]['value'])} {found[i]['unit']}".strip() if i in found else "" for i in images
+    ]
 
 
 def _seconds(cell: LoadedCell) -> float:

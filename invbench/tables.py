@@ -236,11 +236,11 @@ def _build_samples(
             scored.append((cell, pd.DataFrame(found)))
     if not scored:
         return None
-    exact = {_samples(cell): rows for cell, rows in scored if _solver(cell) == floor}
+    exact = {_samples(cell): rows for cell, rows in scored if solver_of(cell) == floor}
     lines = []
     for cell, rows in scored:
         line = _line(label(cell, cells), rows)
-        if _solver(cell) != floor and _samples(cell) in exact:
+        if solver_of(cell) != floor and _samples(cell) in exact:
             line = _starred(line, rows, exact[_samples(cell)])
         lines.append({**line, SAMPLES: str(_samples(cell))})
     present = {c for line in lines for c in line if isinstance(c, tuple) and c != SAMPLES}
@@ -298,7 +298,8 @@ def _table_of(metric: str, metrics: Mapping[str, type[Metric]]) -> str:
     return metrics[metric].table if metric in metrics else "images"
 
 
-def _solver(cell: LoadedCell) -> str:
+def solver_of(cell: LoadedCell) -> str:
+    """The name of a cell's solver."""
     return str(cell.run["config"]["solver"]["name"])
 
 
@@ -405,13 +406,19 @@ def _notes(cells: Sequence[LoadedCell], seen: Sequence[pd.DataFrame], columns: S
     return notes
 
 
-def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> float | None:
-    """Mean over images of the means over samples, or the score of the whole set where it is of these images."""
+def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> pd.Series:
+    """Means over samples, by image; empty where the cell has no such rows."""
     wanted = set(cell.images if images is None else images)
     rows = [r for r in cell.rows if r["metric"] == metric and r["sample"] != MEAN and r["image"] in wanted]
-    if rows:
-        return float(pd.DataFrame(rows).groupby("image")["value"].mean().mean())
-    scores = [s["value"] for s in cell.set_scores(wanted) if s["metric"] == metric]
+    return pd.DataFrame(rows, columns=["image", "value"]).groupby("image")["value"].mean()
+
+
+def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> float | None:
+    """Mean over images of the means over samples, or the score of these images as a set."""
+    values = image_means(cell, metric, images)
+    if len(values):
+        return float(values.mean())
+    scores = [s["value"] for s in cell.set_scores(cell.images if images is None else images) if s["metric"] == metric]
     return float(scores[0]) if scores else None
 
 

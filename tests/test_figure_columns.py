@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from invbench import figures
-from invbench.commands import draw
+from invbench.drawing import draw
 from invbench.errors import StoreError
 from invbench.figures import comparison, measurement_pictures, picture
+from invbench.grid import SIDE
 from invbench.plugins import load_catalog
 from invbench.rebuild import rebuild_bank
 from invbench.records import LoadedCell, load_cells
@@ -63,11 +64,11 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Columns:
     """The columns of the last figure, which is not written."""
     seen: Columns = []
 
-    def keep(columns: Columns, path: Path) -> Path:
+    def keep(columns: Columns, *_boxes: Any) -> None:
         seen[:] = columns
-        return path
 
-    monkeypatch.setattr(figures, "_draw", keep)
+    monkeypatch.setattr(figures, "grid", keep)
+    monkeypatch.setattr(figures, "save", lambda fig, path: path)
     return seen
 
 
@@ -101,8 +102,8 @@ def test_a_figure_is_an_image_with_a_column_each(denoised: list[LoadedCell], tmp
     with Image.open(path) as image:
         image.load()
         assert image.format == "PNG"
-        assert image.width == pytest.approx(5 * 2.1 * 150, abs=2)
-        assert image.height == pytest.approx(2 * 2.3 * 150, abs=2)
+        assert image.width == pytest.approx(5 * SIDE * 200, rel=0.05)
+        assert image.height == pytest.approx(2 * SIDE * 200, rel=0.25), "captions and titles besides"
         assert len(image.convert("RGB").getcolors(2**24)) > 100
 
 

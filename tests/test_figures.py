@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 
-from invbench.commands import draw
+from invbench.cli import main
+from invbench.drawing import Request, draw
 from invbench.errors import ConfigError, StoreError
-from invbench.figures import comparison, measurement_pictures, picture, showable
+from invbench.figures import comparison, error_map, measurement_pictures, picture, showable
+from invbench.grid import SIDE, Box, grid, worst_square
 from invbench.plugins import load_catalog
 from invbench.rebuild import rebuild_bank
 from invbench.records import LoadedCell, load_cells
@@ -52,19 +55,19 @@ def test_a_picture_has_a_column_for_truth_measurement_and_each_estimate(out: Pat
     assert comparison(bank, cells, wide, rows=2) == wide
     assert comparison(bank, [c for c in cells if c.run["config"]["samples"] == 1], narrow, rows=2) == narrow
     with Image.open(wide) as a, Image.open(narrow) as b:
-        columns = [round(image.width / (2.1 * 150)) for image in (a, b)]
+        columns = [round(image.width / (SIDE * 200)) for image in (a, b)]
     # truth, measurement, pinv; the exact sampler and wiener each with the mean of their two samples
     assert columns == [7, 3]
 
 
 def test_a_picture_can_be_a_vector_file(out: Path, tmp_path: Path) -> None:
-    (path,) = draw(cells_of(out, "colorize"), CATALOG, out, rows=1, to=tmp_path / "grey.pdf")
+    (path,) = draw(cells_of(out, "colorize"), CATALOG, out, Request(rows=1, to=tmp_path / "grey.pdf"))
     assert path.read_bytes().startswith(b"%PDF")
 
 
 def test_one_file_for_several_measurements_is_refused(out: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--to names one file, the filters leave 3 measurements"):
-        list(draw(load_cells(out), CATALOG, out, to=tmp_path / "one.png"))
+        list(draw(load_cells(out), CATALOG, out, Request(to=tmp_path / "one.png")))
 
 
 def test_an_unknown_suffix_is_refused(invbench: Callable[..., Any], out: Path) -> None:
@@ -118,4 +121,69 @@ def test_an_image_that_a_kill_left_half_written_is_not_drawn(out: Path, tmp_path
     path = tmp_path / "rest.png"
     assert comparison(bank, cells, path, rows=9) == path
     with Image.open(path) as image:
-        assert round(image.height / (2.3 * 150)) == 2, "two of the three images are whole"
+        assert round(image.height / ((SIDE + 0.2) * 200)) == 2, "two of the three images are whole"
+
+
+def test_a_grid_has_a_picture_an_image_and_method_and_an_enlargement_of_each() -> None:
+    pictures = [np.full((8, 8, 3), 0.5)] * 2
+    columns = [("truth", pictures, ["", ""]), ("davi", pictures, ["20.00 dB", "21.00 dB"])]
+    plain, zoomed = grid(columns), grid(columns, [Box(0, 0, 2), Box(6, 6, 2)])
+    assert len(plain.axes) == 4
+    assert [ax.get_xlabel() for ax in plain.axes] == ["", "20.00 dB", "", "21.00 dB"]
+    assert [ax.get_title() for ax in plain.axes] == ["truth", "davi", "", ""]
+    assert [len(ax.child_axes) for ax in zoomed.axes] == [1] * 4
+    for ax, box in zip(zoomed.axes, [Box(0, 0, 2)] * 2 + [Box(6, 6, 2)] * 2, strict=True):
+        (frame,) = ax.patches
+        assert frame.get_xy() == (box.left - 0.5, box.top - 0.5)
+        assert ax.child_axes[0].images[0].get_array().shape == (2, 2, 3)
+
+
+def test_error_maps_share_one_colour_scale() -> None:
+    picture, maps = np.zeros((4, 4, 3)), [np.full((4, 4), 0.1), np.full((4, 4), 0.4)]
+    fig = grid([("truth", [picture] * 2, ["", ""]), ("davi", maps, ["", ""])], scale="error")
+    *panels, bar = fig.axes
+    assert len(panels) == 4
+    assert bar.get_ylabel() == "error"
+    assert {ax.images[0].get_clim() for ax in panels[1::2]} == {(0, 0.4)}
+
+
+def test_an_error_is_the_mean_distance_of_the_channels() -> None:
+    x = torch.zeros(3, 1, 2)
+    x_hat = torch.tensor([[[0.3, 0.0]], [[-0.3, 0.0]], [[0.0, 0.6]]])
+    assert np.allclose(error_map(x_hat, x), [[0.2, 0.2]])
+
+
+def test_the_enlarged_square_is_where_the_median_method_errs_most() -> None:
+    truth = np.zeros((16, 16, 3))
+    others = [truth.copy() for _ in range(3)]
+    for other in others[:2]:
+        other[9:13, 4:8] = 0.5
+    others[2][:] = 1.0  # one that fails everywhere does not decide
+    others[2][9:13, 4:8] = 0.5
+    assert worst_square(truth, others) == Box(9, 4, 4)
+    assert worst_square(truth[:2, :2], [truth[:2, :2]]) == Box(0, 0, 1), "small pictures have one too"
+
+
+@pytest.mark.parametrize("words", [["grid", "--zoom", "--metric", "ssim"], ["errors", "--images", "00002,00000"]])
+def test_the_command_draws_what_was_asked(out: Path, tmp_path: Path, words: list[str]) -> None:
+    path = tmp_path / "a.svg"
+    result = CliRunner().invoke(main, ["figure", *words, "task=inpaint", "--to", str(path), "--out", str(out)])
+    assert result.output.strip() == str(path), result.output
+    text = path.read_text()
+    ssim = [f">{r['value']:.3f}<" in text for c in cells_of(out, "inpaint") for r in c.rows if r["metric"] == "ssim"]
+    assert any(ssim) == (words[0] == "grid")
+    assert text.count(" dB<") == (0 if words[0] == "grid" else 2 * len(cells_of(out, "inpaint")))
+
+
+def test_an_image_that_is_not_there_is_told(out: Path) -> None:
+    result = CliRunner().invoke(main, ["figure", "task=inpaint", "--images", "00009", "--out", str(out)])
+    assert result.exit_code == 2
+    assert "unknown image that every solver has finished '00009'" in result.output
+
+
+def test_errors_of_what_is_no_image_are_refused(tmp_path: Path) -> None:
+    run = ["run", "solver=pinv", "benchmark=gmm2d", "task=denoise", "n=1", "references=false", f"out={tmp_path}"]
+    assert CliRunner().invoke(main, run).exit_code == 0
+    result = CliRunner().invoke(main, ["figure", "errors", "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "errors are mapped of images; gmm2d has shape (1, 1, 2)" in result.output

@@ -1,0 +1,193 @@
+"""Records to charts: means, pairs of solvers, and quality against cost, a panel per measurement. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from invbench.canvas import BLUE, PAGE, series, sheet, styled
+from invbench.compare import pairs, rivals
+from invbench.errors import ConfigError
+from invbench.fronts import COSTS, pareto, shared_images
+from invbench.records import LoadedCell
+from invbench.stats import bca_interval
+from invbench.tables import by_measurement, format_value, image_means, label, mean_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ACROSS = 2  # panels on a page's width
+COST_LABELS = {"nfe": "network calls a sample (NFE)", "seconds": "seconds an image"}
+
+
+class Panel(NamedTuple):
+    """What one measurement contributes: its solvers that have the metric, on the images that all of them have."""
+
+    title: str
+    cells: list[LoadedCell]
+    images: list[str]
+
+
+class Bar(NamedTuple):
+    """A mean with its 95 % interval; the ends are NaN where there is none."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+def panels(cells: Sequence[LoadedCell], metric: str) -> list[Panel]:
+    """A panel for each measurement that some cell has the metric of; titles name what tells them apart."""
+    groups = by_measurement([c for c in cells if c.images and mean_of(c, metric) is not None])
+    titles = _titles([group[0].run["config"] for group in groups])
+    return [_panel(title, group, metric) for title, group in zip(titles, groups, strict=True)]
+
+
+def _panel(title: str, cells: list[LoadedCell], metric: str) -> Panel:
+    """A score of a set is shown of the shared images where all were scored on them, else of the most common set."""
+    images, kept = shared_images(cells), cells
+    if any(mean_of(cell, metric, images) is None for cell in cells):
+        images = list(Counter(tuple(cell.images) for cell in cells).most_common(1)[0][0])
+        kept = [cell for cell in cells if cell.images == images]
+    left_out = f", {len(cells) - len(kept)} with other images left out" if len(kept) < len(cells) else ""
+    return Panel(f"{title} (n={len(images)}{left_out})", kept, images)
+
+
+@styled
+def bars(cells: Sequence[LoadedCell], metric: str, higher: bool | None) -> Figure:
+    """Means over the images that all solvers of a panel have, with 95 % BCa intervals; the best comes first."""
+    shown = panels(cells, metric)
+    most = max(len(panel.cells) for panel in shown)
+    fig, axes = _page(shown, 0.17 * most + 0.7)
+    for ax, panel in zip(axes, shown, strict=True):
+        found = sorted(bars_of(panel, metric), key=lambda bar: -bar.value if higher else bar.value)
+        values, places = np.array([bar.value for bar in found]), range(len(found))
+        ends = np.array([[bar.value - bar.low, bar.high - bar.value] for bar in found]).T
+        ax.barh(places, values, color=BLUE, alpha=0.55, height=0.7)
+        ax.errorbar(values, places, xerr=np.nan_to_num(ends), fmt="none", ecolor="black", elinewidth=0.8, capsize=1.5)
+        for place, bar in enumerate(found):
+            end = bar.value if math.isnan(bar.high) else bar.high
+            ax.annotate(
+                format_value(metric, bar.value),
+                (max(end, 0), place),
+                (3, 0),
+                textcoords="offset points",
+                va="center",
+                size=7,
+            )
+        ax.set_yticks(places, [bar.name for bar in found])
+        ax.set_ylim(most - 0.4, -0.6)  # bars as high in each panel
+        ax.margins(x=0.18)
+        ax.set(title=panel.title, xlabel=_axis(metric, cells))
+    return fig
+
+
+def bars_of(panel: Panel, metric: str) -> list[Bar]:
+    """The bars of a panel: of a mean over images, or of the score of the set where all solvers have the same set."""
+    found = []
+    for cell in panel.cells:
+        values = image_means(cell, metric, panel.images).dropna().to_numpy(dtype=np.float64)
+        ends = bca_interval(values) if len(values) else _set_interval(cell, metric, panel)
+        found.append(Bar(label(cell, panel.cells), _mean(cell, metric, panel), *ends))
+    return found
+
+
+@styled
+def scatter(cells: Sequence[LoadedCell], metric: str, first: str, second: str) -> Figure:
+    """Values of two solvers on the same images, with the diagonal and how many lie on either side of it.
+
+    Raises ConfigError where no measurement has both.
+    """
+    shown = [(a, pair) for a, b in rivals(cells, first, second) for pair in pairs(b, a) if pair.metric == metric]
+    if not shown:
+        raise ConfigError(f"no measurement has {metric} of both {first} and {second}; run them on one task")
+    titles = _titles([cell.run["config"] for cell, _ in shown])
+    fig, axes = _page(shown, PAGE / ACROSS)
+    for ax, title, (_, pair) in zip(axes, titles, shown, strict=True):
+        ax.axline((pair.old[0], pair.old[0]), slope=1, color="0.6", linewidth=0.8)
+        ax.plot(pair.old, pair.new, "o", color=BLUE, markersize=3, alpha=0.7)
+        above, below = int((pair.new > pair.old).sum()), int((pair.new < pair.old).sum())
+        ax.set_title(f"{title} (n={len(pair.old)})\n{first} higher on {above}, {second} on {below}")
+        low, high = min(ax.get_xlim()[0], ax.get_ylim()[0]), max(ax.get_xlim()[1], ax.get_ylim()[1])
+        ax.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+        ax.set(xlabel=f"{second}, {_axis(metric, cells)}", ylabel=f"{first}, {_axis(metric, cells)}")
+    return fig
+
+
+@styled
+def front(cells: Sequence[LoadedCell], metric: str, higher: bool, cost: str) -> Figure:
+    """A metric's mean against what a sample costs, "nfe" or "seconds"; the line joins what nothing as cheap beats."""
+    shown = panels(cells, metric)
+    look = series(sorted(label(cell, panel.cells) for panel in shown for cell in panel.cells))
+    fig, axes = _page(shown, 2.2)
+    for ax, panel in zip(axes, shown, strict=True):
+        points = [(_mean(c, COSTS[cost], panel), _mean(c, metric, panel)) for c in panel.cells]
+        best = [points[i] for i in pareto(points, higher)]
+        best.append((max(cost for cost, _ in points), best[-1][1]))
+        ax.step(*zip(*best, strict=True), where="post", color="0.5", linewidth=0.8, zorder=1)
+        for cell, point in zip(panel.cells, points, strict=True):
+            name = label(cell, panel.cells)
+            colour, marker = look[name]
+            ax.plot(
+                *point, marker, color=colour, markersize=5, markeredgecolor="black", markeredgewidth=0.3, label=name
+            )
+        if cost == "nfe":
+            ax.set_xscale("symlog", linthresh=1)  # solvers that call no network are at 0
+            ax.xaxis.set_major_formatter("{x:g}")
+        else:
+            ax.set_xscale("log")
+        ax.grid(color="0.9", linewidth=0.5)
+        ax.set(title=panel.title, xlabel=COST_LABELS[cost], ylabel=_axis(metric, cells))
+    handles = {text: line for ax in axes for line, text in zip(*ax.get_legend_handles_labels(), strict=True)}
+    fig.legend([handles[name] for name in look], list(look), loc="outside lower center", ncols=5, frameon=False)
+    return fig
+
+
+def _page(shown: Sequence[Any], height: float) -> tuple[Figure, list[Any]]:
+    """A page with axes for each panel, ``height`` inches a row."""
+    across = min(ACROSS, len(shown))
+    down = math.ceil(len(shown) / across)
+    fig = sheet(PAGE * across / ACROSS, height * down)
+    axes = fig.subplots(down, across, squeeze=False).flatten()
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+    for ax in axes[len(shown) :]:
+        ax.remove()
+    return fig, list(axes[: len(shown)])
+
+
+def _titles(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The task of each measurement and, where that leaves a doubt, benchmark, noise, dataset, prior and seed."""
+    titles = [c["task"]["name"] for c in configs]
+    for more in (
+        [c["benchmark"]["name"] for c in configs],
+        [c["task"]["noise"] for c in configs],
+        [f"dataset {c['dataset']['name']}" for c in configs],
+        [f"prior {c['prior']['name']}" for c in configs],
+        [f"seed {c['seed']}" for c in configs],
+    ):
+        if len(set(more)) > 1:
+            doubtful = {title for title, count in Counter(titles).items() if count > 1}
+            titles = [f"{t}, {m}" if t in doubtful else t for t, m in zip(titles, more, strict=True)]
+    return titles
+
+
+def _axis(metric: str, cells: Sequence[LoadedCell]) -> str:
+    """A metric with its unit."""
+    unit = next((r["unit"] for c in cells for r in (*c.rows, *c.sets) if r["metric"] == metric and r["unit"]), "")
+    return f"{metric} ({unit})" if unit else metric
+
+
+def _mean(cell: LoadedCell, metric: str, panel: Panel) -> float:
+    value = mean_of(cell, metric, panel.images)
+    return math.nan if value is None else value
+
+
+def _set_interval(cell: LoadedCell, metric: str, panel: Panel) -> tuple[float, float]:
+    scores = cell.set_scores(panel.images)
+    return next(((s["low"], s["high"]) for s in scores if s["metric"] == metric), (math.nan, math.nan))

@@ -1,0 +1,144 @@
+"""What a figure is to show, checked, and drawn: pictures of each measurement, or a chart of all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invbench.errors import ConfigError, unknown
+from invbench.fronts import COSTS
+from invbench.records import MEAN, LoadedCell
+from invbench.tables import by_measurement, solver_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from invbench.bank import MeasurementBank
+    from invbench.plugins import Catalog
+
+PICTURES, CHARTS = ("grid", "errors"), ("bars", "scatter", "front")
+SUFFIXES = (".png", ".pdf", ".svg")
+SHORTEST_ID = 4  # characters of a cell's id
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for. ``rows``, ``images`` and ``zoom`` are of pictures, ``cost`` of fronts."""
+
+    kind: str = "grid"
+    metric: str = "psnr"
+    solvers: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    rows: int = 4
+    zoom: bool = False
+    cost: str = "nfe"
+    to: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in PICTURES + CHARTS:
+            raise ConfigError(unknown("kind of figure", self.kind, PICTURES + CHARTS))
+        if self.cost not in COSTS:
+            raise ConfigError(unknown("cost", self.cost, COSTS))
+        if self.to and self.to.suffix not in SUFFIXES:
+            raise ConfigError(f"--to takes a file ending in {', '.join(SUFFIXES)}; got {self.to}")
+        if self.zoom and self.kind != "grid":
+            raise ConfigError(f"--zoom enlarges a part of a grid; leave it out for {self.kind}")
+        if self.images and self.kind in CHARTS:
+            raise ConfigError(f"--images chooses pictures; {self.kind} is of all images, leave it out")
+
+
+DEFAULT = Request()
+
+
+def figure(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Request) -> Iterator[Path]:
+    """Draw what was asked of these cells; yields the files, below ``out`` unless one was named.
+
+    Raises ConfigError for solvers or a metric that no record has, or that the kind cannot show.
+    """
+    cells = select(cells, asked.solvers)
+    known = {r["metric"] for c in cells for r in c.rows if r["sample"] != MEAN}
+    known |= {s["metric"] for c in cells for s in c.sets if asked.kind in ("bars", "front")}
+    if asked.metric not in known:
+        raise ConfigError(f"{unknown('metric', asked.metric, known)}; 'invbench rescore' adds what records lack")
+    if asked.kind in PICTURES:
+        yield from draw(cells, catalog, out, asked)
+        return
+    from invbench.canvas import save
+
+    yield save(chart(cells, catalog, asked), asked.to or out / f"{asked.kind}-{asked.metric}.png")
+
+
+def select(cells: Sequence[LoadedCell], wanted: Sequence[str]) -> list[LoadedCell]:
+    """The cells of the named solvers, or whose id starts so; all where nothing is named.
+
+    Raises ConfigError for a name that none has.
+    """
+    for name in wanted:
+        if not any(_is_called(cell, name) for cell in cells):
+            raise ConfigError(unknown("solver or cell", name, {solver_of(cell) for cell in cells}))
+    return [cell for cell in cells if not wanted or any(_is_called(cell, name) for name in wanted)]
+
+
+def _is_called(cell: LoadedCell, name: str) -> bool:
+    return name == solver_of(cell) or (len(name) >= SHORTEST_ID and cell.id.startswith(name))
+
+
+def chart(cells: Sequence[LoadedCell], catalog: Catalog, asked: Request) -> Figure:
+    """The bars, scatter or front of these cells. Raises ConfigError where they do not fit the kind."""
+    from invbench import charts
+
+    metrics, _ = catalog.for_tables()
+    higher = metrics[asked.metric].higher_is_better if asked.metric in metrics else False
+    if asked.kind == "bars":
+        return charts.bars(cells, asked.metric, higher)
+    if asked.kind == "scatter":
+        if len(asked.solvers) != 2:
+            raise ConfigError(f"scatter needs two solvers, as --solvers davi,ddrm; got {len(asked.solvers)}")
+        return charts.scatter(cells, asked.metric, *asked.solvers)
+    if higher is None:
+        raise ConfigError(f"front needs a metric whose higher or lower values are better; {asked.metric} has neither")
+    return charts.front(cells, asked.metric, higher, asked.cost)
+
+
+def draw(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Request = DEFAULT) -> Iterator[Path]:
+    """Pictures of each measurement, beside the records, or one alone where a file was named.
+
+    Raises ConfigError where that file is ambiguous.
+    """
+    from invbench.figures import figure_place
+    from invbench.rebuild import rebuild_bank
+
+    groups = by_measurement(cells)
+    if asked.to and len(groups) > 1:
+        raise ConfigError(f"--to names one file, the filters leave {len(groups)} measurements; filter by task or seed")
+    for group in groups:
+        config = group[0].run["config"]
+        bank = rebuild_bank(config, catalog)
+        folder, end = figure_place(config, out)
+        yield from filter(None, _pictures(group, bank, catalog, folder, end, asked))
+
+
+def _pictures(
+    group: Sequence[LoadedCell], bank: MeasurementBank, catalog: Catalog, folder: Path, end: str, asked: Request
+) -> Iterator[Path | None]:
+    """The pictures of one measurement."""
+    from invbench.figures import comparison, errors, plane, samples_name, showable, spread
+    from invbench.rebuild import rebuild_posterior
+
+    name = "figure" if asked.kind == "grid" else asked.kind
+    to = asked.to or folder / f"{name}-{end}"
+    if not showable(bank.dataset.x_shape):
+        if asked.kind == "errors":
+            raise ConfigError(f"errors are mapped of images; {bank.dataset.name} has shape {bank.dataset.x_shape}")
+        if math.prod(bank.dataset.x_shape) == 2:
+            exact = rebuild_posterior(group[0].run["config"], catalog, bank)
+            yield plane(bank, group, exact, to, asked.rows)
+    elif asked.kind == "errors":
+        yield errors(bank, group, to, asked.rows, asked.images, asked.metric)
+    else:
+        yield comparison(bank, group, to, asked.rows, asked.images, asked.metric, asked.zoom)
+        for cell in [c for c in group if c.run["config"]["samples"] > 1 and not asked.to]:
+            yield spread(bank, cell, folder / samples_name(cell, end), asked.rows)
