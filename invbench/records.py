@@ -20,6 +20,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -188,23 +189,22 @@ def cell_folders(out: Path) -> list[Path]:
 
 def read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
     """The rows of a ``records.jsonl`` and the number of lines that could not be read."""
-    rows, damaged = [], 0
-    if path.is_file():
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            row = _row(line)
-            if row is None:
-                damaged += 1
-            else:
-                rows.append(row)
-    return rows, damaged
-
-
-def _row(line: str) -> dict[str, Any] | None:
+    if not path.is_file():
+        return [], 0
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     try:
-        row = json.loads(line)
+        found = json.loads(f"[{','.join(lines)}]")  # several times as fast as line by line
+    except json.JSONDecodeError:
+        found = map(_parsed, lines)
+    rows = [row for row in found if isinstance(row, dict) and row.keys() >= ROW_KEYS]
+    return rows, len(lines) - len(rows)
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
     except json.JSONDecodeError:
         return None
-    return row if isinstance(row, dict) and row.keys() >= ROW_KEYS else None
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ class LoadedCell:
     folders: tuple[Path, ...]
     damaged: int
 
-    @property
+    @cached_property
     def images(self) -> list[str]:
         """Images whose rows are complete, sorted by name."""
         return sorted({r["image"] for r in self.rows if r["metric"] == LAST})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 2000
 SET_RESAMPLES = 100
+KEPT = 4096  # images up to which the resamples of a table are kept
 FLIPS = 10_000
 
 
@@ -24,10 +26,10 @@ def bca_interval(values: NDArray[np.float64], level: float = 0.95, resamples: in
     mean = values.mean()
     if not np.isfinite(values).all() or np.ptp(values) == 0:
         return float(mean), float(mean)
-    picks = np.random.default_rng(0).integers(0, n, (resamples, n))
-    means = np.sort(values[picks].mean(axis=1))
+    means = np.sort(_resampled_means(values, resamples))
     normal = NormalDist()
-    below = (np.sum(means < mean) + np.sum(means <= mean)) / (2 * resamples)
+    slack = 1e-12 * np.ptp(values)  # a resample's mean is rounded
+    below = (np.sum(means < mean - slack) + np.sum(means <= mean + slack)) / (2 * resamples)
     bias = normal.inv_cdf(min(max(below, 1 / resamples), 1 - 1 / resamples))
     jackknife = (values.sum() - values) / (n - 1)
     d = jackknife.mean() - jackknife
@@ -39,6 +41,22 @@ def bca_interval(values: NDArray[np.float64], level: float = 0.95, resamples: in
     return ends[0], ends[1]
 
 
+def _resampled_means(values: NDArray[np.float64], resamples: int) -> NDArray[np.float64]:
+    n = len(values)
+    return _weights(n, resamples) @ values if n <= KEPT else values[_picks(n, resamples)].mean(axis=1)
+
+
+@lru_cache(maxsize=2)
+def _weights(n: int, resamples: int) -> NDArray[np.float64]:
+    """(resamples, n): how often each resample holds each image, over n; the same in every column of a table."""
+    cells = _picks(n, resamples) + n * np.arange(resamples)[:, None]
+    return np.bincount(cells.ravel(), minlength=n * resamples).reshape(resamples, n) / n
+
+
+def _picks(n: int, resamples: int) -> NDArray[np.int64]:
+    return np.random.default_rng(0).integers(0, n, (resamples, n))
+
+
 def set_interval(
     score: Callable[[NDArray[np.int64]], float], value: float, n: int, resamples: int = SET_RESAMPLES
 ) -> tuple[float, float]:
@@ -46,7 +64,7 @@ def set_interval(
 
     Not percentiles: a resample repeats images, which raises most distances.
     """
-    picks = np.random.default_rng(0).integers(0, n, (resamples, n))
+    picks = _picks(n, resamples)
     spread = float(np.std([score(pick) for pick in picks], ddof=1))
     return value - 1.96 * spread, value + 1.96 * spread
 
@@ -57,12 +75,17 @@ def sign_flip_p(differences: NDArray[np.float64], flips: int = FLIPS) -> float:
     >>> sign_flip_p(np.ones(5))
     0.0625
     """
-    n, mean = len(differences), abs(differences.mean())
+    return float(sign_flip_ps(differences[:, None], flips)[0])
+
+
+def sign_flip_ps(differences: NDArray[np.float64], flips: int = FLIPS) -> NDArray[np.float64]:
+    """The same for each column of (pairs, columns)."""
+    n, means = len(differences), abs(differences.mean(axis=0))
     if 2**n <= flips:
-        signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
-        return float(np.mean(abs(signs @ differences) / n >= mean * (1 - 1e-12)))
+        signs = 1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+        return np.mean(abs(signs @ differences) / n >= means * (1 - 1e-12), axis=0)
     signs = np.random.default_rng(0).choice(np.array([-1.0, 1.0]), (flips, n))
-    return float((1 + np.sum(abs(signs @ differences) / n >= mean * (1 - 1e-12))) / (1 + flips))
+    return (1 + np.sum(abs(signs @ differences) / n >= means * (1 - 1e-12), axis=0)) / (1 + flips)
 
 
 def holm(ps: Sequence[float]) -> list[float]:

@@ -17,7 +17,7 @@ from invbench.errors import ConfigError, unknown
 from invbench.metric import Metric
 from invbench.noise import parse_noise
 from invbench.records import MEAN, LoadedCell
-from invbench.stats import bca_interval, holm, sign_flip_p
+from invbench.stats import bca_interval, holm, sign_flip_ps
 
 SAMPLE_TABLES = {
     "samples": "Scores of K samples per measurement: crps and spread on [-1,1]; coverage is the central interval's "
@@ -129,8 +129,8 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], onl
     scored = sorted((c for c in cells if c.rows), key=lambda c: _mean_of(c, "seconds"))
     lines, seen, sets = [], [], _sets(scored)
     for cell in scored:
-        rows = pd.DataFrame(cell.rows)
-        rows = rows[[_table_of(m, metrics) == "images" for m in rows["metric"]]]
+        rows = pd.DataFrame({key: [r[key] for r in cell.rows] for key in cell.rows[0]})  # quicker than row by row
+        rows = rows[rows["metric"].isin([m for m in rows["metric"].unique() if _table_of(m, metrics) == "images"])]
         seen.append(rows[["image", "y_sha256"]])
         lines.append({**_line(label(cell, cells), rows[rows["sample"] != MEAN]), **_set_scores(sets[cell.id])})
         if (rows["sample"] == MEAN).any():
@@ -217,7 +217,8 @@ def _marked(
             continue
         best = frame.mean().idxmax() if higher else frame.mean().idxmin()
         rivals = [i for i in rows if i != best]
-        ps = holm([sign_flip_p((frame[best] - frame[i]).to_numpy(dtype=float)) for i in rivals])
+        differences = frame[rivals].rsub(frame[best], axis=0)
+        ps = holm([float(p) for p in sign_flip_ps(differences.to_numpy(dtype=float))])
         marked[best][column] += " best"
         for i, p in zip(rivals, ps, strict=True):
             if p >= SIGNIFICANT:
