@@ -234,9 +234,18 @@ def release(to: Path, filters: tuple[str, ...], out: Path) -> None:
 @click.argument("new", type=click.Path(path_type=Path))
 @click.argument("filters", nargs=-1)
 @click.option("--fail-on", "rules", default="", help="Bounds, as psnr<-0.05,nfe!=0,seconds>1.3x; exit status 1 beyond.")
+@click.option("--across-machines", is_flag=True, help="Allow measurements that differ in a bit, as on other CPUs.")
 @click.option("--format", "how", default="md", show_default=True, help="text, md, latex, csv or html.")
 @click.pass_context
-def compare(ctx: click.Context, base: Path, new: Path, filters: tuple[str, ...], rules: str, how: str) -> None:
+def compare(
+    ctx: click.Context,
+    base: Path,
+    new: Path,
+    filters: tuple[str, ...],
+    rules: str,
+    across_machines: bool,
+    how: str,
+) -> None:
     """What changed between two results folders: invbench compare BASE NEW [task=sr4] [--fail-on RULES]
 
     Prints paired differences on the same images as a table for a pull request. Exits with 1 where a rule is broken or
@@ -244,7 +253,7 @@ def compare(ctx: click.Context, base: Path, new: Path, filters: tuple[str, ...],
     """
     from invbench.compare import compare, parse_rules
 
-    table, failed = compare(base, new, parse_rules(rules), _wanted(filters))
+    table, failed = compare(base, new, parse_rules(rules), _wanted(filters), across_machines)
     click.echo(table.render(how))
     ctx.exit(1 if failed else 0)
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,15 +76,19 @@ class Pair:
         return new / old if old else (1.0 if new == old else float("inf"))
 
 
-def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "") -> list[Pair]:
+def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "", across_machines: bool = False) -> list[Pair]:
     """Metrics that both cells have in the same protocol, or in this one alone.
 
-    Raises ConfigError where an image was measured otherwise.
+    Raises ConfigError where an image was measured otherwise, unless the cells come from different machines, whose
+    measurements may differ in the last bits.
     """
     a, b = (per_image(cell, protocol) for cell in (old, new))
     merged = a.merge(b, on=["metric", "protocol", "image"], suffixes=("_old", "_new"))
-    if (merged["y_old"] != merged["y_new"]).any():
-        raise ConfigError(f"{_name(new)}: the measurements differ; make both stores with the same benchmark version")
+    if not across_machines and (merged["y_old"] != merged["y_new"]).any():
+        raise ConfigError(
+            f"{_name(new)}: the measurements differ; make both stores with the same benchmark version, on one machine, "
+            "or compare with --across-machines"
+        )
     found = [
         Pair(str(metric), rows["value_old"].to_numpy(float), rows["value_new"].to_numpy(float))
         for (metric, _), rows in merged.groupby(["metric", "protocol"], sort=False)
@@ -97,28 +102,37 @@ def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "") -> list[Pair]:
 
 
 def per_image(cell: LoadedCell, protocol: str = "") -> pd.DataFrame:
-    """Scores by metric, protocol and image, means over samples (value), and the measurement's hash (y)."""
+    """Scores by metric, protocol and image (value), and the measurement's hash (y).
+
+    Means over samples; of scores of all samples together, the score.
+    """
     wanted = [r for r in cell.rows if protocol in ("", r["protocol"])]
-    rows = pd.DataFrame([r for r in wanted if r["sample"] != MEAN] or wanted, columns=list(ROW_KEYS))
+    single = {r["metric"] for r in wanted if r["sample"] != MEAN}
+    kept = [r for r in wanted if r["sample"] != MEAN or r["metric"] not in single]
+    rows = pd.DataFrame(kept, columns=list(ROW_KEYS))
     return rows.groupby(["metric", "protocol", "image"], as_index=False).agg(
         value=("value", "mean"), y=("y_sha256", "first")
     )
 
 
-def compare(base: Path, new: Path, rules: Sequence[Rule], wanted: Mapping[str, str]) -> tuple[Table, bool]:
+def compare(
+    base: Path, new: Path, rules: Sequence[Rule], wanted: Mapping[str, str], across_machines: bool = False
+) -> tuple[Table, bool]:
     """What changed from one store to another, and whether a rule is broken or a cell is gone.
 
-    Raises ConfigError where a store has no cells, or a rule names a metric that none of them has.
+    Raises ConfigError where a store has no cells, a rule names a metric that none of them has, or measurements differ
+    in a bit; ``across_machines`` allows the last.
     """
     old, now = ({identity(c): c for c in _loaded(folder, wanted)} for folder in (base, new))
+    added = [cell for key, cell in now.items() if key not in old]
     lines: list[dict[str, str]] = []
-    broken: list[str] = [f"{_name(old[key])} is missing from {new}" for key in old if key not in now]
+    broken: list[str] = [_missing(cell, added, new) for key, cell in old.items() if key not in now]
     seen: set[str] = set()
     total = 0
     for key, cell in now.items():
         if key not in old:
             continue
-        for pair in pairs(old[key], cell):
+        for pair in pairs(old[key], cell, across_machines=across_machines):
             seen.add(pair.metric)
             failed = [rule for rule in rules if rule.metric == pair.metric and rule.broken(pair)]
             broken += [f"{_name(cell)}: {rule} is broken, {_changed(pair)}" for rule in failed]
@@ -129,11 +143,11 @@ def compare(base: Path, new: Path, rules: Sequence[Rule], wanted: Mapping[str, s
         raise ConfigError(
             f"--fail-on names {', '.join(unknown)}, which no pair of cells has; these are: {sorted(seen)}"
         )
-    added = [_name(c) for key, c in now.items() if key not in old]
     notes = [
         f"{total - len(lines)} of {total} scores are the same, to the last bit, and not listed.",
         f"{new} less {base}; mean paired differences with 95 % BCa intervals over images; ratios of medians.",
-        *(["Only in the new store: " + ", ".join(added) + "."] if added else []),
+        *_other_parts([(old[key], cell) for key, cell in now.items() if key in old]),
+        *(["Only in the new store: " + ", ".join(map(_name, added)) + "."] if added else []),
         *(f"FAIL {text}" for text in broken),
     ]
     return Table(f"{len(lines)} scores of {len(now)} cells changed", pd.DataFrame(lines), tuple(notes)), bool(broken)
@@ -186,6 +200,49 @@ def identity(cell: LoadedCell) -> str:
     config = {k: v for k, v in cell.run["config"].items() if k != "plugins"}
     config = {k: {i: j for i, j in v.items() if i != "sha256"} if isinstance(v, dict) else v for k, v in config.items()}
     return json.dumps(config, sort_keys=True)
+
+
+def _missing(cell: LoadedCell, added: Sequence[LoadedCell], new: Path) -> str:
+    """What to do about a cell that the new store lacks; the nearest one there tells which option was changed."""
+    rivals = [changes for other in added if "solver.name" not in (changes := _changes(cell, other))]
+    nearest = min(rivals, key=len, default={})
+    if not nearest:
+        return (
+            f"{_name(cell)} is missing from {new}; run it there, or make the base anew if it was taken out on purpose"
+        )
+    return (
+        f"{_name(cell)} is missing from {new}, which has it with another configuration: {_listed(nearest)}; "
+        "make the base anew if the change is wanted"
+    )
+
+
+def _other_parts(both: Sequence[tuple[LoadedCell, LoadedCell]]) -> list[str]:
+    """A line for each change of weights or plugin versions, with the cells that it concerns."""
+    cells: dict[str, list[str]] = {}
+    for old, new in both:
+        if changes := _changes(old, new):
+            cells.setdefault(_listed(changes), []).append(_name(new))
+    return [
+        f"Other weights or versions: {text}, in {len(names)} cells: {names[0]}" + ", ..." * (len(names) > 1) + "."
+        for text, names in cells.items()
+    ]
+
+
+def _changes(old: LoadedCell, new: LoadedCell) -> dict[str, tuple[Any, Any]]:
+    """Keys of the configuration whose values differ, with both values."""
+    was, now = _flat(old.run["config"]), _flat(new.run["config"])
+    return {k: (was.get(k), now.get(k)) for k in {**was, **now} if was.get(k) != now.get(k)}
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    parts = ({f"{k}.{i}": j for i, j in v.items()} if isinstance(v, dict) else {k: v} for k, v in config.items())
+    return {key: value for part in parts for key, value in part.items()}
+
+
+def _listed(changes: Mapping[str, tuple[Any, Any]]) -> str:
+    """``solver.nfe 4 -> 5``; of hashes, the start."""
+    short = {k: tuple(str(v)[:12] if k.endswith("sha256") else str(v) for v in both) for k, both in changes.items()}
+    return ", ".join(f"{key} {was} -> {now}" for key, (was, now) in short.items())
 
 
 def _loaded(folder: Path, wanted: Mapping[str, str]) -> list[LoadedCell]:

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,3 +112,54 @@ def values_of(out: Path, solver: str) -> np.ndarray:
     (path,) = out.glob(f"*/*/{solver}-*/records.jsonl")
     rows = map(json.loads, path.read_text().splitlines())
     return np.array([r["value"] for r in rows if r["metric"] == "psnr"])
+
+
+def reconfigured(made: Path, to: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """A copy of a store in which the configuration of a solver was changed."""
+    shutil.copytree(made, to)
+    for path in to.glob("*/*/wiener-*/run.json"):
+        run = json.loads(path.read_text())
+        change(run["config"])
+        path.write_text(json.dumps(run))
+    return to
+
+
+def test_another_option_is_told_with_what_to_do(made: Path, tmp_path: Path) -> None:
+    new = reconfigured(made, tmp_path / "new", lambda config: config["solver"].update(window=5))
+    result = invbench("compare", made, new)
+    assert result.exit_code == 1
+    assert "wiener is missing from" in result.output
+    assert "which has it with another configuration: solver.window None -> 5; make the base anew" in result.output
+
+
+def test_other_weights_are_compared_and_told(made: Path, tmp_path: Path) -> None:
+    def retrained(config: dict[str, Any]) -> None:
+        config["solver"]["sha256"] = "0123456789abcdef" * 4
+        config["plugins"]["invbench"] = "9.9.9"
+
+    result = invbench("compare", made, reconfigured(made, tmp_path / "new", retrained))
+    assert result.exit_code == 0
+    assert "Other weights or versions: plugins.invbench" in result.output
+    assert "-> 9.9.9, solver.sha256 None -> 0123456789ab, in 1 cells: gmm/sr4, seed 0, wiener." in result.output
+
+
+def test_last_bits_of_measurements_may_differ_between_machines(made: Path, tmp_path: Path) -> None:
+    other = changed(made, tmp_path / "other", lambda row: {**worse(row), "y_sha256": "0"})
+    assert "or compare with --across-machines" in invbench("compare", made, other).output
+    result = invbench("compare", made, other, "--across-machines", "--fail-on", "psnr<-0.05")
+    assert result.exit_code == 1
+    assert "wiener: psnr<-0.05 is broken" in result.output
+
+
+def test_scores_of_several_samples_are_compared(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    command = ["run", "benchmark=gmm2d", "solver=oracle", "task=denoise", "n=2", "samples=3", "references=false"]
+    assert invbench(*command, f"out={base}").exit_code == 0
+    (path,) = base.glob("*/*/*/records.jsonl")
+    new = shutil.copytree(base, tmp_path / "new")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    moved = [{**row, "value": row["value"] + 0.1} if row["metric"] == "crps" else row for row in rows]
+    (new / path.relative_to(base)).write_text("".join(json.dumps(row) + "\n" for row in moved))
+    result = invbench("compare", base, new, "--fail-on", "crps>0.05")
+    assert result.exit_code == 1
+    assert "crps>0.05 is broken" in result.output
