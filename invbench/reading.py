@@ -21,9 +21,11 @@ FILTERS = ("benchmark", "task", "solver", "dataset", "prior", "seed")
 
 
 def _folder(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:
+    if value != REFERENCE:
+        return Path(value)
     from invbench.published import results_folder
 
-    return results_folder() / REFERENCE if value == REFERENCE else Path(value)
+    return results_folder() / REFERENCE
 
 
 out_option = click.option(
