@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 OUT = "results/runs"
 REFERENCE = "reference"
-FILTERS = ("benchmark", "task", "solver", "dataset", "prior", "seed")
+FILTERS = ("benchmark", "task", "noise", "solver", "dataset", "prior", "seed")
 
 
 def _folder(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:

@@ -266,13 +266,13 @@ class LoadedCell:
 
 
 def load_cells(out: Path, **wanted: str) -> list[LoadedCell]:
-    """Cells below ``out`` whose benchmark, task, solver, dataset, prior or seed are the wanted ones."""
+    """Cells below ``out`` whose benchmark, task, noise, solver, dataset, prior or seed are the wanted ones."""
     by_id: dict[str, list[Path]] = {}
     for folder in cell_folders(out):
         run = _read_run(folder / "run.json")
         config = run["config"]
         names = {key: config[key]["name"] for key in ("benchmark", "task", "solver", "dataset", "prior")}
-        names["seed"] = str(config["seed"])
+        names |= {"noise": config["task"]["noise"], "seed": str(config["seed"])}
         if all(names[key] == value for key, value in wanted.items()):
             by_id.setdefault(run["cell"], []).append(folder)
     return [_load_cell(cell, folders) for cell, folders in by_id.items()]

@@ -27,4 +27,12 @@ invbench bench solver=davi,ddrm,ddnm_plus,diffpir,pigdm,red_diff,fps,dps task=sr
 invbench rescore benchmark=photos
 rm -r results/reference/photos
 invbench release results/reference benchmark=photos
+
+for task in denoise sr4 inpaint deblur colorize; do
+    if [ $task = denoise ]; then sigma=0.2; else sigma=0.05; fi
+    invbench figure benchmark=photos task=$task "noise=gaussian $sigma [-1,1]" --rows 3 --zoom \
+        --solvers davi,ddrm,ddnm_plus,diffpir,pigdm,red_diff,dps --to docs/images/solvers-$task.png
+done
+invbench figure front benchmark=photos --cost seconds --metric haarpsi \
+    --solvers davi,ddrm,ddnm_plus,diffpir,pigdm,red_diff,fps,dps --to docs/images/front.png
 python docs/update.py

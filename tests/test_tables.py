@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made import loaded_cell
 
 from invbench.errors import ConfigError
 from invbench.metrics.consistency import Consistency
@@ -287,6 +288,18 @@ def test_wrong_words_are_a_message(invbench: Callable[..., Any], words: list[str
     assert result.returncode == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_noise_is_a_filter_too(invbench: Callable[..., Any], tmp_path: Path) -> None:
+    for noise in ("gaussian 0.05 [-1,1]", "poisson 30"):
+        cell = loaded_cell("photos", "sr4", "ddrm", {"psnr": 24.0}, noise=noise)
+        folder = tmp_path / "photos" / "sr4" / f"ddrm-{noise[:4]}"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({"format": 2, "cell": noise, **cell.run}))
+        (folder / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in cell.rows))
+    text = invbench("table", "noise=poisson 30", "--out", str(tmp_path)).stdout
+    assert "Poisson" in text
+    assert "Gaussian" not in text
 
 
 def test_the_best_of_a_column_is_named_and_so_are_those_it_cannot_be_told_from() -> None:
