@@ -6,6 +6,7 @@ tests/test_tables.py`` writes the renderings anew; read the difference before it
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
