@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check fmt lint types bench golden reproduce install
+.PHONY: demo test check fmt lint types bench golden regression reproduce install
 
 demo: install  ## restore photographs with DAVI and DDRM; print the table and the path of the picture
 	$(BIN)/invbench run solver=ddrm,davi task=sr4
@@ -10,7 +10,7 @@ demo: install  ## restore photographs with DAVI and DDRM; print the table and th
 test: install  ## the test suite
 	$(BIN)/python -m pytest
 
-check: install lint types test  ## everything CI runs
+check: install lint types test regression  ## everything CI runs
 
 install: .venv/.installed
 
@@ -32,11 +32,15 @@ types: install
 	$(BIN)/mypy invbench
 	$(BIN)/mypy --explicit-package-bases solvers tasks datasets
 
-bench: install  ## speed of the pieces, as ratios within one run
-	$(BIN)/python -m pytest tests/bench --override-ini addopts= -q
+bench: install  ## speed of the pieces, as ratios within one run; BENCH holds options of pytest-benchmark
+	$(BIN)/python -m pytest tests/bench --override-ini addopts= -q $(BENCH)
 
-golden: install  ## rewrite the golden tables; review the diff like code
+regression: install  ## run a small matrix and compare it with the golden records
+	$(BIN)/python tests/golden/matrix.py check
+
+golden: install  ## rewrite the golden tables and records; review the diff like code
 	INVBENCH_GOLDEN=1 $(BIN)/python -m pytest tests/test_tables.py
+	$(BIN)/python tests/golden/matrix.py write
 
 reproduce: install  ## run every released experiment again, as results/reproduce.sh says; days, and resumable
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh results/reproduce.sh

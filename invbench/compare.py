@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from invbench.errors import ConfigError
 from invbench.records import MEAN, ROW_KEYS, LoadedCell, load_cells
 from invbench.stats import bca_interval, holm, images_needed, sign_flip_p
-from invbench.tables import Table, label, measurement_key
+from invbench.tables import Table, label, measurement_key, usual
 
 RULE = re.compile(r"(\w+)(<|>|!=)(-?[\d.]+(?:e-?\d+)?)(x?)")
 ALIASES = {"nfe": "nfe_forward"}
@@ -186,9 +186,9 @@ def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping
 
 
 def rivals(cells: Sequence[LoadedCell], first: str, second: str) -> Iterable[tuple[LoadedCell, LoadedCell]]:
-    """Cells of the two solvers on the same measurements; of several settings, the one with most images."""
+    """Cells of the two solvers on the same measurements; of several settings, the most usual."""
     by: dict[tuple[str, str], LoadedCell] = {}
-    for cell in sorted(cells, key=lambda c: len(c.images)):
+    for cell in sorted(cells, key=usual):
         by[measurement_key(cell.run["config"]), cell.run["config"]["solver"]["name"]] = cell
     for (key, solver), cell in by.items():
         if solver == first and (key, second) in by:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from invbench.claims import Claim
 from invbench.metric import Metric, SetMetric
 from invbench.noise import parse_noise
-from invbench.published import SOLVERS, usual
+from invbench.published import SOLVERS
 from invbench.records import MEAN, LoadedCell
 from invbench.settings import WRITTEN
-from invbench.tables import absent, by_measurement
+from invbench.tables import absent, by_measurement, usual
 
 DIFFERS, NOT_RUN = "protocol differs", "not run"
 CALLS = "nfe_forward"

@@ -13,8 +13,7 @@ import pandas as pd
 
 from invbench.errors import ConfigError
 from invbench.records import LoadedCell, load_cells
-from invbench.settings import WRITTEN
-from invbench.tables import Table, format_value, mean_of
+from invbench.tables import Table, format_value, mean_of, usual
 
 SOURCE = "invbench_results"
 TITLES = {
@@ -262,16 +261,13 @@ def paper_table(number: int, cells: Sequence[LoadedCell], how: str, unit: float 
     return View(number, Paper.load().of(number), cells, how, unit).table()
 
 
-def usual(cell: LoadedCell) -> tuple[int, bool, int]:
-    """Greater for the cell that stands for its solver: options as they come, one sample a measurement, most images."""
-    written = sum(origin == WRITTEN for origin in cell.run.get("origins", {}).values())
-    return -written, cell.run["config"]["samples"] == 1, len(cell.images)
+def with_released(own: Sequence[LoadedCell], part: str = "", **wanted: str) -> list[LoadedCell]:
+    """Our own cells, and the released ones (``results/reference``) that ours do not hold as many images of.
 
-
-def with_released(own: Sequence[LoadedCell], **wanted: str) -> list[LoadedCell]:
-    """Our own cells, and the released ones (``results/reference``) that ours do not hold as many images of."""
+    ``part`` is a folder of it with a store of its own, as that of the ablations.
+    """
     images = {cell.id: len(cell.images) for cell in own}
-    released = load_cells(results_folder() / "reference", **wanted)
+    released = load_cells(results_folder() / "reference" / part, **wanted)
     added = [cell for cell in released if len(cell.images) > images.get(cell.id, 0)]
     return [*(c for c in own if c.id not in {a.id for a in added}), *added]
 

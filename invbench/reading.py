@@ -274,10 +274,14 @@ def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path) -> 
     from invbench.plugins import load_catalog
     from invbench.published import BENCHMARKS, paper_table, results_folder, with_released
     from invbench.records import load_cells
-    from invbench.twins import load_costs, twin_table
+    from invbench.twins import ABLATION, load_costs, twin_table
 
     catalog, wanted = load_catalog(), _wanted(filters)
-    cells = with_released(load_cells(out, **wanted), **wanted)
+    own, part = load_cells(out, **wanted), ""
+    if number == ABLATION:  # kept apart, where they do not stand for their solver
+        part = "ablations"
+        own += load_cells(out / part, **wanted)
+    cells = with_released(own, part, **wanted)
     benchmark = wanted.get("benchmark")
     if benchmark is None or benchmark in BENCHMARKS.values():
         return paper_table(number, cells, how, _call_gflops(catalog) if number == 13 else 0.0)

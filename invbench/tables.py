@@ -17,6 +17,7 @@ from invbench.errors import ConfigError, unknown
 from invbench.metric import Metric
 from invbench.noise import parse_noise
 from invbench.records import MEAN, LoadedCell
+from invbench.settings import WRITTEN
 from invbench.stats import bca_interval, holm, sign_flip_ps
 
 SAMPLE_TABLES = {
@@ -405,6 +406,12 @@ def _notes(cells: Sequence[LoadedCell], seen: Sequence[pd.DataFrame], columns: S
         if cell.damaged:
             notes.append(f"{name}: {cell.damaged} damaged lines of its records were left out.")
     return notes
+
+
+def usual(cell: LoadedCell) -> tuple[int, bool, int]:
+    """Greater for the cell that stands for its solver: options as they come, one sample a measurement, most images."""
+    written = sum(origin == WRITTEN for origin in cell.run.get("origins", {}).values())
+    return -written, cell.run["config"]["samples"] == 1, len(cell.images)
 
 
 def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> pd.Series:

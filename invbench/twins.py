@@ -27,10 +27,9 @@ from invbench.published import (
     View,
     ranked,
     run_command,
-    usual,
 )
 from invbench.records import LoadedCell
-from invbench.tables import Table, format_value, mean_of
+from invbench.tables import Table, format_value, mean_of, usual
 
 ABLATION = 5
 ABLATED = re.compile(r"\+ablation=(\w+)")

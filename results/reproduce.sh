@@ -10,7 +10,7 @@ invbench run solver=ddim,mcg,fps,red_diff,dps,wiener task=$tasks n=16
 
 # Table 3: the noise level is hidden.  Table 9: Poisson noise.
 invbench run solver=davi,ddrm,ddnm_plus,pigdm,diffpir,red_diff task=deblur task.noise='uniform 0.01..0.1 [-1,1]' n=16
-invbench run solver=davi,ddnm_plus,pigdm task=deblur,sr4 task.noise='poisson 1.0' n=16
+invbench run solver=davi,ddnm_plus,pigdm,red_diff task=deblur,sr4 task.noise='poisson 1.0' n=16
 
 # Table 5: what DAVI is made of, at an equal, small budget.
 for letter in a b c d e f; do
@@ -18,15 +18,17 @@ for letter in a b c d e f; do
     invbench train solver=davi task=deblur +ablation=$letter dtype=bfloat16 training.steps=300 training.lr=4e-4 folder=$folder
     case $letter in c|d|e) form="solver.perturbation=constant" ;; *) form="solver.perturbation=rising" ;; esac
     case $letter in a|b) h=0.1 ;; c) h=0 ;; *) h=0.01 ;; esac
-    invbench run solver=davi task=deblur solver.weights=$folder/weights.safetensors $form solver.h=$h
+    invbench run solver=davi task=deblur solver.weights=$folder/weights.safetensors $form solver.h=$h \
+        references=false out=results/runs/ablations
 done
 
 # Tables 4 and 13: what a solve costs, on its own.
 invbench bench solver=davi,ddrm,ddnm_plus,diffpir,pigdm,red_diff,fps,dps task=sr4 --repeats 3 --limit 60
 
 invbench rescore benchmark=photos
-rm -r results/reference/photos
+rm -r results/reference
 invbench release results/reference benchmark=photos
+invbench release results/reference/ablations --out results/runs/ablations
 
 for task in denoise sr4 inpaint deblur colorize; do
     if [ $task = denoise ]; then sigma=0.2; else sigma=0.05; fi

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
+from timing import seconds
 from torch import Tensor, nn
 
 from invbench.adm.priors import AdmPhotos
 from invbench.adm.unet import AttentionBlock, GroupNorm, ResBlock, UNet, timestep_embedding
-from invbench.plugins import load_catalog
 
 SHAPE = (16, 3, 64, 64)
-ROUNDS = 9
 
 
 def plain_norm(norm: GroupNorm, x: Tensor) -> Tensor:
@@ -72,17 +67,6 @@ def plain_forward(net: UNet, x: Tensor, t: Tensor) -> Tensor:
     return net.out[2](F.silu(plain_norm(net.out[0], x)))
 
 
-def seconds(*calls: Callable[[], object]) -> list[float]:
-    """Median time of each call; the calls alternate, so that a busy machine slows all alike."""
-    times: list[list[float]] = [[] for _ in calls]
-    for _ in range(ROUNDS):
-        for call, own in zip(calls, times, strict=True):
-            begin = time.perf_counter()
-            call()
-            own.append(time.perf_counter() - begin)
-    return [statistics.median(own[1:]) for own in times]
-
-
 def test_the_network_is_at_least_a_quarter_faster_than_a_plain_one() -> None:
     prior = AdmPhotos().load(SHAPE[1:], "cpu")
     plain = UNet(AdmPhotos.config()).eval()
@@ -103,19 +87,3 @@ def test_the_network_is_at_least_a_quarter_faster_than_a_plain_one() -> None:
     ratio = slow_seconds / fast_seconds
     print(f"\nplain {slow_seconds:.3f} s, ours {fast_seconds:.3f} s: {ratio:.2f} times as fast on {SHAPE}")
     assert ratio >= 1.25
-
-
-def test_network_call(benchmark) -> None:
-    prior = AdmPhotos().load(SHAPE[1:], "cpu")
-    x = torch.zeros(SHAPE)
-    with torch.inference_mode():
-        benchmark.pedantic(prior.eps, args=(x, 500), rounds=5, warmup_rounds=1)
-
-
-def test_spectral_transforms_of_deblurring(benchmark) -> None:
-    from invbench import Rng
-
-    fields = load_catalog().benchmark("photos").tasks["deblur"]
-    A = load_catalog().get("task", "deblur")(**fields).operator(SHAPE[1:], Rng.single(seed=0))
-    x = torch.zeros(SHAPE)
-    benchmark.pedantic(lambda: A.V(A.Vt(x)), rounds=20, warmup_rounds=2)
