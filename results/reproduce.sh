@@ -18,7 +18,7 @@ for letter in a b c d e f; do
     invbench train solver=davi task=deblur +ablation=$letter dtype=bfloat16 training.steps=300 training.lr=4e-4 folder=$folder
     case $letter in c|d|e) form="solver.perturbation=constant" ;; *) form="solver.perturbation=rising" ;; esac
     case $letter in a|b) h=0.1 ;; c) h=0 ;; *) h=0.01 ;; esac
-    invbench run solver=davi task=deblur solver.weights=$folder/weights.safetensors $form solver.h=$h \
+    invbench run solver=davi task=deblur solver.weights=$folder/weights.safetensors $form solver.h=$h solver.temperature=1 \
         references=false out=results/runs/ablations
 done
 

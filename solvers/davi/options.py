@@ -87,7 +87,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 BRIDGES, MAPS, PERTURBATIONS = ("i2sb", "linear"), ("tanh", "paper", "residual"), ("rising", "constant")
 
 
-def check(bridge: str, output: str, perturbation: str, h: float) -> None:
+def check(bridge: str, output: str, perturbation: str, h: float, temperature: float) -> None:
     """Raise ConfigError for a form of the bridge that does not exist."""
     for what, name, known in (
         ("bridge", bridge, BRIDGES),
@@ -96,5 +96,6 @@ def check(bridge: str, output: str, perturbation: str, h: float) -> None:
     ):
         if name not in known:
             raise ConfigError(f"davi: {unknown(what, name, known)}")
-    if h < 0:
-        raise ConfigError(f"davi: the perturbation h must not be negative; got {h}")
+    for what, value in (("perturbation h", h), ("temperature", temperature)):
+        if value < 0:
+            raise ConfigError(f"davi: the {what} must not be negative; got {value}")

@@ -41,8 +41,8 @@ class Davi(Trainable):
 
     ``weights`` is a file; without it, the checkpoint shipped for preset and task is used. ``h`` is the size of the
     perturbation; ``bridge``, ``output`` and ``perturbation`` are described in ``solvers/davi/bridge.py``, and must be
-    those of the training. ``hole`` is noise where inpainting measures nothing. ``transfer`` allows weights of another
-    task or preset.
+    those of the training. ``temperature`` scales h in a run: 1 samples as trained, less trades diversity for fidelity.
+    ``hole`` is noise where inpainting measures nothing. ``transfer`` allows weights of another task or preset.
     """
 
     name: ClassVar[str] = "davi"
@@ -58,6 +58,7 @@ class Davi(Trainable):
     variants: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {"ablation": ABLATIONS}
     weights: str = ""
     h: float = 0.1
+    temperature: float = 1.0
     bridge: str = "i2sb"
     output: str = "tanh"
     perturbation: str = "rising"
@@ -65,7 +66,7 @@ class Davi(Trainable):
     transfer: bool = False
 
     def __post_init__(self) -> None:
-        check(self.bridge, self.output, self.perturbation, self.h)
+        check(self.bridge, self.output, self.perturbation, self.h, self.temperature)
 
     def solve(
         self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None
@@ -78,7 +79,7 @@ class Davi(Trainable):
         phi: Prior = state.metered(prior.meter) if prior.meter else state
         y_in = network_input(y, problem.A, self.hole, rng)
         a = torch.full((1,), END)
-        y_1 = self.make_bridge().point(y_in, y_in, a, rng.randn_like(y_in))
+        y_1 = self.make_bridge().point(y_in, y_in, a, self.temperature * rng.randn_like(y_in))
         return self.make_bridge().image(y_1, phi.eps(y_1, END), a)
 
     def fit(self, task: Task, prior: Prior, training: Training) -> Path:

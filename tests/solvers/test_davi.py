@@ -222,6 +222,20 @@ def test_an_untrained_network_is_the_prior_at_the_end_of_the_bridge() -> None:
         torch.testing.assert_close(x_hat, torch.tanh(y_1 - 1.481319 * prior.eps(y_1, 999)), rtol=1e-4, atol=1e-4)
 
 
+def test_temperature_scales_the_perturbation_of_a_run() -> None:
+    prior = AdmPhotos().load((3, 16, 16), "cpu")
+    A, y = ib.Identity((3, 16, 16)), draw(2, 3, 16, 16)
+
+    def restored(**options: float) -> Tensor:
+        return solve(Davi(output="residual", **options), y, A, prior, prior.student())
+
+    torch.testing.assert_close(restored(h=0.1, temperature=0.5), restored(h=0.05))
+    torch.testing.assert_close(restored(temperature=0.0), restored(h=0.0))
+    assert (restored(temperature=0.0) - restored()).abs().max() > 1e-3
+    with pytest.raises(ib.ConfigError, match="temperature must not be negative; got -1"):
+        Davi(temperature=-1.0)
+
+
 def official(folder: Path, net: torch.nn.Module, nested: bool) -> Path:
     """A file of the layout of the authors' release, its weights one tenth of the network's online ones."""
     online = net.state_dict()
