@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 
@@ -9,11 +10,11 @@ ROUNDS = 9
 
 
 def seconds(*calls: Callable[[], object]) -> list[float]:
-    """Least time of each call after a first that warms up; they alternate, so that a busy machine slows all alike."""
+    """Median time of each call after one that warms up; they alternate, so that a busy machine slows all alike."""
     times: list[list[float]] = [[] for _ in calls]
     for _ in range(ROUNDS):
         for call, own in zip(calls, times, strict=True):
             begin = time.perf_counter()
             call()
             own.append(time.perf_counter() - begin)
-    return [min(own[1:]) for own in times]
+    return [statistics.median(own[1:]) for own in times]
