@@ -20,7 +20,7 @@ from invbench.adm.priors import AdmPhotos
 from invbench.plugins import load_catalog
 from invbench.training import Training
 
-SIDE, BATCH, ROUNDS = 64, 8, 5
+SIDE, BATCH, ROUNDS = 64, 8, 3
 
 
 class Plain(AdmPrior):
