@@ -25,10 +25,16 @@ class Box(NamedTuple):
     left: int
     side: int
 
+    def scaled(self, factor: float) -> Box:
+        """The same part of a picture ``factor`` times as large."""
+        return Box(round(self.top * factor), round(self.left * factor), max(1, round(self.side * factor)))
+
 
 @styled
 def grid(columns: Sequence[Column], boxes: Sequence[Box] = (), scale: str = "") -> Figure:
     """A row per image and a column per title, with captions beneath and, with ``boxes`` per image, their enlargement.
+
+    Boxes are of the first column's pictures; a picture of another size, as a small measurement, shows the same part.
 
     Pictures are (H, W, 3) in [0, 1] or (H, W) maps, which share one colour scale that ``scale`` names.
     """
@@ -43,7 +49,7 @@ def grid(columns: Sequence[Column], boxes: Sequence[Box] = (), scale: str = "") 
             last = axes[i, j].imshow(image, **look)
             axes[i, j].set(xticks=[], yticks=[], xlabel=caption)
             if boxes:
-                _enlarge(axes[i, j], image, boxes[i])
+                _enlarge(axes[i, j], image, boxes[i].scaled(len(image) / len(columns[0][1][i])))
     if scale:
         fig.colorbar(last, ax=axes, label=scale, extend="max", fraction=0.05, pad=0.01)
     return fig

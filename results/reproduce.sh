@@ -23,7 +23,7 @@ for letter in a b c d e f; do
 done
 
 # Tables 4 and 13: what a solve costs, on its own.
-invbench bench solver=davi,ddrm,ddnm_plus,diffpir,pigdm,red_diff,fps,dps task=sr4 --repeats 3 --limit 60
+OMP_NUM_THREADS=1 invbench bench solver=davi,ddrm,ddnm_plus,diffpir,pigdm,dps task=sr4 --repeats 5 --limit 20
 
 invbench rescore benchmark=photos
 rm -r results/reference
@@ -35,6 +35,6 @@ for task in denoise sr4 inpaint deblur colorize; do
     invbench figure benchmark=photos task=$task "noise=gaussian $sigma [-1,1]" --rows 3 --zoom \
         --solvers davi,ddrm,ddnm_plus,diffpir,pigdm,red_diff,dps --to docs/images/solvers-$task.png
 done
-invbench figure front benchmark=photos --cost seconds --metric haarpsi \
+invbench figure front benchmark=photos 'noise=gaussian 0.05 [-1,1]' --cost seconds --metric haarpsi \
     --solvers davi,ddrm,ddnm_plus,diffpir,pigdm,red_diff,fps,dps --to docs/images/front.png
 python docs/update.py

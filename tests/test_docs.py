@@ -95,3 +95,9 @@ def test_the_changelog_names_every_solver_and_task() -> None:
     catalog = load_catalog()
     for name in [*catalog.plugins["solver"], *catalog.plugins["task"]]:
         assert f"`{name}`" in changelog
+
+
+def test_the_pages_show_what_their_commands_print() -> None:
+    script = [sys.executable, str(ROOT / "docs" / "update.py"), "--check"]
+    result = subprocess.run(script, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stdout + result.stderr

@@ -138,6 +138,13 @@ def test_a_grid_has_a_picture_an_image_and_method_and_an_enlargement_of_each() -
         assert ax.child_axes[0].images[0].get_array().shape == (2, 2, 3)
 
 
+def test_a_small_measurement_shows_the_part_that_is_enlarged() -> None:
+    large, small = np.zeros((64, 64, 3)), np.zeros((16, 16, 3))
+    zoomed = grid([("truth", [large], [""]), ("measurement", [small], [""])], [Box(48, 40, 16)])
+    assert zoomed.axes[1].child_axes[0].images[0].get_array().shape == (4, 4, 3)
+    assert Box(48, 40, 16).scaled(0.25) == Box(12, 10, 4)
+
+
 def test_error_maps_share_one_colour_scale() -> None:
     picture, maps = np.zeros((4, 4, 3)), [np.full((4, 4), 0.1), np.full((4, 4), 0.4)]
     fig = grid([("truth", [picture] * 2, ["", ""]), ("davi", maps, ["", ""])], scale="error")
