@@ -272,7 +272,7 @@ def load_cells(out: Path, **wanted: str) -> list[LoadedCell]:
         run = _read_run(folder / "run.json")
         config = run["config"]
         names = {key: config[key]["name"] for key in ("benchmark", "task", "solver", "dataset", "prior")}
-        names |= {"noise": config["task"]["noise"], "seed": str(config["seed"])}
+        names |= {"noise": config["task"].get("noise", ""), "seed": str(config["seed"])}
         if all(names[key] == value for key, value in wanted.items()):
             by_id.setdefault(run["cell"], []).append(folder)
     return [_load_cell(cell, folders) for cell, folders in by_id.items()]
