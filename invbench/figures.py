@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -41,19 +41,16 @@ def comparison(
     Cells must share the bank's measurement. The images are those named, or else the first. ``zoom`` adds the square
     where the median solver errs most, enlarged. Written as PNG or, by the path's suffix, as a vector format.
     """
-    shown = sorted((c for c in cells if c.rows), key=_seconds)
-    images = chosen(bank, shown, rows, images)
-    if not images:
-        return None
-    measured = bank.measure(images)
-    columns = [*_given(bank, measured)]
-    for cell in shown:
+
+    def pictures(cell: LoadedCell, images: Sequence[str], _x: Tensor) -> Iterator[Column]:
         stacks = [cell.reconstructions(image) for image in images]
-        columns.append((label(cell, cells), [picture(s[0]) for s in stacks], _captions(cell, metric, images, 0)))
+        yield label(cell, cells), [picture(s[0]) for s in stacks], _captions(cell, metric, images, 0)
         if len(stacks[0]) > 1:
             captions = _captions(cell, metric, images, MEAN)
-            columns.append((f"mean of {len(stacks[0])}", [picture(s.mean(0)) for s in stacks], captions))
-    return save(grid(columns, _boxes(columns) if zoom else ()), path)
+            yield f"mean of {len(stacks[0])}", [picture(s.mean(0)) for s in stacks], captions
+
+    columns = _columns(bank, cells, rows, images, pictures)
+    return save(grid(columns, _boxes(columns) if zoom else ()), path) if columns else None
 
 
 def errors(
@@ -65,16 +62,29 @@ def errors(
     metric: str = "psnr",
 ) -> Path | None:
     """Truth and each solver's error, as ``comparison`` lays them out; None without images."""
+
+    def maps(cell: LoadedCell, images: Sequence[str], x: Tensor) -> Iterator[Column]:
+        found = [error_map(cell.reconstructions(i)[0], row) for i, row in zip(images, x, strict=True)]
+        yield label(cell, cells), found, _captions(cell, metric, images, 0)
+
+    columns = _columns(bank, cells, rows, images, maps)
+    return save(grid(columns, scale="|x_hat - x| on [-1,1], mean over channels"), path) if columns else None
+
+
+def _columns(
+    bank: MeasurementBank,
+    cells: Sequence[LoadedCell],
+    rows: int,
+    images: Sequence[str],
+    of: Callable[[LoadedCell, Sequence[str], Tensor], Iterable[Column]],
+) -> list[Column]:
+    """Truth, measurement, and what ``of`` makes of each cell, its images and their truth; nothing without images."""
     shown = sorted((c for c in cells if c.rows), key=_seconds)
     images = chosen(bank, shown, rows, images)
     if not images:
-        return None
+        return []
     measured = bank.measure(images)
-    columns = [*_given(bank, measured)]
-    for cell in shown:
-        maps = [error_map(cell.reconstructions(i)[0], x) for i, x in zip(images, measured.x, strict=True)]
-        columns.append((label(cell, cells), maps, _captions(cell, metric, images, 0)))
-    return save(grid(columns, scale="|x_hat - x| on [-1,1], mean over channels"), path)
+    return [*_given(bank, measured), *(column for cell in shown for column in of(cell, images, measured.x))]
 
 
 def spread(bank: MeasurementBank, cell: LoadedCell, path: Path, rows: int = 4) -> Path | None:

@@ -106,6 +106,23 @@ class CellStore:
         with self._disk_errors():
             write_atomic(self.folder / SEAL, (json.dumps(sums, indent=1) + "\n").encode())
 
+    def replace(self, rows: Iterable[Record], run: dict[str, Any], sets: dict[str, Any]) -> None:
+        """Write a whole cell anew but its reconstructions, and seal it."""
+        with self._disk_errors():
+            self.folder.mkdir(parents=True, exist_ok=True)
+        self.unseal()
+        self.clear()
+        self.add_rows(rows)
+        self.write_run(run)
+        if sets:
+            self.write_sets(sets)
+        self.seal()
+
+    def write_sets(self, sets: dict[str, Any]) -> None:
+        """Replace ``sets.json``."""
+        with self._disk_errors():
+            write_atomic(self.folder / SETS, (json.dumps(sets, indent=1) + "\n").encode())
+
     def unseal(self) -> None:
         """Forget them, before anything is written."""
         with self._disk_errors():
@@ -260,7 +277,8 @@ class LoadedCell:
         path = self.image_path(image)
         if path is None:
             raise StoreError(
-                f"the reconstruction of {image} is missing from {self.folders[0]}; run the cell with overwrite=true"
+                f"the reconstruction of {image} is missing from {self.folders[0]}; run the cell with overwrite=true "
+                "(released records hold numbers alone)"
             )
         return load_file(path)["x_hat"]
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from invbench.records import SETS, CellStore, LoadedCell, Record, write_atomic
+from invbench.errors import ConfigError, StoreError
+from invbench.records import CellStore, LoadedCell, Record, write_atomic
 
 PLACES = ("out", "folder", "device", "dataset.root", "prior.weights")  # options that differ from machine to machine
 COMPLETE = ("complete", "skipped")
@@ -24,33 +25,40 @@ def portable(command: Iterable[str]) -> str:
 
 
 def release(cells: Sequence[LoadedCell], to: Path) -> Iterator[str]:
-    """Write the complete cells below ``to``, a folder each as in any results folder; yields a line for each cell."""
+    """Write the complete cells below ``to``, a folder each as in any results folder; yields a line for each cell.
+
+    Raises ConfigError where that is the folder they lie in, StoreError where nothing can be written.
+    """
     for cell in cells:
         folder = to / _place(cell) / f"{_solver(cell)}-{cell.id}"
+        if folder.parent.resolve() == cell.folders[0].parent.resolve():
+            raise ConfigError(f"expected another folder than the records' own; got {to}")
         if cell.run["status"] not in COMPLETE:
             yield f"left out, {cell.run['status']}: {folder}"
             continue
-        folder.mkdir(parents=True, exist_ok=True)
-        store = CellStore(folder)
-        store.unseal()
-        store.clear()
-        store.add_rows(Record(**row) for row in cell.rows)
-        store.write_run({**cell.run, "sessions": [_shared(each) for each in cell.run["sessions"]]})
-        if sets := cell.all_sets():
-            write_atomic(folder / SETS, (json.dumps(sets, indent=1) + "\n").encode())
-        store.seal()
+        run = {**cell.run, "sessions": [_shared(each) for each in cell.run["sessions"]]}
+        CellStore(folder).replace((Record(**row) for row in cell.rows), run, cell.all_sets())
         yield f"{len(cell.images)} images: {folder}"
 
 
 def release_costs(cells: Iterable[LoadedCell], out: Path, to: Path) -> Iterator[str]:
     """Write what ``invbench bench`` measured of the cells' solvers below ``to``; yields a line for each file."""
     for name in sorted({_place(cell) / f"bench-{_solver(cell)}.json" for cell in cells}):
-        if not (out / name).is_file():
-            continue
-        cost: dict[str, Any] = json.loads((out / name).read_text(encoding="utf-8"))
-        (to / name).parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(to / name, (json.dumps({**cost, "session": _shared(cost["session"])}, indent=1) + "\n").encode())
-        yield f"cost: {to / name}"
+        if (out / name).is_file():
+            cost = read_cost(out / name)
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps({**cost, "session": _shared(cost["session"])}, indent=1)
+            write_atomic(to / name, (text + "\n").encode())
+            yield f"cost: {to / name}"
+
+
+def read_cost(path: Path) -> dict[str, Any]:
+    """What ``invbench bench`` wrote: config, cost and session. Raises StoreError where it cannot be read."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read ({error}); delete it and run 'invbench bench' again") from None
+    return found
 
 
 def _place(cell: LoadedCell) -> Path:

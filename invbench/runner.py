@@ -270,7 +270,7 @@ def declared_mismatch(solver: Solver, problem: Problem) -> str | None:
             "which is none. Choose another task or solver"
         )
     if solver.needs_sigma and problem.sigma_y is None:
-        return f"needs the noise level; task {problem.task!r} hides it. Choose another noise or solver"
+        return f"needs a noise level; the noise of task {problem.task!r} tells none. Choose another noise or solver"
     return None
 
 

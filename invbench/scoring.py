@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from invbench.errors import StoreError
 from invbench.metric import Measurement, Metric, SampleMetric, SetMetric
-from invbench.records import MEAN, SETS, CellStore, LoadedCell, Record, images_digest, write_atomic
+from invbench.records import MEAN, CellStore, LoadedCell, Record, images_digest
 from invbench.stats import set_interval
 
 BATCH = 16
@@ -87,8 +86,8 @@ def score_set(cell: LoadedCell, metrics: Sequence[Metric], measure: Measure, ima
             found[m.name].append(m(x_hat, measured))
             truth[m.name].append(m(measured.x, measured))
     scores = [_set_score(m, torch.cat(truth[m.name]), torch.cat(found[m.name])) for m in usable]
-    text = json.dumps(cell.all_sets() | {images_digest(images): {"n": len(images), "scores": scores}}, indent=1)
-    write_atomic(min(cell.folders) / SETS, (text + "\n").encode())
+    made = {images_digest(images): {"n": len(images), "scores": scores}}
+    CellStore(min(cell.folders)).write_sets(cell.all_sets() | made)
     _seal(cell)
 
 

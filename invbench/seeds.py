@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from invbench.metric import Metric
 from invbench.records import MEAN, LoadedCell
 from invbench.stats import components
-from invbench.tables import Table, format_value, headline, label
+from invbench.tables import Table, format_value, headline, label, measurement_key
 
 NOTES = (
     "Mean over images and seeds with a 95 % interval for other images and other seeds; standard deviations between "
@@ -22,9 +23,7 @@ def seed_tables(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]
     """A table for each experiment that was run with several seeds: measurements and samples differ, all else is one."""
     groups: dict[str, list[LoadedCell]] = {}
     for cell in cells:
-        config = cell.run["config"]
-        shared = {k: v for k, v in config.items() if k not in ("solver", "samples", "plugins", "seed")}
-        groups.setdefault(json.dumps(shared, sort_keys=True), []).append(cell)
+        groups.setdefault(measurement_key(_seedless(cell)), []).append(cell)
     return [table for group in groups.values() if (table := _table(group, metrics))]
 
 
@@ -38,17 +37,19 @@ def _table(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> 
         lines += [{"solver": name, "seeds": ", ".join(map(str, seeds)), **line} for line in _lines(same, metrics)]
     if not lines:
         return None
-    config = {k: v for k, v in cells[0].run["config"].items() if k != "seed"}
-    return Table(f"{headline(config)} | seeds", pd.DataFrame(lines), NOTES)
+    return Table(f"{headline(_seedless(cells[0]))} | seeds", pd.DataFrame(lines), NOTES)
 
 
 def _solvers(cells: Sequence[LoadedCell]) -> dict[str, list[LoadedCell]]:
     """Cells that differ in nothing but the seed."""
     found: dict[str, list[LoadedCell]] = {}
     for cell in cells:
-        config = {k: v for k, v in cell.run["config"].items() if k != "seed"}
-        found.setdefault(json.dumps(config, sort_keys=True), []).append(cell)
+        found.setdefault(json.dumps(_seedless(cell), sort_keys=True), []).append(cell)
     return found
+
+
+def _seedless(cell: LoadedCell) -> dict[str, Any]:
+    return {k: v for k, v in cell.run["config"].items() if k != "seed"}
 
 
 def _lines(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[dict[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from invbench.published import (
     run_command,
 )
 from invbench.records import LoadedCell
+from invbench.release import read_cost
 from invbench.tables import Table, format_value, mean_of, usual
 
 ABLATION = 5
@@ -42,7 +42,7 @@ def load_costs(*folders: Path) -> dict[tuple[str, str, str], dict[str, Any]]:
     costs = {}
     for out in folders:
         for path in sorted(out.glob("*/*/bench-*.json")):
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = read_cost(path)
             names = (found["config"][kind]["name"] for kind in ("benchmark", "task", "solver"))
             costs[tuple(names)] = found["cost"]
     return costs
@@ -144,9 +144,10 @@ class Twin:
     def notes(self, tasks: Sequence[str]) -> list[str]:
         """What the numbers are of, and which solvers did not apply."""
         counted = ", ".join(f"{task} {len(self.common(task))}" for task in tasks)
+        of_sets = ", swd of them as one set" * ("swd" in self.names)
         notes = [
-            f"Means over the images all rows of a task have ({counted}), swd of them as one set; best bold, second "
-            "underlined, ties included."
+            f"Means over the images all rows of a task have ({counted}){of_sets}; best bold, second underlined, ties "
+            "included."
         ]
         measured = [
             m for m in self.names if m in MEASURED and any((self.benchmark, t, r) in self.costs for r, t in self.found)

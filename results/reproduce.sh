@@ -5,8 +5,9 @@ set -e
 tasks=denoise,sr4,inpaint,deblur,colorize
 
 # Photographs: 48 crops, and 16 where a reconstruction takes 1000 network calls.
-invbench run solver=davi,ddrm,ddnm,ddnm_plus,diffpir,pigdm task=$tasks
-invbench run solver=ddim,mcg,fps,red_diff,dps,wiener task=$tasks n=16
+invbench run solver=davi,ddrm,ddnm,ddnm_plus,diffpir,pigdm,mcg,ddim,wiener task=$tasks
+invbench run solver=fps,red_diff,dps task=$tasks n=16
+invbench run solver=pigdm task=sr4 samples=4 n=16
 
 # Table 3: the noise level is hidden.  Table 9: Poisson noise.
 invbench run solver=davi,ddrm,ddnm_plus,pigdm,diffpir,red_diff task=deblur task.noise='uniform 0.01..0.1 [-1,1]' n=16
@@ -26,7 +27,7 @@ done
 OMP_NUM_THREADS=1 invbench bench solver=davi,ddrm,ddnm_plus,diffpir,pigdm,dps task=sr4 --repeats 5 --limit 20
 
 invbench rescore benchmark=photos
-rm -r results/reference
+rm -rf results/reference
 invbench release results/reference benchmark=photos
 invbench release results/reference/ablations --out results/runs/ablations
 
@@ -35,6 +36,8 @@ for task in denoise sr4 inpaint deblur colorize; do
     invbench figure benchmark=photos task=$task "noise=gaussian $sigma [-1,1]" --rows 3 --zoom \
         --solvers davi,ddrm,ddnm_plus,diffpir,pigdm,red_diff,dps --to docs/images/solvers-$task.png
 done
+invbench figure benchmark=photos task=sr4 'noise=gaussian 0.05 [-1,1]' --rows 3 --zoom \
+    --solvers bicubic,davi,ddrm,diffpir,dps --to docs/images/sr4.png
 invbench figure front benchmark=photos 'noise=gaussian 0.05 [-1,1]' --cost seconds --metric haarpsi \
     --solvers davi,ddrm,ddnm_plus,diffpir,pigdm,red_diff,fps,dps --to docs/images/front.png
 python docs/update.py

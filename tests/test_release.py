@@ -89,6 +89,26 @@ def test_an_unfinished_cell_is_left_out(made: Path, tmp_path: Path) -> None:
             store.write_run({**run, "status": "complete"})
 
 
+def test_records_are_not_released_over_themselves(made: Path) -> None:
+    before = {path: path.read_bytes() for path in made.rglob("*") if path.is_file()}
+    result = CliRunner().invoke(main, ["release", str(made), "--out", str(made)])
+    assert result.exit_code == 2
+    assert "expected another folder than the records' own" in result.output
+    assert {path: path.read_bytes() for path in made.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_that_cannot_be_written_and_a_damaged_cost_are_messages(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(main, ["release", str(tmp_path / "file"), "solver=wiener", "--out", str(made)])
+    assert result.exit_code == 2
+    assert "cannot write to" in result.output
+    (tmp_path / "photos" / "sr4").mkdir(parents=True)
+    (tmp_path / "photos" / "sr4" / "bench-davi.json").write_text("{")
+    result = CliRunner().invoke(main, ["table", "--paper", "4", "benchmark=photos", "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "delete it and run 'invbench bench' again" in result.output
+
+
 def test_the_released_records_are_whole() -> None:
     folders = cell_folders(results_folder() / "reference")
     assert folders
