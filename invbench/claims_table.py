@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -11,18 +12,25 @@ from invbench.claims import Claim
 from invbench.evidence import NOT_RUN, Metrics
 from invbench.published import HIGHER, METRICS, NOISE, run_command
 from invbench.records import LoadedCell
+from invbench.release import Costs
 from invbench.tables import Table
 from invbench.verdicts import VERDICTS, Finding, judge
 
 TWIN = "twin, protocol differs"
 
 
-def claims_table(claims: Sequence[Claim], cells: Sequence[LoadedCell], metrics: Metrics, brief: bool = False) -> Table:
+def claims_table(
+    claims: Sequence[Claim],
+    cells: Sequence[LoadedCell],
+    metrics: Metrics,
+    brief: bool = False,
+    costs: Costs = MappingProxyType({}),
+) -> Table:
     """A row for each claim; ``brief`` leaves out printed cells that were not run.
 
     Notes quote the paper, count verdicts and give the commands for what is missing.
     """
-    found = [(claim, judge(claim, cells, metrics)) for claim in claims]
+    found = [(claim, judge(claim, cells, metrics, costs)) for claim in claims]
     shown = [(c, f) for c, f in found if not (brief and c.kind == "cell" and f.verdict == NOT_RUN)]
     counts = Counter(f.verdict for _, f in found)
     told = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])

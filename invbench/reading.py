@@ -207,16 +207,17 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
     from invbench.claims import chosen, load_claims
     from invbench.claims_table import claims_table
     from invbench.plugins import load_catalog
-    from invbench.published import with_released
+    from invbench.published import results_folder, with_released
     from invbench.records import load_cells
+    from invbench.release import load_costs
     from invbench.tables import FORMATS
 
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
     found = chosen(load_claims(benchmark=benchmark), ids)
     metrics, _ = load_catalog().for_tables()
-    cells = with_released(load_cells(out))
-    click.echo(claims_table(found, cells, metrics, brief=not ids).render(how))
+    cells, costs = with_released(load_cells(out)), load_costs(results_folder() / REFERENCE, out)
+    click.echo(claims_table(found, cells, metrics, brief=not ids, costs=costs).render(how))
 
 
 @click.command()
@@ -274,7 +275,8 @@ def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path) -> 
     from invbench.plugins import load_catalog
     from invbench.published import BENCHMARKS, paper_table, results_folder, with_released
     from invbench.records import load_cells
-    from invbench.twins import ABLATION, load_costs, twin_table
+    from invbench.release import load_costs
+    from invbench.twins import ABLATION, twin_table
 
     catalog, wanted = load_catalog(), _wanted(filters)
     own, part = load_cells(out, **wanted), ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from invbench.records import CellStore, LoadedCell, Record, write_atomic
 
 PLACES = ("out", "folder", "device", "dataset.root", "prior.weights")  # options that differ from machine to machine
 COMPLETE = ("complete", "skipped")
+Costs = Mapping[tuple[str, str, str], Mapping[str, Any]]  # by benchmark, task and solver
 
 
 def portable(command: Iterable[str]) -> str:
@@ -59,6 +60,19 @@ def read_cost(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read ({error}); delete it and run 'invbench bench' again") from None
     return found
+
+
+def load_costs(*folders: Path) -> Costs:
+    """What ``invbench bench`` kept in results folders, and on what; those named later win."""
+    costs = {}
+    for out in folders:
+        for path in sorted(out.glob("*/*/bench-*.json")):
+            found = read_cost(path)
+            session, cost = found["session"], found["cost"]
+            setting = f"{session['device']}, {session['threads']} threads, batch {cost['batch']}"
+            benchmark, task, solver = (found["config"][kind]["name"] for kind in ("benchmark", "task", "solver"))
+            costs[benchmark, task, solver] = {**cost, "setting": setting, "options": found["config"]["solver"]}
+    return costs
 
 
 def _place(cell: LoadedCell) -> Path:

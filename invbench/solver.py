@@ -110,5 +110,6 @@ class Trainable(Solver):
     def fit(self, task: Task, prior: Prior, training: Training) -> Path:
         """Train on ``training.images`` measured by ``task``; returns the file of weights in ``training.folder``.
 
-        Called again on the folder of an interrupted training, it continues to the same weights.
+        Called again on the folder of an interrupted training, it continues to the same weights. A solver with a field
+        ``weights`` begins with those of :meth:`checkpoint` where the user named some.
         """

@@ -84,8 +84,14 @@ def sign_flip_ps(differences: NDArray[np.float64], flips: int = FLIPS) -> NDArra
     if 2**n <= flips:
         signs = 1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
         return np.mean(abs(signs @ differences) / n >= means * (1 - 1e-12), axis=0)
-    signs = np.random.default_rng(0).choice(np.array([-1.0, 1.0]), (flips, n))
+    signs = _signs(n, flips) if n <= KEPT else _signs.__wrapped__(n, flips)
     return (1 + np.sum(abs(signs @ differences) / n >= means * (1 - 1e-12), axis=0)) / (1 + flips)
+
+
+@lru_cache(maxsize=2)
+def _signs(n: int, flips: int) -> NDArray[np.float64]:
+    """(flips, n) of -1 and 1; the same in every column of a table."""
+    return np.random.default_rng(0).choice(np.array([-1.0, 1.0]), (flips, n))
 
 
 def holm(ps: Sequence[float]) -> list[float]:

@@ -130,9 +130,9 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], onl
     scored = sorted((c for c in cells if c.rows), key=lambda c: _mean_of(c, "seconds"))
     lines, seen, sets = [], [], _sets(scored)
     for cell in scored:
-        rows = pd.DataFrame({key: [r[key] for r in cell.rows] for key in cell.rows[0]})  # quicker than row by row
+        rows = cell.frame
         rows = rows[rows["metric"].isin([m for m in rows["metric"].unique() if _table_of(m, metrics) == "images"])]
-        seen.append(rows[["image", "y_sha256"]])
+        seen.append(rows[["image", "y_sha256"]].drop_duplicates().astype(str))
         lines.append({**_line(label(cell, cells), rows[rows["sample"] != MEAN]), **_set_scores(sets[cell.id])})
         if (rows["sample"] == MEAN).any():
             k = rows["sample"].max() + 1
@@ -232,10 +232,11 @@ def _build_samples(
 ) -> Table | None:
     """The table of one kind of scores of several samples; None where there are none."""
     scored: list[tuple[LoadedCell, pd.DataFrame]] = []
-    for cell in sorted(cells, key=lambda c: _mean_of(c, "seconds")):
-        found = [r for r in cell.rows if r["sample"] == MEAN and _table_of(r["metric"], metrics) == kind]
-        if found:
-            scored.append((cell, pd.DataFrame(found)))
+    for cell in sorted((c for c in cells if _samples(c) > 1), key=lambda c: _mean_of(c, "seconds")):
+        found = cell.frame[cell.frame["sample"] == MEAN]
+        found = found[found["metric"].isin([m for m in found["metric"].unique() if _table_of(m, metrics) == kind])]
+        if len(found):
+            scored.append((cell, found))
     if not scored:
         return None
     exact = {_samples(cell): rows for cell, rows in scored if solver_of(cell) == floor}
@@ -308,14 +309,21 @@ def solver_of(cell: LoadedCell) -> str:
 def _line(name: str, rows: pd.DataFrame) -> dict[Any, Any]:
     """Cells of one row, keyed by (metric, protocol): mean over images with its interval."""
     line: dict[Any, Any] = {"solver": name, "n": rows["image"].nunique(), VALUES: {}}
-    for (metric, protocol), group in rows.groupby(["metric", "protocol"]):
-        values = group.groupby("image")["value"]
-        per_image = values.mean().where(values.count() == values.size())  # one NaN sample is told
+    for (metric, protocol), group in rows.groupby(["metric", "protocol"], observed=True):
+        per_image = _image_means(group)
         line[VALUES][metric, protocol] = per_image
         line[metric, protocol] = format_mean(per_image.to_numpy(dtype=float), DIGITS.get(str(metric), ".3f"))
     if line.get(("nfe_backward",) * 2) == "0":
         del line[("nfe_backward",) * 2]
     return line
+
+
+def _image_means(rows: pd.DataFrame) -> pd.Series:
+    """Means over samples by image, in the order of names; NaN where one sample's is."""
+    codes, names = rows["image"].cat.codes.to_numpy(), rows["image"].cat.categories
+    counts = np.bincount(codes, minlength=len(names))
+    sums = np.bincount(codes, rows["value"].to_numpy(dtype=float), minlength=len(names))
+    return pd.Series(sums[counts > 0] / counts[counts > 0], index=names[counts > 0])
 
 
 def format_mean(values: np.ndarray, spec: str) -> str:
@@ -417,8 +425,8 @@ def usual(cell: LoadedCell) -> tuple[int, bool, int]:
 def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> pd.Series:
     """Means over samples, by image; empty where the cell has no such rows."""
     wanted = set(cell.images if images is None else images)
-    rows = [r for r in cell.rows if r["metric"] == metric and r["sample"] != MEAN and r["image"] in wanted]
-    return pd.DataFrame(rows, columns=["image", "value"]).groupby("image")["value"].mean()
+    rows = cell.frame[(cell.frame["metric"] == metric) & (cell.frame["sample"] != MEAN)]
+    return _image_means(rows[rows["image"].isin(wanted)])
 
 
 def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> float | None:
@@ -436,4 +444,5 @@ def format_value(metric: str, value: float) -> str:
 
 
 def _mean_of(cell: LoadedCell, metric: str) -> float:
-    return float(np.mean([r["value"] for r in cell.rows if r["metric"] == metric] or [math.inf]))
+    values = cell.frame["value"][cell.frame["metric"] == metric]
+    return float(values.mean()) if len(values) else math.inf

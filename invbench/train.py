@@ -20,6 +20,7 @@ import click
 import torch
 
 from invbench import __version__
+from invbench.artifacts import file_sha256
 from invbench.bank import MeasurementBank
 from invbench.config import make, typed
 from invbench.dataset import Benchmark, Dataset
@@ -33,7 +34,7 @@ from invbench.prior import TrainablePrior
 from invbench.release import portable
 from invbench.settings import settings
 from invbench.solver import Trainable
-from invbench.training import DTYPES, Training
+from invbench.training import DTYPES, Training, read_card
 
 VALIDATED = 16  # held-out crops
 KINDS = ("solver", "task", "prior", "dataset")
@@ -165,9 +166,11 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pl
     measured = held_out(benchmark, catalog, task, images, request.options.seed)
     device = choose_device(request.options.device)
     prior = source.load(images.x_shape, device)
+    start = solver.checkpoint(benchmark.name, task_name) if getattr(solver, "weights", "") else None
+    form = {k: v for k, v in named(solver).items() if k != "weights"}
     config = {
         "benchmark": benchmark.name,
-        "solver": named(solver),
+        "solver": {**form, "start": file_sha256(start) if start else "fresh"},
         "task": named(task),
         "prior": {"name": source.name, "sha256": source.fingerprint()},
         **common(images, options, request.options),
@@ -176,6 +179,7 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pl
     use = f"invbench run solver={cls.name} benchmark={benchmark.name} task={task_name} solver.weights={{}}"
     training = started(folder, config, options, images, measured, request.options, device)
     training.about["origin"] = tuned.origin
+    training.start = read_card(start) if start else {}
     return Plan(lambda t: solver.fit(task, prior, t), training, use)
 
 

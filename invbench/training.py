@@ -58,6 +58,7 @@ class Training:
     rank: int = 0
     processes: int = 1
     about: dict[str, str] = field(default_factory=dict)  # for the card: the command, where the options come from
+    start: Mapping[str, Any] = field(default_factory=dict)  # the card of an earlier training that this one goes on from
     last: int = 0  # only this many steps, the last ones, and nothing kept of them: a trial
 
     def batch(self, step: int, size: int) -> tuple[Tensor, Rng]:
@@ -155,10 +156,11 @@ class Training:
             **self.about,
             **self.config,
             "step": step + 1,
-            "seconds": round(self._spent(), 1),
+            "seconds": round(self._spent() + self.start.get("seconds", 0), 1),  # what the weights cost in all
             "machine": f"{self.device.type}, {torch.get_num_threads()} threads, {self.processes} processes",
             "losses": self._last,
             "validation": figures,
+            **({"start": self.start} if self.start else {}),
         }
         tensors = {key: value.half().contiguous().cpu() for key, value in network.state_dict().items()}
         if self.rank == 0:

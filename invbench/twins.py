@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -28,24 +26,12 @@ from invbench.published import (
     run_command,
 )
 from invbench.records import LoadedCell
-from invbench.release import read_cost
+from invbench.release import Costs
 from invbench.tables import Table, format_value, mean_of, usual
 
 ABLATION = 5
 ABLATED = re.compile(r"\+ablation=(\w+)")
 MEASURED = {"seconds": "seconds", GFLOPS: "fvcore"}  # metrics that 'invbench bench' measures, and its names of them
-Costs = Mapping[tuple[str, str, str], Mapping[str, Any]]  # by benchmark, task and solver
-
-
-def load_costs(*folders: Path) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """What ``invbench bench`` kept in results folders; those named later win."""
-    costs = {}
-    for out in folders:
-        for path in sorted(out.glob("*/*/bench-*.json")):
-            found = read_cost(path)
-            names = (found["config"][kind]["name"] for kind in ("benchmark", "task", "solver"))
-            costs[tuple(names)] = found["cost"]
-    return costs
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +39,9 @@ from invbench.claims import Claim
 from invbench.compare import Pair, pairs, per_image
 from invbench.errors import ConfigError
 from invbench.evidence import CALLS, DIFFERS, NOT_RUN, SLACK, Gap, Metrics, evidence, of_sets, protocol_of
+from invbench.published import SOLVERS
 from invbench.records import LoadedCell
+from invbench.release import Costs
 from invbench.stats import bca_interval, holm, sign_flip_p
 from invbench.tables import SIGNIFICANT, format_value
 
@@ -67,6 +70,17 @@ class Estimate(NamedTuple):
     n: int
 
 
+class Ratio(NamedTuple):
+    """A ratio with its least and greatest, on how many images; ``sure`` where that spread says something."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    sure: bool
+    setting: str
+
+
 class Duel(NamedTuple):
     """How far the method that should be better leads; p of a score of sets is 0 where intervals are apart, else 1."""
 
@@ -76,13 +90,13 @@ class Duel(NamedTuple):
     shown: str
 
 
-def judge(claim: Claim, cells: Sequence[LoadedCell], metrics: Metrics) -> Finding:
-    """The verdict on a claim; cells that do not bear on it may be among them."""
+def judge(claim: Claim, cells: Sequence[LoadedCell], metrics: Metrics, costs: Costs = MappingProxyType({})) -> Finding:
+    """The verdict on a claim; cells and costs that do not bear on it may be among them."""
     own, gaps = evidence(claim, cells, metrics)
     if claim.kind == "cell":
         return _cell(claim, own, gaps, metrics)
     if claim.kind == "ratio":
-        return _ratio(claim, own, gaps, metrics)
+        return _ratio(claim, own, gaps, metrics, costs)
     return _order(claim, own, gaps, metrics)
 
 
@@ -142,26 +156,51 @@ def _unjudged(gaps: Iterable[Gap]) -> Finding:
     return Finding(verdict, reason=reason, missing=tuple(missing))
 
 
-def _ratio(claim: Claim, own: Mapping[str, LoadedCell], gaps: Mapping[str, Gap], metrics: Metrics) -> Finding:
-    ((fast, slow),) = claim.pairs
+def _ratio(
+    claim: Claim, own: Mapping[str, LoadedCell], gaps: Mapping[str, Gap], metrics: Metrics, costs: Costs
+) -> Finding:
     if gaps:
         return _unjudged(gaps.values())
+    found = _benched(claim, own, costs) or _recorded(claim, own, metrics)
+    if isinstance(found, Gap):
+        return _unjudged([found])
+    bound = claim.bound * (1 - SLACK) if claim.metric == CALLS else claim.bound
+    if found.sure and found.low >= bound:
+        verdict = REPRODUCED
+    elif found.sure and found.high < bound:
+        verdict = CONTRADICTED
+    else:
+        verdict = WITHIN if found.value >= bound else UNDECIDED
+    spread = f" [{found.low:.4g}, {found.high:.4g}]" if found.low < found.high else ""
+    return Finding(verdict, f"{found.value:.4g}x{spread}", found.n, found.setting)
+
+
+def _benched(claim: Claim, own: Mapping[str, LoadedCell], costs: Costs) -> Ratio | None:
+    """A ratio of the seconds that ``invbench bench`` measured of both, as they were run, on one machine."""
+    ((fast, slow),) = claim.pairs
+    a, b = (costs.get((claim.benchmark, claim.task, SOLVERS[method])) for method in (fast, slow))
+    if claim.metric != SECONDS or not a or not b or a["setting"] != b["setting"]:
+        return None
+    if any(cost["options"] != own[m].run["config"]["solver"] for m, cost in ((fast, a), (slow, b))):
+        return None
+    low, high = b["low"] / a["high"], b["high"] / a["low"]
+    repeats = min(a["repeats"], b["repeats"])
+    return Ratio(b["seconds"] / a["seconds"], low, high, 1, repeats > 1, f"by invbench bench, {a['setting']}")
+
+
+def _recorded(claim: Claim, own: Mapping[str, LoadedCell], metrics: Metrics) -> Ratio | Gap:
+    """A ratio of what runs recorded of two methods."""
+    ((fast, slow),) = claim.pairs
     pair = _pair(claim, (slow, fast), own, metrics)
     if isinstance(pair, Gap):
-        return _unjudged([pair])
+        return pair
     low, high = _extremes(pair)
     several = min(len(np.unique(values)) for values in (pair.old, pair.new)) > 1
     sure = claim.metric == CALLS or several
-    bound = claim.bound * (1 - SLACK) if claim.metric == CALLS else claim.bound
-    if sure and low >= bound:
-        verdict = REPRODUCED
-    elif sure and high < bound:
-        verdict = CONTRADICTED
-    else:
-        verdict = WITHIN if pair.ratio >= bound else UNDECIDED
-    shown = f"{pair.ratio:.4g}x" + (f" [{low:.4g}, {high:.4g}]" if low < high else "")
     setting = "" if claim.metric == CALLS else _setting(own[fast])
-    return Finding(verdict, shown, len(pair.old), setting + ("" if sure else "; one batch timed, so no spread"))
+    return Ratio(
+        pair.ratio, low, high, len(pair.old), sure, setting + ("" if sure else "; one batch timed, so no spread")
+    )
 
 
 def _extremes(pair: Pair) -> tuple[float, float]:

@@ -381,6 +381,28 @@ def test_seconds_of_other_devices_or_batches_are_not_compared() -> None:
     assert judged(RATIO, fast).missing == ("DDRM",)
 
 
+@pytest.mark.parametrize(
+    ("changed", "expected", "shown"),
+    [
+        ({}, "reproduced", "30x [22.5, 40]"),
+        ({"low": 15.0}, "within interval", "30x [12.5, 40]"),  # the lower quartile is below the bound
+        ({"repeats": 1}, "within interval", "30x [22.5, 40]"),
+        ({"setting": "gpu"}, "undecided", "5x"),  # the runs' own seconds
+        ({"options": {"name": "ddrm", "nfe": 40}}, "undecided", "5x"),
+    ],
+)
+def test_seconds_are_those_of_bench_where_it_measured_both_alike(
+    changed: dict[str, Any], expected: str, shown: str
+) -> None:
+    cells = [cell_of("davi", n=2, seconds=[1.0, 1.0]), cell_of("ddrm", n=2, seconds=[5.0, 5.0])]
+    shared = {"repeats": 5, "setting": "cpu, 1 threads, batch 1"}
+    quick = {**shared, "seconds": 1.0, "low": 0.9, "high": 1.2, "options": cells[0].run["config"]["solver"]}
+    slow = {**shared, "seconds": 30.0, "low": 27.0, "high": 36.0, "options": cells[1].run["config"]["solver"]}
+    costs = {("ffhq256", "sr4", "davi"): quick, ("ffhq256", "sr4", "ddrm"): {**slow, **changed}}
+    found = judge(CLAIMS[RATIO], cells, METRICS, costs)
+    assert (found.verdict, found.ours) == (expected, shown)
+
+
 def test_a_ratio_of_calls_needs_no_spread() -> None:
     assert verdict("calls/ffhq256/sr4/ddrm", cell_of("davi"), cell_of("ddrm")) == "reproduced"
     assert verdict("calls/ffhq256/sr4/ddrm", cell_of("davi"), cell_of("ddrm", nfe_forward=10)) == "contradicted"

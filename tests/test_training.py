@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -248,6 +249,26 @@ def test_training_a_solver_ends_with_weights_that_run(tmp_path: Path) -> None:
     assert "davi: trained in" in ran.stdout
     (run_json,) = tmp_path.glob("results/runs/gmm2d/denoise/davi-*/run.json")
     assert len(json.loads(run_json.read_text())["config"]["solver"]["sha256"]) == 64
+
+
+def test_a_training_goes_on_from_the_weights_that_it_is_given(tmp_path: Path) -> None:
+    assert invbench(["train", *PLANE, "training.steps=20", "folder=first"], tmp_path).returncode == 0
+    first = tmp_path / "first" / "weights.safetensors"
+    words = ["train", *PLANE, f"solver.weights={first.name}", "training.steps=1", "training.lr=0", "folder=second"]
+    wrong = invbench(words, tmp_path)
+    assert wrong.returncode == 2
+    assert "davi: no weights at weights.safetensors" in wrong.stderr
+    (tmp_path / first.name).write_bytes(first.read_bytes())
+    ran = invbench(words, tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    before, after = (json.loads(read_tensors(tmp_path / f / first.name)[0]["card"]) for f in ("first", "second"))
+    assert after["solver"]["start"] == hashlib.sha256(first.read_bytes()).hexdigest()
+    assert (before["solver"]["start"], after["start"]) == ("fresh", before)
+    assert after["seconds"] >= before["seconds"]  # one step alone is quicker than twenty
+    old, new = (read_tensors(tmp_path / f / first.name)[1] for f in ("first", "second"))
+    assert all(torch.equal(old[key], new[key]) for key in old)
+    other = invbench([*words, "task=inpaint_random"], tmp_path)
+    assert "was trained for task 'denoise' of 'gmm2d', not for 'inpaint_random'" in other.stderr
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from invbench.cli import main
 from invbench.errors import ConfigError
 from invbench.plugins import load_catalog
 from invbench.records import LoadedCell
-from invbench.twins import load_costs, twin_table
+from invbench.release import load_costs
+from invbench.twins import twin_table
 
 METRICS = load_catalog().for_tables()[0]
 
@@ -49,7 +50,9 @@ def test_time_and_arithmetic_are_those_measured_alone(tmp_path: Path) -> None:
     config = {kind: {"name": name} for kind, name in (("benchmark", "photos"), ("task", "sr4"), ("solver", "davi"))}
     path = tmp_path / "photos" / "sr4" / "bench-davi.json"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"config": config, "cost": {"seconds": 0.5, "fvcore": 3.25}}))
+    session = {"device": "cpu", "threads": 1}
+    cost = {"seconds": 0.5, "fvcore": 3.25, "batch": 1}
+    path.write_text(json.dumps({"config": config, "cost": cost, "session": session}))
     costs = load_costs(tmp_path)
     assert twin_table(4, "photos", cells, METRICS, "csv", costs).frame["sr4 seconds ↓"].tolist() == ["0.5", "2"]
     table = twin_table(13, "photos", cells, METRICS, "csv", costs)

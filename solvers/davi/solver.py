@@ -28,7 +28,7 @@ from .options import ABLATIONS, DaviOptions, check
 from .released import ARTIFACTS
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from invbench import Training
 
@@ -39,9 +39,10 @@ if TYPE_CHECKING:
 class Davi(Trainable):
     """One evaluation of a network trained for the task.
 
-    ``weights`` is a file; without it, the checkpoint shipped for preset and task is used. ``h`` is the size of the
-    perturbation; ``bridge``, ``output`` and ``perturbation`` are described in ``solvers/davi/bridge.py``, and must be
-    those of the training. ``temperature`` scales h in a run: 1 samples as trained, less trades diversity for fidelity.
+    ``weights`` is a file, from which a training goes on; without it, a run takes the checkpoint shipped for preset and
+    task, and a training begins with the prior. ``h`` is the size of the perturbation; ``bridge``, ``output`` and
+    ``perturbation`` are described in ``solvers/davi/bridge.py``, and must be those of the training. ``temperature``
+    scales h in a run: 1 samples as trained, less trades diversity for fidelity.
     ``hole`` is noise where inpainting measures nothing. ``transfer`` allows weights of another task or preset.
     """
 
@@ -93,13 +94,18 @@ class Davi(Trainable):
 
     def prepare(self, problem: Problem, prior: Prior) -> Prior:
         """phi, a prior whose prediction is the raw output. Raises DataError for weights of another task or network."""
-        path = self.checkpoint(problem.benchmark, problem.task)
         phi = prior.student()
-        card, state = read_checkpoint(path)
-        self._check(card, problem, path)
-        ib.load_strict(phi.net, state, str(path))
+        self.load(phi.net, problem.benchmark, problem.task)
         phi.net.eval().requires_grad_(False)
         return phi
+
+    def load(self, net: nn.Module, benchmark: str, task: str) -> None:
+        """Fill phi's network. Raises DataError for weights of another task, preset, form or network."""
+        path = self.checkpoint(benchmark, task)
+        card, state = read_checkpoint(path)
+        if card:  # a checkpoint of the authors' carries none
+            self._check(card, {"benchmark": benchmark, "task": task}, path)
+        ib.load_strict(net, state, str(path))
 
     def checkpoint(self, benchmark: str, task: str) -> Path:
         if self.weights:
@@ -125,16 +131,13 @@ class Davi(Trainable):
 
         return Bridge(self.bridge, self.output, self.perturbation, self.h)
 
-    def _check(self, card: Mapping[str, Any], problem: Problem, path: Path) -> None:
+    def _check(self, card: Mapping[str, Any], asked: Mapping[str, str], path: Path) -> None:
         """Raise DataError where the card says that the weights are of another task, preset or form."""
-        if not card:
-            return  # a checkpoint of the authors' carries no card
-        asked = {"benchmark": problem.benchmark, "task": problem.task}
         trained = {"benchmark": card["benchmark"], "task": card["task"]["name"]}
         if trained != asked and not self.transfer:
             raise DataError(
                 f"davi: {path} was trained for task {trained['task']!r} of {trained['benchmark']!r}, not for "
-                f"{problem.task!r} of {problem.benchmark!r}; {_advice(**asked)}, or set solver.transfer=true"
+                f"{asked['task']!r} of {asked['benchmark']!r}; {_advice(**asked)}, or set solver.transfer=true"
             )
         for key in ("bridge", "output", "perturbation"):
             if card["solver"][key] != getattr(self, key):

@@ -57,6 +57,9 @@ class Learner:
         self.o, self.bridge = o, self.solver.make_bridge()
         self.diffusion = losses.Diffusion(o.ikl_schedule, o.T, self.theta)
         self.phi, self.psi, self.average = (self.theta.student() for _ in range(3))
+        if self.solver.weights:
+            for network in (self.phi.net, self.average.net):
+                self.solver.load(network, self.training.config["benchmark"], self.task.name)
         self.networks: dict[str, nn.Module] = {"phi": self.phi.net, "psi": self.psi.net, "average": self.average.net}
         rates = {"phi": o.lr, "psi": o.lr}
         if o.adversarial:
