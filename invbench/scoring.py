@@ -19,10 +19,10 @@ Measure = Callable[[Sequence[str]], Measurement]
 
 def image_rows(cell: str, metrics: Sequence[Metric], samples: Tensor, measured: Measurement) -> list[list[Record]]:
     """Rows of each image from its samples (B, K, C, H, W): of every sample and, where K > 1, of all together."""
-    usable = [m for m in metrics if not isinstance(m, SetMetric) and m.unavailable(measured) is None]
+    K = samples.shape[1]
+    usable = _usable(metrics, K, measured)
     single = [m for m in usable if not isinstance(m, SampleMetric)]
     several = [m for m in usable if isinstance(m, SampleMetric)]
-    K = samples.shape[1]
     scored = [(k, m, m(samples[:, k], measured)) for k in range(K) for m in single]
     if K > 1:
         scored += [(MEAN, m, m(samples, measured)) for m in several]
@@ -31,6 +31,12 @@ def image_rows(cell: str, metrics: Sequence[Metric], samples: Tensor, measured: 
         [Record(cell, image, k, m.name, m.protocol, float(values[b]), m.unit, digest) for k, m, values in scored]
         for b, (image, digest) in enumerate(zip(measured.images, measured.sha256, strict=True))
     ]
+
+
+def _usable(metrics: Sequence[Metric], K: int, measured: Measurement) -> list[Metric]:
+    """Those that score each image by itself, from K samples of it."""
+    found = [m for m in metrics if not isinstance(m, SetMetric) and m.unavailable(measured) is None]
+    return found if K > 1 else [m for m in found if not isinstance(m, SampleMetric)]
 
 
 def rescore(cell: LoadedCell, metrics: Sequence[Metric], measure: Measure) -> int:
@@ -46,7 +52,10 @@ def rescore(cell: LoadedCell, metrics: Sequence[Metric], measure: Measure) -> in
         for image, digest in zip(chunk, measured.sha256, strict=True):
             if digests[image] != digest:
                 raise StoreError(f"{cell.folders[0]}: {image} was solved from another measurement than is made today")
-        lacking = [m for m in metrics if any((i, m.name, m.protocol) not in have for i in chunk)]
+        usable = _usable(metrics, int(cell.run["config"]["samples"]), measured)
+        lacking = [m for m in usable if any((i, m.name, m.protocol) not in have for i in chunk)]
+        if not lacking:
+            continue  # released records, which have no reconstructions, need none
         rows = image_rows(cell.id, lacking, torch.stack([cell.reconstructions(i) for i in chunk]), measured)
         for image, found in zip(chunk, rows, strict=True):
             new = [r for r in found if (image, r.metric, r.protocol) not in have]

@@ -145,6 +145,16 @@ def test_a_lost_reconstruction_and_another_measurement_are_refused(out: Path) ->
         rescore(cell_of(out), [Brightness()], measuring(cell.run["config"], CATALOG))
 
 
+def test_what_is_scored_already_needs_no_reconstruction(out: Path) -> None:
+    for path in out.rglob("images/*.safetensors"):
+        path.unlink()
+    metrics = [p.cls() for p in CATALOG.plugins["metric"].values()]
+    cell = cell_of(out)
+    assert rescore(cell, metrics, measuring(cell.run["config"], CATALOG)) == 0
+    with pytest.raises(StoreError, match=r"the reconstruction of .* is missing"):
+        rescore(cell, [Brightness()], measuring(cell.run["config"], CATALOG))
+
+
 def test_a_single_image_is_no_set(out: Path) -> None:
     cell = cell_of(out)
     one = LoadedCell(cell.id, cell.run, [r for r in cell.rows if r["image"] == cell.images[0]], cell.folders, 0)
