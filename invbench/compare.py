@@ -58,11 +58,27 @@ def parse_rules(text: str) -> list[Rule]:
 
 @dataclass(frozen=True)
 class Pair:
-    """One metric of two cells, on the images that both have; values per image, means over samples."""
+    """One metric of two cells, on the images that both have a value of; values per image, means over samples.
+
+    ``nan`` is how many other images both have, and ``lost`` for how many of these the old cell has a value.
+    """
 
     metric: str
     old: NDArray[np.float64]
     new: NDArray[np.float64]
+    nan: int = 0
+    lost: int = 0
+
+    @classmethod
+    def of(cls, metric: str, old: NDArray[np.float64], new: NDArray[np.float64]) -> Pair:
+        """From values that may be NaN."""
+        without, good = np.isnan(old), ~(np.isnan(old) | np.isnan(new))
+        return cls(metric, old[good], new[good], int((~good).sum()), int((np.isnan(new) & ~without).sum()))
+
+    @property
+    def n(self) -> str:
+        """How many images, and how many were left out."""
+        return f"{len(self.old)} ({self.nan} nan)" if self.nan else str(len(self.old))
 
     @property
     def difference(self) -> float:
@@ -90,12 +106,12 @@ def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "", across_machines:
             "or compare with --across-machines"
         )
     found = [
-        Pair(str(metric), rows["value_old"].to_numpy(float), rows["value_new"].to_numpy(float))
+        Pair.of(str(metric), rows["value_old"].to_numpy(float), rows["value_new"].to_numpy(float))
         for (metric, _), rows in merged.groupby(["metric", "protocol"], sort=False)
     ]
     sets = {(s["metric"], s["protocol"]): s["value"] for s in old.sets} if old.images == new.images else {}
     return found + [
-        Pair(s["metric"], np.array([sets[s["metric"], s["protocol"]]]), np.array([s["value"]]))
+        Pair.of(s["metric"], np.array([sets[s["metric"], s["protocol"]]]), np.array([s["value"]]))
         for s in new.sets
         if (s["metric"], s["protocol"]) in sets and protocol in ("", s["protocol"])
     ]
@@ -132,16 +148,19 @@ def compare(
     for key, cell in now.items():
         if key not in old:
             continue
-        for pair in pairs(old[key], cell, across_machines=across_machines):
-            seen.add(pair.metric)
-            failed = [rule for rule in rules if rule.metric == pair.metric and rule.broken(pair)]
+        found = pairs(old[key], cell, across_machines=across_machines)
+        broken += _lost(old[key], cell, found, rules)
+        seen |= _measured(old[key])
+        for pair in found:
+            failed = [rule for rule in rules if rule.metric == pair.metric and len(pair.old) and rule.broken(pair)]
             broken += [f"{_name(cell)}: {rule} is broken, {_changed(pair)}" for rule in failed]
             total += 1
-            if failed or (pair.new != pair.old).any():
-                lines.append({"cell": _name(cell), **_line(pair, "old", "new"), "": "FAIL" if failed else ""})
+            if failed or pair.nan or (pair.new != pair.old).any():
+                told = "FAIL" if failed or pair.lost else ""
+                lines.append({"cell": _name(cell), **_line(pair, "old", "new"), "": told})
     if unknown := sorted({rule.metric for rule in rules} - seen):
         raise ConfigError(
-            f"--fail-on names {', '.join(unknown)}, which no pair of cells has; these are: {sorted(seen)}"
+            f"--fail-on names {', '.join(unknown)}, which no cell of {base} has; these are: {sorted(seen)}"
         )
     notes = [
         f"{total - len(lines)} of {total} scores are the same, to the last bit, and not listed.",
@@ -151,6 +170,26 @@ def compare(
         *(f"FAIL {text}" for text in broken),
     ]
     return Table(f"{len(lines)} scores of {len(now)} cells changed", pd.DataFrame(lines), tuple(notes)), bool(broken)
+
+
+def _lost(old: LoadedCell, new: LoadedCell, found: Sequence[Pair], rules: Sequence[Rule]) -> list[str]:
+    """What the new cell has no value of though the old one has: images, metrics that a rule names, scores of images."""
+    told = []
+    if gone := sorted(set(old.images) - set(new.images)):
+        told.append(f"{len(gone)} of {len(old.images)} images are missing, {gone[0]} for one; run as many")
+    there = {pair.metric for pair in found} | (_measured(new) if old.images != new.images else set())
+    told += [
+        f"{m} is missing, or of another protocol" for m in sorted({r.metric for r in rules} & _measured(old) - there)
+    ]
+    for pair in found:
+        if pair.lost:
+            told.append(f"{pair.metric} has no value (nan) for {pair.lost} image{'s'[: pair.lost > 1]} that had one")
+    return [f"{_name(new)}: {text}" for text in told]
+
+
+def _measured(cell: LoadedCell) -> set[str]:
+    """The metrics that a cell has."""
+    return {score["metric"] for score in (*cell.rows, *cell.sets)}
 
 
 def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping[str, bool]) -> Table:
@@ -253,12 +292,14 @@ def _loaded(folder: Path, wanted: Mapping[str, str]) -> list[LoadedCell]:
 
 
 def _line(pair: Pair, old: str, new: str) -> dict[str, str]:
+    if not len(pair.old):
+        return {"metric": pair.metric, "n": pair.n, old: "nan", new: "nan", "difference": "nan", "ratio": "nan"}
     low, high = bca_interval(pair.new - pair.old)
     wide = low != high and len(pair.old) > 1
     interval = f" [{low:+.3g}, {high:+.3g}]" if wide else ""
     return {
         "metric": pair.metric,
-        "n": str(len(pair.old)),
+        "n": pair.n,
         old: f"{pair.old.mean():.4g}",
         new: f"{pair.new.mean():.4g}",
         "difference": f"{pair.difference:+.3g}{interval}",

@@ -9,7 +9,7 @@ import pandas as pd
 from invbench.errors import ConfigError, unknown
 from invbench.metric import Metric
 from invbench.records import LoadedCell
-from invbench.tables import Table, by_measurement, format_value, headline, label, mean_of
+from invbench.tables import Table, by_measurement, format_value, headline, label, mean_of, shared_images
 
 COSTS = {"nfe": "nfe_forward", "seconds": "seconds"}
 
@@ -40,11 +40,6 @@ def pareto(points: Sequence[tuple[float, float]], higher: bool) -> list[int]:
     return front
 
 
-def shared_images(cells: Sequence[LoadedCell]) -> list[str]:
-    """Images that every cell has finished, sorted by name; none of no cells."""
-    return sorted(set.intersection(*(set(cell.images) for cell in cells))) if cells else []
-
-
 def best_under(
     cells: Sequence[LoadedCell], metric: str, budgets: Sequence[float], higher: bool
 ) -> list[LoadedCell | None]:
@@ -52,7 +47,7 @@ def best_under(
 
     None where no cell is as cheap. Calls are forward passes, which the literature counts.
     """
-    images = shared_images(cells)
+    images = shared_images(cells, metric)
     scored = [(mean_of(cell, COSTS["nfe"], images), mean_of(cell, metric, images), cell) for cell in cells]
     known = [(cost, value, cell) for cost, value, cell in scored if cost is not None and value is not None]
     choose = max if higher else min
@@ -70,7 +65,11 @@ def budget_tables(
     Raises ConfigError for a metric of ``only`` that no record has, or that has no direction.
     """
     found = {r["metric"] for cell in cells for r in cell.rows}
-    ranked = {m.name: bool(m.higher_is_better) for m in metrics.values() if m.higher_is_better is not None}
+    ranked = {
+        m.name: bool(m.higher_is_better)
+        for m in metrics.values()
+        if m.table == "images" and m.higher_is_better is not None
+    }
     names = [name for name in ranked if name in found]
     if bad := [name for name in only if name not in names]:
         raise ConfigError(unknown("metric with a best value", bad[0], names))
@@ -80,16 +79,16 @@ def budget_tables(
 
 def _budget_table(cells: Sequence[LoadedCell], higher: Mapping[str, bool], budgets: Sequence[float]) -> Table:
     done = [cell for cell in cells if cell.images]
-    images = shared_images(done)
     lines = []
     for metric, up in higher.items():
-        line = {"best": f"{metric} {'↑' if up else '↓'}"}
+        images = shared_images(done, metric)
+        line = {"best": f"{metric} {'↑' if up else '↓'}", "n": str(len(images))}
         for budget, cell in zip(budgets, best_under(done, metric, budgets, up), strict=True):
             line[f"within {budget:g} NFE"] = _entry(cell, cells, metric, images) if cell else "-"
         lines.append(line)
     notes = (
-        f"Best mean of one sample over the {len(images)} images that all {len(done)} rows have; NFE are forward "
-        "network calls a sample. 'invbench versus' says whether two solvers differ.",
+        f"Best mean of one sample over the n images that all {len(done)} rows have a value of; NFE are forward network "
+        "calls a sample. 'invbench versus' says whether two solvers differ.",
     )
     return Table(headline(cells[0].run["config"]), pd.DataFrame(lines), notes)
 

@@ -14,10 +14,10 @@ from invbench.records import CellStore, LoadedCell, load_cell, load_cells
 
 
 def find_cell(name: str, out: Path) -> LoadedCell:
-    """The cell of an id, the start of one, or a folder. Raises ConfigError where there is none, or several."""
+    """The cell of an id, the start of one, a folder or its name. Raises ConfigError where there is none, or several."""
     if (Path(name) / "run.json").is_file():
         return load_cell(Path(name))
-    found = [c for c in load_cells(out) if c.id.startswith(name)]
+    found = [c for c in load_cells(out) if c.id.startswith(name) or any(f.name == name for f in c.folders)]
     if len(found) != 1:
         listed = ", ".join(sorted(c.id for c in found)) or "none"
         raise ConfigError(f"expected the id of a cell in {out}, its start, or a folder; {name!r} matches {listed}")

@@ -76,6 +76,7 @@ TWIN_METRICS = {  # on benchmarks where networks of LPIPS and FID say nothing, o
     "GFLOPs": GFLOPS,
 }
 HIGHER, LOWER = {"PSNR"}, {"LPIPS", "FID", "time_s_per_image", "GFLOPs"}
+DRAWN = "DAVI-G"
 MARKS = {  # of the best and the second best value of a column
     "text": ("*{}*", "_{}_"),
     "md": ("**{}**", "<u>{}</u>"),
@@ -242,12 +243,14 @@ class View:
         for benchmark in sorted({m[0] for m in missing}):
             solvers, tasks = (sorted({m[i] for m in missing if m[0] == benchmark}) for i in (1, 2))
             command = run_command(self.number, benchmark, solvers, tasks)
-            lines.append(self.escaped(f"Not recorded here; made by: {command}"))
+            lines.append(f"Not recorded here; made by: {command}")
         foreign = sorted({method for method, _ in self.printed if method not in SOLVERS})
         if self.number == 5:
-            lines.append(
-                "Ablations: invbench train solver=davi benchmark=ffhq256 task=... +ablation=a ... f, then run."
-            )
+            task = TASKS[self.rows[0]["task"]]
+            train = f"invbench train solver=davi benchmark=ffhq256 task={task} +ablation=a"
+            lines.append(f"Made by, for each of a to f: {train}, and the command that it prints.")
+        elif foreign == [DRAWN]:
+            lines.append(f"{DRAWN} is davi trained on images that 'invbench sample' draws.")
         elif foreign:
             lines.append(f"No solver here: {', '.join(foreign)}.")
         return lines

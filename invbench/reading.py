@@ -59,6 +59,8 @@ def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, budg
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
     if paper is not None:
+        if only or budgets:
+            raise ConfigError("--paper prints the paper's columns; leave out --metrics and --budgets")
         click.echo(_paper_table(paper, filters, how, out).render(how))
         return
     cells, (metrics, floors) = _cells(filters, out), load_catalog().for_tables()
@@ -285,6 +287,8 @@ def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path) -> 
         own += load_cells(out / part, **wanted)
     cells = with_released(own, part, **wanted)
     benchmark = wanted.get("benchmark")
+    if benchmark is not None:
+        catalog.benchmark(benchmark)
     if benchmark is None or benchmark in BENCHMARKS.values():
         return paper_table(number, cells, how, _call_gflops(catalog) if number == 13 else 0.0)
     costs = load_costs(results_folder() / REFERENCE, out)

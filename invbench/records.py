@@ -306,6 +306,8 @@ def load_cells(out: Path, **wanted: str) -> list[LoadedCell]:
     """Cells below ``out`` whose benchmark, task, noise, solver, dataset, prior or seed are the wanted ones."""
     by_id: dict[str, list[Path]] = {}
     for folder in cell_folders(out):
+        if wanted.get("task", folder.parent.name) != folder.parent.name:
+            continue
         run = _read_run(folder / "run.json")
         config = run["config"]
         names = {key: config[key]["name"] for key in ("benchmark", "task", "solver", "dataset", "prior")}

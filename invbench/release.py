@@ -63,16 +63,29 @@ def read_cost(path: Path) -> dict[str, Any]:
 
 
 def load_costs(*folders: Path) -> Costs:
-    """What ``invbench bench`` kept in results folders, and on what; those named later win."""
-    costs = {}
+    """What ``invbench bench`` kept in results folders, and on what.
+
+    Those of a task come from one folder, the last that has any: seconds of two machines are not to be compared.
+    """
+    costs: dict[tuple[str, str, str], Mapping[str, Any]] = {}
     for out in folders:
-        for path in sorted(out.glob("*/*/bench-*.json")):
-            found = read_cost(path)
-            session, cost = found["session"], found["cost"]
-            setting = f"{session['device']}, {session['threads']} threads, batch {cost['batch']}"
-            benchmark, task, solver = (found["config"][kind]["name"] for kind in ("benchmark", "task", "solver"))
-            costs[benchmark, task, solver] = {**cost, "setting": setting, "options": found["config"]["solver"]}
+        found = {
+            _names(cost["config"]): _measured(cost) for cost in map(read_cost, sorted(out.glob("*/*/bench-*.json")))
+        }
+        places = {names[:2] for names in found}
+        costs = {names: cost for names, cost in costs.items() if names[:2] not in places} | found
     return costs
+
+
+def _names(config: Mapping[str, Any]) -> tuple[str, str, str]:
+    return config["benchmark"]["name"], config["task"]["name"], config["solver"]["name"]
+
+
+def _measured(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A cost with the options of its solver, and the setting: device, threads, batch."""
+    session, cost = found["session"], found["cost"]
+    setting = f"{session['device']}, {session['threads']} thread{'s'[: session['threads'] > 1]}, batch {cost['batch']}"
+    return {**cost, "setting": setting, "options": found["config"]["solver"]}
 
 
 def _place(cell: LoadedCell) -> Path:

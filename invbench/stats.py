@@ -79,7 +79,9 @@ def sign_flip_p(differences: NDArray[np.float64], flips: int = FLIPS) -> float:
 
 
 def sign_flip_ps(differences: NDArray[np.float64], flips: int = FLIPS) -> NDArray[np.float64]:
-    """The same for each column of (pairs, columns)."""
+    """The same for each column of (pairs, columns). Raises ValueError for differences that are not numbers."""
+    if np.isnan(differences).any():
+        raise ValueError("differences must be numbers; leave out pairs with nan")
     n, means = len(differences), abs(differences.mean(axis=0))
     if 2**n <= flips:
         signs = 1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)

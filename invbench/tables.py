@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -141,7 +142,7 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], onl
     marked = _marked(lines, columns, metrics)
     title, notes = headline(cells[0].run["config"]), _notes(cells, seen, columns)
     if lines:
-        notes += _set_notes(list(sets.values()), metrics)
+        notes += _set_notes(list(sets.values()), metrics, len(shared_images(scored)))
     if marked != lines:
         notes.append(
             "best: of a column, on the images all rows have; tie: does not differ from it on the same images (sign "
@@ -169,7 +170,7 @@ def _sets(cells: Sequence[LoadedCell]) -> dict[str, list[dict[str, Any]]]:
     """Scores of a set by cell: of the images that all cells have, where each was scored on them, else of its own."""
     if not cells:
         return {}
-    common = set.intersection(*(set(c.images) for c in cells))
+    common = shared_images(cells)
     shared = {c.id: c.set_scores(common) for c in cells}
     return shared if all(shared.values()) else {c.id: c.sets for c in cells}
 
@@ -183,18 +184,20 @@ def _set_scores(scores: Sequence[Mapping[str, Any]]) -> dict[Any, Any]:
     return line
 
 
-def _set_notes(sets: Sequence[Sequence[Mapping[str, Any]]], metrics: Mapping[str, type[Metric]]) -> list[str]:
+def _set_notes(
+    sets: Sequence[Sequence[Mapping[str, Any]]], metrics: Mapping[str, type[Metric]], common: int
+) -> list[str]:
     scores = [s for each in sets for s in each]
     if not scores:
         return []
     names = ", ".join(sorted({s["metric"] for s in scores}))
     sizes = sorted({s["n"] for s in scores})
-    of = f"the {sizes[0]} images all rows have" if len(sizes) == 1 else "all images"
+    of = f"the {common} images all rows have" if sizes == [common] else "all images of a row"
     notes = [f"Of {of} as one set, first samples, -+1.96 bootstrap deviations over images: {names}."]
     few = sorted({s["metric"] for s in scores if s["metric"] in metrics and s["n"] < _least(metrics[s["metric"]])})
     if few:
         notes.append(f"WARNING: {', '.join(few)} of fewer than 2,048 images are biased; compare at equal n only.")
-    if len(sizes) > 1:
+    if sizes != [common]:
         notes.append(f"WARNING: rows have different images; 'invbench rescore' scores {names} on those all have.")
     return notes
 
@@ -394,6 +397,9 @@ def _describe(kind: str, plugin: Mapping[str, Any]) -> str:
 
 def _notes(cells: Sequence[LoadedCell], seen: Sequence[pd.DataFrame], columns: Sequence[tuple[str, str]]) -> list[str]:
     notes = []
+    done = [cell for cell in cells if cell.images]
+    if len(done) > 1 and not shared_images(done):
+        notes.append("WARNING: there is no image that all rows have; they are not comparable.")
     if seen:
         notes.append("Means over images with 95 % BCa bootstrap intervals; seconds at the batch size of the run.")
         notes.append("Protocols: " + "; ".join(p for name, p in columns if name not in COLUMNS) + ".")
@@ -411,6 +417,8 @@ def _notes(cells: Sequence[LoadedCell], seen: Sequence[pd.DataFrame], columns: S
             notes.append(f"FAILED {name}: {run['reason']} (traceback in {cell.folders[0] / 'run.json'}).")
         elif run["status"] != "complete":
             notes.append(f"Incomplete {name}: {run['status']}; run the same command to go on.")
+        elif (there := len(cell.images)) < run.get("images", 0):
+            notes.append(f"WARNING: {name} was complete with {run['images']} images and has records of {there}.")
         if cell.damaged:
             notes.append(f"{name}: {cell.damaged} damaged lines of its records were left out.")
     return notes
@@ -427,6 +435,15 @@ def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = 
     wanted = set(cell.images if images is None else images)
     rows = cell.frame[(cell.frame["metric"] == metric) & (cell.frame["sample"] != MEAN)]
     return _image_means(rows[rows["image"].isin(wanted)])
+
+
+def shared_images(cells: Sequence[LoadedCell], *metrics: str) -> list[str]:
+    """Images that every cell has, with a value (not nan) of these metrics, sorted by name; none of no cells."""
+    images = set.intersection(*(set(cell.images) for cell in cells)) if cells else set()
+    for cell, metric in product(cells, metrics):
+        values = image_means(cell, metric, images)
+        images = images.difference(values.index[values.isna()])
+    return sorted(images)
 
 
 def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> float | None:

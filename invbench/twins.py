@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import pandas as pd
 
@@ -23,11 +24,12 @@ from invbench.published import (
     Paper,
     View,
     ranked,
+    results_folder,
     run_command,
 )
 from invbench.records import LoadedCell
 from invbench.release import Costs
-from invbench.tables import Table, format_value, mean_of, usual
+from invbench.tables import Table, format_value, mean_of, shared_images, usual
 
 ABLATION = 5
 ABLATED = re.compile(r"\+ablation=(\w+)")
@@ -63,10 +65,15 @@ class Twin:
             raise ConfigError(f"nothing recorded on {self.benchmark} for table {self.number}; make it: {self.how}")
         return found
 
+    @cached_property
+    def solvers(self) -> list[str]:
+        """Ours of the paper's table."""
+        methods = {r["method"] for r in self.view.rows}
+        return [solver for method, solver in SOLVERS.items() if method in methods or self.number == 8]
+
     def solved(self) -> dict[tuple[str, str], LoadedCell]:
         """By solver, those of the paper's table."""
-        wanted = [s for m, s in SOLVERS.items() if any(r["method"] == m for r in self.view.rows) or self.number == 8]
-        pairs = [(solver, task) for solver in wanted for task in self.tasks]
+        pairs = product(self.solvers, self.tasks)
         return {(s, t): cell for s, t in pairs if (cell := self.view.find(self.benchmark, t, s))}
 
     def ablated(self) -> dict[tuple[str, str], LoadedCell]:
@@ -86,18 +93,22 @@ class Twin:
             return f"{train}, to f, and run each with its solver.weights"
         return run_command(self.number, self.benchmark, SOLVERS.values(), self.tasks)
 
-    def common(self, task: str) -> set[str]:
-        """Images that all rows of a task have."""
-        return set.intersection(*(set(c.images) for (_, t), c in self.found.items() if t == task))
+    def common(self, task: str, *metrics: str) -> list[str]:
+        """Images that all rows of a task have, with a value of these metrics."""
+        return shared_images([c for (_, t), c in self.found.items() if t == task], *metrics)
 
     def value(self, row: str, task: str, metric: str) -> float | None:
-        """A row's score on the common images; of time and arithmetic, what was measured on its own where it was."""
+        """A row's score on the common images; of time and arithmetic, what was measured on its own if any row was."""
         if (row, task) not in self.found:
             return None
-        measured = self.costs.get((self.benchmark, task, row), {}).get(MEASURED.get(metric, ""))
-        if measured is not None:
-            return float(measured)
-        return mean_of(self.found[row, task], metric, self.common(task))
+        if metric in MEASURED and self.benched(task):
+            measured = self.costs.get((self.benchmark, task, row), {}).get(MEASURED[metric])
+            return None if measured is None else float(measured)
+        return mean_of(self.found[row, task], metric, self.common(task, metric))
+
+    def benched(self, task: str) -> list[str]:
+        """Rows that ``invbench bench`` measured."""
+        return [row for row, t in self.found if t == task and (self.benchmark, task, row) in self.costs]
 
     def table(self) -> Table:
         """Rows by solver, a column a task and metric, the best and second marked."""
@@ -135,18 +146,40 @@ class Twin:
             f"Means over the images all rows of a task have ({counted}){of_sets}; best bold, second underlined, ties "
             "included."
         ]
-        measured = [
-            m for m in self.names if m in MEASURED and any((self.benchmark, t, r) in self.costs for r, t in self.found)
-        ]
-        if measured:
-            notes.append(f"From 'invbench bench', one image at a time, where it measured: {', '.join(measured)}.")
+        for task, metric in product(tasks, self.names):
+            if nan := len(self.common(task)) - len(self.common(task, metric)):
+                notes.append(f"Left out of {task} {metric}, where a row has no value (nan): {nan} images.")
+        for task in tasks if MEASURED.keys() & set(self.names) else ():
+            rows, of = [row for row, t in self.found if t == task], self.benched(task)
+            if of:
+                setting = self.costs[self.benchmark, task, of[0]]["setting"]
+                notes.append(f"Time and arithmetic of {task} are measured by 'invbench bench' ({setting}).")
+                lacking = [row for row in rows if row not in of]
+                how = f"invbench bench benchmark={self.benchmark} solver={','.join(rows)} task={task}"
+                notes += [f"Not measured: {', '.join(lacking)}; measure all: {how}"] if lacking else []
+            else:
+                notes.append(f"Time of {task} is that of the runs, at their batch size.")
+        own = [c for c in self.found.values() if results_folder() / "reference" not in c.folders[0].parents]
+        if not own:
+            notes.append("All from the records released with invbench.")
+        elif len(own) < len(self.found):
+            notes.append(f"{len(self.found) - len(own)} of {len(self.found)} cells are from the records released.")
+        return [*notes, *self.gaps()]
+
+    def gaps(self) -> list[str]:
+        """Why rows of the paper's table are not there, and what makes them."""
+        told, missing = [], set(product(self.solvers, self.tasks)) - self.found.keys()
         noise = NOISE.get(self.number)
         for cell in self.cells:
             config = cell.run["config"]
-            ours = config["benchmark"]["name"] == self.benchmark and config["task"]["name"] in self.tasks
-            if ours and cell.run["status"] == "skipped" and noise == config["task"]["noise"]:
-                notes.append(f"Skipped {config['solver']['name']} on {config['task']['name']}: {cell.run['reason']}.")
-        return notes
+            row = config["solver"]["name"], config["task"]["name"]
+            if row in missing and cell.run["status"] == "skipped" and noise == config["task"]["noise"]:
+                told.append(f"Skipped {row[0]} on {row[1]}: {cell.run['reason']}.")
+                missing.discard(row)
+        if self.number == ABLATION or not missing:
+            return told
+        solvers, tasks = (sorted({row[i] for row in missing}) for i in (0, 1))
+        return [*told, f"Not recorded; made by: {run_command(self.number, self.benchmark, solvers, tasks)}"]
 
 
 def twin_table(
@@ -159,7 +192,9 @@ def twin_table(
 ) -> Table:
     """Our records on another benchmark in the layout of a published table, with weight-free realism metrics.
 
-    Raises ConfigError where nothing is recorded for it.
+    Raises ConfigError where nothing is recorded for it, or it prints no scores.
     """
+    if not {r["metric"] for r in Paper.load().of(number)} & TWIN_METRICS.keys():
+        raise ConfigError(f"table {number} has no scores that could be measured on {benchmark}; see --paper {number}")
     view = View(number, Paper.load().of(number), cells, how)
     return Twin(number, benchmark, cells, metrics, costs or {}, view).table()

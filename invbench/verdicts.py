@@ -31,7 +31,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -181,11 +181,17 @@ def _benched(claim: Claim, own: Mapping[str, LoadedCell], costs: Costs) -> Ratio
     a, b = (costs.get((claim.benchmark, claim.task, SOLVERS[method])) for method in (fast, slow))
     if claim.metric != SECONDS or not a or not b or a["setting"] != b["setting"]:
         return None
-    if any(cost["options"] != own[m].run["config"]["solver"] for m, cost in ((fast, a), (slow, b))):
+    if any(_others(cost["options"], own[m].run["config"]["solver"]) for m, cost in ((fast, a), (slow, b))):
         return None
     low, high = b["low"] / a["high"], b["high"] / a["low"]
-    repeats = min(a["repeats"], b["repeats"])
-    return Ratio(b["seconds"] / a["seconds"], low, high, 1, repeats > 1, f"by invbench bench, {a['setting']}")
+    sure = min(a["repeats"], b["repeats"]) > 1
+    setting = f"by invbench bench, {a['setting']}" + ("" if sure else f"; {slow} timed once, so no spread")
+    return Ratio(b["seconds"] / a["seconds"], low, high, 1, sure, setting)
+
+
+def _others(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether options that both know differ; one may be of a version that knew fewer."""
+    return any(a[key] != b[key] for key in a.keys() & b.keys())
 
 
 def _recorded(claim: Claim, own: Mapping[str, LoadedCell], metrics: Metrics) -> Ratio | Gap:

@@ -395,6 +395,7 @@ def test_seconds_are_those_of_bench_where_it_measured_both_alike(
     changed: dict[str, Any], expected: str, shown: str
 ) -> None:
     cells = [cell_of("davi", n=2, seconds=[1.0, 1.0]), cell_of("ddrm", n=2, seconds=[5.0, 5.0])]
+    cells[1].run["config"]["solver"]["nfe"] = 20
     shared = {"repeats": 5, "setting": "cpu, 1 threads, batch 1"}
     quick = {**shared, "seconds": 1.0, "low": 0.9, "high": 1.2, "options": cells[0].run["config"]["solver"]}
     slow = {**shared, "seconds": 30.0, "low": 27.0, "high": 36.0, "options": cells[1].run["config"]["solver"]}

@@ -88,10 +88,58 @@ def test_a_cell_that_is_gone_fails_and_a_new_one_is_told(made: Path, tmp_path: P
     assert "Only in the new store: gmm/sr4, seed 0, wiener" in result.output
 
 
+def of_first_image(value: float) -> Change:
+    return lambda row: {**row, "value": value} if (row["metric"], row["image"]) == ("psnr", "00000") else row
+
+
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        (
+            lambda row: row["image"] != "00000",
+            "FAIL gmm/sr4, seed 0, wiener: 1 of 12 images are missing, 00000 for one",
+        ),
+        (lambda row: row["metric"] != "psnr", "FAIL gmm/sr4, seed 0, wiener: psnr is missing"),
+    ],
+)
+def test_a_lost_image_or_metric_fails(
+    made: Path, tmp_path: Path, kept: Callable[[dict[str, Any]], bool], message: str
+) -> None:
+    new = shutil.copytree(made, tmp_path / "new")
+    (path,) = new.glob("*/*/wiener-*/records.jsonl")
+    rows = [row for row in map(json.loads, path.read_text().splitlines()) if kept(row)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = invbench("compare", made, new, "--fail-on", "psnr<-0.05")
+    assert result.exit_code == 1
+    assert message in result.output
+
+
+def test_a_score_that_became_nan_fails_and_one_that_was_is_left_out(made: Path, tmp_path: Path) -> None:
+    nan = changed(made, tmp_path / "nan", of_first_image(float("nan")))
+    result = invbench("compare", made, nan, "--fail-on", "psnr<-0.05")
+    assert result.exit_code == 1
+    assert "FAIL gmm/sr4, seed 0, wiener: psnr has no value (nan) for 1 image that had one" in result.output
+    result = invbench("compare", nan, made, "--fail-on", "psnr<-0.05,psnr>0.05")
+    assert result.exit_code == 0
+    assert "11 (1 nan)" in result.output
+
+
+def test_an_image_without_a_score_does_not_decide_between_two_solvers(made: Path, tmp_path: Path) -> None:
+    nan = changed(made, tmp_path / "nan", of_first_image(float("nan")))
+    found = []
+    for store in (made, nan):
+        printed = invbench("versus", "wiener", "pinv", "--out", store, "--format", "csv").output
+        found += [row for row in csv.DictReader(printed.splitlines()) if row["metric"] == "psnr"]
+    whole, left = found
+    assert (whole["n"], left["n"]) == ("12", "11 (1 nan)")
+    assert left["better"] == whole["better"]
+    assert "nan" not in left["difference"] + left["wiener"] + left["p"]
+
+
 def test_other_measurements_unknown_metrics_and_wrong_rules_are_refused(made: Path, tmp_path: Path) -> None:
     other = changed(made, tmp_path / "other", lambda row: {**row, "y_sha256": "0"})
     assert "measurements differ" in invbench("compare", made, other).output
-    assert "lpips_vgg, which no pair" in invbench("compare", made, made, "--fail-on", "lpips_vgg>0").output
+    assert "lpips_vgg, which no cell" in invbench("compare", made, made, "--fail-on", "lpips_vgg>0").output
     assert "no records in" in invbench("compare", made, tmp_path / "empty").output
     for text in ("psnr", "psnr<=1", "psnr<x"):
         with pytest.raises(ConfigError, match="--fail-on takes"):

@@ -54,10 +54,39 @@ def test_time_and_arithmetic_are_those_measured_alone(tmp_path: Path) -> None:
     cost = {"seconds": 0.5, "fvcore": 3.25, "batch": 1}
     path.write_text(json.dumps({"config": config, "cost": cost, "session": session}))
     costs = load_costs(tmp_path)
-    assert twin_table(4, "photos", cells, METRICS, "csv", costs).frame["sr4 seconds ↓"].tolist() == ["0.5", "2"]
+    timed = twin_table(4, "photos", cells, METRICS, "csv", costs)
+    assert timed.frame["sr4 seconds ↓"].tolist() == ["0.5", "-"]  # not a run's seconds beside it
+    assert any(note.startswith("Not measured: ddrm; measure all: invbench bench") for note in timed.notes)
+    assert twin_table(4, "photos", cells, METRICS, "csv").frame["sr4 seconds ↓"].tolist() == ["2", "2"]
     table = twin_table(13, "photos", cells, METRICS, "csv", costs)
     assert table.frame["sr4 gflops ↓"].tolist() == ["3.2", "-"]
     assert any("'invbench bench'" in note for note in table.notes)
+
+
+def test_costs_of_a_task_come_from_one_store(tmp_path: Path) -> None:
+    def bench(store: str, task: str, solver: str, seconds: float) -> None:
+        names = {"benchmark": "photos", "task": task, "solver": solver}
+        config = {kind: {"name": name} for kind, name in names.items()}
+        path = tmp_path / store / "photos" / task / f"bench-{solver}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = {"config": config, "cost": {"seconds": seconds, "batch": 1}, "session": {"device": "cpu", "threads": 1}}
+        path.write_text(json.dumps(found))
+
+    bench("released", "sr4", "davi", 1.0)
+    bench("released", "sr4", "ddrm", 2.0)
+    bench("released", "deblur", "ddrm", 3.0)
+    bench("own", "sr4", "davi", 4.0)
+    costs = load_costs(tmp_path / "released", tmp_path / "own")
+    assert {key[1:]: cost["seconds"] for key, cost in costs.items()} == {("deblur", "ddrm"): 3.0, ("sr4", "davi"): 4.0}
+
+
+def test_what_is_missing_of_a_twin_is_told_with_what_makes_it() -> None:
+    table = twin_table(4, "photos", [loaded_cell("photos", "sr4", "davi", {"seconds": 1.0})], METRICS, "text")
+    assert any(
+        n.startswith("Not recorded; made by: invbench run benchmark=photos solver=ddnm_plus,") for n in table.notes
+    )
+    with pytest.raises(ConfigError, match="table 12 has no scores that could be measured on photos"):
+        twin_table(12, "photos", [], METRICS, "text")
 
 
 def test_solvers_that_do_not_apply_are_named() -> None:

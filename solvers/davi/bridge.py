@@ -68,20 +68,37 @@ def draw_a(density: str, rng: Rng) -> Tensor:
     return torch.full_like(u, END, dtype=torch.int64) if density == "end" else (1000 * u - 0.5).clamp(min=0).long()
 
 
-def network_input(y: Tensor, A: Operator, hole: float = 0.0, rng: Rng | None = None) -> Tensor:
+def network_input(y: Tensor, A: Operator, fill: str = "zero", hole: float = 0.0, rng: Rng | None = None) -> Tensor:
     """y as an image: itself, enlarged bilinearly, or else the operator's guess; (B, *y_shape) -> (B, *x_shape).
 
-    With ``hole``, noise of that level where nothing was measured, as inpainting has it in the official code (D16).
+    Where nothing was measured, inpainting's guess is 0, as in the official code, or with ``fill`` "smooth" made of
+    what was measured around. With ``hole``, noise of that level is added there, as in that code (D16).
     """
     channels, *size = A.x_shape
     if A.y_shape == A.x_shape:
         return y
     if len(A.y_shape) == 3 and A.y_shape[0] == channels:
         return torch.nn.functional.interpolate(y, size=size, mode="bilinear", align_corners=False)
-    guess = A.guess(y)
-    if not hole or rng is None:
-        return guess
-    return guess + hole * (A.guess(torch.ones_like(y)) == 0) * rng.randn_like(guess)
+    guess, measured = A.guess(y), (A.guess(torch.ones_like(y)) != 0).to(y.dtype)
+    if fill == "smooth":
+        guess = filled(guess, measured)
+    return guess + hole * (1 - measured) * rng.randn_like(guess) if hole and rng is not None else guess
+
+
+def filled(x: Tensor, measured: Tensor) -> Tensor:
+    """The image with what is not measured, where ``measured`` is 0, from means over ever larger squares that are.
+
+    >>> filled(torch.tensor([[[[3.0, 0.0], [5.0, 0.0]]]]), torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]]))[0, 0]
+    tensor([[3., 4.],
+            [5., 4.]])
+    """
+    if measured.all() or min(x.shape[2:]) == 1:
+        return x
+    pool = torch.nn.functional.avg_pool2d
+    share = pool(measured, 2, ceil_mode=True)
+    coarse = filled(pool(x * measured, 2, ceil_mode=True) / share.clamp(min=1e-6), (share > 0).to(x.dtype))
+    coarse = torch.nn.functional.interpolate(coarse, size=x.shape[2:], mode="bilinear", align_corners=False)
+    return torch.where(measured > 0, x, coarse)
 
 
 def _at(table: Tensor, a: Tensor, like: Tensor) -> Tensor:

@@ -85,14 +85,16 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 
 
 BRIDGES, MAPS, PERTURBATIONS = ("i2sb", "linear"), ("tanh", "paper", "residual"), ("rising", "constant")
+FILLS = ("zero", "smooth")
 
 
-def check(bridge: str, output: str, perturbation: str, h: float, temperature: float) -> None:
+def check(bridge: str, output: str, perturbation: str, fill: str, h: float, temperature: float) -> None:
     """Raise ConfigError for a form of the bridge that does not exist."""
     for what, name, known in (
         ("bridge", bridge, BRIDGES),
         ("output map", output, MAPS),
         ("perturbation", perturbation, PERTURBATIONS),
+        ("fill", fill, FILLS),
     ):
         if name not in known:
             raise ConfigError(f"davi: {unknown(what, name, known)}")

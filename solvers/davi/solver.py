@@ -42,8 +42,9 @@ class Davi(Trainable):
     ``weights`` is a file, from which a training goes on; without it, a run takes the checkpoint shipped for preset and
     task, and a training begins with the prior. ``h`` is the size of the perturbation; ``bridge``, ``output`` and
     ``perturbation`` are described in ``solvers/davi/bridge.py``, and must be those of the training. ``temperature``
-    scales h in a run: 1 samples as trained, less trades diversity for fidelity.
-    ``hole`` is noise where inpainting measures nothing. ``transfer`` allows weights of another task or preset.
+    scales h in a run: 1 samples as trained, less trades diversity for fidelity. ``fill`` and ``hole`` are what the
+    network sees where inpainting measures nothing: 0 ("zero") or a "smooth" surface, and noise on it. ``transfer``
+    allows weights of another task, preset or form.
     """
 
     name: ClassVar[str] = "davi"
@@ -63,11 +64,12 @@ class Davi(Trainable):
     bridge: str = "i2sb"
     output: str = "tanh"
     perturbation: str = "rising"
+    fill: str = "zero"
     hole: float = 0.0
     transfer: bool = False
 
     def __post_init__(self) -> None:
-        check(self.bridge, self.output, self.perturbation, self.h, self.temperature)
+        check(self.bridge, self.output, self.perturbation, self.fill, self.h, self.temperature)
 
     def solve(
         self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None
@@ -78,7 +80,7 @@ class Davi(Trainable):
         from .bridge import END, network_input
 
         phi: Prior = state.metered(prior.meter) if prior.meter else state
-        y_in = network_input(y, problem.A, self.hole, rng)
+        y_in = network_input(y, problem.A, self.fill, self.hole, rng)
         a = torch.full((1,), END)
         y_1 = self.make_bridge().point(y_in, y_in, a, self.temperature * rng.randn_like(y_in))
         return self.make_bridge().image(y_1, phi.eps(y_1, END), a)
@@ -133,17 +135,18 @@ class Davi(Trainable):
 
     def _check(self, card: Mapping[str, Any], asked: Mapping[str, str], path: Path) -> None:
         """Raise DataError where the card says that the weights are of another task, preset or form."""
-        trained = {"benchmark": card["benchmark"], "task": card["task"]["name"]}
-        if trained != asked and not self.transfer:
+        if self.transfer:
+            return
+        of = {"benchmark": card["benchmark"], "task": card["task"]["name"]}
+        if of != asked:
             raise DataError(
-                f"davi: {path} was trained for task {trained['task']!r} of {trained['benchmark']!r}, not for "
+                f"davi: {path} was trained for task {of['task']!r} of {of['benchmark']!r}, not for "
                 f"{asked['task']!r} of {asked['benchmark']!r}; {_advice(**asked)}, or set solver.transfer=true"
             )
-        for key in ("bridge", "output", "perturbation"):
-            if card["solver"][key] != getattr(self, key):
-                raise DataError(
-                    f"davi: {path} was trained with {key}={card['solver'][key]}; set solver.{key}={card['solver'][key]}"
-                )
+        for key in ("bridge", "output", "perturbation", "fill"):
+            trained = card["solver"].get(key, getattr(Davi, key))  # a card from before there was such an option
+            if trained != getattr(self, key):
+                raise DataError(f"davi: {path} was trained with {key}={trained}; set solver.{key}={trained}")
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

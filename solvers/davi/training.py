@@ -85,7 +85,7 @@ class Learner:
     def restore(self, part: Part) -> Tensor:
         """x0_hat = I_phi(y_a, a) (lines 4 and 5)."""
         a = draw_a(self.o.density, part.rng).to(part.y.device)
-        y_in = network_input(part.y, part.A, self.solver.hole, part.rng)
+        y_in = network_input(part.y, part.A, self.solver.fill, self.solver.hole, part.rng)
         y_a = self.bridge.point(part.x0, y_in, a, part.rng.randn_like(y_in))
         with self.training.autocast():
             out = self.phi.eps(y_a, a)
@@ -156,7 +156,7 @@ class Learner:
             error = (x_hat.clamp(-1, 1) - measured.x).square().flatten(1).mean(1)
             figures["psnr"] = (10 * (4 / error).log10()).mean().item()
             self.training.report(step + 1, **figures)
-            self.training.show(step + 1, measured.x, network_input(measured.y, measured.A), x_hat)
+            self.training.show(step + 1, measured.x, network_input(measured.y, measured.A, self.solver.fill), x_hat)
         self.training.keep(self.average.net, step, **figures)
 
     def operator(self, step: int = 0) -> Operator:

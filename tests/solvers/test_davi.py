@@ -98,7 +98,9 @@ def test_the_measurement_becomes_an_image_as_in_the_official_code() -> None:
     assert bridge.network_input(same, ib.Identity(SHAPE)) is same
 
 
-@pytest.mark.parametrize("option", [{"bridge": "brownian"}, {"output": "relu"}, {"perturbation": "falling"}])
+@pytest.mark.parametrize(
+    "option", [{"bridge": "brownian"}, {"output": "relu"}, {"perturbation": "falling"}, {"fill": "black"}]
+)
 def test_unknown_forms_are_refused_with_the_known_ones(option: dict[str, str]) -> None:
     with pytest.raises(ib.ConfigError, match=r"davi: unknown .* Available: "):
         Davi(**option)
@@ -335,9 +337,28 @@ def test_the_presets_are_those_of_table_12() -> None:
             assert Davi.options(**settings(Davi.options, preset, task).values)
 
 
+def test_a_smooth_filling_keeps_what_is_measured_and_goes_over_the_hole() -> None:
+    ramp = torch.linspace(-1, 1, 32).expand(2, 3, 32, 32)
+    measured = torch.ones(1, 1, 32, 32)
+    measured[..., 8:24, 8:24] = 0
+    found = bridge.filled(ramp * measured, measured.expand_as(ramp))
+    assert torch.equal(found * measured, ramp * measured)
+    assert (found - ramp).abs().max() < 0.35  # of 2
+    torch.testing.assert_close(bridge.filled(torch.ones_like(ramp), measured.expand_as(ramp)), torch.ones_like(ramp))
+
+
+def test_a_filling_is_part_of_the_form_of_the_weights(tmp_path: Path) -> None:
+    prior = AdmPhotos().load((3, 16, 16), "cpu")
+    problem = ib.Problem(ib.BlockMean((3, 16, 16), 4), None, "sr4", "photos", "photos")
+    path = str(ours(tmp_path, prior.net))
+    Davi(weights=path, fill="zero").prepare(problem, prior)  # of before there were fillings
+    with pytest.raises(ib.DataError, match=r"was trained with fill=zero; set solver.fill=zero"):
+        Davi(weights=path, fill="smooth").prepare(problem, prior)
+
+
 def test_the_hole_of_inpainting_gets_the_noise_of_the_official_code() -> None:
     A, rng = ib.Selection((3, 64, 64), torch.arange(2048)), ib.Rng.for_images(["a"], use="hole")
-    filled = bridge.network_input(draw(1, 3, 2048), A, 0.05, rng).flatten(2)
+    filled = bridge.network_input(draw(1, 3, 2048), A, hole=0.05, rng=rng).flatten(2)
     assert torch.equal(filled[..., :2048], draw(1, 3, 2048))
     assert filled[..., 2048:].std().item() == pytest.approx(0.05, rel=0.05)
 
