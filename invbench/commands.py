@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -169,6 +170,7 @@ def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) ->
     from invbench.runner import session
 
     titles: list[str] = []
+    command = shlex.join(["invbench", "bench", *overrides, f"--repeats={repeats}", f"--limit={limit:g}"])
 
     def handle(choice: configuration.Choice) -> Iterator[Cost]:
         try:
@@ -179,7 +181,7 @@ def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) ->
                 return
             click.echo(f"{place}/{each.cell.solver.name}: measuring", err=True)
             cost = each.cost(repeats, limit)
-            keep(cost, each.cell, options.out, session(options))
+            keep(cost, each.cell, options.out, session(replace(options, command=command, batch_size=each.batch)))
             titles.append(f"Cost on {place}")
             yield cost
         except InvbenchError as error:

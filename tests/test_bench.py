@@ -99,6 +99,7 @@ def test_the_commands_print_tables_and_keep_the_numbers(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "Cost on gmm/denoise" in result.output
     kept = json.loads((tmp_path / "gmm" / "denoise" / "bench-ddrm.json").read_text())
+    assert kept["session"]["command"].startswith("invbench bench ")
     assert kept["cost"]["forward"] == 20
     assert kept["config"]["solver"]["name"] == "ddrm"
     assert not load_cells(tmp_path)
