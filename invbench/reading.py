@@ -124,8 +124,8 @@ def compare(
 ) -> None:
     """What changed between two results folders: invbench compare BASE NEW [task=sr4] [--fail-on RULES]
 
-    Prints paired differences on the same images as a table for a pull request. Exits with 1 where a rule is broken or
-    a cell of BASE is missing from NEW.
+    Prints paired differences on the same images as a table for a pull request. Exits with 1 where a rule is broken, or
+    NEW lacks what BASE has: a cell, an image, a metric that a rule names, a value that is not nan.
     """
     from invbench.compare import compare, parse_rules
 
