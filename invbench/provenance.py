@@ -27,8 +27,7 @@ def find_cell(name: str, out: Path) -> LoadedCell:
 def explain(cell: LoadedCell) -> str:
     """Command, configuration, hashes, measurements and environment of a cell's numbers."""
     run, config = cell.run, cell.run["config"]
-    digests = sorted({(r["image"], r["y_sha256"]) for r in cell.rows})
-    measured = hashlib.sha256("".join(i + y for i, y in digests).encode()).hexdigest()[:12]
+    measured = hashlib.sha256("".join(i + y for i, y in cell.measured.items()).encode()).hexdigest()[:12]
     lines = [f"cell {cell.id}, {run['status']}, {len(cell.images)} images, {', '.join(map(str, cell.folders))}", ""]
     for session in run["sessions"]:
         packages = ", ".join(f"{k} {v}" for k, v in session["packages"].items())
@@ -39,7 +38,7 @@ def explain(cell: LoadedCell) -> str:
             f"  commit {session['commit'] or 'none: not run from a checkout'}" + (", changed" * bool(session["dirty"])),
         ]
     lines += ["", json.dumps(config, indent=2, sort_keys=True), ""]
-    lines += [f"measurements {measured}, of {len(digests)} images"]
+    lines += [f"measurements {measured}, of {len(cell.measured)} images"]
     lines += [f"origin: {key}: {origin}" for key, origin in run.get("origins", {}).items()]
     protocols = sorted({r["protocol"] for r in cell.rows} | {s["protocol"] for s in cell.sets})
     return "\n".join([*lines, "protocols: " + "; ".join(protocols)])
@@ -76,9 +75,8 @@ def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, flo
         if outcome.status != "complete":
             raise StoreError(f"the cell could not be solved again: {outcome.reason}")
         new = load_cell(outcome.folder)
-        digests = {r["image"]: r["y_sha256"] for r in cell.rows}
         for image in order[:n]:
-            if any(r["y_sha256"] != digests[image] for r in new.rows if r["image"] == image):
+            if any(r["y_sha256"] != cell.measured[image] for r in new.rows if r["image"] == image):
                 raise StoreError(f"the measurement of {image} is not the recorded one")
             yield image, _pixels(cell, new, image) if kept else _scores(cell, new, image, {m.name for m in metrics})
 

@@ -62,7 +62,7 @@ class Record:
 
 
 ROW_KEYS = frozenset(f.name for f in fields(Record))
-TABLED, NUMBERS = ("image", "sample", "metric", "protocol", "value", "y_sha256"), ("sample", "value")
+TABLED, NUMBERS = ("image", "sample", "metric", "protocol", "value"), ("sample", "value")
 _values, _tabled, _identity = itemgetter(*ROW_KEYS), itemgetter(*TABLED), itemgetter(*TABLED[:4])
 
 
@@ -252,6 +252,11 @@ class LoadedCell:
         frame: dict[str, Any] = dict(zip(TABLED, columns, strict=True))
         texts = {name: pd.Categorical(np.array(frame[name], object)) for name in TABLED if name not in NUMBERS}
         return pd.DataFrame({**frame, **texts})
+
+    @cached_property
+    def measured(self) -> dict[str, str]:
+        """The hash of the measurement of each image, sorted by name."""
+        return dict(sorted({r["image"]: r["y_sha256"] for r in self.rows}.items()))
 
     @cached_property
     def images(self) -> list[str]:

@@ -45,12 +45,11 @@ def rescore(cell: LoadedCell, metrics: Sequence[Metric], measure: Measure) -> in
     Raises StoreError where a measurement is not the one that was solved, or a reconstruction is missing.
     """
     have = {(r["image"], r["metric"], r["protocol"]) for r in cell.rows}
-    digests = {r["image"]: r["y_sha256"] for r in cell.rows}
     count = 0
     for chunk in _chunks(cell.images):
         measured = measure(chunk)
         for image, digest in zip(chunk, measured.sha256, strict=True):
-            if digests[image] != digest:
+            if cell.measured[image] != digest:
                 raise StoreError(f"{cell.folders[0]}: {image} was solved from another measurement than is made today")
         usable = _usable(metrics, int(cell.run["config"]["samples"]), measured)
         lacking = [m for m in usable if any((i, m.name, m.protocol) not in have for i in chunk)]

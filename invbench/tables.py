@@ -129,18 +129,17 @@ def _options(cell: LoadedCell) -> dict[str, Any]:
 
 def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], only: Sequence[str] = ()) -> Table:
     scored = sorted((c for c in cells if c.rows), key=lambda c: _mean_of(c, "seconds"))
-    lines, seen, sets = [], [], _sets(scored)
+    lines, sets = [], _sets(scored)
     for cell in scored:
         rows = cell.frame
         rows = rows[rows["metric"].isin([m for m in rows["metric"].unique() if _table_of(m, metrics) == "images"])]
-        seen.append(rows[["image", "y_sha256"]].drop_duplicates().astype(str))
         lines.append({**_line(label(cell, cells), rows[rows["sample"] != MEAN]), **_set_scores(sets[cell.id])})
         if (rows["sample"] == MEAN).any():
             k = rows["sample"].max() + 1
             lines.append(_line(f"{label(cell, cells)}, mean of {k}", rows[rows["sample"] == MEAN]))
     columns = ordered({column for line in lines for column in line if isinstance(column, tuple)})
     marked = _marked(lines, columns, metrics)
-    title, notes = headline(cells[0].run["config"]), _notes(cells, seen, columns)
+    title, notes = headline(cells[0].run["config"]), _notes(cells, columns)
     if lines:
         notes += _set_notes(list(sets.values()), metrics, len(shared_images(scored)))
     if marked != lines:
@@ -395,17 +394,16 @@ def _describe(kind: str, plugin: Mapping[str, Any]) -> str:
     return f"{kind} {plugin['name']}" + (f" ({options})" if options else "")
 
 
-def _notes(cells: Sequence[LoadedCell], seen: Sequence[pd.DataFrame], columns: Sequence[tuple[str, str]]) -> list[str]:
+def _notes(cells: Sequence[LoadedCell], columns: Sequence[tuple[str, str]]) -> list[str]:
     notes = []
     done = [cell for cell in cells if cell.images]
     if len(done) > 1 and not shared_images(done):
         notes.append("WARNING: there is no image that all rows have; they are not comparable.")
-    if seen:
+    if pairs := {pair for cell in cells for pair in cell.measured.items()}:
         notes.append("Means over images with 95 % BCa bootstrap intervals; seconds at the batch size of the run.")
         notes.append("Protocols: " + "; ".join(p for name, p in columns if name not in COLUMNS) + ".")
-        pairs = pd.concat(seen).drop_duplicates()
-        digest = hashlib.sha256("".join(sorted(pairs["image"] + pairs["y_sha256"])).encode()).hexdigest()[:12]
-        if pairs["image"].is_unique:
+        digest = hashlib.sha256("".join(sorted(image + y for image, y in pairs)).encode()).hexdigest()[:12]
+        if len({image for image, _ in pairs}) == len(pairs):
             notes.append(f"Measurements {digest}: every row saw the same bytes for the same image.")
         else:
             notes.append(f"WARNING: rows saw different measurements ({digest}); they are not comparable.")
