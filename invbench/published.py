@@ -225,17 +225,20 @@ class View:
 
     def find(self, benchmark: str, task: str, solver: str) -> LoadedCell | None:
         """Our cell that stands for a solver: of the table's noise, and the most usual of several."""
-        noise = NOISE.get(self.number)
         found = [
             c
             for c in self.cells
             if c.images
             and (c.run["config"]["benchmark"]["name"], c.run["config"]["task"]["name"]) == (benchmark, task)
             and c.run["config"]["solver"]["name"] == solver
-            and (noise is None or c.run["config"]["task"]["noise"] == noise)
-            and (noise is not None or not c.run["config"]["task"]["noise"].startswith(("uniform", "poisson")))
+            and self.of_its_noise(c.run["config"]["task"]["noise"])
         ]
         return max(found, key=usual, default=None)
+
+    def of_its_noise(self, noise: str) -> bool:
+        """Whether a task's noise is that of the table: its own, or else a level that the solver is told."""
+        wanted = NOISE.get(self.number)
+        return noise == wanted if wanted else not noise.startswith(("uniform", "poisson"))
 
     def commands(self, missing: set[tuple[str, str, str]]) -> list[str]:
         """What makes the cells that were not run."""

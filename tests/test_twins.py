@@ -98,6 +98,14 @@ def test_solvers_that_do_not_apply_are_named() -> None:
     assert "Skipped ddrm on deblur: needs sigma." in twin_table(3, "photos", [solved, refused], METRICS, "text").notes
 
 
+def test_a_skipped_solver_is_not_told_to_be_run() -> None:
+    solved = loaded_cell("photos", "sr4", "davi", {"seconds": 1.0})
+    refused = loaded_cell("photos", "sr4", "ddrm", {}, 0, run={"status": "skipped", "reason": "needs an SVD"})
+    notes = twin_table(4, "photos", [solved, refused], METRICS, "text").notes
+    assert "Skipped ddrm on sr4: needs an SVD." in notes
+    assert not any("made by" in note and "ddrm," in note for note in notes)
+
+
 @pytest.mark.parametrize(("number", "how"), [(1, "invbench run benchmark=photos"), (5, "invbench train solver=davi")])
 def test_an_empty_twin_says_what_makes_its_records(number: int, how: str) -> None:
     with pytest.raises(ConfigError, match=how):
