@@ -179,7 +179,8 @@ def _titles(configs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _axis(metric: str, cells: Sequence[LoadedCell]) -> str:
     """A metric with its unit."""
-    unit = next((r["unit"] for c in cells for r in (*c.rows, *c.sets) if r["metric"] == metric and r["unit"]), "")
+    units = {r.metric: r.unit for c in cells for r in c.rows} | {s["metric"]: s["unit"] for c in cells for s in c.sets}
+    unit = units.get(metric)
     return f"{metric} ({unit})" if unit else metric
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from invbench.errors import ConfigError
-from invbench.records import MEAN, ROW_KEYS, LoadedCell, load_cells
+from invbench.records import MEAN, LoadedCell, load_cells
 from invbench.stats import bca_interval, holm, images_needed, sign_flip_p
 from invbench.tables import Table, label, measurement_key, usual
 
@@ -122,13 +122,13 @@ def per_image(cell: LoadedCell, protocol: str = "") -> pd.DataFrame:
 
     Means over samples; of scores of all samples together, the score.
     """
-    wanted = [r for r in cell.rows if protocol in ("", r["protocol"])]
-    single = {r["metric"] for r in wanted if r["sample"] != MEAN}
-    kept = [r for r in wanted if r["sample"] != MEAN or r["metric"] not in single]
-    rows = pd.DataFrame(kept, columns=list(ROW_KEYS))
-    return rows.groupby(["metric", "protocol", "image"], as_index=False).agg(
-        value=("value", "mean"), y=("y_sha256", "first")
-    )
+    wanted = cell.frame[cell.frame["protocol"] == protocol] if protocol else cell.frame
+    single = wanted["metric"][wanted["sample"] != MEAN].unique()
+    kept = wanted[(wanted["sample"] != MEAN) | ~wanted["metric"].isin(single)]
+    keys = ["metric", "protocol", "image"]
+    means = kept.groupby(keys, as_index=False, observed=True)["value"].mean()
+    means[keys] = means[keys].astype(object)
+    return means.assign(y=means["image"].map(cell.measured))
 
 
 def compare(
@@ -189,7 +189,7 @@ def _lost(old: LoadedCell, new: LoadedCell, found: Sequence[Pair], rules: Sequen
 
 def _measured(cell: LoadedCell) -> set[str]:
     """The metrics that a cell has."""
-    return {score["metric"] for score in (*cell.rows, *cell.sets)}
+    return {r.metric for r in cell.rows} | {s["metric"] for s in cell.sets}
 
 
 def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping[str, bool]) -> Table:

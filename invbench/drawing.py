@@ -59,7 +59,7 @@ def figure(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Requ
     Raises ConfigError for solvers or a metric that no record has, or that the kind cannot show.
     """
     cells = select(cells, asked.solvers)
-    known = {r["metric"] for c in cells for r in c.rows if r["sample"] != MEAN}
+    known = {r.metric for c in cells for r in c.rows if r.sample != MEAN}
     known |= {s["metric"] for c in cells for s in c.sets if asked.kind in ("bars", "front")}
     if asked.metric not in known:
         raise ConfigError(f"{unknown('metric', asked.metric, known)}; 'invbench rescore' adds what records lack")

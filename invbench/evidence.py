@@ -47,7 +47,7 @@ def departures(cell: LoadedCell, claim: Claim, method: str) -> list[str]:
     wanted = {"noise": parse_noise(claim.noise).label, "data set": claim.benchmark, "prior": claim.prior}
     found |= {"data set": config["dataset"]["name"], "prior": config["prior"]["name"]}
     told = [f"{key} {value}, not {wanted[key]}" for key, value in found.items() if value != wanted[key]]
-    printed, calls = float(claim.printed[method][1]), {r["value"] for r in cell.rows if r["metric"] == CALLS}
+    printed, calls = float(claim.printed[method][1]), {r.value for r in cell.rows if r.metric == CALLS}
     if claim.metric != CALLS and any(abs(c - printed) > SLACK * printed for c in calls):
         told.append(f"NFE {'/'.join(f'{c:g}' for c in sorted(calls))}, not {printed:g}")
     hand = [key for key, origin in run.get("origins", {}).items() if origin == WRITTEN and key not in FREE]
@@ -86,16 +86,18 @@ def _gap(method: str, own: Sequence[LoadedCell], told: Mapping[str, list[str]]) 
 def _unscored(method: str, cell: LoadedCell, claim: Claim, metrics: Metrics) -> Gap | None:
     """Why the metric of a cell cannot be used; None if it can."""
     protocol, family = protocol_of(claim, metrics), claim.metric.partition("_")[0]
-    scores = [r for r in [*cell.rows, *cell.sets] if r["metric"].partition("_")[0] == family]
-    own = [r for r in scores if r["protocol"] == protocol and r.get("sample") != MEAN]
-    if scores and not own:
-        return Gap(DIFFERS, method, f"{', '.join(sorted({r['protocol'] for r in scores}))}, not {protocol}")
-    if not own:
+    rows = [r for r in cell.rows if r.protocol == protocol and r.sample != MEAN]
+    sets = [s for s in cell.sets if s["protocol"] == protocol]
+    if not rows and not sets:
+        made = {(r.metric, r.protocol) for r in cell.rows} | {(s["metric"], s["protocol"]) for s in cell.sets}
+        others = sorted(other for metric, other in made if metric.partition("_")[0] == family)
+        if others:
+            return Gap(DIFFERS, method, f"{', '.join(others)}, not {protocol}")
         return Gap(NOT_RUN, method, f"{claim.metric} {absent(claim.metric, metrics)}")
-    if bad := len({r.get("image") for r in own if math.isnan(r["value"])}):
+    if bad := len({r.image for r in rows if math.isnan(r.value)}) or sum(math.isnan(s["value"]) for s in sets):
         return Gap(DIFFERS, method, f"{bad} of {len(cell.images)} images have no score (nan)")
-    if of_sets(claim, metrics) and claim.images not in (0, own[0]["n"]):
-        reason = f"{claim.metric} of {own[0]['n']} images, of {claim.images} in the paper; its bias depends on that"
+    if of_sets(claim, metrics) and claim.images not in (0, sets[0]["n"]):
+        reason = f"{claim.metric} of {sets[0]['n']} images, of {claim.images} in the paper; its bias depends on that"
         return Gap(DIFFERS, method, reason, (method,))
     return None
 

@@ -195,14 +195,12 @@ def _given(bank: MeasurementBank, measured: Measurement) -> list[Column]:
 
 def _captions(cell: LoadedCell, metric: str, images: Sequence[str], sample: int) -> list[str]:
     """A metric of a sample of each image with its unit; nothing where it was not scored."""
-    found = {r["image"]: r for r in cell.rows if r["metric"] == metric and r["sample"] == sample}
-    return [
-        f"{format_value(metric, found[i]['value'])} {found[i]['unit']}".strip() if i in found else "" for i in images
-    ]
+    found = {r.image: r for r in cell.rows if r.metric == metric and r.sample == sample}
+    return [f"{format_value(metric, found[i].value)} {found[i].unit}".strip() if i in found else "" for i in images]
 
 
 def _seconds(cell: LoadedCell) -> float:
-    return float(np.mean([r["value"] for r in cell.rows if r["metric"] == "seconds"]))
+    return float(np.mean([r.value for r in cell.rows if r.metric == "seconds"]))
 
 
 def training_curve(folder: Path) -> Path:

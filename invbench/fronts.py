@@ -64,7 +64,7 @@ def budget_tables(
 
     Raises ConfigError for a metric of ``only`` that no record has, or that has no direction.
     """
-    found = {r["metric"] for cell in cells for r in cell.rows}
+    found = {r.metric for cell in cells for r in cell.rows}
     ranked = {
         m.name: bool(m.higher_is_better)
         for m in metrics.values()

@@ -40,7 +40,7 @@ def explain(cell: LoadedCell) -> str:
     lines += ["", json.dumps(config, indent=2, sort_keys=True), ""]
     lines += [f"measurements {measured}, of {len(cell.measured)} images"]
     lines += [f"origin: {key}: {origin}" for key, origin in run.get("origins", {}).items()]
-    protocols = sorted({r["protocol"] for r in cell.rows} | {s["protocol"] for s in cell.sets})
+    protocols = sorted({r.protocol for r in cell.rows} | {s["protocol"] for s in cell.sets})
     return "\n".join([*lines, "protocols: " + "; ".join(protocols)])
 
 
@@ -76,7 +76,7 @@ def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, flo
             raise StoreError(f"the cell could not be solved again: {outcome.reason}")
         new = load_cell(outcome.folder)
         for image in order[:n]:
-            if any(r["y_sha256"] != cell.measured[image] for r in new.rows if r["image"] == image):
+            if any(r.y_sha256 != cell.measured[image] for r in new.rows if r.image == image):
                 raise StoreError(f"the measurement of {image} is not the recorded one")
             yield image, _pixels(cell, new, image) if kept else _scores(cell, new, image, {m.name for m in metrics})
 
@@ -86,10 +86,7 @@ def _pixels(cell: LoadedCell, new: LoadedCell, image: str) -> float:
 
 
 def _scores(cell: LoadedCell, new: LoadedCell, image: str, metrics: Collection[str]) -> float:
-    was, now = (
-        {(r["metric"], r["protocol"], r["sample"]): r["value"] for r in c.rows if r["image"] == image}
-        for c in (cell, new)
-    )
+    was, now = ({(r.metric, r.protocol, r.sample): r.value for r in c.rows if r.image == image} for c in (cell, new))
     return max(abs(now[key] - was[key]) for key in was.keys() & now.keys() if key[0] in metrics)
 
 

@@ -14,22 +14,19 @@ This module is free of torch, so that tables can be built anywhere.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import os
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import msgspec
 import numpy as np
-import orjson
 
 from invbench.artifacts import file_sha256
 from invbench.errors import LockedCell, StoreError
@@ -47,9 +44,8 @@ MEAN = -1  # ``sample`` of rows about several samples: scores of their mean, and
 LAST = "nfe_backward"  # the last row written for a sample: with it, the sample is complete
 
 
-@dataclass(frozen=True)
-class Record:
-    """One number."""
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One number. Millions are read at once: what is no container needs no garbage collector."""
 
     cell: str
     image: str
@@ -61,9 +57,7 @@ class Record:
     y_sha256: str
 
 
-ROW_KEYS = frozenset(f.name for f in fields(Record))
-TABLED, NUMBERS = ("image", "sample", "metric", "protocol", "value"), ("sample", "value")
-_values, _tabled, _identity = itemgetter(*ROW_KEYS), itemgetter(*TABLED), itemgetter(*TABLED[:4])
+_decoder = msgspec.json.Decoder(Record)
 
 
 class CellStore:
@@ -103,7 +97,7 @@ class CellStore:
 
     def add_rows(self, rows: Iterable[Record]) -> None:
         """Append rows, and have them on disk."""
-        text = "".join(json.dumps(asdict(row)) + "\n" for row in rows)
+        text = "".join(json.dumps(msgspec.structs.asdict(row)) + "\n" for row in rows)
         with self._disk_errors(), self.rows.open("a", encoding="utf-8") as file:
             file.write(text)
             file.flush()
@@ -175,7 +169,7 @@ class CellStore:
 
     def done(self, samples: int) -> set[str]:
         """Images whose reconstructions and rows are complete."""
-        finished = {r["image"] for r in read_rows(self.rows)[0] if r["metric"] == LAST and r["sample"] == samples - 1}
+        finished = {r.image for r in read_rows(self.rows)[0] if r.metric == LAST and r.sample == samples - 1}
         return {image for image in finished if self.image_path(image).is_file()}
 
     def image_path(self, image: str) -> Path:
@@ -213,23 +207,23 @@ def cell_folders(out: Path) -> list[Path]:
     return sorted(path.parent for path in out.glob("*/*/*/run.json"))
 
 
-def read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
+def read_rows(path: Path) -> tuple[list[Record], int]:
     """The rows of a ``records.jsonl`` and the number of lines that could not be read."""
     if not path.is_file():
         return [], 0
-    lines = path.read_bytes().splitlines()
+    data = path.read_bytes()
     try:
-        rows = orjson.loads(b"[%b]" % b",".join(lines))  # several times as fast as line by line
-        deque(map(_values, rows), maxlen=0)  # every key is there
-    except (orjson.JSONDecodeError, KeyError, TypeError):  # a damaged line, or NaN
-        rows = [row for row in map(_parsed, lines) if isinstance(row, dict) and row.keys() >= ROW_KEYS]
-    return rows, len(lines) - len(rows)
+        return _decoder.decode_lines(data), 0
+    except (msgspec.DecodeError, UnicodeDecodeError):  # a damaged line, or NaN
+        parsed = [_parsed(line) for line in data.splitlines()]
+        rows = [row for row in parsed if row is not None]
+        return rows, len(parsed) - len(rows)
 
 
-def _parsed(line: bytes) -> Any:
+def _parsed(line: bytes) -> Record | None:
     try:
-        return json.loads(line)
-    except ValueError:
+        return msgspec.convert(json.loads(line), Record)
+    except ValueError:  # msgspec's is one
         return None
 
 
@@ -239,7 +233,7 @@ class LoadedCell:
 
     id: str
     run: dict[str, Any]
-    rows: list[dict[str, Any]]
+    rows: list[Record]
     folders: tuple[Path, ...]
     damaged: int
 
@@ -248,20 +242,25 @@ class LoadedCell:
         """What tables need of the rows, its text as categories; empty where there are none."""
         import pandas as pd
 
-        columns = zip(*map(_tabled, self.rows), strict=True) if self.rows else ((),) * len(TABLED)
-        frame: dict[str, Any] = dict(zip(TABLED, columns, strict=True))
-        texts = {name: pd.Categorical(np.array(frame[name], object)) for name in TABLED if name not in NUMBERS}
-        return pd.DataFrame({**frame, **texts})
+        return pd.DataFrame(
+            {
+                "image": _categories([r.image for r in self.rows]),
+                "sample": np.array([r.sample for r in self.rows], int),
+                "metric": _categories([r.metric for r in self.rows]),
+                "protocol": _categories([r.protocol for r in self.rows]),
+                "value": np.array([r.value for r in self.rows], float),
+            }
+        )
 
     @cached_property
     def measured(self) -> dict[str, str]:
         """The hash of the measurement of each image, sorted by name."""
-        return dict(sorted({r["image"]: r["y_sha256"] for r in self.rows}.items()))
+        return dict(sorted({r.image: r.y_sha256 for r in self.rows}.items()))
 
     @cached_property
     def images(self) -> list[str]:
         """Images whose rows are complete, sorted by name."""
-        return sorted({r["image"] for r in self.rows if r["metric"] == LAST})
+        return sorted({r.image for r in self.rows if r.metric == LAST})
 
     @property
     def sets(self) -> list[dict[str, Any]]:
@@ -307,6 +306,15 @@ class LoadedCell:
         return load_file(path)["x_hat"]
 
 
+def _categories(texts: list[str]) -> pd.Categorical:
+    import pandas as pd
+
+    names = sorted(set(texts))
+    code = {name: i for i, name in enumerate(names)}
+    codes = np.fromiter(map(code.__getitem__, texts), np.intp, len(texts))
+    return pd.Categorical.from_codes(codes, pd.Index(names, dtype=object))
+
+
 def load_cells(out: Path, **wanted: str) -> list[LoadedCell]:
     """Cells below ``out`` whose benchmark, task, noise, solver, dataset, prior or seed are the wanted ones."""
     by_id: dict[str, list[Path]] = {}
@@ -319,21 +327,7 @@ def load_cells(out: Path, **wanted: str) -> list[LoadedCell]:
         names |= {"noise": config["task"].get("noise", ""), "seed": str(config["seed"])}
         if all(names[key] == value for key, value in wanted.items()):
             by_id.setdefault(run["cell"], []).append(folder)
-    with _no_garbage():
-        return [_load_cell(cell, folders) for cell, folders in by_id.items()]
-
-
-@contextmanager
-def _no_garbage() -> Iterator[None]:
-    """No search for cycles among what is made here, millions of objects without any, nor ever after."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if enabled:
-            gc.enable()
+    return [_load_cell(cell, folders) for cell, folders in by_id.items()]
 
 
 def load_cell(folder: Path) -> LoadedCell:
@@ -346,7 +340,7 @@ def load_cell(folder: Path) -> LoadedCell:
 def _load_cell(cell: str, folders: list[Path]) -> LoadedCell:
     """Join a cell's folder and its shards'; its own rows win, and the worst status is the cell's."""
     read = [read_rows(folder / "records.jsonl") for folder in sorted(folders, reverse=True)]
-    merged = {key: row for rows, _ in read for key, row in zip(map(_identity, rows), rows, strict=True)}
+    merged = {(r.image, r.sample, r.metric, r.protocol): r for rows, _ in read for r in rows}
     runs = {folder: _read_run(folder / "run.json") for folder in folders}
     worst_first = sorted(folders, key=lambda folder: -STATUSES.index(runs[folder]["status"]))
     costs = [run["cost"] for run in runs.values() if "cost" in run]

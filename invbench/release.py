@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from invbench.errors import ConfigError, StoreError
-from invbench.records import CellStore, LoadedCell, Record, write_atomic
+from invbench.records import CellStore, LoadedCell, write_atomic
 
 PLACES = ("out", "folder", "device", "dataset.root", "prior.weights")  # options that differ from machine to machine
 COMPLETE = ("complete", "skipped")
@@ -38,7 +38,7 @@ def release(cells: Sequence[LoadedCell], to: Path) -> Iterator[str]:
             yield f"left out, {cell.run['status']}: {folder}"
             continue
         run = {**cell.run, "sessions": [_shared(each) for each in cell.run["sessions"]]}
-        CellStore(folder).replace((Record(**row) for row in cell.rows), run, cell.all_sets())
+        CellStore(folder).replace(cell.rows, run, cell.all_sets())
         yield f"{len(cell.images)} images: {folder}"
 
 

@@ -44,7 +44,7 @@ def rescore(cell: LoadedCell, metrics: Sequence[Metric], measure: Measure) -> in
 
     Raises StoreError where a measurement is not the one that was solved, or a reconstruction is missing.
     """
-    have = {(r["image"], r["metric"], r["protocol"]) for r in cell.rows}
+    have = {(r.image, r.metric, r.protocol) for r in cell.rows}
     count = 0
     for chunk in _chunks(cell.images):
         measured = measure(chunk)

@@ -54,7 +54,7 @@ def _seedless(cell: LoadedCell) -> dict[str, Any]:
 
 def _lines(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[dict[str, str]]:
     """A line for each metric that measures quality."""
-    rows = pd.concat([pd.DataFrame(c.rows).assign(seed=c.run["config"]["seed"]) for c in cells if c.rows])
+    rows = pd.concat([c.frame.assign(seed=c.run["config"]["seed"]) for c in cells if c.rows])
     rows = rows[(rows["sample"] != MEAN) & rows["metric"].isin(list(metrics))]
     lines = []
     for (metric, _), group in rows.groupby(["metric", "protocol"], sort=False):

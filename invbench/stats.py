@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from statistics import NormalDist
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+T = TypeVar("T")
 RESAMPLES = 2000
 SET_RESAMPLES = 100
 KEPT = 4096  # images up to which the resamples of a table are kept
@@ -20,28 +22,52 @@ def bca_interval(values: NDArray[np.float64], level: float = 0.95, resamples: in
 
     Equal values give an interval of no width; a single value gives (nan, nan).
     """
-    n = len(values)
+    return bca_intervals(values[:, None], level, resamples)[0]
+
+
+def bca_intervals(
+    values: NDArray[np.float64], level: float = 0.95, resamples: int = RESAMPLES
+) -> list[tuple[float, float]]:
+    """The same for each column of (images, columns)."""
+    n, k = values.shape
     if n < 2:
-        return float("nan"), float("nan")
-    mean = values.mean()
-    if not np.isfinite(values).all() or np.ptp(values) == 0:
-        return float(mean), float(mean)
-    means = np.sort(_resampled_means(values, resamples))
-    normal = NormalDist()
-    slack = 1e-12 * np.ptp(values)  # a resample's mean is rounded
+        return [(float("nan"), float("nan"))] * k
+    means = values.mean(axis=0)
+    found = [(float(mean), float(mean)) for mean in means]
+    spread = [j for j, column in enumerate(values.T) if np.isfinite(column).all() and np.ptp(column) > 0]
+    resampled = np.sort(_resampled_means(values[:, spread], resamples), axis=0)
+    for i, column in enumerate(spread):
+        found[column] = _ends(values[:, column], resampled[:, i], level)
+    return found
+
+
+def _ends(values: NDArray[np.float64], means: NDArray[np.float64], level: float) -> tuple[float, float]:
+    """Ends of the interval of values that differ, from the sorted means of resamples."""
+    n, resamples, normal = len(values), len(means), NormalDist()
+    mean, slack = values.mean(), 1e-12 * np.ptp(values)  # a resample's mean is rounded
     below = (np.sum(means < mean - slack) + np.sum(means <= mean + slack)) / (2 * resamples)
     bias = normal.inv_cdf(min(max(below, 1 / resamples), 1 - 1 / resamples))
     jackknife = (values.sum() - values) / (n - 1)
     d = jackknife.mean() - jackknife
     acceleration = (d**3).sum() / (6 * (d**2).sum() ** 1.5)
-    ends = []
-    for tail in ((1 - level) / 2, (1 + level) / 2):
-        z = bias + normal.inv_cdf(tail)
-        ends.append(float(np.quantile(means, normal.cdf(bias + z / (1 - acceleration * z)))))
-    return ends[0], ends[1]
+    zs = [bias + normal.inv_cdf(tail) for tail in ((1 - level) / 2, (1 + level) / 2)]
+    low, high = np.quantile(means, [normal.cdf(bias + z / (1 - acceleration * z)) for z in zs])
+    return float(low), float(high)
+
+
+def columnwise(of: Callable[[NDArray[np.float64]], Iterable[T]], columns: Sequence[NDArray[np.float64]]) -> list[T]:
+    """``of`` (n, k), a value for each column, of columns of any lengths; those of one length together, to be fast."""
+    by_length: dict[int, list[int]] = {}
+    for i, column in enumerate(columns):
+        by_length.setdefault(len(column), []).append(i)
+    found: dict[int, T] = {}
+    for places in by_length.values():
+        found.update(zip(places, of(np.stack([columns[i] for i in places], axis=1)), strict=True))
+    return [found[i] for i in range(len(columns))]
 
 
 def _resampled_means(values: NDArray[np.float64], resamples: int) -> NDArray[np.float64]:
+    """(n, k) -> (resamples, k)."""
     n = len(values)
     return _weights(n, resamples) @ values if n <= KEPT else values[_picks(n, resamples)].mean(axis=1)
 
@@ -93,7 +119,8 @@ def sign_flip_ps(differences: NDArray[np.float64], flips: int = FLIPS) -> NDArra
 @lru_cache(maxsize=2)
 def _signs(n: int, flips: int) -> NDArray[np.float64]:
     """(flips, n) of -1 and 1; the same in every column of a table."""
-    return np.random.default_rng(0).choice(np.array([-1.0, 1.0]), (flips, n))
+    bits = np.random.default_rng(0).integers(0, 2, (flips, n))
+    return bits.astype(np.float64) * 2 - 1
 
 
 def holm(ps: Sequence[float]) -> list[float]:

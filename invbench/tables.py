@@ -19,7 +19,7 @@ from invbench.metric import Metric
 from invbench.noise import parse_noise
 from invbench.records import MEAN, LoadedCell
 from invbench.settings import WRITTEN
-from invbench.stats import bca_interval, holm, sign_flip_ps
+from invbench.stats import bca_interval, bca_intervals, columnwise, holm, sign_flip_ps
 
 SAMPLE_TABLES = {
     "samples": "Scores of K samples per measurement: crps and spread on [-1,1]; coverage is the central interval's "
@@ -129,14 +129,17 @@ def _options(cell: LoadedCell) -> dict[str, Any]:
 
 def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], only: Sequence[str] = ()) -> Table:
     scored = sorted((c for c in cells if c.rows), key=lambda c: _mean_of(c, "seconds"))
-    lines, sets = [], _sets(scored)
+    named, of_set, sets = [], [], _sets(scored)
     for cell in scored:
         rows = cell.frame
         rows = rows[rows["metric"].isin([m for m in rows["metric"].unique() if _table_of(m, metrics) == "images"])]
-        lines.append({**_line(label(cell, cells), rows[rows["sample"] != MEAN]), **_set_scores(sets[cell.id])})
+        named.append((label(cell, cells), rows[rows["sample"] != MEAN]))
+        of_set.append(_set_scores(sets[cell.id]))
         if (rows["sample"] == MEAN).any():
             k = rows["sample"].max() + 1
-            lines.append(_line(f"{label(cell, cells)}, mean of {k}", rows[rows["sample"] == MEAN]))
+            named.append((f"{label(cell, cells)}, mean of {k}", rows[rows["sample"] == MEAN]))
+            of_set.append({})
+    lines = [{**line, **scores} for line, scores in zip(_lines(named), of_set, strict=True)]
     columns = ordered({column for line in lines for column in line if isinstance(column, tuple)})
     marked = _marked(lines, columns, metrics)
     title, notes = headline(cells[0].run["config"]), _notes(cells, columns)
@@ -210,6 +213,7 @@ def _marked(
 ) -> list[dict[Any, Any]]:
     """The lines with each column's best score named, and those that cannot be told from it."""
     marked = [dict(line) for line in lines]
+    duels = []
     for column in columns:
         higher = metrics[column[0]].higher_is_better if column[0] in metrics else None
         rows = [i for i, line in enumerate(lines) if column in line.get(VALUES, {})]
@@ -218,12 +222,13 @@ def _marked(
         frame = pd.concat([lines[i][VALUES][column] for i in rows], axis=1, keys=rows).dropna()
         if len(frame) < 2:
             continue
-        best = frame.mean().idxmax() if higher else frame.mean().idxmin()
-        rivals = [i for i in rows if i != best]
-        differences = frame[rivals].rsub(frame[best], axis=0)
-        ps = holm([float(p) for p in sign_flip_ps(differences.to_numpy(dtype=float))])
-        marked[best][column] += " best"
-        for i, p in zip(rivals, ps, strict=True):
+        scores = frame.to_numpy(dtype=float)
+        best = int(scores.mean(axis=0).argmax() if higher else scores.mean(axis=0).argmin())
+        marked[rows[best]][column] += " best"
+        duels.append((column, {i: scores[:, best] - scores[:, j] for j, i in enumerate(rows) if j != best}))
+    ps = iter(columnwise(sign_flip_ps, [difference for _, rivals in duels for difference in rivals.values()]))
+    for column, rivals in duels:
+        for i, p in zip(rivals, holm([float(next(ps)) for _ in rivals]), strict=True):
             if p >= SIGNIFICANT:
                 marked[i][column] += " tie"
     return marked
@@ -243,10 +248,10 @@ def _build_samples(
         return None
     exact = {_samples(cell): rows for cell, rows in scored if solver_of(cell) == floor}
     lines = []
-    for cell, rows in scored:
-        line = _line(label(cell, cells), rows)
+    means = _lines([(label(cell, cells), rows) for cell, rows in scored])
+    for (cell, rows), line in zip(scored, means, strict=True):
         if solver_of(cell) != floor and _samples(cell) in exact:
-            line = _starred(line, rows, exact[_samples(cell)])
+            line |= _starred(line, rows, exact[_samples(cell)])
         lines.append({**line, SAMPLES: str(_samples(cell))})
     present = {c for line in lines for c in line if isinstance(c, tuple) and c != SAMPLES}
     declared = [c for m in metrics.values() if (c := (m.name, m.protocol)) in present]
@@ -308,23 +313,40 @@ def solver_of(cell: LoadedCell) -> str:
     return str(cell.run["config"]["solver"]["name"])
 
 
-def _line(name: str, rows: pd.DataFrame) -> dict[Any, Any]:
-    """Cells of one row, keyed by (metric, protocol): mean over images with its interval."""
-    line: dict[Any, Any] = {"solver": name, "n": rows["image"].nunique(), VALUES: {}}
-    for (metric, protocol), group in rows.groupby(["metric", "protocol"], observed=True):
-        per_image = _image_means(group)
-        line[VALUES][metric, protocol] = per_image
-        line[metric, protocol] = format_mean(per_image.to_numpy(dtype=float), DIGITS.get(str(metric), ".3f"))
-    if line.get(("nfe_backward",) * 2) == "0":
-        del line[("nfe_backward",) * 2]
-    return line
+def _lines(named: Sequence[tuple[str, pd.DataFrame]]) -> list[dict[Any, Any]]:
+    """Cells of each row, keyed by (metric, protocol): mean over images with its interval."""
+    lines: list[dict[Any, Any]] = []
+    for name, rows in named:
+        lines.append({"solver": name, "n": rows["image"].nunique(), VALUES: _by_column(rows)})
+    places = [(line, column) for line in lines for column in line[VALUES]]
+    columns = [line[VALUES][column].to_numpy(dtype=float) for line, column in places]
+    means = format_means(columns, [DIGITS.get(metric, ".3f") for _, (metric, _) in places])
+    for (line, column), mean in zip(places, means, strict=True):
+        line[column] = mean
+    for line in lines:
+        if line.get(("nfe_backward",) * 2) == "0":
+            del line[("nfe_backward",) * 2]
+    return lines
 
 
-def _image_means(rows: pd.DataFrame) -> pd.Series:
+def _by_column(rows: pd.DataFrame) -> dict[tuple[str, str], pd.Series]:
+    """Image means by (metric, protocol)."""
+    metrics, protocols = rows["metric"].cat, rows["protocol"].cat
+    columns = metrics.codes.to_numpy(int) * len(protocols.categories) + protocols.codes.to_numpy(int)
+    images, values = rows["image"].array, rows["value"].to_numpy(dtype=float)
+    found = {}
+    for column in np.unique(columns):
+        metric, protocol = divmod(column, len(protocols.categories))
+        here = columns == column
+        found[metrics.categories[metric], protocols.categories[protocol]] = _image_means(images[here], values[here])
+    return found
+
+
+def _image_means(images: pd.Categorical, values: np.ndarray) -> pd.Series:
     """Means over samples by image, in the order of names; NaN where one sample's is."""
-    codes, names = rows["image"].cat.codes.to_numpy(), rows["image"].cat.categories
-    counts = np.bincount(codes, minlength=len(names))
-    sums = np.bincount(codes, rows["value"].to_numpy(dtype=float), minlength=len(names))
+    names = images.categories
+    counts = np.bincount(images.codes, minlength=len(names))
+    sums = np.bincount(images.codes, values, minlength=len(names))
     return pd.Series(sums[counts > 0] / counts[counts > 0], index=names[counts > 0])
 
 
@@ -334,13 +356,19 @@ def format_mean(values: np.ndarray, spec: str) -> str:
     >>> format_mean(np.array([2.0, 2.0]), ".1f")
     '2.0'
     """
-    good = values[~np.isnan(values)]
-    excluded = f" ({len(values) - len(good)} nan)" if len(good) < len(values) else ""
-    if not len(good):
-        return "nan" + excluded
-    mean, (low, high) = good.mean(), bca_interval(good)
-    wide = not math.isnan(low) and f"{low:{spec}}" != f"{high:{spec}}"
-    return f"{mean:{spec}}" + (f" [{low:{spec}}, {high:{spec}}]" if wide else "") + excluded
+    return format_means([values], [spec])[0]
+
+
+def format_means(columns: Sequence[np.ndarray], specs: Sequence[str]) -> list[str]:
+    """The same for several columns, faster than one by one."""
+    good = [values[~np.isnan(values)] for values in columns]
+    shown = []
+    for values, kept, spec, (low, high) in zip(columns, good, specs, columnwise(bca_intervals, good), strict=True):
+        excluded = f" ({len(values) - len(kept)} nan)" if len(kept) < len(values) else ""
+        mean = f"{kept.mean():{spec}}" if len(kept) else "nan"
+        wide = not math.isnan(low) and f"{low:{spec}}" != f"{high:{spec}}"
+        shown.append(mean + (f" [{low:{spec}}, {high:{spec}}]" if wide else "") + excluded)
+    return shown
 
 
 def ordered(columns: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -432,7 +460,8 @@ def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = 
     """Means over samples, by image; empty where the cell has no such rows."""
     wanted = set(cell.images if images is None else images)
     rows = cell.frame[(cell.frame["metric"] == metric) & (cell.frame["sample"] != MEAN)]
-    return _image_means(rows[rows["image"].isin(wanted)])
+    rows = rows[rows["image"].isin(wanted)]
+    return _image_means(rows["image"].array, rows["value"].to_numpy(dtype=float))
 
 
 def shared_images(cells: Sequence[LoadedCell], *metrics: str) -> list[str]:

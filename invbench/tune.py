@@ -136,7 +136,7 @@ def _toml(place: str, best: Mapping[str, Any], objective: type[Metric], command:
 
 def _row(cell: LoadedCell, searched: Sequence[str], objective: type[Metric]) -> dict[str, Any]:
     solver, scores = cell.run["config"]["solver"], _scores(cell, objective)
-    seconds = [r["value"] for r in cell.rows if r["metric"] == "seconds" and r["sample"] != MEAN]
+    seconds = [r.value for r in cell.rows if r.metric == "seconds" and r.sample != MEAN]
     return {
         "cell": cell.id,
         "values": {key: solver[key] for key in searched},
@@ -153,8 +153,8 @@ def _scores(cell: LoadedCell, objective: type[Metric]) -> NDArray[np.float64]:
     together = issubclass(objective, SampleMetric)
     by_image: dict[str, list[float]] = {}
     for row in cell.rows:
-        if row["protocol"] == objective.protocol and (row["sample"] == MEAN) == together:
-            by_image.setdefault(row["image"], []).append(row["value"])
+        if row.protocol == objective.protocol and (row.sample == MEAN) == together:
+            by_image.setdefault(row.image, []).append(row.value)
     return np.array([np.mean(values) for values in by_image.values()])
 
 

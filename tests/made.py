@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from invbench.records import LAST, LoadedCell
+from invbench.records import LAST, LoadedCell, Record
 
 
 def loaded_cell(
@@ -20,7 +20,7 @@ def loaded_cell(
     }
     whole = {**names, "task": {"name": task, "noise": noise}, "solver": {"name": solver}, "seed": 0, "samples": 1}
     rows = [
-        {"cell": "c", "image": f"{i}", "sample": 0, "metric": m, "protocol": m, "value": v, "unit": "", "y_sha256": ""}
+        Record(cell="c", image=f"{i}", sample=0, metric=m, protocol=m, value=v, unit="", y_sha256="")
         for i in range(n)
         for m, v in {**scores, LAST: 0.0}.items()
     ]

@@ -74,9 +74,7 @@ def test_a_forecast_counts_the_calls_of_a_run(solver: str, tmp_path: Path) -> No
     found = forecast(bench_of(*options, batch=2), 2)
     assert invbench("run", *options, "n=2", "references=false", f"out={tmp_path}").exit_code == 0
     (cell,) = load_cells(tmp_path)
-    forward, backward = (
-        {r["value"] for r in cell.rows if r["metric"] == name} for name in ("nfe_forward", "nfe_backward")
-    )
+    forward, backward = ({r.value for r in cell.rows if r.metric == name} for name in ("nfe_forward", "nfe_backward"))
     text = f"{forward.pop():g}" + (f" + {b:g} back" if (b := backward.pop()) else "")
     assert found.nfe == text
     assert found.tflops is None

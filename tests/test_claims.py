@@ -21,7 +21,7 @@ from invbench.cli import main
 from invbench.errors import ConfigError
 from invbench.plugins import load_catalog
 from invbench.published import HIGHER, SOLVERS, results_folder
-from invbench.records import LAST, LoadedCell, images_digest
+from invbench.records import LAST, LoadedCell, Record, images_digest
 from invbench.verdicts import Finding, judge
 
 METRICS = load_catalog().for_tables()[0]
@@ -40,11 +40,8 @@ def protocol(metric: str) -> str:
     return METRICS[metric].protocol if metric in METRICS else metric
 
 
-def row(image: str, metric: str, value: float, y: str = "") -> dict[str, Any]:
-    return {
-        "cell": "c", "image": image, "sample": 0, "metric": metric, "protocol": protocol(metric), "value": value,
-        "unit": "", "y_sha256": y,
-    }  # fmt: skip
+def row(image: str, metric: str, value: float, y: str = "") -> Record:
+    return Record("c", image, 0, metric, protocol(metric), value, unit="", y_sha256=y)
 
 
 def cell_of(

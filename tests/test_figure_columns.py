@@ -91,7 +91,7 @@ def test_pictures_and_captions_are_those_of_the_records(denoised: list[LoadedCel
     x = bank.dataset.load("00000")
     assert np.array_equal(drawn[0][1][0], picture(x))
     (pinv,) = (c for c in denoised if c.run["config"]["solver"]["name"] == "pinv")
-    psnr = next(r["value"] for r in pinv.rows if (r["image"], r["metric"]) == ("00001", "psnr"))
+    psnr = next(r.value for r in pinv.rows if (r.image, r.metric) == ("00001", "psnr"))
     assert drawn[2][2][1] == f"{psnr:.2f} dB"
     assert np.array_equal(drawn[2][1][0], drawn[1][1][0])  # with H = I the pseudo-inverse is the measurement
 
@@ -139,7 +139,7 @@ def test_cells_without_rows_make_no_figure(denoised: list[LoadedCell], tmp_path:
 def test_the_bank_of_a_record_is_the_one_it_was_made_with(recorded: Path) -> None:
     for cell in load_cells(recorded):
         bank = bank_of([cell])
-        expected = {r["image"]: r["y_sha256"] for r in cell.rows}
+        expected = {r.image: r.y_sha256 for r in cell.rows}
         measured = bank.measure(sorted(expected))
         assert dict(zip(measured.images, measured.sha256, strict=True)) == expected
 

@@ -117,7 +117,7 @@ def test_an_image_that_a_kill_left_half_written_is_not_drawn(out: Path, tmp_path
     cells = cells_of(out, "colorize")
     bank = rebuild_bank(cells[0].run["config"], CATALOG)
     for cell in cells:
-        cell.rows[:] = [r for r in cell.rows if r["image"] != "00000" or r["metric"] == "ssim"]
+        cell.rows[:] = [r for r in cell.rows if r.image != "00000" or r.metric == "ssim"]
     path = tmp_path / "rest.png"
     assert comparison(bank, cells, path, rows=9) == path
     with Image.open(path) as image:
@@ -177,7 +177,7 @@ def test_the_command_draws_what_was_asked(out: Path, tmp_path: Path, words: list
     result = CliRunner().invoke(main, ["figure", *words, "task=inpaint", "--to", str(path), "--out", str(out)])
     assert result.output.strip() == str(path), result.output
     text = path.read_text()
-    ssim = [f">{r['value']:.3f}<" in text for c in cells_of(out, "inpaint") for r in c.rows if r["metric"] == "ssim"]
+    ssim = [f">{r.value:.3f}<" in text for c in cells_of(out, "inpaint") for r in c.rows if r.metric == "ssim"]
     assert any(ssim) == (words[0] == "grid")
     assert text.count(" dB<") == (0 if words[0] == "grid" else 2 * len(cells_of(out, "inpaint")))
 

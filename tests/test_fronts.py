@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from invbench.cli import main
 from invbench.errors import ConfigError
 from invbench.fronts import best_under, pareto, parse_budgets
-from invbench.records import LAST, LoadedCell, load_cells
+from invbench.records import LAST, LoadedCell, Record, load_cells
 from invbench.tables import shared_images, solver_of
 
 POINTS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12)
@@ -26,9 +26,8 @@ def invbench(*arguments: str | Path) -> Result:
 
 
 def cell(name: str, nfe: float, psnr: dict[str, float]) -> LoadedCell:
-    row = {"cell": name, "sample": 0, "protocol": "", "unit": "", "y_sha256": "0"}
     values = {"nfe_forward": dict.fromkeys(psnr, nfe), LAST: dict.fromkeys(psnr, 0.0), "psnr": psnr}
-    rows = [{**row, "image": i, "metric": m, "value": v} for m, of in values.items() for i, v in of.items()]
+    rows = [Record(name, i, 0, m, "", v, "", "0") for m, of in values.items() for i, v in of.items()]
     return LoadedCell(name, {"config": {"solver": {"name": name}, "samples": 1}}, rows, (Path("nowhere"),), 0)
 
 
@@ -81,7 +80,7 @@ def test_the_table_names_the_best_with_its_value_and_calls(out: Path) -> None:
     (row,) = csv.DictReader(result.output.splitlines())
     means = {}
     for each in load_cells(out):
-        means[solver_of(each)] = sum(r["value"] for r in each.rows if r["metric"] == "psnr") / 4
+        means[solver_of(each)] = sum(r.value for r in each.rows if r.metric == "psnr") / 4
     free = max((name for name in means if name != "ddrm"), key=means.__getitem__)
     best = max(means, key=means.__getitem__)
     assert row["best"] == "psnr ↑"

@@ -95,7 +95,7 @@ def test_any_image_id_round_trips(store: CellStore, image: str) -> None:
         assert store.done(samples=1) == {image}
     assert store.image_path(image).parent == store.folder / "images"
     rows, damaged = read_rows(store.rows)
-    assert ({row["image"] for row in rows}, damaged) == ({image}, 0)
+    assert ({row.image for row in rows}, damaged) == ({image}, 0)
 
 
 def test_different_image_ids_have_different_files(store: CellStore) -> None:
@@ -154,7 +154,7 @@ def test_nan_and_infinity_are_read_back(store: CellStore) -> None:
     with store.writing():
         for image, value in (("a", float("nan")), ("b", float("inf"))):
             store.append(image, torch.zeros(1, 1, 1, 1), rows_of(image, value))
-    values = {row["image"]: row["value"] for row in read_rows(store.rows)[0]}
+    values = {row.image: row.value for row in read_rows(store.rows)[0]}
     assert values["a"] != values["a"]
     assert values["b"] == float("inf")
 
@@ -165,7 +165,7 @@ def test_of_two_rows_for_one_number_the_last_counts(store: CellStore, tmp_path: 
         store.append("a", torch.zeros(1, 3, 2, 2), rows_of("a", 2.0))
         store.write_run(run_of())
     (cell,) = load_cells(tmp_path)
-    assert [row["value"] for row in cell.rows] == [2.0, 2.0, 2.0]
+    assert [row.value for row in cell.rows] == [2.0, 2.0, 2.0]
 
 
 def test_samples_and_protocols_are_different_numbers(store: CellStore, tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_shards_are_read_back_as_one_cell(tmp_path: Path) -> None:
             shard.append(image, torch.full((1, 1, 1, 1), float(i)), rows_of(image))
             shard.write_run(run_of())
     (cell,) = load_cells(tmp_path)
-    assert {row["image"] for row in cell.rows} == {"a", "b"}
+    assert {row.image for row in cell.rows} == {"a", "b"}
     assert len(cell.folders) == 2
     for i, image in enumerate(("a", "b")):
         path = cell.image_path(image)
@@ -307,7 +307,7 @@ def test_a_file_size_limit_loses_nothing(tmp_path: Path, invbench: Callable[...,
     assert f"{len(kept)}/64 images" in result.stderr
     assert len(CellStore(folder).done(samples=1)) == 64
     (cell,) = load_cells(tmp_path / "out")
-    assert (cell.damaged, len({row["image"] for row in cell.rows})) == (0, 64)
+    assert (cell.damaged, len({row.image for row in cell.rows})) == (0, 64)
 
 
 def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:

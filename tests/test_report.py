@@ -136,8 +136,8 @@ def test_images_are_as_many_as_asked_for_with_every_score(out: Path) -> None:
     cells = load_cells(out, task="inpaint")
     scores = {tuple(score) for row in rows for cell in row["cells"] for score in cell["scores"]}
     for record in cells[0].rows:
-        if record["metric"] == "psnr" and record["image"] == "astronaut_000_000":
-            assert ("psnr", f"{record['value']:.2f} dB", record["protocol"]) in scores
+        if record.metric == "psnr" and record.image == "astronaut_000_000":
+            assert ("psnr", f"{record.value:.2f} dB", record.protocol) in scores
     assert rows_in(page_of(out, "--images", "0")) == []
 
 

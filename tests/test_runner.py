@@ -173,7 +173,7 @@ def values_of(out: Path) -> dict[tuple[str, int, str], float]:
     """Every recorded number below ``out`` but the seconds."""
     (cell,) = load_cells(out)
     assert cell.damaged == 0
-    return {(r["image"], r["sample"], r["metric"]): r["value"] for r in cell.rows if r["metric"] != "seconds"}
+    return {(r.image, r.sample, r.metric): r.value for r in cell.rows if r.metric != "seconds"}
 
 
 def assert_same(one: Path, other: Path) -> None:
@@ -337,7 +337,7 @@ def test_samples_are_recorded_each_and_with_their_mean(run: Run, tmp_path: Path)
     assert recorded["00000", 0, "nfe_forward"] == 2
     assert recorded["00000", MEAN, "nfe_forward"] == 6
     assert run_json(outcome)["cost"]["nfe_forward"] == 4 * 6
-    seconds = {r["sample"]: r["value"] for r in load_cells(tmp_path)[0].rows if r["metric"] == "seconds"}
+    seconds = {r.sample: r.value for r in load_cells(tmp_path)[0].rows if r.metric == "seconds"}
     assert seconds[MEAN] == pytest.approx(seconds[0] + seconds[1] + seconds[2], rel=1e-9)
 
 

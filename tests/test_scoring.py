@@ -68,8 +68,8 @@ def test_a_new_metric_is_computed_from_what_was_kept(out: Path) -> None:
     assert rescore(cell, [PSNR(), Brightness()], measuring(cell.run["config"], CATALOG)) == 3
     after = cell_of(out)
     for image in after.images:
-        (row,) = [r for r in after.rows if r["metric"] == "brightness" and r["image"] == image]
-        assert row["value"] == pytest.approx(after.reconstructions(image)[0].mean().item(), abs=1e-6)
+        (row,) = [r for r in after.rows if r.metric == "brightness" and r.image == image]
+        assert row.value == pytest.approx(after.reconstructions(image)[0].mean().item(), abs=1e-6)
     assert rescore(after, [Brightness()], measuring(cell.run["config"], CATALOG)) == 0
 
 
@@ -80,8 +80,7 @@ def test_scores_made_again_are_those_of_the_run(out: Path) -> None:
     path.write_text("\n".join(lines) + "\n")
     result = CliRunner().invoke(main, ["rescore", "solver=wiener", "--out", str(out)], catch_exceptions=False)
     assert "6 new scores of 3 images" in result.output
-    key = ("image", "metric", "sample")
-    was, now = ({tuple(r[k] for k in key): r["value"] for r in c.rows} for c in (before, cell_of(out)))
+    was, now = ({(r.image, r.metric, r.sample): r.value for r in c.rows} for c in (before, cell_of(out)))
     assert was == pytest.approx(now, rel=1e-9)
 
 
@@ -157,7 +156,7 @@ def test_what_is_scored_already_needs_no_reconstruction(out: Path) -> None:
 
 def test_a_single_image_is_no_set(out: Path) -> None:
     cell = cell_of(out)
-    one = LoadedCell(cell.id, cell.run, [r for r in cell.rows if r["image"] == cell.images[0]], cell.folders, 0)
+    one = LoadedCell(cell.id, cell.run, [r for r in cell.rows if r.image == cell.images[0]], cell.folders, 0)
     (cell.folders[0] / "sets.json").unlink()
     score_set(one, [PatchWasserstein()], measuring(cell.run["config"], CATALOG))
     assert cell_of(out).sets == []

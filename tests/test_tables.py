@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 from made import loaded_cell
+from msgspec.structs import asdict, replace
 
 from invbench.errors import ConfigError
 from invbench.metrics.consistency import Consistency
 from invbench.metrics.distortion import PSNR, SSIM
-from invbench.records import LoadedCell, load_cells
+from invbench.records import LoadedCell, Record, load_cells
 from invbench.tables import FORMATS, Table, build_tables, format_mean, label, measurement_key
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -46,7 +47,7 @@ def cell_of(
     config = {**names, "task": {"name": "t", "noise": "gaussian 0.1 [-1,1]"}, "seed": 0, "samples": 1}
     config |= {"solver": solver or {"name": "s"}, "plugins": {}, **changes.pop("config", {})}
     rows = [
-        {"cell": cell, "image": i, "sample": 0, "metric": m, "protocol": p, "value": v, "unit": "", "y_sha256": y + i}
+        Record(cell=cell, image=i, sample=0, metric=m, protocol=p, value=v, unit="", y_sha256=y + i)
         for i, value in (values if values is not None else {"a": 20.0, "b": 22.0}).items()
         for m, p, v in (("psnr", protocol, value), ("seconds", "seconds", 0.5))
     ]
@@ -131,8 +132,8 @@ def test_excluded_values_are_counted(stored: list[LoadedCell]) -> None:
 
 def test_an_excluded_value_of_one_of_several_samples_is_counted() -> None:
     cell = cell_of(config={"samples": 2})
-    cell.rows.extend([{**row, "sample": 1} for row in cell.rows])
-    cell.rows[-2]["value"] = np.nan
+    second = [replace(row, sample=1) for row in cell.rows]
+    cell.rows.extend([*second[:-2], replace(second[-2], value=np.nan), second[-1]])
     assert table_of(cell).frame["psnr ↑ (dB)"].tolist()[0].endswith("nan)")
 
 
@@ -297,7 +298,7 @@ def test_noise_is_a_filter_too(invbench: Callable[..., Any], tmp_path: Path) -> 
         folder = tmp_path / "photos" / "sr4" / f"ddrm-{noise[:4]}"
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(json.dumps({"format": 2, "cell": noise, **cell.run}))
-        (folder / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in cell.rows))
+        (folder / "records.jsonl").write_text("".join(json.dumps(asdict(row)) + "\n" for row in cell.rows))
     text = invbench("table", "noise=poisson 30", "--out", str(tmp_path)).stdout
     assert "Poisson" in text
     assert "Gaussian" not in text

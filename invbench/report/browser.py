@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from invbench.errors import InvbenchError
 from invbench.figures import measurement_pictures, picture, showable
-from invbench.records import MEAN, LoadedCell
+from invbench.records import MEAN, LoadedCell, Record
 from invbench.tables import COLUMNS, format_value, label, mean_of, ordered
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ class Column:
     name: str
     cell: LoadedCell
     sample: int
-    scores: Mapping[str, Sequence[Mapping[str, Any]]]  # records of an image
+    scores: Mapping[str, Sequence[Record]]  # of an image
 
     @classmethod
     def of(cls, name: str, cell: LoadedCell, sample: int) -> Column:
-        scores: dict[str, list[Mapping[str, Any]]] = {}
+        scores: dict[str, list[Record]] = {}
         for record in cell.rows:
-            if record["sample"] == sample:
-                scores.setdefault(record["image"], []).append(record)
+            if record.sample == sample:
+                scores.setdefault(record.image, []).append(record)
         return cls(name, cell, sample, {image: scores[image] for image in cell.images if image in scores})
 
     def shown(self, image: str, y_sha256: str) -> Row | str:
@@ -64,10 +64,10 @@ class Column:
             return "not run"
         if self.cell.image_path(image) is None:
             return "not kept"
-        if found[0]["y_sha256"] != y_sha256:
+        if found[0].y_sha256 != y_sha256:
             return "of another measurement"
-        psnr = [format_value("psnr", r["value"]) for r in found if r["metric"] == "psnr"]
-        by_column = {(r["metric"], r["protocol"]): r for r in found}
+        psnr = [format_value("psnr", r.value) for r in found if r.metric == "psnr"]
+        by_column = {(r.metric, r.protocol): r for r in found}
         x_hat = self.cell.reconstructions(image)
         return {
             "src": _encoded(x_hat.mean(0) if self.sample == MEAN else x_hat[self.sample]),
@@ -124,11 +124,10 @@ def _row(bank: MeasurementBank, image: str, columns: Sequence[Column]) -> Row:
     }
 
 
-def _score(record: Mapping[str, Any]) -> tuple[str, str, str]:
+def _score(record: Record) -> tuple[str, str, str]:
     """Metric, value with its unit, protocol."""
-    metric, unit = record["metric"], record["unit"]
-    value = format_value(metric, record["value"]) + (f" {unit}" if unit else "")
-    return COLUMNS.get(metric, metric), value, record["protocol"]
+    value = f"{format_value(record.metric, record.value)} {record.unit}".strip()
+    return COLUMNS.get(record.metric, record.metric), value, record.protocol
 
 
 def _encoded(x: Tensor) -> str:
