@@ -88,7 +88,7 @@ def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> It
     out = Path(choice.config.out).expanduser()
     try:
         cell = configuration.build(choice, catalog)
-        options = configuration.options(choice, cell, command)
+        options = _options(choice, cell, command)
         cell.config()  # weights that are absent stop the job before its references are run
         cells = [cell]
         if choice.config.references:
@@ -114,6 +114,16 @@ def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> It
     except InvbenchError as error:
         click.echo(f"error: {error}", err=True)
         yield Job(None, None, out, False)
+
+
+def _options(choice: configuration.Choice, cell: Any, command: str) -> Any:
+    """How a cell is run; says so where its dataset holds fewer images than were asked for."""
+    options, held = configuration.options(choice, cell, command), len(cell.dataset.ids())
+    if options.n > held:
+        click.echo(
+            f"warning: n={options.n}, but dataset {cell.dataset.name} holds {held} images; all are taken", err=True
+        )
+    return options
 
 
 def _score_set(folder: Path, metrics: Sequence[Metric], catalog: Catalog) -> None:
@@ -153,8 +163,11 @@ def _show(out: Path, key: str, catalog: Catalog) -> None:
             click.echo(f"{label(cell, cells)}: {ledger(cost)}")
         if seconds := cell.run.get("training", {}).get("seconds"):
             click.echo(f"{label(cell, cells)}: trained in {seconds / 3600:.2g} h; {payoff(seconds, cell, cells)}")
-    for path in draw(cells, catalog, out):
+    kept = [cell for cell in cells if all(map(cell.image_path, cell.images))]
+    for path in draw(kept, catalog, out) if kept else ():
         click.echo(f"figure: {path}")
+    if absent := [label(cell, cells) for cell in cells if cell not in kept]:
+        click.echo(f"not drawn, their reconstructions are not here: {', '.join(absent)}")
 
 
 def _show_seeds(out: Path, keys: Collection[str | None], catalog: Catalog) -> None:
@@ -220,7 +233,7 @@ def _benched(choice: configuration.Choice, catalog: Catalog, batch: int) -> tupl
     from invbench.bench import Bench
 
     cell = configuration.build(choice, catalog)
-    options = configuration.options(choice, cell, "")
+    options = _options(choice, cell, "")
     size = options.batch_size if "batch_size" in choice.written else batch
     return Bench(cell, size, options.device), options
 

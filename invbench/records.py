@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 SEAL = "checksums.json"
 SETS = "sets.json"
+ASIDE = "records.damaged"  # half-written lines, as a kill leaves them
 SEALED = ("run.json", "records.jsonl", SETS, "images/*.safetensors")
 STATUSES = ("complete", "skipped", "running", "interrupted", "failed")  # of a cell, from good to bad
 MEAN = -1  # ``sample`` of rows about several samples: scores of their mean, and of all of them together
@@ -182,9 +184,10 @@ class CellStore:
             return
         whole, newline, tail = self.rows.read_bytes().rpartition(b"\n")
         if tail:
-            with self._disk_errors(), (self.folder / "records.damaged").open("ab") as aside:
+            with self._disk_errors(), (self.folder / ASIDE).open("ab") as aside:
                 aside.write(tail + b"\n")
                 write_atomic(self.rows, whole + newline)
+            warnings.warn(f"{self.rows}: a half-written last line was moved to {ASIDE}", stacklevel=2)
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:

@@ -101,9 +101,10 @@ def test_the_commands_print_tables_and_keep_the_numbers(tmp_path: Path) -> None:
     assert kept["cost"]["forward"] == 20
     assert kept["config"]["solver"]["name"] == "ddrm"
     assert not load_cells(tmp_path)
-    result = invbench("plan", *arguments, "n=7")
+    result = invbench("plan", *arguments, "n=99999")
     assert result.exit_code == 0, result.output
     assert "hours and" in result.output
+    assert "warning: n=99999, but dataset gmm holds" in result.output
 
 
 def test_what_does_not_apply_is_told_and_left_out(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -109,9 +110,12 @@ def test_a_half_written_last_line_is_moved_aside(store: CellStore, cut: int) -> 
         store.append("b", torch.zeros(1, 3, 2, 2), rows_of("b"))
     whole = store.rows.read_bytes()
     store.rows.write_bytes(whole[:-cut])
-    with store.writing():
+    with warnings.catch_warnings(record=True) as told, store.writing():
         assert store.done(samples=1) == {"a"}
         store.append("b", torch.zeros(1, 3, 2, 2), rows_of("b"))
+    assert [str(each.message) for each in told] == [
+        f"{store.rows}: a half-written last line was moved to records.damaged"
+    ]
     rows, damaged = read_rows(store.rows)
     assert damaged == 0
     assert len(rows) == 3 + 2 + 3
@@ -123,8 +127,9 @@ def test_what_was_moved_aside_is_kept(store: CellStore) -> None:
     for text in ('{"cell": "on', '{"cell": "tw'):
         with store.writing(), store.rows.open("a") as file:
             file.write(text)
-        with store.writing():
+        with warnings.catch_warnings(record=True) as told, store.writing():
             pass
+        assert len(told) == 1
     assert (store.folder / "records.damaged").read_text() == '{"cell": "on\n{"cell": "tw\n'
     assert store.rows.read_text() == ""
 

@@ -37,6 +37,13 @@ def test_a_table_of_released_records_is_that_of_the_run(made: Path, tmp_path: Pa
     assert (tmp_path / "photos" / "sr4" / "bench-wiener.json").is_file()
 
 
+def test_a_solver_runs_beside_released_records(made: Path, tmp_path: Path) -> None:
+    invbench("release", str(tmp_path), "--out", str(made))
+    text = invbench("run", "solver=ddrm", "solver.nfe=2", "task=sr4", "n=2", "references=false", f"out={tmp_path}")
+    assert "not drawn, their reconstructions are not here: bicubic, pinv, wiener\n" in text
+    assert "figure: " in text
+
+
 def test_what_is_released_names_no_place_of_the_machine(made: Path, tmp_path: Path) -> None:
     invbench("release", str(tmp_path), "--out", str(made))
     for path in tmp_path.rglob("*.json*"):
