@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from invbench.stats import bca_interval, holm, images_needed, set_interval, sign_flip_p
+from invbench.stats import (
+    bca_interval,
+    bca_intervals,
+    columnwise,
+    holm,
+    images_needed,
+    set_interval,
+    sign_flip_p,
+    sign_flip_ps,
+)
 
 
 def sample(kind: str, n: int, seed: int = 0) -> np.ndarray:
@@ -93,6 +102,15 @@ def test_coverage(kind: str, truth: float) -> None:
         low, high = bca_interval(sample(kind, 40, seed), resamples=1000)
         held += low <= truth <= high
     assert 0.90 <= held / 400 <= 0.98
+
+
+def test_columns_of_any_lengths_have_together_what_they_have_alone() -> None:
+    odd = [np.full(5, 2.5), np.array([1.0, np.inf, 2.0, 3.0, 4.0]), np.array([7.0])]
+    columns = [sample("skewed", n, seed) for seed, n in enumerate((24, 8, 24, 5, 24))] + odd
+    together = columnwise(bca_intervals, columns)
+    np.testing.assert_allclose(together, [bca_interval(column) for column in columns], rtol=1e-12)
+    ps = columnwise(sign_flip_ps, columns[:5])
+    np.testing.assert_allclose(ps, [sign_flip_p(column) for column in columns[:5]], rtol=1e-12)
 
 
 @pytest.mark.parametrize("n", [8, 13, 14, 40])
