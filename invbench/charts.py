@@ -49,9 +49,9 @@ def panels(cells: Sequence[LoadedCell], metric: str) -> list[Panel]:
 
 
 def _panel(title: str, cells: list[LoadedCell], metric: str) -> Panel:
-    """A score of a set is shown of the shared images where all were scored on them, else of the most common set."""
-    images, kept = shared_images(cells), cells
-    if any(mean_of(cell, metric, images) is None for cell in cells):
+    """A score of a set is of the images that all were scored on, where there are any, else of the most common set."""
+    images, kept = shared_images(cells, metric), cells
+    if not images:
         images = list(Counter(tuple(cell.images) for cell in cells).most_common(1)[0][0])
         kept = [cell for cell in cells if cell.images == images]
     left_out = f", {len(cells) - len(kept)} with other images left out" if len(kept) < len(cells) else ""

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from invbench import config as configuration
 from invbench.drawing import draw
-from invbench.errors import InvbenchError, LockedCell
+from invbench.errors import InvbenchError, LockedCell, StoreError
 from invbench.metric import Metric
 from invbench.plugins import Catalog
 from invbench.rebuild import measuring, rebuild_bank
@@ -135,21 +135,31 @@ def _score_set(folder: Path, metrics: Sequence[Metric], catalog: Catalog) -> Non
 
 
 def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog) -> Iterator[str]:
-    """Add the scores that cells lack, of each image and of each set of images a rival has; yields a line for each."""
+    """Add the scores that cells lack, of each image and of each set of images a rival has; yields a line for each.
+
+    Raises StoreError at the end where a cell could not be scored.
+    """
     from invbench.scoring import rescore, score_set
 
+    failed = 0
     metrics = [p.cls() for p in catalog.plugins["metric"].values()]
     for group in by_measurement(cells):
         sets = {tuple(cell.images) for cell in group}
         for cell in group:
-            measure = measuring(cell.run["config"], catalog)
-            count = rescore(cell, metrics, measure)
-            for images in sets:
-                if set(images).issubset(cell.images):
-                    score_set(cell, metrics, measure, images)
             config = cell.run["config"]
             title = f"{config['benchmark']['name']}/{config['task']['name']}/{config['solver']['name']}-{cell.id}"
-            yield f"{title}: {count} new scores of {len(cell.images)} images"
+            try:
+                measure = measuring(config, catalog)
+                count = rescore(cell, metrics, measure)
+                for images in sets:
+                    if set(images).issubset(cell.images):
+                        score_set(cell, metrics, measure, images)
+                yield f"{title}: {count} new scores of {len(cell.images)} images"
+            except StoreError as error:
+                failed += 1
+                yield f"{title}: {error}"
+    if failed:
+        raise StoreError(f"{failed} cell{'s'[: failed > 1]} could not be scored, as said above; the others are")
 
 
 def _show(out: Path, key: str, catalog: Catalog) -> None:

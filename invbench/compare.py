@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from invbench.errors import ConfigError
 from invbench.records import MEAN, LoadedCell, load_cells
 from invbench.stats import bca_interval, holm, images_needed, sign_flip_p
-from invbench.tables import Table, label, measurement_key, usual
+from invbench.tables import Table, label, measurement_key, shared_images, usual
 
 RULE = re.compile(r"(\w+)(<|>|!=)(-?[\d.]+(?:e-?\d+)?)(x?)")
 ALIASES = {"nfe": "nfe_forward"}
@@ -109,12 +109,14 @@ def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "", across_machines:
         Pair.of(str(metric), rows["value_old"].to_numpy(float), rows["value_new"].to_numpy(float))
         for (metric, _), rows in merged.groupby(["metric", "protocol"], sort=False)
     ]
-    sets = {(s["metric"], s["protocol"]): s["value"] for s in old.sets} if old.images == new.images else {}
-    return found + [
-        Pair.of(s["metric"], np.array([sets[s["metric"], s["protocol"]]]), np.array([s["value"]]))
-        for s in new.sets
-        if (s["metric"], s["protocol"]) in sets and protocol in ("", s["protocol"])
-    ]
+    for metric in sorted({s["metric"] for s in new.sets}):
+        images = shared_images([old, new], metric)
+        was = {s["protocol"]: s["value"] for s in old.set_scores(images) if s["metric"] == metric}
+        now = {s["protocol"]: s["value"] for s in new.set_scores(images) if s["metric"] == metric}
+        found += [
+            Pair.of(metric, np.array([was[p]]), np.array([now[p]])) for p in now if p in was and protocol in ("", p)
+        ]
+    return found
 
 
 def per_image(cell: LoadedCell, protocol: str = "") -> pd.DataFrame:

@@ -6,7 +6,7 @@
         run.json         configuration, versions, hashes, cost, status
         records.jsonl    one number a row, flushed per image
         images/*.safetensors   the float reconstructions, (samples, C, H, W)
-        sets.json        scores of sets of images, by the digest of their names
+        sets.json        scores of sets of images, and of which, by the digest of their names
         checksums.json   SHA-256 of all of these, once the cell is complete
 
 This module is free of torch, so that tables can be built anywhere.
@@ -267,16 +267,17 @@ class LoadedCell:
 
     @property
     def sets(self) -> list[dict[str, Any]]:
-        """Scores of all images as a set; none where images came after they were made."""
-        return self.set_scores(self.images)
+        """Scores of all images as a set or, where images came after they were made, of the most that have any."""
+        scored: list[list[str]] = [each["images"] for each in self.all_sets().values()]
+        return self.set_scores(max(scored, key=lambda images: (images == self.images, len(images)), default=[]))
 
     def set_scores(self, images: Collection[str]) -> list[dict[str, Any]]:
-        """Scores of these images as a set; none where they were not made."""
-        found = self.all_sets().get(images_digest(images))
-        return [{**score, "n": found["n"]} for score in found["scores"]] if found else []
+        """Scores of these images as a set, each with their number ``n``; none where they were not made."""
+        found = self.all_sets().get(images_digest(images), {"scores": []})
+        return [{**score, "n": len(images)} for score in found["scores"]]
 
     def all_sets(self) -> dict[str, Any]:
-        """What ``sets.json`` holds: number of images and scores, by the digest of the images' names."""
+        """What ``sets.json`` holds: names of images and scores, by the digest of the names."""
         path = min(self.folders) / SETS
         if not path.is_file():
             return {}
@@ -348,7 +349,12 @@ def _load_cell(cell: str, folders: list[Path]) -> LoadedCell:
     worst_first = sorted(folders, key=lambda folder: -STATUSES.index(runs[folder]["status"]))
     costs = [run["cost"] for run in runs.values() if "cost" in run]
     cost = {k: (max if k == "peak_bytes" else sum)(c[k] for c in costs) for k in (costs[0] if costs else ())}
-    run = {**runs[worst_first[0]], "cost": cost}
+    sessions = [session for run in runs.values() for session in run.get("sessions", [])]
+    run = {
+        **runs[worst_first[0]],
+        "cost": cost,
+        "sessions": sorted(sessions, key=lambda session: str(session.get("started"))),
+    }
     return LoadedCell(cell, run, list(merged.values()), tuple(worst_first), sum(bad for _, bad in read))
 
 

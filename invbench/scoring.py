@@ -94,7 +94,7 @@ def score_set(cell: LoadedCell, metrics: Sequence[Metric], measure: Measure, ima
             found[m.name].append(m(x_hat, measured))
             truth[m.name].append(m(measured.x, measured))
     scores = [_set_score(m, torch.cat(truth[m.name]), torch.cat(found[m.name])) for m in usable]
-    made = {images_digest(images): {"n": len(images), "scores": scores}}
+    made = {images_digest(images): {"images": list(images), "scores": scores}}
     CellStore(min(cell.folders)).write_sets(cell.all_sets() | made)
     _seal(cell)
 

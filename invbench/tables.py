@@ -8,7 +8,6 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -144,7 +143,7 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], onl
     marked = _marked(lines, columns, metrics)
     title, notes = headline(cells[0].run["config"]), _notes(cells, columns)
     if lines:
-        notes += _set_notes(list(sets.values()), metrics, len(shared_images(scored)))
+        notes += _set_notes(scored, metrics)
     if marked != lines:
         notes.append(
             "best: of a column, on the images all rows have; tie: does not differ from it on the same images (sign "
@@ -169,12 +168,22 @@ def absent(name: str, metrics: Mapping[str, type[Metric]]) -> str:
 
 
 def _sets(cells: Sequence[LoadedCell]) -> dict[str, list[dict[str, Any]]]:
-    """Scores of a set by cell: of the images that all cells have, where each was scored on them, else of its own."""
-    if not cells:
-        return {}
-    common = shared_images(cells)
-    shared = {c.id: c.set_scores(common) for c in cells}
-    return shared if all(shared.values()) else {c.id: c.sets for c in cells}
+    """Scores of a set by cell: of the most images on which all cells were scored, else of each cell's own."""
+    found: dict[str, list[dict[str, Any]]] = {c.id: [] for c in cells}
+    for metric in sorted({m for c in cells for m in _set_metrics(c)}):
+        common = shared_images(cells, metric)
+        for c in cells:
+            found[c.id] += [s for s in (c.set_scores(common) if common else c.sets) if s["metric"] == metric]
+    return found
+
+
+def _set_metrics(cell: LoadedCell) -> dict[str, list[list[str]]]:
+    """The sets of images, most first, that a cell was scored on, by metric."""
+    found: dict[str, list[list[str]]] = {}
+    for scored in sorted(cell.all_sets().values(), key=lambda scored: -len(scored["images"])):
+        for score in scored["scores"]:
+            found.setdefault(score["metric"], []).append(scored["images"])
+    return found
 
 
 def _set_scores(scores: Sequence[Mapping[str, Any]]) -> dict[Any, Any]:
@@ -186,21 +195,28 @@ def _set_scores(scores: Sequence[Mapping[str, Any]]) -> dict[Any, Any]:
     return line
 
 
-def _set_notes(
-    sets: Sequence[Sequence[Mapping[str, Any]]], metrics: Mapping[str, type[Metric]], common: int
-) -> list[str]:
-    scores = [s for each in sets for s in each]
-    if not scores:
-        return []
-    names = ", ".join(sorted({s["metric"] for s in scores}))
-    sizes = sorted({s["n"] for s in scores})
-    of = f"the {common} images all rows have" if sizes == [common] else "all images of a row"
-    notes = [f"Of {of} as one set, first samples, -+1.96 bootstrap deviations over images: {names}."]
-    few = sorted({s["metric"] for s in scores if s["metric"] in metrics and s["n"] < _least(metrics[s["metric"]])})
+def _set_notes(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[str]:
+    """Of which images the scores of sets are, and what to be warned of."""
+    by_images: dict[tuple[str, ...], list[str]] = {}
+    few = set()
+    for metric in sorted({m for c in cells for m in _set_metrics(c)}):
+        common = shared_images(cells, metric)
+        by_images.setdefault(tuple(common), []).append(metric)
+        sizes = [len(common)] if common else [s["n"] for c in cells for s in c.sets if s["metric"] == metric]
+        if metric in metrics and min(sizes) < _least(metrics[metric]):
+            few.add(metric)
+    notes = []
+    for images, names in by_images.items():
+        of = f"the {len(images)} images on which all rows were scored" if images else "all images of a row"
+        notes.append(f"Of {of} as one set, first samples, -+1.96 bootstrap deviations over images: {', '.join(names)}.")
     if few:
-        notes.append(f"WARNING: {', '.join(few)} of fewer than 2,048 images are biased; compare at equal n only.")
-    if sizes != [common]:
-        notes.append(f"WARNING: rows have different images; 'invbench rescore' scores {names} on those all have.")
+        notes.append(
+            f"WARNING: {', '.join(sorted(few))} of fewer than 2,048 images are biased; compare at equal n only."
+        )
+    if apart := by_images.get((), []):
+        notes.append(
+            f"WARNING: rows have different images; 'invbench rescore' scores {', '.join(apart)} on those all have."
+        )
     return notes
 
 
@@ -465,11 +481,19 @@ def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = 
 
 
 def shared_images(cells: Sequence[LoadedCell], *metrics: str) -> list[str]:
-    """Images that every cell has, with a value (not nan) of these metrics, sorted by name; none of no cells."""
+    """Images that every cell has, with a value (not nan) of these metrics, sorted by name; none of no cells.
+
+    Of a metric that scores sets: the most images that every cell with such scores was scored on.
+    """
     images = set.intersection(*(set(cell.images) for cell in cells)) if cells else set()
-    for cell, metric in product(cells, metrics):
-        values = image_means(cell, metric, images)
-        images = images.difference(values.index[values.isna()])
+    for metric in metrics:
+        if sets := [found[metric] for cell in cells if metric in (found := _set_metrics(cell))]:
+            common = [each for each in sets[0] if all(each in others for others in sets)]
+            images = images.intersection(common[0] if common else ())
+            continue
+        for cell in cells:
+            values = image_means(cell, metric, images)
+            images = images.difference(values.index[values.isna()])
     return sorted(images)
 
 

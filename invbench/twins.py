@@ -147,8 +147,8 @@ class Twin:
             "included."
         ]
         for task, metric in product(tasks, self.names):
-            if nan := len(self.common(task)) - len(self.common(task, metric)):
-                notes.append(f"Left out of {task} {metric}, where a row has no value (nan): {nan} images.")
+            if few := len(self.common(task)) - len(self.common(task, metric)):
+                notes.append(f"Left out of {task} {metric}, where a row has no value: {few} images.")
         for task in tasks if MEASURED.keys() & set(self.names) else ():
             rows, of = [row for row, t in self.found if t == task], self.benched(task)
             if of:

@@ -43,7 +43,7 @@ from invbench.published import SOLVERS
 from invbench.records import LoadedCell
 from invbench.release import Costs
 from invbench.stats import bca_interval, holm, sign_flip_p
-from invbench.tables import SIGNIFICANT, format_value
+from invbench.tables import SIGNIFICANT, format_value, shared_images
 
 REPRODUCED, WITHIN, UNDECIDED, CONTRADICTED = "reproduced", "within interval", "undecided", "contradicted"
 VERDICTS = (REPRODUCED, WITHIN, UNDECIDED, CONTRADICTED, DIFFERS, NOT_RUN)
@@ -235,7 +235,7 @@ def _duel_of_sets(
 ) -> Duel | Gap:
     """The same for a score of the set of images that both have, where it was made."""
     better, worse = (own[method] for method in pair)
-    common = set(better.images) & set(worse.images)
+    common = shared_images([better, worse], claim.metric)
     a, b = (_set_score(cell, common, protocol_of(claim, metrics)) for cell in (better, worse))
     if a is None or b is None:
         sizes = f"{len(worse.images)} images, not the {len(better.images)} of {pair[0]}"
@@ -260,8 +260,8 @@ def _pair(claim: Claim, pair: tuple[str, str], own: Mapping[str, LoadedCell], me
 def _estimate(cell: LoadedCell, claim: Claim, metrics: Metrics) -> Estimate:
     """The score of a cell that has one."""
     protocol = protocol_of(claim, metrics)
-    if found := _set_score(cell, cell.images, protocol):
-        return found
+    if found := [s for s in cell.sets if s["protocol"] == protocol]:
+        return _of_set(found[0])
     values = per_image(cell, protocol)["value"].to_numpy(dtype=float)
     return Estimate(float(values.mean()), *bca_interval(values), len(values))
 
@@ -269,7 +269,11 @@ def _estimate(cell: LoadedCell, claim: Claim, metrics: Metrics) -> Estimate:
 def _set_score(cell: LoadedCell, images: Collection[str], protocol: str) -> Estimate | None:
     """The score of these images as a set, if it was made."""
     found = [s for s in cell.set_scores(images) if s["protocol"] == protocol]
-    return Estimate(*(found[0][key] for key in ("value", "low", "high", "n"))) if found else None
+    return _of_set(found[0]) if found else None
+
+
+def _of_set(score: Mapping[str, Any]) -> Estimate:
+    return Estimate(score["value"], score["low"], score["high"], score["n"])
 
 
 def _shown(metric: str, found: Estimate) -> str:

@@ -75,9 +75,8 @@ def with_set(cell: LoadedCell, folder: Path, metric: str, value: float, half: fl
     path = folder / cell.id.replace("/", "")
     path.mkdir(parents=True)
     score = {"metric": metric, "protocol": protocol(metric), "value": value, "low": value - half, "high": value + half}
-    every = {images_digest(cell.images): {"n": len(cell.images), "scores": [score]}}
-    first = {images_digest(cell.images[:n]): {"n": n, "scores": [score]}} if n else {}
-    (path / "sets.json").write_text(json.dumps(every | first))
+    sets = [cell.images, cell.images[:n]] if n else [cell.images]
+    (path / "sets.json").write_text(json.dumps({images_digest(i): {"images": i, "scores": [score]} for i in sets}))
     return LoadedCell(cell.id, cell.run, cell.rows, (path,), 0)
 
 

@@ -187,8 +187,9 @@ def test_shards_are_read_back_as_one_cell(tmp_path: Path) -> None:
         shard = CellStore(tmp_path / "b" / "t" / f"s-c0.shard-{i}-of-2")
         with shard.writing():
             shard.append(image, torch.full((1, 1, 1, 1), float(i)), rows_of(image))
-            shard.write_run(run_of())
+            shard.write_run(run_of(sessions=[{"started": f"2026-01-0{2 - i}", "device": f"machine {i}"}]))
     (cell,) = load_cells(tmp_path)
+    assert [session["device"] for session in cell.run["sessions"]] == ["machine 1", "machine 0"], "in order of time"
     assert {row.image for row in cell.rows} == {"a", "b"}
     assert len(cell.folders) == 2
     for i, image in enumerate(("a", "b")):

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from invbench import Measurement, Metric, SetMetric
 from invbench.cli import main
+from invbench.compare import pairs
 from invbench.errors import StoreError
 from invbench.metrics.distortion import PSNR
 from invbench.metrics.realism import PatchWasserstein
@@ -19,6 +20,7 @@ from invbench.plugins import load_catalog
 from invbench.rebuild import measuring
 from invbench.records import LoadedCell, load_cells
 from invbench.scoring import rescore, score_set
+from invbench.tables import build_tables, shared_images
 
 CATALOG = load_catalog()
 
@@ -116,11 +118,31 @@ def test_rows_of_different_images_are_compared_as_the_set_that_all_have(out: Pat
     arguments = ["solver=wiener", "task=sr4", "n=4", f"out={out}", "references=false"]
     assert CliRunner().invoke(main, ["run", *arguments], catch_exceptions=False).exit_code == 0
     text = CliRunner().invoke(main, ["table", "--out", str(out)], catch_exceptions=False).output
-    assert "Of the 3 images all rows have as one set" in text
+    assert "Of the 3 images on which all rows were scored as one set" in text
     (cell_of(out).folders[0] / "sets.json").unlink()
     assert CliRunner().invoke(main, ["rescore", "--out", str(out)], catch_exceptions=False).exit_code == 0
-    assert sorted(each["n"] for each in cell_of(out).all_sets().values()) == [3, 4]
+    assert sorted(len(each["images"]) for each in cell_of(out).all_sets().values()) == [3, 4]
     assert CliRunner().invoke(main, ["table", "--out", str(out)], catch_exceptions=False).output == text
+
+
+def test_a_cell_that_has_grown_is_compared_as_the_largest_set_that_all_were_scored_on(out: Path) -> None:
+    """As where the reconstructions of some images are gone: released records that were run on, on another machine."""
+    arguments = ["solver=wiener,pinv", "task=sr4", "n=5", f"out={out}", "references=false"]
+    assert CliRunner().invoke(main, ["run", *arguments], catch_exceptions=False).exit_code == 0
+    path = cell_of(out).folders[0] / "sets.json"
+    path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if len(v["images"]) == 3}))
+    assert len(cell_of(out).images) == 5
+    assert [s["n"] for s in cell_of(out).sets] == [3]
+    both = [cell_of(out), cell_of(out, "pinv")]
+    assert len(shared_images(both)) == 5
+    assert len(shared_images(both, "psnr", "swd")) == 3
+    table = build_tables(both, *CATALOG.for_tables())[0]
+    assert any("Of the 3 images on which all rows were scored" in note for note in table.notes)
+    assert not any("rows have different images" in note for note in table.notes)
+    (score,) = (s for s in cell_of(out).sets if s["metric"] == "swd")
+    assert f"{score['value']:.3f} [" in table.render()
+    (pair,) = (p for p in pairs(*both) if p.metric == "swd")
+    assert pair.old.tolist() == [score["value"]]
 
 
 def test_a_cell_that_is_run_again_forgets_the_scores_of_its_sets(out: Path) -> None:
@@ -142,6 +164,21 @@ def test_a_lost_reconstruction_and_another_measurement_are_refused(out: Path) ->
     path.unlink()
     with pytest.raises(StoreError, match="missing"):
         rescore(cell_of(out), [Brightness()], measuring(cell.run["config"], CATALOG))
+
+
+def test_a_cell_that_cannot_be_scored_is_told_and_the_others_are_scored(out: Path) -> None:
+    for solver in ("pinv", "wiener"):
+        (cell_of(out, solver).folders[0] / "sets.json").unlink()
+    first, last = sorted(("pinv", "wiener"), key=lambda solver: str(cell_of(out, solver).folders[0]))
+    lost = cell_of(out, first).image_path(cell_of(out, first).images[0])
+    assert lost is not None
+    lost.unlink()
+    result = CliRunner().invoke(main, ["rescore", "--out", str(out)])
+    assert result.exit_code == 2
+    assert f"photos/sr4/{first}-" in result.output
+    assert "is missing from" in result.output
+    assert "1 cell could not be scored" in result.output
+    assert cell_of(out, last).sets
 
 
 def test_what_is_scored_already_needs_no_reconstruction(out: Path) -> None:
