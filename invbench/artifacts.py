@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from invbench.errors import DataError
@@ -115,6 +116,17 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file, hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def weights_sha256(path: Path) -> str:
+    """SHA-256 of weights, gigabytes that a run asks for several times: read once while the file stays as it is."""
+    stat = path.stat()
+    return _weights_sha256(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=16)
+def _weights_sha256(path: Path, _changed: int, _size: int) -> str:
+    return file_sha256(path)
 
 
 def _pin(artifact: Artifact) -> Path:

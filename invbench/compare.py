@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from invbench.errors import ConfigError
 from invbench.records import MEAN, LoadedCell, load_cells
-from invbench.stats import bca_interval, holm, images_needed, sign_flip_p
+from invbench.stats import SIGNIFICANT, bca_interval, holm, images_needed, sign_flip_p, tellable
 from invbench.tables import Table, label, measurement_key, shared_images, usual
 
 RULE = re.compile(r"(\w+)(<|>|!=)(-?[\d.]+(?:e-?\d+)?)(x?)")
@@ -208,15 +208,16 @@ def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping
     lines = []
     for (place, pair), p in zip(found, ps, strict=True):
         better = (pair.difference > 0) == higher[pair.metric]
-        verdict = "tie" if p >= 0.05 else (first if better else second)
+        verdict = "tie" if p >= SIGNIFICANT else (first if better else second)
+        few = not tellable(len(pair.old), len(found))
         needed = images_needed(pair.new - pair.old)
         lines.append(
             {
                 "task": place,
                 **_line(pair, second, first),
                 "p": f"{p:.3g}",
-                "better": verdict,
-                "images needed": f"{needed:g}",
+                "better": "too few images" if few else verdict,
+                "images needed": "-" if few else f"{needed:g}",
             }
         )
     notes = (

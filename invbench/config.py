@@ -18,7 +18,7 @@ import yaml
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf, ValidationError
 
-from invbench.errors import ConfigError, PluginError, unknown
+from invbench.errors import ConfigError, InvbenchError, PluginError, unknown
 from invbench.plugins import Catalog
 from invbench.settings import origins, settings
 
@@ -273,8 +273,11 @@ def make(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
     """An instance of a plugin's dataclass. Raises ConfigError with the plugin's name for a wrong value."""
     try:
         return cls(**values)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{kind} {cls.name}: {error}") from None
+    except InvbenchError:
+        raise
+    except Exception as error:  # in a stranger's __post_init__
+        named = "" if isinstance(error, TypeError | ValueError) else f"{type(error).__name__}: "
+        raise ConfigError(f"{kind} {cls.name}: {named}{error}") from None
 
 
 def typed(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:

@@ -71,13 +71,11 @@ class Catalog:
         if name in self.plugins[kind]:
             return self.plugins[kind][name]
         for b in self.broken:
-            if b.name == name and b.kind in (kind, "entry point"):
+            if (b.kind, b.name) in ((kind, name), ("entry point", name), ("entry point", f"{kind}_{name}")):
                 raise PluginError(f"{kind} {name!r} of {b.distribution} cannot be used: {b.reason}")
         message = unknown(kind, name, self.plugins[kind])
-        failed = [f"{b.name} ({b.distribution})" for b in self.broken]
-        if failed:
-            message += f". Not loaded: {', '.join(failed)}; see 'invbench list'"
-        raise PluginError(message)
+        failed = [f"{b.name} of {b.distribution} ({b.reason})" for b in self.broken]
+        raise PluginError(message + (f". Not loaded: {'; '.join(failed)}" if failed else ""))
 
     @property
     def benchmarks(self) -> dict[str, Benchmark]:
@@ -143,7 +141,10 @@ def _load(manager: pluggy.PluginManager, entry_point: EntryPoint) -> list[Plugin
     module = entry_point.load()
     manager.register(module, entry_point.name)
     try:
-        manager.check_pending()  # a misspelt hook is an error
+        try:
+            manager.check_pending()  # a misspelt hook is an error
+        except pluggy.PluginValidationError as error:
+            raise PluginError(f"{error}; the hooks are {', '.join(f'invbench_register_{k}s' for k in KINDS)}") from None
         found = []
         hooks = {kind: getattr(module, f"invbench_register_{kind}s", None) for kind in KINDS}
         if not any(hooks.values()):
@@ -171,8 +172,10 @@ def _check_class(cls: Any, kind: str) -> None:
         raise PluginError(f"{kind} {cls.__name__} does not define: {missing}")
     if not isinstance(getattr(cls, "name", None), str):
         raise PluginError(f"{kind} {cls.__name__} needs a class attribute 'name'")
-    if kind != "metric" and not _is_frozen_dataclass(cls):
-        raise PluginError(f"{kind} {cls.__name__} must be a frozen dataclass: its fields are its options")
+    if kind != "metric":
+        _check_options(cls, kind)
+    if kind == "solver":
+        _check_solve(cls)
     if kind == "dataset" and cls.benchmark is not None:
         if not isinstance(cls.benchmark, Benchmark):
             raise PluginError(f"dataset {cls.name}: expected an invbench.Benchmark as benchmark; got {cls.benchmark!r}")
@@ -180,8 +183,35 @@ def _check_class(cls: Any, kind: str) -> None:
             raise PluginError(f"dataset {cls.name}: its benchmark must have its name; got {cls.benchmark.name!r}")
 
 
-def _is_frozen_dataclass(cls: Any) -> bool:
-    return dataclasses.is_dataclass(cls) and bool(vars(cls).get("__dataclass_params__", cls).frozen)
+def _check_options(cls: Any, kind: str) -> None:
+    """The fields of a frozen dataclass, each with a default, are its options; nothing else may look like one."""
+    params = vars(cls).get("__dataclass_params__")
+    if params is None or not params.frozen:
+        raise PluginError(f"{kind} {cls.__name__} must be a frozen dataclass: its fields are its options")
+    declared = {
+        name: str(note) for base in cls.__mro__[1:] for name, note in vars(base).get("__annotations__", {}).items()
+    }
+    for f in dataclasses.fields(cls):
+        if "ClassVar" in declared.get(f.name, ""):
+            raise PluginError(f"{kind} {cls.__name__}: {f.name} is no option; write {f.name}: {declared[f.name]} = ...")
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+            raise PluginError(f"{kind} {cls.__name__}: option {f.name} needs a default")
+    declared |= vars(cls).get("__annotations__", {})
+    for name, value in vars(cls).items():
+        if isinstance(value, bool | int | float | str) and not name.startswith("_") and name not in declared:
+            raise PluginError(
+                f"{kind} {cls.__name__}: {name} = {value!r} has no annotation; write "
+                f"{name}: {type(value).__name__} for an option, {name}: ClassVar[...] for what is none"
+            )
+
+
+def _check_solve(cls: Any) -> None:
+    """``solve`` takes what the runner hands it."""
+    try:
+        inspect.signature(cls.solve).bind("self", "y", "problem", "prior", "state", "rng")
+    except TypeError as error:
+        expected = "solve(self, y, problem, prior, state, rng, on_step=None)"
+        raise PluginError(f"solver {cls.__name__}: expected {expected}; got another signature ({error})") from None
 
 
 def _distribution(entry_point: EntryPoint) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invbench.artifacts import file_sha256
+from invbench.artifacts import weights_sha256
 from invbench.bank import MeasurementBank
 from invbench.dataset import Benchmark, Dataset
 from invbench.device import describe
@@ -66,7 +66,7 @@ class Cell:
         prior = {k: v for k, v in _named(self.source).items() if k != "weights"}  # the hash says which weights
         solver = _named(self.solver)
         if isinstance(self.solver, Trainable):
-            solver["sha256"] = file_sha256(self.solver.checkpoint(self.benchmark.name, self.task.name))
+            solver["sha256"] = weights_sha256(self.solver.checkpoint(self.benchmark.name, self.task.name))
             solver.pop("weights", None)
         return {
             "benchmark": {"name": self.benchmark.name, "version": self.benchmark.version},
@@ -229,12 +229,13 @@ class _Worker:
         with torch.inference_mode(not solver.needs_grad):
             synchronize(device)
             begin = time.perf_counter()
-            x_hat = solver.solve(y, metered, prior.metered(meter), state, rng)
+            x_hat = _solved(solver, y, metered, prior.metered(meter), state, rng)
             synchronize(device)
             seconds = time.perf_counter() - begin
-        if tuple(x_hat.shape) != tuple(measured.x.shape):
-            expected, got = tuple(measured.x.shape), tuple(x_hat.shape)
-            raise SolverError(f"{solver.name} returned a tensor of shape {got}; expected {expected}")
+        expected = tuple(measured.x.shape)
+        if not isinstance(x_hat, Tensor) or tuple(x_hat.shape) != expected:
+            got = f"one of shape {tuple(x_hat.shape)}" if isinstance(x_hat, Tensor) else f"a {type(x_hat).__name__}"
+            raise SolverError(f"expected {solver.name} to return a tensor of shape {expected}; got {got}")
         B, cost = len(y), self.run["cost"]
         cost["solve_seconds"] += seconds
         cost["forward_seconds"] += meter.network.seconds
@@ -259,6 +260,19 @@ class _Worker:
             ]
             for rows, image, digest in zip(scored, measured.images, measured.sha256, strict=True)
         ]
+
+
+def _solved(solver: Solver, *given: Any) -> Any:
+    """What ``solve`` returns. Raises SolverError where it differentiates without saying so."""
+    try:
+        return solver.solve(*given)
+    except RuntimeError as error:
+        if solver.needs_grad or "does not require grad" not in str(error):
+            raise
+        raise SolverError(
+            f"{solver.name} differentiates, and must say so: needs_grad: ClassVar[bool] = True; without it, gradients "
+            "are off"
+        ) from error
 
 
 def declared_mismatch(solver: Solver, problem: Problem) -> str | None:

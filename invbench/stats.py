@@ -15,6 +15,7 @@ RESAMPLES = 2000
 SET_RESAMPLES = 100
 KEPT = 4096  # images up to which the resamples of a table are kept
 FLIPS = 10_000
+SIGNIFICANT = 0.05
 
 
 def bca_interval(values: NDArray[np.float64], level: float = 0.95, resamples: int = RESAMPLES) -> tuple[float, float]:
@@ -121,6 +122,15 @@ def _signs(n: int, flips: int) -> NDArray[np.float64]:
     """(flips, n) of -1 and 1; the same in every column of a table."""
     bits = np.random.default_rng(0).integers(0, 2, (flips, n))
     return bits.astype(np.float64) * 2 - 1
+
+
+def tellable(n: int, comparisons: int = 1) -> bool:
+    """Whether n pairs can differ at 5 % at all, by sign flips and after Holm's correction over the comparisons.
+
+    >>> tellable(5), tellable(6), tellable(6, comparisons=2)
+    (False, True, False)
+    """
+    return comparisons * 2.0 ** (1 - n) < SIGNIFICANT
 
 
 def holm(ps: Sequence[float]) -> list[float]:

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from invbench.metric import Metric
 from invbench.noise import parse_noise
 from invbench.records import MEAN, LoadedCell
 from invbench.settings import WRITTEN
-from invbench.stats import bca_interval, bca_intervals, columnwise, holm, sign_flip_ps
+from invbench.stats import SIGNIFICANT, bca_interval, bca_intervals, columnwise, holm, sign_flip_ps, tellable
 
 SAMPLE_TABLES = {
     "samples": "Scores of K samples per measurement: crps and spread on [-1,1]; coverage is the central interval's "
@@ -31,7 +31,6 @@ FORMATS = {"text": "simple", "md": "github", "latex": "latex_booktabs", "html": 
 RAW = {"latex": "latex_raw", "html": "unsafehtml"}
 SAMPLES = ("samples", "")  # a column
 VALUES = "values"  # of a line: per image, by column
-SIGNIFICANT = 0.05
 LATEX_ARROWS = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$"}
 COLUMNS = {"nfe_forward": "NFE", "nfe_backward": "NFE backward", "seconds": "s/image"}
 DIGITS = {
@@ -140,15 +139,12 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], onl
             of_set.append({})
     lines = [{**line, **scores} for line, scores in zip(_lines(named), of_set, strict=True)]
     columns = ordered({column for line in lines for column in line if isinstance(column, tuple)})
-    marked = _marked(lines, columns, metrics)
+    duels = _duels(lines, columns, metrics)
+    marked = _marked(lines, duels)
     title, notes = headline(cells[0].run["config"]), _notes(cells, columns)
     if lines:
         notes += _set_notes(scored, metrics)
-    if marked != lines:
-        notes.append(
-            "best: of a column, on the images all rows have; tie: does not differ from it on the same images (sign "
-            f"flips of paired differences, p >= {SIGNIFICANT:g} after Holm's correction)."
-        )
+    notes += _mark_notes(duels)
     if only:
         columns = [c for name in only for c in (_called(name, columns) or [(name, absent(name, metrics))])]
         marked = [{c: c[1] for c in columns if c[1].startswith("not available")} | line for line in marked]
@@ -224,12 +220,29 @@ def _least(metric: type[Metric]) -> int:
     return int(getattr(metric, "least", 0))
 
 
-def _marked(
+class _Duels(NamedTuple):
+    """The best row of a column, and its lead over each other row on the images that all of them have."""
+
+    column: tuple[str, str]
+    best: int
+    leads: dict[int, np.ndarray]
+
+    @property
+    def n(self) -> int:
+        """The number of those images."""
+        return len(next(iter(self.leads.values())))
+
+    @property
+    def tellable(self) -> bool:
+        """Whether so few images could tell any row from the best."""
+        return tellable(self.n, len(self.leads))
+
+
+def _duels(
     lines: Sequence[dict[Any, Any]], columns: Sequence[tuple[str, str]], metrics: Mapping[str, type[Metric]]
-) -> list[dict[Any, Any]]:
-    """The lines with each column's best score named, and those that cannot be told from it."""
-    marked = [dict(line) for line in lines]
-    duels = []
+) -> list[_Duels]:
+    """The duels of each column that has a better direction."""
+    found = []
     for column in columns:
         higher = metrics[column[0]].higher_is_better if column[0] in metrics else None
         rows = [i for i, line in enumerate(lines) if column in line.get(VALUES, {})]
@@ -240,14 +253,34 @@ def _marked(
             continue
         scores = frame.to_numpy(dtype=float)
         best = int(scores.mean(axis=0).argmax() if higher else scores.mean(axis=0).argmin())
-        marked[rows[best]][column] += " best"
-        duels.append((column, {i: scores[:, best] - scores[:, j] for j, i in enumerate(rows) if j != best}))
-    ps = iter(columnwise(sign_flip_ps, [difference for _, rivals in duels for difference in rivals.values()]))
-    for column, rivals in duels:
-        for i, p in zip(rivals, holm([float(next(ps)) for _ in rivals]), strict=True):
-            if p >= SIGNIFICANT:
-                marked[i][column] += " tie"
+        leads = {i: scores[:, best] - scores[:, j] for j, i in enumerate(rows) if j != best}
+        found.append(_Duels(column, rows[best], leads))
+    return found
+
+
+def _marked(lines: Sequence[dict[Any, Any]], duels: Sequence[_Duels]) -> list[dict[Any, Any]]:
+    """The lines with each column's best score named, and those that cannot be told from it where any could be."""
+    marked = [dict(line) for line in lines]
+    ps = iter(columnwise(sign_flip_ps, [lead for duel in duels for lead in duel.leads.values()]))
+    for duel in duels:
+        marked[duel.best][duel.column] += " best"
+        for i, p in zip(duel.leads, holm([float(next(ps)) for _ in duel.leads]), strict=True):
+            if p >= SIGNIFICANT and duel.tellable:
+                marked[i][duel.column] += " tie"
     return marked
+
+
+def _mark_notes(duels: Sequence[_Duels]) -> list[str]:
+    """What the marks mean, and where images are too few for them."""
+    if not duels:
+        return []
+    notes = [
+        "best: of a column, on the images all rows have; tie: does not differ from it on the same images (sign "
+        f"flips of paired differences, p >= {SIGNIFICANT:g} after Holm's correction)."
+    ]
+    if few := {duel.n for duel in duels if not duel.tellable}:
+        notes.append(f"WARNING: {max(few)} images are too few for that test to tell rows apart; ties are not marked.")
+    return notes
 
 
 def _build_samples(

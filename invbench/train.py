@@ -20,7 +20,7 @@ import click
 import torch
 
 from invbench import __version__
-from invbench.artifacts import file_sha256
+from invbench.artifacts import weights_sha256
 from invbench.bank import MeasurementBank
 from invbench.config import make, typed
 from invbench.dataset import Benchmark, Dataset
@@ -170,7 +170,7 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pl
     form = {k: v for k, v in named(solver).items() if k != "weights"}
     config = {
         "benchmark": benchmark.name,
-        "solver": {**form, "start": file_sha256(start) if start else "fresh"},
+        "solver": {**form, "start": weights_sha256(start) if start else "fresh"},
         "task": named(task),
         "prior": {"name": source.name, "sha256": source.fingerprint()},
         **common(images, options, request.options),

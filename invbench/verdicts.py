@@ -42,8 +42,8 @@ from invbench.evidence import CALLS, DIFFERS, NOT_RUN, SLACK, Gap, Metrics, evid
 from invbench.published import SOLVERS
 from invbench.records import LoadedCell
 from invbench.release import Costs
-from invbench.stats import bca_interval, holm, sign_flip_p
-from invbench.tables import SIGNIFICANT, format_value, shared_images
+from invbench.stats import SIGNIFICANT, bca_interval, holm, sign_flip_p
+from invbench.tables import format_value, shared_images
 
 REPRODUCED, WITHIN, UNDECIDED, CONTRADICTED = "reproduced", "within interval", "undecided", "contradicted"
 VERDICTS = (REPRODUCED, WITHIN, UNDECIDED, CONTRADICTED, DIFFERS, NOT_RUN)

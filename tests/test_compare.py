@@ -156,6 +156,19 @@ def test_two_solvers_are_told_apart_on_the_same_images(made: Path) -> None:
     assert "run them on one task" in invbench("versus", "wiener", "ddrm", "--out", made).output
 
 
+def test_of_few_images_no_solver_is_told_apart_and_none_is_called_a_tie(made: Path, tmp_path: Path) -> None:
+    kept = {f"{i:05d}" for i in range(4)}
+    few = changed(made, tmp_path / "few", lambda row: {**row, "image": str(row["image"])})
+    for path in few.rglob("records.jsonl"):
+        lines = [line for line in path.read_text().splitlines() if json.loads(line)["image"] in kept]
+        path.write_text("\n".join(lines) + "\n")
+    output = invbench("versus", "wiener", "pinv", "--out", few, "--format", "csv").output
+    rows = list(csv.DictReader(output.splitlines()))
+    assert {row["n"] for row in rows} == {"4"}
+    assert {row["better"] for row in rows} == {"too few images"}
+    assert {row["images needed"] for row in rows} == {"-"}
+
+
 def values_of(out: Path, solver: str) -> np.ndarray:
     (path,) = out.glob(f"*/*/{solver}-*/records.jsonl")
     rows = map(json.loads, path.read_text().splitlines())

@@ -174,7 +174,35 @@ def test_an_unknown_name_suggests_and_mentions_what_did_not_load(offer: Offer) -
     with pytest.raises(PluginError) as caught:
         catalog.get("solver", "goood")
     assert "unknown solver 'goood'; did you mean 'good'? Available: good" in str(caught.value)
-    assert "Not loaded: bad (bad-dist); see 'invbench list'" in str(caught.value)
+    assert "Not loaded: bad of bad-dist (ZeroDivisionError: division by zero)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("gain: float = 1.0", "gain: float", "option gain needs a default"),
+        ("gain: float = 1.0", "gain = 1.0", "gain = 1.0 has no annotation; write gain: float for an option"),
+        ('name: ClassVar[str] = "good"', 'name: str = "good"', "name is no option; write name: ClassVar[str] = ..."),
+        ("state, rng, on_step=None", "state", "expected solve(self, y, problem, prior, state, rng, on_step=None); got"),
+        ("invbench_register_solvers", "invbench_register_solver", "the hooks are invbench_register_solvers, invbench"),
+    ],
+)
+def test_slips_of_an_author_are_told_when_the_plugin_is_loaded(offer: Offer, old: str, new: str, reason: str) -> None:
+    assert old in GOOD
+    assert_broken(build_catalog([offer("solver_good", GOOD.replace(old, new))]), "solver_good", reason)
+
+
+def test_an_undecorated_subclass_is_told_what_it_lacks(offer: Offer) -> None:
+    source = GOOD.replace("@dataclass(frozen=True)\n", "", 1)
+    assert_broken(build_catalog([offer("solver_good", source)]), "solver_good", "must be a frozen dataclass")
+    task = HEAD + "from invbench_tasks.denoise import Denoise\nclass T(Denoise):\n    name = 't'\n" + hook("T", "task")
+    assert_broken(build_catalog([offer("task_t", task)]), "task_t", "must be a frozen dataclass")
+
+
+def test_a_broken_entry_point_gives_its_reason_to_who_asks_for_its_plugin(offer: Offer) -> None:
+    catalog = build_catalog([offer("solver_bad", "1 / 0", "bad-dist")])
+    with pytest.raises(PluginError, match="solver 'bad' of bad-dist cannot be used: ZeroDivisionError"):
+        catalog.get("solver", "bad")
 
 
 def test_an_unknown_benchmark_suggests() -> None:
@@ -308,7 +336,7 @@ def test_the_name_of_a_broken_distribution_is_mentioned_when_a_solver_is_not_fou
     result = third_party("run", "solver=theirz", "task=sr4")
     assert result.returncode == 2
     assert "did you mean 'theirs'" in result.stderr
-    assert "Not loaded: their_broken (their-broken)" in result.stderr
+    assert "Not loaded: their_broken of their-broken (ModuleNotFoundError" in result.stderr
     asked = third_party("run", "solver=their_broken", "task=sr4")
     assert asked.returncode == 2
     assert "cannot be used: ModuleNotFoundError" in asked.stderr

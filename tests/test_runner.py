@@ -79,6 +79,12 @@ class NoTensor(Toy):
         return None
 
 
+class Unsaid(Toy):
+    def answer(self, y: Tensor, prior: ib.Prior, rng: ib.Rng) -> Tensor:
+        x = y.clone().requires_grad_()
+        return torch.autograd.grad(prior.x0(x, 5).sum(), x)[0]
+
+
 class TwoEvaluations(Toy):
     def answer(self, y: Tensor, prior: ib.Prior, rng: ib.Rng) -> Tensor:
         assert torch.is_inference_mode_enabled()
@@ -282,16 +288,20 @@ def test_a_value_that_is_not_finite_names_its_image_and_keeps_the_others(run: Ru
     assert "SolverError" in run_json(outcome)["traceback"]
 
 
+def test_a_solver_that_differentiates_unsaid_is_told_so(run: Run) -> None:
+    assert "needs_grad: ClassVar[bool] = True" in run(cell_of(Unsaid())).reason
+
+
 def test_a_wrong_shape_is_named(run: Run) -> None:
     outcome = run(cell_of(WrongShape()))
     assert outcome.status == "failed"
-    assert outcome.reason == "toy returned a tensor of shape (2, 1, 16, 16); expected (2, 3, 16, 16)"
+    assert outcome.reason == "expected toy to return a tensor of shape (2, 3, 16, 16); got one of shape (2, 1, 16, 16)"
 
 
 def test_a_result_that_is_no_tensor_fails_the_cell_only(run: Run) -> None:
     outcome = run(cell_of(NoTensor()))
     assert outcome.status == "failed"
-    assert "NoneType" in outcome.reason
+    assert outcome.reason == "expected toy to return a tensor of shape (2, 3, 16, 16); got a NoneType"
 
 
 def test_an_interruption_is_recorded_and_what_was_computed_is_kept(run: Run, tmp_path: Path) -> None:

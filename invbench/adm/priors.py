@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from invbench.adm.options import AdmOptions
-from invbench.artifacts import Artifact, existing, file_sha256, locate
+from invbench.artifacts import Artifact, existing, locate, weights_sha256
 from invbench.errors import ConfigError
 from invbench.hookspecs import hookimpl
 from invbench.operator import Shape
@@ -43,7 +43,7 @@ class AdmPhotos(TrainablePrior):
         return _load(self.config(), self._path(), x_shape, device, self.dtype)
 
     def fingerprint(self) -> str:
-        return file_sha256(self._path())
+        return weights_sha256(self._path())
 
     def fit(self, training: Training) -> Path:
         from invbench.adm.prior import fresh_adm
@@ -85,7 +85,7 @@ class AdmFfhq256(PriorSource):
         return _load(self.config(), locate(self.artifacts[0], self.weights), x_shape, device, self.dtype)
 
     def fingerprint(self) -> str:
-        return file_sha256(locate(self.artifacts[0], self.weights))
+        return weights_sha256(locate(self.artifacts[0], self.weights))
 
     @staticmethod
     def config() -> UNetConfig:
@@ -117,7 +117,7 @@ class AdmImagenet256(PriorSource):
         return _load(self.config(), locate(self.artifacts[0], self.weights), x_shape, device, self.dtype)
 
     def fingerprint(self) -> str:
-        return file_sha256(locate(self.artifacts[0], self.weights))
+        return weights_sha256(locate(self.artifacts[0], self.weights))
 
     @staticmethod
     def config() -> UNetConfig:
