@@ -9,7 +9,9 @@ import click
 
 from invbench import __version__
 from invbench.errors import ConfigError, InvbenchError, unknown
+from invbench.prior import TrainablePrior
 from invbench.reading import COMMANDS
+from invbench.solver import Trainable
 
 if TYPE_CHECKING:
     from invbench.plugins import Catalog, Plugin
@@ -118,14 +120,16 @@ def tune(ctx: click.Context, overrides: tuple[str, ...]) -> None:
 def train(ctx: click.Context, overrides: tuple[str, ...], dry_run: bool) -> None:
     """Train a solver or a prior: invbench train solver=davi task=sr4 [key=value ...]."""
     from invbench.plugins import load_catalog
+    from invbench.train_request import Request, help_text
 
     catalog = load_catalog()
-    from invbench import train
-
     if "-h" in overrides or "--help" in overrides:
-        click.echo(train.help_text(catalog))
+        click.echo(help_text(catalog))
         return
-    ctx.exit(train.train(list(overrides), catalog, dry_run))
+    request = Request.parse(overrides)
+    from invbench.train import train
+
+    ctx.exit(train(request, catalog, dry_run))
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -258,8 +262,7 @@ def _description(plugin: Plugin) -> str:
     module = inspect.getdoc(inspect.getmodule(cls)) if plugin.kind == "solver" else ""
     lines += ["", *([module, ""] if module else []), inspect.getdoc(cls) or "", ""]
     if dataclasses.is_dataclass(cls):
-        fields = [f"  {plugin.kind}.{f.name}={f.default!r}" for f in dataclasses.fields(cls)]
-        lines += ["options and defaults:", *(fields or ["  none"])]
+        lines += ["options and defaults:", *_fields(cls, plugin.kind)]
     if plugin.kind == "solver":
         lines += _settings(cls)
         needs = [cls.operator_type.__name__, *(["sigma"] * cls.needs_sigma), *(["gradients"] * cls.needs_grad)]
@@ -270,7 +273,18 @@ def _description(plugin: Plugin) -> str:
         from invbench.adm.cost import describe
 
         lines += describe(cls.config(), cls.native_side)
+    if issubclass(cls, Trainable | TrainablePrior):
+        lines += ["", "training:", inspect.getdoc(cls.options) or "", "", *_fields(cls.options, "training")]
+        lines += [f"  +{group}={', '.join(names)}" for group, names in getattr(cls, "variants", {}).items()]
+        lines += _settings(cls.options)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _fields(cls: type[Any], kind: str) -> list[str]:
+    """The options of a dataclass and their defaults."""
+    import dataclasses
+
+    return [f"  {kind}.{f.name}={f.default!r}" for f in dataclasses.fields(cls)] or ["  none"]
 
 
 def _settings(cls: type[Any]) -> list[str]:

@@ -105,7 +105,8 @@ def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> It
                     raise
                 click.echo(f"{title}: left to the process that is running it", err=True)  # a sweep shares references
                 continue
-            click.echo(f"{title}: {outcome.status}, {outcome.images} images, cell {outcome.cell}", err=True)
+            kept = ", kept from before" * (outcome.status == "complete" and not outcome.solved)
+            click.echo(f"{title}: {outcome.status}, {outcome.images} images{kept}, cell {outcome.cell}", err=True)
             if outcome.reason:
                 click.echo(f"  {outcome.reason}", err=True)
             if outcome.status == "complete":

@@ -7,11 +7,13 @@ error only when it is asked for.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import inspect
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -212,6 +214,18 @@ def _check_solve(cls: Any) -> None:
     except TypeError as error:
         expected = "solve(self, y, problem, prior, state, rng, on_step=None)"
         raise PluginError(f"solver {cls.__name__}: expected {expected}; got another signature ({error})") from None
+
+
+def source_sha256(cls: type[Any]) -> str:
+    """Short SHA-256 of the source that a plugin is made of: its module or, in a package, all modules beside it."""
+    try:
+        path = Path(inspect.getsourcefile(cls) or "")
+    except (TypeError, OSError):
+        return ""  # typed in, not in a file
+    if not path.is_file():
+        return ""
+    files = sorted(path.parent.glob("*.py")) if (path.parent / "__init__.py").is_file() else [path]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 def _distribution(entry_point: EntryPoint) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from invbench.device import describe
 from invbench.errors import InvbenchError, SolverError, StoreError
 from invbench.measure import Meter, peak_bytes, synchronize
 from invbench.metric import Measurement, Metric
+from invbench.plugins import source_sha256
 from invbench.posterior import ExactPosterior
 from invbench.prior import Prior, PriorSource
 from invbench.records import FORMAT, MEAN, CellStore, Record
@@ -79,6 +81,10 @@ class Cell:
             "plugins": dict(self.plugins),
         }
 
+    def code(self) -> dict[str, str]:
+        """Hashes of the plugins' source, which is kept beside the records but is no part of the cell's identity."""
+        return {"solver": source_sha256(type(self.solver)), "task": source_sha256(type(self.task))}
+
 
 @dataclass(frozen=True)
 class Options:
@@ -103,6 +109,7 @@ class Outcome:
     folder: Path
     images: int
     reason: str = ""
+    solved: int = 0  # of the images, how many were not there before
 
 
 def run_cell(cell: Cell, metrics: Sequence[Metric], options: Options, on_progress: OnProgress | None = None) -> Outcome:
@@ -131,7 +138,9 @@ def run_cell(cell: Cell, metrics: Sequence[Metric], options: Options, on_progres
             run["training"] = _trained(cell.solver.checkpoint(cell.benchmark.name, cell.task.name))
         run.pop("traceback", None)
         store.unseal()
-        run.update(status="running", reason=None, images=sum(image in done for chunk in chunks for image in chunk))
+        before = sum(image in done for chunk in chunks for image in chunk)
+        _warn_of_other_code(cell, run)
+        run.update(status="running", reason=None, images=before)
         worker = _Worker(cell, metrics, options, bank, store, run, on_progress or (lambda done, total: None))
         try:
             run["reason"] = worker.run_missing(chunks, done)
@@ -148,7 +157,8 @@ def run_cell(cell: Cell, metrics: Sequence[Metric], options: Options, on_progres
             store.write_run(run)
         if run["status"] == "complete":
             store.seal()
-    return Outcome(run["status"], cell_id, cell.solver.name, store.folder, run["images"], run["reason"] or "")
+    solved = run["images"] - before
+    return Outcome(run["status"], cell_id, cell.solver.name, store.folder, run["images"], run["reason"] or "", solved)
 
 
 @dataclass
@@ -179,7 +189,7 @@ class _Worker:
         if not todo:
             return None
 
-        begun = session(self.options)
+        begun = {**session(self.options), "code": cell.code()}
         self.run["sessions"].append(begun)
         self.store.write_run(self.run)
         prior = cell.source.load(cell.dataset.x_shape, device)
@@ -286,6 +296,18 @@ def declared_mismatch(solver: Solver, problem: Problem) -> str | None:
     if solver.needs_sigma and problem.sigma_y is None:
         return f"needs a noise level; the noise of task {problem.task!r} tells none. Choose another noise or solver"
     return None
+
+
+def _warn_of_other_code(cell: Cell, run: Mapping[str, Any]) -> None:
+    """Warn where records were made by a solver or task whose source was another."""
+    now, name = cell.code(), {"solver": cell.solver.name, "task": cell.task.name}
+    for kind in now:
+        if any(s.get("code", {}).get(kind, now[kind]) != now[kind] for s in run["sessions"]):
+            warnings.warn(
+                f"the code of {kind} {name[kind]} has changed since records of this cell were made, which are kept; "
+                "overwrite=true runs them again",
+                stacklevel=2,
+            )
 
 
 def _trained(weights: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -243,6 +244,21 @@ def test_overwrite_solves_a_complete_cell_again(run: Run) -> None:
     outcome = run(cell_of(Toy()), overwrite=True)
     assert (outcome.images, Toy.calls) == (4, [2, 2])
     assert len((outcome.folder / "records.jsonl").read_text().splitlines()) == 4 * 7
+
+
+def test_records_of_other_code_are_kept_with_a_warning(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(cell_of(Toy())).solved == 4
+    again = run(cell_of(Toy()))
+    assert (again.solved, again.images, again.status) == (0, 4, "complete")
+    (session,) = run_json(again)["sessions"]
+    assert len(session["code"]["solver"]) == 12
+    monkeypatch.setattr("invbench.runner.source_sha256", lambda cls: f"other {cls.__name__}")
+    with pytest.warns(UserWarning, match="the code of solver toy has changed .* overwrite=true runs them again"):
+        run(cell_of(Toy()))
+    assert run(cell_of(Toy()), overwrite=True).solved == 4
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(cell_of(Toy()))
 
 
 def test_overwrite_solves_again_what_shards_had_completed(run: Run) -> None:

@@ -37,6 +37,8 @@ def bare(recorded: Path) -> float:
     return best_seconds(["-c", "pass"], recorded)
 
 
-@pytest.mark.parametrize(("words", "limit"), [(["--help"], 0.25), (["list"], 0.8), (["table"], 0.8)])
+@pytest.mark.parametrize(
+    ("words", "limit"), [(["--help"], 0.25), (["list"], 0.8), (["table"], 0.8), (["train", "--help"], 0.8)]
+)
 def test_a_command_answers_at_once(words: list[str], limit: float, recorded: Path, bare: float) -> None:
     assert best_seconds([*CLI, *words], recorded) - bare < limit

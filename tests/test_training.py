@@ -22,7 +22,8 @@ from invbench.commands import payoff
 from invbench.config import typed
 from invbench.plugins import load_catalog
 from invbench.records import LoadedCell
-from invbench.train import Request, build, chosen_variants, out_of_memory
+from invbench.train import build, chosen_variants, out_of_memory
+from invbench.train_request import Request
 from invbench.training import Training, ema_decay, ema_update, random_crop, read_tensors
 
 CATALOG = load_catalog()
