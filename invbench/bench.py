@@ -20,6 +20,7 @@ from invbench.errors import StoreError
 from invbench.measure import Meter, peak_bytes, synchronize
 from invbench.prior import Prior
 from invbench.records import write_atomic
+from invbench.release import sealed
 from invbench.runner import Cell, declared_mismatch
 from invbench.solver import Problem
 from invbench.tables import Table
@@ -263,7 +264,7 @@ def forecast_table(forecasts: Sequence[Forecast], device: str) -> Table:
 def keep(cost: Cost, cell: Cell, out: Path, session: dict[str, Any]) -> Path:
     """Write a cost beside the records, as ``<out>/<benchmark>/<task>/bench-<solver>.json``."""
     path = out / cell.benchmark.name / cell.task.name / f"bench-{cell.solver.name}.json"
-    content = {"config": cell.config(), "cost": asdict(cost), "session": session}
+    content = sealed({"config": cell.config(), "cost": asdict(cost), "session": session})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, (json.dumps(content, indent=1) + "\n").encode())

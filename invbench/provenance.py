@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from invbench.errors import ConfigError, StoreError
-from invbench.records import CellStore, LoadedCell, load_cell, load_cells
+from invbench.records import CellStore, LoadedCell, Record, load_cell, load_cells
 
 
 def find_cell(name: str, out: Path) -> LoadedCell:
@@ -54,13 +54,14 @@ def damage(cell: LoadedCell) -> list[str]:
 
 
 def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, float]]:
-    """Solve the first images again; yields each with the largest difference of a value on [-1, 1].
+    """Solve the first images again; yields each with the largest difference of a value on [-1, 1], or of a score.
 
-    Of released records, which have no reconstructions, it is the largest difference of a score. Raises StoreError where
-    the weights found today are not those of the record, or measurements differ.
+    Recorded scores are compared with those of the kept reconstructions; of released records, which have none, with
+    those of the new ones. Raises StoreError where weights or measurements of today are not those of the record.
     """
-    from invbench.rebuild import rebuild_cell
+    from invbench.rebuild import measuring, rebuild_cell
     from invbench.runner import Options, run_cell
+    from invbench.scoring import image_rows
 
     again = rebuild_cell(cell.run, catalog)
     _same_hashes(cell.run["config"], again.config())
@@ -68,7 +69,7 @@ def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, flo
     if order != list(again.dataset.ids())[: len(order)]:
         raise StoreError("only cells of the first images of their dataset can be solved again")
     kept = all(cell.image_path(image) for image in order[:n])
-    metrics = [] if kept else [p.cls() for p in catalog.plugins["metric"].values()]
+    metrics = [p.cls() for p in catalog.plugins["metric"].values()]
     with TemporaryDirectory() as folder:
         size = max(n, 2) if len(order) > 1 else 1
         outcome = run_cell(again, metrics, Options(Path(folder), n=min(size, len(order)), batch_size=size))
@@ -78,16 +79,24 @@ def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, flo
         for image in order[:n]:
             if any(r.y_sha256 != cell.measured[image] for r in new.rows if r.image == image):
                 raise StoreError(f"the measurement of {image} is not the recorded one")
-            yield image, _pixels(cell, new, image) if kept else _scores(cell, new, image, {m.name for m in metrics})
+            if kept:
+                measured = measuring(cell.run["config"], catalog)([image])
+                rows = image_rows(cell.id, metrics, cell.reconstructions(image)[None], measured)[0]
+                yield image, max(_pixels(cell, new, image), _scores(cell, rows, image))
+            else:
+                yield image, _scores(cell, [r for r in new.rows if r.metric in {m.name for m in metrics}], image)
 
 
 def _pixels(cell: LoadedCell, new: LoadedCell, image: str) -> float:
     return float((new.reconstructions(image) - cell.reconstructions(image)).abs().max())
 
 
-def _scores(cell: LoadedCell, new: LoadedCell, image: str, metrics: Collection[str]) -> float:
-    was, now = ({(r.metric, r.protocol, r.sample): r.value for r in c.rows if r.image == image} for c in (cell, new))
-    return max(abs(now[key] - was[key]) for key in was.keys() & now.keys() if key[0] in metrics)
+def _scores(cell: LoadedCell, found: Sequence[Record], image: str) -> float:
+    """The largest difference of a recorded score of an image from those found."""
+    was, now = (
+        {(r.metric, r.protocol, r.sample): r.value for r in rows if r.image == image} for rows in (cell.rows, found)
+    )
+    return max((abs(now[key] - was[key]) for key in was.keys() & now.keys()), default=0.0)
 
 
 def _same_hashes(recorded: Any, found: Any) -> None:

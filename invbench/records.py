@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,6 +41,7 @@ SEAL = "checksums.json"
 SETS = "sets.json"
 ASIDE = "records.damaged"  # half-written lines, as a kill leaves them
 SEALED = ("run.json", "records.jsonl", SETS, "images/*.safetensors")
+PARTS = ("benchmark", "task", "solver", "dataset", "prior")  # of a configuration, each with its name
 STATUSES = ("complete", "skipped", "running", "interrupted", "failed")  # of a cell, from good to bad
 MEAN = -1  # ``sample`` of rows about several samples: scores of their mean, and of all of them together
 LAST = "nfe_backward"  # the last row written for a sample: with it, the sample is complete
@@ -139,8 +140,8 @@ class CellStore:
         if not path.is_file():
             raise StoreError(f"{self.folder} has no {SEAL}: its run is not complete; run the same command to go on")
         try:
-            sums: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError:
+            sums = read_json(path)
+        except ValueError:
             return [f"{SEAL} is damaged"]
         now = {str(p.relative_to(self.folder)): file_sha256(p) for p in self._files()}
         names = sorted({*sums, *now})
@@ -149,6 +150,14 @@ class CellStore:
             for name in names
             if sums.get(name) != now.get(name)
         ]
+
+    def refuse_damaged(self) -> None:
+        """Raise StoreError where files were changed since they were sealed, which a new seal would hide."""
+        if (self.folder / SEAL).is_file() and (found := self.damage()):
+            raise StoreError(
+                f"{self.folder} was changed since its run was complete: {', '.join(found)}. Put the files back, or run "
+                "the cell anew with overwrite=true"
+            )
 
     def _files(self) -> list[Path]:
         return [p for name in SEALED for p in sorted(self.folder.glob(name))]
@@ -282,7 +291,9 @@ class LoadedCell:
         if not path.is_file():
             return {}
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            found = read_json(path)
+            if not all(isinstance(s, dict) and {"images", "scores"} <= s.keys() for s in found.values()):
+                raise ValueError("it is no list of scored sets of images")
         except (OSError, ValueError) as error:
             raise StoreError(f"{path} cannot be read ({error}); delete it and run 'invbench rescore'") from None
         return found
@@ -327,7 +338,7 @@ def load_cells(out: Path, **wanted: str) -> list[LoadedCell]:
             continue
         run = _read_run(folder / "run.json")
         config = run["config"]
-        names = {key: config[key]["name"] for key in ("benchmark", "task", "solver", "dataset", "prior")}
+        names = {key: config[key]["name"] for key in PARTS}
         names |= {"noise": config["task"].get("noise", ""), "seed": str(config["seed"])}
         if all(names[key] == value for key, value in wanted.items()):
             by_id.setdefault(run["cell"], []).append(folder)
@@ -359,14 +370,35 @@ def _load_cell(cell: str, folders: list[Path]) -> LoadedCell:
 
 
 def _read_run(path: Path) -> dict[str, Any]:
+    again = "delete its folder and run the cell again"
     try:
-        run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); delete its folder and run the cell again") from None
-    found = run.get("format") if isinstance(run, dict) else None
-    if found != FORMAT:
-        raise StoreError(f"{path} has format {found}, this invbench reads {FORMAT}; choose another out=FOLDER")
+        run = read_json(path)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read ({error}); {again}") from None
+    if run.get("format") != FORMAT:
+        raise StoreError(
+            f"{path} has format {run.get('format')}, this invbench reads {FORMAT}; choose another out=FOLDER"
+        )
+    if not _whole(run):
+        raise StoreError(f"{path} lacks part of what a run's file has; {again}")
     return run
+
+
+def _whole(run: Mapping[str, Any]) -> bool:
+    """Whether a run's file has what every reader takes for granted."""
+    config = run.get("config")
+    if not isinstance(config, dict) or run.get("status") not in STATUSES:
+        return False
+    named = all(isinstance(config.get(part), dict) and "name" in config[part] for part in PARTS)
+    return named and {"seed", "samples"} <= config.keys() and "cell" in run
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object. Raises ValueError where the file holds anything else, OSError where it cannot be read."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError("it holds no JSON object")
+    return found
 
 
 def write_atomic(path: Path, data: bytes) -> None:

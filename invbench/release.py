@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from invbench.errors import ConfigError, StoreError
-from invbench.records import CellStore, LoadedCell, write_atomic
+from invbench.records import CellStore, LoadedCell, read_json, write_atomic
 
 PLACES = ("out", "folder", "device", "dataset.root", "prior.weights")  # options that differ from machine to machine
 COMPLETE = ("complete", "skipped")
@@ -48,7 +49,7 @@ def release_costs(cells: Iterable[LoadedCell], out: Path, to: Path) -> Iterator[
         if (out / name).is_file():
             cost = read_cost(out / name)
             (to / name).parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({**cost, "session": _shared(cost["session"])}, indent=1)
+            text = json.dumps(sealed({**cost, "session": _shared(cost["session"])}), indent=1)
             write_atomic(to / name, (text + "\n").encode())
             yield f"cost: {to / name}"
 
@@ -56,10 +57,18 @@ def release_costs(cells: Iterable[LoadedCell], out: Path, to: Path) -> Iterator[
 def read_cost(path: Path) -> dict[str, Any]:
     """What ``invbench bench`` wrote: config, cost and session. Raises StoreError where it cannot be read."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
+        if found != sealed(found):
+            raise ValueError("it is not as 'invbench bench' wrote it")
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read ({error}); delete it and run 'invbench bench' again") from None
     return found
+
+
+def sealed(cost: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``invbench bench`` writes: config, cost and session, with the SHA-256 of all of it."""
+    content = {key: value for key, value in cost.items() if key != "sha256"}
+    return {**content, "sha256": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}
 
 
 def load_costs(*folders: Path) -> Costs:

@@ -127,7 +127,9 @@ def run_cell(cell: Cell, metrics: Sequence[Metric], options: Options, on_progres
 
     with store.writing():
         if options.overwrite:
+            store.unseal()
             store.clear()
+        store.refuse_damaged()
         chunks = _chunks(images, options.batch_size, options.shard)
         done = set() if options.overwrite else _done(whole, cell.samples)
         run = store.read_run()
@@ -137,9 +139,9 @@ def run_cell(cell: Cell, metrics: Sequence[Metric], options: Options, on_progres
         if isinstance(cell.solver, Trainable):
             run["training"] = _trained(cell.solver.checkpoint(cell.benchmark.name, cell.task.name))
         run.pop("traceback", None)
-        store.unseal()
         before = sum(image in done for chunk in chunks for image in chunk)
         _warn_of_other_code(cell, run)
+        store.unseal()
         run.update(status="running", reason=None, images=before)
         worker = _Worker(cell, metrics, options, bank, store, run, on_progress or (lambda done, total: None))
         try:

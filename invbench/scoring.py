@@ -55,6 +55,8 @@ def rescore(cell: LoadedCell, metrics: Sequence[Metric], measure: Measure) -> in
         lacking = [m for m in usable if any((i, m.name, m.protocol) not in have for i in chunk)]
         if not lacking:
             continue  # released records, which have no reconstructions, need none
+        if not count:
+            _refuse_damaged(cell)
         rows = image_rows(cell.id, lacking, torch.stack([cell.reconstructions(i) for i in chunk]), measured)
         for image, found in zip(chunk, rows, strict=True):
             new = [r for r in found if (image, r.metric, r.protocol) not in have]
@@ -63,6 +65,12 @@ def rescore(cell: LoadedCell, metrics: Sequence[Metric], measure: Measure) -> in
     if count:
         _seal(cell)
     return count
+
+
+def _refuse_damaged(cell: LoadedCell) -> None:
+    """Raise StoreError where a file was changed since it was sealed, before scores of it are sealed anew."""
+    for folder in cell.folders:
+        CellStore(folder).refuse_damaged()
 
 
 def _seal(cell: LoadedCell) -> None:
@@ -85,6 +93,7 @@ def score_set(cell: LoadedCell, metrics: Sequence[Metric], measure: Measure, ima
     usable = [m for m in sets if m.unavailable(measure(images[:1])) is None]
     if kept.issuperset((m.name, m.protocol) for m in usable):
         return
+    _refuse_damaged(cell)
     found: dict[str, list[Tensor]] = {m.name: [] for m in usable}
     truth: dict[str, list[Tensor]] = {m.name: [] for m in usable}
     for chunk in _chunks(images):

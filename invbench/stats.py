@@ -21,8 +21,8 @@ SIGNIFICANT = 0.05
 def bca_interval(values: NDArray[np.float64], level: float = 0.95, resamples: int = RESAMPLES) -> tuple[float, float]:
     """Bias-corrected and accelerated bootstrap interval of the mean (Efron, 1987); the same for the same values.
 
-    Expanded for few values (Hesterberg, 2015): quantiles of Student's t instead of the normal's, times sqrt(n / (n - 1)); it
-    would cover 92 % at n = 16 otherwise. Equal values give an interval of no width; a single value gives (nan, nan).
+    Expanded for few values (Hesterberg, 2015): quantiles of Student's t times sqrt(n / (n - 1)), not the normal's; else
+    it would cover 92 % at n = 16. Equal values give an interval of no width; a single value gives (nan, nan).
     """
     return bca_intervals(values[:, None], level, resamples)[0]
 

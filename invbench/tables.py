@@ -506,10 +506,14 @@ def usual(cell: LoadedCell) -> tuple[int, bool, int]:
 
 
 def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> pd.Series:
-    """Means over samples, by image; empty where the cell has no such rows."""
+    """Means over samples, by image; empty where the cell has no such rows.
+
+    Raises ConfigError where the metric was scored by several protocols, which are never averaged.
+    """
     wanted = set(cell.images if images is None else images)
     rows = cell.frame[(cell.frame["metric"] == metric) & (cell.frame["sample"] != MEAN)]
     rows = rows[rows["image"].isin(wanted)]
+    _refuse_mixture(cell, metric, rows["protocol"].unique())
     return _image_means(rows["image"].array, rows["value"].to_numpy(dtype=float))
 
 
@@ -535,8 +539,17 @@ def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None
     values = image_means(cell, metric, images)
     if len(values):
         return float(values.mean())
-    scores = [s["value"] for s in cell.set_scores(cell.images if images is None else images) if s["metric"] == metric]
-    return float(scores[0]) if scores else None
+    scores = [s for s in cell.set_scores(cell.images if images is None else images) if s["metric"] == metric]
+    _refuse_mixture(cell, metric, {s["protocol"] for s in scores})
+    return float(scores[0]["value"]) if scores else None
+
+
+def _refuse_mixture(cell: LoadedCell, metric: str, protocols: Collection[str]) -> None:
+    if len(protocols) > 1:
+        raise ConfigError(
+            f"{cell.folders[0]} has {metric} by several protocols ({', '.join(sorted(protocols))}), which are different "
+            "numbers; 'invbench table' shows them side by side, overwrite=true makes the cell anew with today's"
+        )
 
 
 def format_value(metric: str, value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -88,6 +89,36 @@ def test_a_reconstruction_that_was_changed_and_sealed_again_does_not_come_out(ou
     result = invbench("verify", folder_of(out))
     assert result.exit_code == 1
     assert "DIFFERS" in result.output
+
+
+def test_a_score_that_was_changed_and_sealed_again_does_not_come_out(out: Path) -> None:
+    path = folder_of(out) / "records.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    changed = [{**row, "value": row["value"] + 0.01 * (row["metric"] == "psnr")} for row in rows]
+    path.write_text("".join(json.dumps(row) + "\n" for row in changed))
+    CellStore(folder_of(out)).seal()
+    result = invbench("verify", folder_of(out), "--images", "1")
+    assert result.exit_code == 1
+    assert "largest difference 0.01" in result.output
+
+
+@pytest.mark.parametrize(("name", "told"), [("run.json", "cannot be read"), ("checksums.json", "is damaged")])
+def test_bytes_that_are_no_text_are_told(out: Path, name: str, told: str) -> None:
+    path = folder_of(out) / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] |= 0x80
+    path.write_bytes(data)
+    result = invbench("verify", folder_of(out))
+    assert result.exit_code != 0
+    assert told in result.output
+
+
+@pytest.mark.parametrize(("name", "text"), [("run.json", "{}"), ("run.json", '{"format": 2}'), ("sets.json", "[]")])
+def test_files_of_another_form_are_told(out: Path, name: str, text: str) -> None:
+    (folder_of(out) / name).write_text(text)
+    result = invbench("table", "--out", out)
+    assert result.exit_code == 2
+    assert str(folder_of(out) / name) in result.output
 
 
 def test_a_run_that_is_not_complete_has_no_seal(out: Path) -> None:

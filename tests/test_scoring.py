@@ -18,7 +18,7 @@ from invbench.metrics.distortion import PSNR
 from invbench.metrics.realism import PatchWasserstein
 from invbench.plugins import load_catalog
 from invbench.rebuild import measuring
-from invbench.records import LoadedCell, load_cells
+from invbench.records import CellStore, LoadedCell, load_cells
 from invbench.scoring import rescore, score_set
 from invbench.tables import build_tables, shared_images
 
@@ -80,6 +80,7 @@ def test_scores_made_again_are_those_of_the_run(out: Path) -> None:
     path = before.folders[0] / "records.jsonl"
     lines = [line for line in path.read_text().splitlines() if json.loads(line)["metric"] not in ("ssim", "haarpsi")]
     path.write_text("\n".join(lines) + "\n")
+    CellStore(path.parent).seal()
     result = CliRunner().invoke(main, ["rescore", "solver=wiener", "--out", str(out)], catch_exceptions=False)
     assert "6 new scores of 3 images" in result.output
     was, now = ({(r.image, r.metric, r.sample): r.value for r in c.rows} for c in (before, cell_of(out)))
@@ -120,6 +121,7 @@ def test_rows_of_different_images_are_compared_as_the_set_that_all_have(out: Pat
     text = CliRunner().invoke(main, ["table", "--out", str(out)], catch_exceptions=False).output
     assert "Of the 3 images on which all rows were scored as one set" in text
     (cell_of(out).folders[0] / "sets.json").unlink()
+    CellStore(cell_of(out).folders[0]).seal()
     assert CliRunner().invoke(main, ["rescore", "--out", str(out)], catch_exceptions=False).exit_code == 0
     assert sorted(len(each["images"]) for each in cell_of(out).all_sets().values()) == [3, 4]
     assert CliRunner().invoke(main, ["table", "--out", str(out)], catch_exceptions=False).output == text
@@ -167,12 +169,13 @@ def test_a_lost_reconstruction_and_another_measurement_are_refused(out: Path) ->
 
 
 def test_a_cell_that_cannot_be_scored_is_told_and_the_others_are_scored(out: Path) -> None:
-    for solver in ("pinv", "wiener"):
-        (cell_of(out, solver).folders[0] / "sets.json").unlink()
     first, last = sorted(("pinv", "wiener"), key=lambda solver: str(cell_of(out, solver).folders[0]))
     lost = cell_of(out, first).image_path(cell_of(out, first).images[0])
     assert lost is not None
     lost.unlink()
+    for solver in (first, last):
+        (cell_of(out, solver).folders[0] / "sets.json").unlink()
+        CellStore(cell_of(out, solver).folders[0]).seal()
     result = CliRunner().invoke(main, ["rescore", "--out", str(out)])
     assert result.exit_code == 2
     assert f"photos/sr4/{first}-" in result.output
@@ -184,11 +187,27 @@ def test_a_cell_that_cannot_be_scored_is_told_and_the_others_are_scored(out: Pat
 def test_what_is_scored_already_needs_no_reconstruction(out: Path) -> None:
     for path in out.rglob("images/*.safetensors"):
         path.unlink()
+    for path in out.rglob("checksums.json"):
+        CellStore(path.parent).seal()
     metrics = [p.cls() for p in CATALOG.plugins["metric"].values()]
     cell = cell_of(out)
     assert rescore(cell, metrics, measuring(cell.run["config"], CATALOG)) == 0
     with pytest.raises(StoreError, match=r"the reconstruction of .* is missing"):
         rescore(cell, [Brightness()], measuring(cell.run["config"], CATALOG))
+
+
+@pytest.mark.parametrize("command", [["rescore"], ["run", "solver=wiener", "task=sr4", "n=4", "references=false"]])
+def test_what_was_changed_is_never_sealed_anew(out: Path, command: list[str]) -> None:
+    path = cell_of(out).folders[0] / "records.jsonl"
+    path.write_text(path.read_text().replace('"metric": "haarpsi", ', '"metric": "other", '))
+    where = ["--out", str(out)] if command == ["rescore"] else [f"out={out}"]
+    result = CliRunner().invoke(main, [*command, *where])
+    assert result.exit_code != 0
+    assert "was changed since its run was complete: records.jsonl has changed" in result.output
+    assert CellStore(path.parent).damage() == ["records.jsonl has changed"]
+    again = ["run", "solver=wiener", "task=sr4", "n=3", "references=false", "overwrite=true", f"out={out}"]
+    assert CliRunner().invoke(main, again).exit_code == 0
+    assert CellStore(path.parent).damage() == []
 
 
 def test_a_single_image_is_no_set(out: Path) -> None:

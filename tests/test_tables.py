@@ -21,7 +21,7 @@ from invbench.errors import ConfigError
 from invbench.metrics.consistency import Consistency
 from invbench.metrics.distortion import PSNR, SSIM
 from invbench.records import LoadedCell, Record, load_cells
-from invbench.tables import FORMATS, Table, build_tables, format_mean, label, measurement_key
+from invbench.tables import FORMATS, Table, build_tables, format_mean, label, mean_of, measurement_key
 
 GOLDEN = Path(__file__).parent / "golden"
 METRICS: dict[str, Any] = {"psnr": PSNR, "ssim": SSIM, "consistency": Consistency}
@@ -329,6 +329,15 @@ def test_the_best_is_sought_on_the_images_that_all_rows_have() -> None:
     assert "best" in column["many"]
     assert "tie" not in column["few"], "no difference of two pairs could be told"
     assert "WARNING: 2 images are too few for that test to tell rows apart; ties are not marked." in table.notes
+
+
+def test_numbers_of_two_protocols_are_never_averaged() -> None:
+    cell = cell_of()
+    other = [replace(row, protocol="psnr/other", value=50.0) for row in cell.rows if row.metric == "psnr"]
+    both = LoadedCell(cell.id, cell.run, [*cell.rows, *other], cell.folders, 0)
+    assert len([c for c in table_of(both).frame.columns if c.startswith("psnr/")]) == 2
+    with pytest.raises(ConfigError, match=r"has psnr by several protocols \(psnr/other, psnr/p\)"):
+        mean_of(both, "psnr")
 
 
 def test_columns_can_be_chosen_and_one_that_is_not_there_says_how_to_get_it() -> None:

@@ -13,7 +13,7 @@ from invbench.cli import main
 from invbench.errors import ConfigError
 from invbench.plugins import load_catalog
 from invbench.records import LoadedCell
-from invbench.release import load_costs
+from invbench.release import load_costs, sealed
 from invbench.twins import twin_table
 
 METRICS = load_catalog().for_tables()[0]
@@ -52,7 +52,7 @@ def test_time_and_arithmetic_are_those_measured_alone(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     session = {"device": "cpu", "threads": 1}
     cost = {"seconds": 0.5, "fvcore": 3.25, "batch": 1}
-    path.write_text(json.dumps({"config": config, "cost": cost, "session": session}))
+    path.write_text(json.dumps(sealed({"config": config, "cost": cost, "session": session})))
     costs = load_costs(tmp_path)
     timed = twin_table(4, "photos", cells, METRICS, "csv", costs)
     assert timed.frame["sr4 seconds ↓"].tolist() == ["0.5", "-"]  # not a run's seconds beside it
@@ -70,7 +70,7 @@ def test_costs_of_a_task_come_from_one_store(tmp_path: Path) -> None:
         path = tmp_path / store / "photos" / task / f"bench-{solver}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         found = {"config": config, "cost": {"seconds": seconds, "batch": 1}, "session": {"device": "cpu", "threads": 1}}
-        path.write_text(json.dumps(found))
+        path.write_text(json.dumps(sealed(found)))
 
     bench("released", "sr4", "davi", 1.0)
     bench("released", "sr4", "ddrm", 2.0)
