@@ -18,19 +18,17 @@ from invbench.errors import ConfigError, unknown
 from invbench.published import (
     BENCHMARKS,
     METRICS,
-    NOISE,
     SOLVERS,
     TASKS,
     TWIN_METRICS,
     TWINS,
     Paper,
     doubtful,
+    noise_of,
     results_folder,
 )
 
 Rows = Sequence[Mapping[str, str]]
-OWN_NOISE = {"denoise": "gaussian 0.2 [-1,1]"}  # of other tasks:
-MOST_NOISE = "gaussian 0.05 [-1,1]"
 TRAINING = 12  # the table of hyper-parameters
 FIELDS = {  # of an entry: required, optional
     "order": (("where", "says", "table", "first"), ("benchmarks", "tasks", "metrics", "above", "twin")),
@@ -225,11 +223,6 @@ def load_claims(path: Path | None = None, benchmark: str = "") -> list[Claim]:
         with _placed(f"{path}, priors"):
             return [c.on_twin(content["priors"][benchmark]) for c in claims if c.twin_on == benchmark]
     return [c for c in claims if not benchmark or c.benchmark == benchmark]
-
-
-def noise_of(table: int, task: str) -> str:
-    """The noise of a task in a table, as tasks write it."""
-    return NOISE.get(table) or OWN_NOISE.get(task, MOST_NOISE)
 
 
 def chosen(claims: Sequence[Claim], names: Sequence[str]) -> list[Claim]:

@@ -6,18 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from invbench import published
 from invbench.claims import Claim
 from invbench.metric import Metric, SetMetric
-from invbench.noise import parse_noise
-from invbench.published import SOLVERS
+from invbench.published import CALLS, SOLVERS
 from invbench.records import MEAN, LoadedCell
 from invbench.settings import WRITTEN
 from invbench.tables import absent, by_measurement, usual
 
 DIFFERS, NOT_RUN = "protocol differs", "not run"
-CALLS = "nfe_forward"
 FREE = {"weights"}  # options that may be written by hand
-SLACK = 0.01  # of NFE: whether the first or the last step calls the network is a matter of counting
 
 Metrics = Mapping[str, type[Metric]]
 
@@ -42,14 +40,9 @@ def evidence(
 
 def departures(cell: LoadedCell, claim: Claim, method: str) -> list[str]:
     """In what a cell departs from the paper's protocol."""
-    run, config = cell.run, cell.run["config"]
-    found = {"noise": parse_noise(config["task"]["noise"]).label}
-    wanted = {"noise": parse_noise(claim.noise).label, "data set": claim.benchmark, "prior": claim.prior}
-    found |= {"data set": config["dataset"]["name"], "prior": config["prior"]["name"]}
-    told = [f"{key} {value}, not {wanted[key]}" for key, value in found.items() if value != wanted[key]]
-    printed, calls = float(claim.printed[method][1]), {r.value for r in cell.rows if r.metric == CALLS}
-    if claim.metric != CALLS and any(abs(c - printed) > SLACK * printed for c in calls):
-        told.append(f"NFE {'/'.join(f'{c:g}' for c in sorted(calls))}, not {printed:g}")
+    run, printed = cell.run, float(claim.printed[method][1])
+    nfe = None if claim.metric == CALLS else printed
+    told = published.departures(cell, claim.noise, claim.benchmark, claim.prior, nfe)
     hand = [key for key, origin in run.get("origins", {}).items() if origin == WRITTEN and key not in FREE]
     told += [f"{', '.join(hand)} written by hand"] if hand else []
     steps = run.get("training", {}).get("step", math.inf)

@@ -74,7 +74,7 @@ class SetMetric(Metric):
     the number of images below which a table warns.
     """
 
-    least: ClassVar[int] = 0
+    least: ClassVar[int] = 2048
 
     @abstractmethod
     def distance(self, truth: Tensor, found: Tensor) -> float:

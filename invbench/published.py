@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from invbench.errors import ConfigError
+from invbench.noise import parse_noise
 from invbench.records import LoadedCell, load_cells
 from invbench.tables import Table, format_value, mean_of, usual
 
@@ -57,7 +58,12 @@ LABELS = {
 }
 TWINS = {"deblur_ddrm_tiled": "deblur"}  # on other benchmarks
 BENCHMARKS = {"FFHQ256": "ffhq256", "ImageNet256": "imagenet256"}
-NOISE = {3: "uniform 0.01..0.1 [-1,1]", 9: "poisson 1.0"}  # where it is not the task's own
+PRIORS = {"ffhq256": "adm_ffhq256", "imagenet256": "adm_imagenet256"}
+NOISE = {3: "uniform 0.01..0.1 [-1,1]", 9: "poisson 1.0"}  # where it is not the task's own:
+OWN_NOISE = {"denoise": "gaussian 0.2 [-1,1]"}
+MOST_NOISE = "gaussian 0.05 [-1,1]"
+CALLS = "nfe_forward"
+SLACK = 0.01  # of NFE: whether the first or the last step calls the network is a matter of counting
 GFLOPS = "gflops"
 METRICS = {
     "PSNR": "psnr",
@@ -90,6 +96,24 @@ def run_command(number: int, benchmark: str, solvers: Iterable[str], tasks: Iter
     """What records cells for a table."""
     noise = f" task.noise='{NOISE[number]}'" if number in NOISE else ""
     return f"invbench run benchmark={benchmark} solver={','.join(solvers)} task={','.join(tasks)}{noise}"
+
+
+def noise_of(table: int, task: str) -> str:
+    """The noise of a task in a table, as tasks write it."""
+    return NOISE.get(table) or OWN_NOISE.get(task, MOST_NOISE)
+
+
+def departures(cell: LoadedCell, noise: str, dataset: str, prior: str, nfe: float | None) -> list[str]:
+    """In what a cell departs from a protocol: noise as tasks write it, names, network calls where they are told."""
+    config = cell.run["config"]
+    found = {"noise": parse_noise(config["task"]["noise"]).label, "data set": config["dataset"]["name"]}
+    wanted = {"noise": parse_noise(noise).label, "data set": dataset, "prior": prior}
+    found |= {"prior": config["prior"]["name"]}
+    told = [f"{key} {value}, not {wanted[key]}" for key, value in found.items() if value != wanted[key]]
+    calls = sorted({r.value for r in cell.rows if r.metric == CALLS}) if nfe is not None else []
+    if nfe is not None and any(abs(c - nfe) > SLACK * nfe for c in calls):
+        told.append(f"NFE {'/'.join(f'{c:g}' for c in calls)}, not {nfe:g}")
+    return told
 
 
 def results_folder() -> Path:
@@ -128,6 +152,8 @@ class View:
     cells: Sequence[LoadedCell]
     how: str
     unit: float = 0.0  # GFLOPs of a network call, in the paper's convention
+    foreign: dict[str, None] = field(default_factory=dict)  # our cells of another protocol, told below the table
+    protocols: dict[str, None] = field(default_factory=dict)  # of our numbers
 
     @cached_property
     def columns(self) -> list[tuple[str, str, str]]:
@@ -164,6 +190,9 @@ class View:
                 f"Ours: network calls as counted in a run, times the {self.unit:.3f} G of a call of this network in "
                 "fvcore's convention, counted without weights; no backward passes, as in the paper."
             )
+        if self.protocols:
+            notes.append(f"Ours: {'; '.join(self.protocols)}.")
+        notes += [f"Recorded by another protocol, so not set beside it: {each}." for each in self.foreign]
         notes += self.commands(missing)
         return Table(TITLES[self.number], pd.DataFrame(lines), tuple(notes), raw=True)
 
@@ -195,13 +224,18 @@ class View:
             solver, benchmark, task = SOLVERS.get(method), BENCHMARKS[column[0]], TASKS[column[1]]
             if solver is None or metric is None:
                 continue
-            counted = self.unit and metric in (GFLOPS, "nfe_forward")
+            counted = self.unit and metric in (GFLOPS, CALLS)
             cell = self.calls(task, solver) if counted else self.find(benchmark, task, solver)
+            if cell and not counted and (others := self.departures(cell, benchmark, task, row["nfe"])):
+                self.foreign[f"{method}, {benchmark} {task}: {', '.join(others)}"] = None
+                cell = None
             value = self.value(cell, metric)
             if cell is None or value is None:
                 absent.add((benchmark, solver, task))
                 continue
             counts.add(len(cell.images))
+            self.protocols.update({r.protocol: None for r in cell.rows if r.metric == metric and r.protocol != metric})
+            self.protocols.update({s["protocol"]: None for s in cell.sets if s["metric"] == metric})
             difference = value - float(row["value"])
             line[self.header(column)] = f"{format_value(metric, value)} ({difference:+.3g})"
         if not line:
@@ -234,6 +268,11 @@ class View:
             and self.of_its_noise(c.run["config"]["task"]["noise"])
         ]
         return max(found, key=usual, default=None)
+
+    def departures(self, cell: LoadedCell, benchmark: str, task: str, nfe: str) -> list[str]:
+        """In what a cell differs from the printed row, so that no difference of theirs means anything."""
+        calls = float(nfe) if nfe else None
+        return departures(cell, noise_of(self.number, task), benchmark, PRIORS[benchmark], calls)
 
     def of_its_noise(self, noise: str) -> bool:
         """Whether a task's noise is that of the table: its own, or else a level that the solver is told."""

@@ -91,10 +91,16 @@ def _names(config: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _measured(found: Mapping[str, Any]) -> dict[str, Any]:
-    """A cost with the options of its solver, and the setting: device, threads, batch."""
+    """A cost with its configuration, and the setting: device, threads, batch."""
     session, cost = found["session"], found["cost"]
     setting = f"{session['device']}, {session['threads']} thread{'s'[: session['threads'] > 1]}, batch {cost['batch']}"
-    return {**cost, "setting": setting, "options": found["config"]["solver"]}
+    return {**cost, "setting": setting, "config": found["config"]}
+
+
+def same_run(cost: Mapping[str, Any], cell: LoadedCell) -> bool:
+    """Whether a cost was measured with the options of a cell's solver and task, of those that both know."""
+    pairs = [(cost["config"][part], cell.run["config"][part]) for part in ("solver", "task")]
+    return all(a[key] == b[key] for a, b in pairs for key in a.keys() & b.keys())
 
 
 def _place(cell: LoadedCell) -> Path:

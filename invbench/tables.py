@@ -547,8 +547,8 @@ def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None
 def _refuse_mixture(cell: LoadedCell, metric: str, protocols: Collection[str]) -> None:
     if len(protocols) > 1:
         raise ConfigError(
-            f"{cell.folders[0]} has {metric} by several protocols ({', '.join(sorted(protocols))}), which are different "
-            "numbers; 'invbench table' shows them side by side, overwrite=true makes the cell anew with today's"
+            f"{cell.folders[0]} has {metric} by several protocols ({', '.join(sorted(protocols))}), which differ; "
+            "'invbench table' shows them side by side, and overwrite=true makes the cell anew with today's"
         )
 
 

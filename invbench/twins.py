@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,8 +29,18 @@ from invbench.published import (
     run_command,
 )
 from invbench.records import LoadedCell
-from invbench.release import Costs
-from invbench.tables import Table, format_value, mean_of, shared_images, usual
+from invbench.release import Costs, same_run
+from invbench.tables import (
+    Table,
+    by_measurement,
+    format_value,
+    mean_of,
+    measurement_key,
+    shared_images,
+    solver_of,
+    title_parts,
+    usual,
+)
 
 ABLATION = 5
 ABLATED = re.compile(r"\+ablation=(\w+)")
@@ -72,9 +83,25 @@ class Twin:
         return [solver for method, solver in SOLVERS.items() if method in methods or self.number == 8]
 
     def solved(self) -> dict[tuple[str, str], LoadedCell]:
-        """By solver, those of the paper's table."""
-        pairs = product(self.solvers, self.tasks)
-        return {(s, t): cell for s, t in pairs if (cell := self.view.find(self.benchmark, t, s))}
+        """By solver, those of the paper's table; of a task, all of the same measurements."""
+        found: dict[tuple[str, str], LoadedCell] = {}
+        for task in self.tasks:
+            same = max(self.measured(task), key=lambda g: (len(_solvers(g)), sum(len(c.images) for c in g)), default=[])
+            found |= {(s, task): max(_of(s, same), key=usual) for s in self.solvers if _of(s, same)}
+        return found
+
+    def measured(self, task: str) -> list[list[LoadedCell]]:
+        """The table's cells of a task, those of the same measurements together."""
+        return by_measurement(
+            [
+                c
+                for c in self.cells
+                if c.images
+                and solver_of(c) in self.solvers
+                and (c.run["config"]["benchmark"]["name"], c.run["config"]["task"]["name"]) == (self.benchmark, task)
+                and self.view.of_its_noise(c.run["config"]["task"]["noise"])
+            ]
+        )
 
     def ablated(self) -> dict[tuple[str, str], LoadedCell]:
         """By configuration, as the training's command names it."""
@@ -102,13 +129,18 @@ class Twin:
         if (row, task) not in self.found:
             return None
         if metric in MEASURED and self.benched(task):
-            measured = self.costs.get((self.benchmark, task, row), {}).get(MEASURED[metric])
-            return None if measured is None else float(measured)
+            return float(self.costs[self.benchmark, task, row][MEASURED[metric]]) if row in self.benched(task) else None
         return mean_of(self.found[row, task], metric, self.common(task, metric))
 
     def benched(self, task: str) -> list[str]:
-        """Rows that ``invbench bench`` measured."""
-        return [row for row, t in self.found if t == task and (self.benchmark, task, row) in self.costs]
+        """Rows that ``invbench bench`` measured with the options of their cells, in the setting of most of them."""
+        of = {
+            row: cost
+            for (row, t), cell in self.found.items()
+            if t == task and (cost := self.costs.get((self.benchmark, task, row))) and same_run(cost, cell)
+        }
+        settings = Counter(cost["setting"] for cost in of.values()).most_common(1)
+        return [row for row, cost in of.items() if cost["setting"] == settings[0][0]]
 
     def table(self) -> Table:
         """Rows by solver, a column a task and metric, the best and second marked."""
@@ -153,18 +185,39 @@ class Twin:
             rows, of = [row for row, t in self.found if t == task], self.benched(task)
             if of:
                 setting = self.costs[self.benchmark, task, of[0]]["setting"]
-                notes.append(f"Time and arithmetic of {task} are measured by 'invbench bench' ({setting}).")
+                notes.append(
+                    f"Time and arithmetic of {task} are measured by 'invbench bench' ({setting}); gflops in fvcore's "
+                    "convention, as the paper's: forward calls, a multiply-add is one."
+                )
                 lacking = [row for row in rows if row not in of]
                 how = f"invbench bench benchmark={self.benchmark} solver={','.join(rows)} task={task}"
                 notes += [f"Not measured: {', '.join(lacking)}; measure all: {how}"] if lacking else []
             else:
                 notes.append(f"Time of {task} is that of the runs, at their batch size.")
+        notes += self.measurements(tasks)
         own = [c for c in self.found.values() if results_folder() / "reference" not in c.folders[0].parents]
         if not own:
             notes.append("All from the records released with invbench.")
         elif len(own) < len(self.found):
             notes.append(f"{len(self.found) - len(own)} of {len(self.found)} cells are from the records released.")
         return [*notes, *self.gaps()]
+
+    def measurements(self, tasks: Sequence[str]) -> list[str]:
+        """Noise, images and seed of the rows of each task, and which rows have others and were left out."""
+        of: dict[str, list[str]] = {}
+        for task in tasks:
+            cell = next(c for (_, t), c in self.found.items() if t == task)
+            of.setdefault(", ".join(title_parts(cell.run["config"])[2:]), []).append(task)
+        notes = [f"{', '.join(names)}: {measurement}." for measurement, names in of.items()]
+        for task in tasks if self.number != ABLATION else ():
+            shown = {measurement_key(c.run["config"]) for (_, t), c in self.found.items() if t == task}
+            for group in self.measured(task):
+                if measurement_key(group[0].run["config"]) not in shown:
+                    other = ", ".join(title_parts(group[0].run["config"])[2:])
+                    notes.append(
+                        f"Left out of {task}, measured otherwise ({other}): {', '.join(sorted(_solvers(group)))}."
+                    )
+        return notes
 
     def gaps(self) -> list[str]:
         """Why rows of the paper's table are not there, and what makes them."""
@@ -180,6 +233,14 @@ class Twin:
             return told
         solvers, tasks = (sorted({row[i] for row in missing}) for i in (0, 1))
         return [*told, f"Not recorded; made by: {run_command(self.number, self.benchmark, solvers, tasks)}"]
+
+
+def _solvers(cells: Sequence[LoadedCell]) -> set[str]:
+    return {solver_of(cell) for cell in cells}
+
+
+def _of(solver: str, cells: Sequence[LoadedCell]) -> list[LoadedCell]:
+    return [cell for cell in cells if solver_of(cell) == solver]
 
 
 def twin_table(

@@ -38,10 +38,10 @@ import numpy as np
 from invbench.claims import Claim
 from invbench.compare import Pair, pairs, per_image
 from invbench.errors import ConfigError
-from invbench.evidence import CALLS, DIFFERS, NOT_RUN, SLACK, Gap, Metrics, evidence, of_sets, protocol_of
-from invbench.published import SOLVERS
+from invbench.evidence import DIFFERS, NOT_RUN, Gap, Metrics, evidence, of_sets, protocol_of
+from invbench.published import CALLS, SLACK, SOLVERS
 from invbench.records import LoadedCell
-from invbench.release import Costs
+from invbench.release import Costs, same_run
 from invbench.stats import SIGNIFICANT, bca_interval, holm, sign_flip_p
 from invbench.tables import format_value, shared_images
 
@@ -181,17 +181,12 @@ def _benched(claim: Claim, own: Mapping[str, LoadedCell], costs: Costs) -> Ratio
     a, b = (costs.get((claim.benchmark, claim.task, SOLVERS[method])) for method in (fast, slow))
     if claim.metric != SECONDS or not a or not b or a["setting"] != b["setting"]:
         return None
-    if any(_others(cost["options"], own[m].run["config"]["solver"]) for m, cost in ((fast, a), (slow, b))):
+    if not (same_run(a, own[fast]) and same_run(b, own[slow])):
         return None
     low, high = b["low"] / a["high"], b["high"] / a["low"]
     sure = min(a["repeats"], b["repeats"]) > 1
     setting = f"by invbench bench, {a['setting']}" + ("" if sure else f"; {slow} timed once, so no spread")
     return Ratio(b["seconds"] / a["seconds"], low, high, 1, sure, setting)
-
-
-def _others(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether options that both know differ; one may be of a version that knew fewer."""
-    return any(a[key] != b[key] for key in a.keys() & b.keys())
 
 
 def _recorded(claim: Claim, own: Mapping[str, LoadedCell], metrics: Metrics) -> Ratio | Gap:

@@ -15,8 +15,8 @@ def loaded_cell(
     noise, run = config.pop("noise", "gaussian 0.05 [-1,1]"), config.pop("run", {})
     names = {
         "benchmark": {"name": benchmark, "version": 1},
-        "dataset": {"name": "d"},
-        "prior": {"name": "p", "sha256": "0" * 8},
+        "dataset": {"name": benchmark},
+        "prior": {"name": f"adm_{benchmark}", "sha256": "0" * 8},
     }
     whole = {**names, "task": {"name": task, "noise": noise}, "solver": {"name": solver}, "seed": 0, "samples": 1}
     rows = [

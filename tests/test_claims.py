@@ -384,7 +384,8 @@ def test_seconds_of_other_devices_or_batches_are_not_compared() -> None:
         ({"low": 15.0}, "within interval", "30x [12.5, 40]"),  # the lower quartile is below the bound
         ({"repeats": 1}, "within interval", "30x [22.5, 40]"),
         ({"setting": "gpu"}, "undecided", "5x"),  # the runs' own seconds
-        ({"options": {"name": "ddrm", "nfe": 40}}, "undecided", "5x"),
+        ({"config": {"solver": {"name": "ddrm", "nfe": 40}, "task": {}}}, "undecided", "5x"),
+        ({"config": {"solver": {"name": "ddrm", "nfe": 20}, "task": {"noise": "poisson 1.0"}}}, "undecided", "5x"),
     ],
 )
 def test_seconds_are_those_of_bench_where_it_measured_both_alike(
@@ -393,8 +394,8 @@ def test_seconds_are_those_of_bench_where_it_measured_both_alike(
     cells = [cell_of("davi", n=2, seconds=[1.0, 1.0]), cell_of("ddrm", n=2, seconds=[5.0, 5.0])]
     cells[1].run["config"]["solver"]["nfe"] = 20
     shared = {"repeats": 5, "setting": "cpu, 1 threads, batch 1"}
-    quick = {**shared, "seconds": 1.0, "low": 0.9, "high": 1.2, "options": cells[0].run["config"]["solver"]}
-    slow = {**shared, "seconds": 30.0, "low": 27.0, "high": 36.0, "options": cells[1].run["config"]["solver"]}
+    quick = {**shared, "seconds": 1.0, "low": 0.9, "high": 1.2, "config": cells[0].run["config"]}
+    slow = {**shared, "seconds": 30.0, "low": 27.0, "high": 36.0, "config": cells[1].run["config"]}
     costs = {("ffhq256", "sr4", "davi"): quick, ("ffhq256", "sr4", "ddrm"): {**slow, **changed}}
     found = judge(CLAIMS[RATIO], cells, METRICS, costs)
     assert (found.verdict, found.ours) == (expected, shown)

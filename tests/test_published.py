@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -93,6 +94,24 @@ def test_a_record_of_other_noise_is_not_taken() -> None:
     assert "20.00" not in paper_table(3, [plain], "text").render()
     assert "19.00 (-0.81)" in paper_table(3, [plain, hidden], "text").render()
     assert "19.00" not in paper_table(2, [hidden], "text").render()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"dataset": {"name": "folder"}}, "data set folder, not ffhq256"),
+        ({"prior": {"name": "adm_photos", "sha256": "0"}}, "prior adm_photos, not adm_ffhq256"),
+        ({"noise": "gaussian 0.9 [0,1]"}, "noise Gaussian noise, sigma 1.8 on [-1,1]"),
+        ({"nfe": 5.0}, "NFE 5, not 20"),
+    ],
+)
+def test_a_record_of_another_protocol_is_told_and_not_set_beside_it(changes: dict[str, Any], told: str) -> None:
+    scores = {"psnr": 28.5, "nfe_forward": changes.pop("nfe", 20.0)}
+    table = paper_table(1, [loaded_cell("ffhq256", "sr4", "ddrm", scores, **changes)], "text")
+    assert not any("ours" in method for method in table.frame["method"])
+    (note,) = [note for note in table.notes if note.startswith("Recorded by another protocol")]
+    assert told in note
+    assert any("made by" in each for each in table.notes)
 
 
 def test_wrong_numbers_are_told() -> None:

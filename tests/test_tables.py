@@ -337,7 +337,7 @@ def test_numbers_of_two_protocols_are_never_averaged() -> None:
     both = LoadedCell(cell.id, cell.run, [*cell.rows, *other], cell.folders, 0)
     assert len([c for c in table_of(both).frame.columns if c.startswith("psnr/")]) == 2
     with pytest.raises(ConfigError, match=r"has psnr by several protocols \(psnr/other, psnr/p\)"):
-        mean_of(both, "psnr")
+        mean_of(both, "psnr", ["a", "b"])
 
 
 def test_columns_can_be_chosen_and_one_that_is_not_there_says_how_to_get_it() -> None:

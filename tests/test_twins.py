@@ -80,6 +80,41 @@ def test_costs_of_a_task_come_from_one_store(tmp_path: Path) -> None:
     assert {key[1:]: cost["seconds"] for key, cost in costs.items()} == {("deblur", "ddrm"): 3.0, ("sr4", "davi"): 4.0}
 
 
+def test_rows_of_a_task_are_of_the_same_measurements() -> None:
+    cells = [loaded_cell("photos", "sr4", s, {"psnr": 24.0}) for s in ("ddrm", "dps")]
+    other = [
+        loaded_cell("photos", "sr4", "davi", {"psnr": 14.0}, noise="gaussian 0.5 [-1,1]"),
+        loaded_cell("photos", "sr4", "davi", {"psnr": 25.0}, seed=5),
+    ]
+    table = twin_table(1, "photos", [*other, *cells], METRICS, "text")
+    assert table.frame["solver"].tolist() == ["ddrm", "dps"]
+    left_out = [note for note in table.notes if note.startswith("Left out of sr4, measured otherwise")]
+    assert len(left_out) == 2
+    assert any("sigma 0.5 on [-1,1]" in note and note.endswith("davi.") for note in left_out)
+    assert any("seed 5" in note for note in left_out)
+    assert any(note.startswith("sr4: Gaussian noise, sigma 0.05") for note in table.notes)
+
+
+def test_a_cost_of_other_options_or_another_setting_is_not_shown() -> None:
+    cells = [loaded_cell("photos", "sr4", s, {"seconds": 2.0}) for s in ("ddrm", "dps", "davi")]
+    for cell in cells[:2]:
+        cell.run["config"]["solver"]["nfe"] = 20
+
+    def cost(seconds: float, solver: dict[str, object], setting: str = "cpu, batch 1") -> dict[str, object]:
+        config = {"solver": solver, "task": {"name": "sr4", "noise": "gaussian 0.05 [-1,1]"}}
+        return {"seconds": seconds, "fvcore": 1.0, "setting": setting, "config": config}
+
+    of = {
+        "ddrm": cost(0.5, {"name": "ddrm", "nfe": 20}),
+        "dps": cost(9.0, {"name": "dps", "nfe": 2}),
+        "davi": cost(0.1, {"name": "davi"}, "gpu"),
+    }
+    costs = {("photos", "sr4", solver): each for solver, each in of.items()}
+    table = twin_table(4, "photos", cells, METRICS, "csv", costs)
+    shown = dict(zip(table.frame["solver"], table.frame["sr4 seconds ↓"], strict=True))
+    assert shown == {"davi": "-", "ddrm": "0.5", "dps": "-"}
+
+
 def test_what_is_missing_of_a_twin_is_told_with_what_makes_it() -> None:
     table = twin_table(4, "photos", [loaded_cell("photos", "sr4", "davi", {"seconds": 1.0})], METRICS, "text")
     assert any(

@@ -86,7 +86,6 @@ class InceptionMetric(SetMetric):
     """A distance of Inception features by clean-fid's network and resizing, on images rounded to eight bits."""
 
     higher_is_better: ClassVar[bool] = False
-    least: ClassVar[int] = 2048
     mode: ClassVar[str] = "clean"
 
     def unavailable(self, measurement: Measurement) -> str | None:
