@@ -103,9 +103,10 @@ def scatter(cells: Sequence[LoadedCell], metric: str, first: str, second: str) -
 
     Raises ConfigError where no measurement has both.
     """
-    shown = [(a, pair) for a, b in rivals(cells, first, second) for pair in pairs(b, a) if pair.metric == metric]
+    found = [(a, pair) for a, b in rivals(cells, first, second) for pair in pairs(b, a) if pair.metric == metric]
+    shown = [(a, pair) for a, pair in found if len(pair.old)]
     if not shown:
-        raise ConfigError(f"no measurement has {metric} of both {first} and {second}; run them on one task")
+        raise ConfigError(f"no image has a value of {metric} by both {first} and {second}; run them on one task")
     titles = _titles([cell.run["config"] for cell, _ in shown])
     fig, axes = _page(shown, PAGE / ACROSS)
     for ax, title, (_, pair) in zip(axes, titles, shown, strict=True):

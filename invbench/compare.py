@@ -18,7 +18,7 @@ from invbench.records import MEAN, LoadedCell, load_cells
 from invbench.stats import SIGNIFICANT, bca_interval, holm, images_needed, sign_flip_p, tellable
 from invbench.tables import Table, label, measurement_key, shared_images, usual
 
-RULE = re.compile(r"(\w+)(<|>|!=)(-?[\d.]+(?:e-?\d+)?)(x?)")
+RULE = re.compile(r"(\w+)(<|>|!=)(-?(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?)(x?)")
 ALIASES = {"nfe": "nfe_forward"}
 
 
@@ -203,7 +203,7 @@ def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping
     for a, b in rivals(cells, first, second):
         found += [(_place(a), pair) for pair in pairs(b, a) if pair.metric in higher and len(pair.old) > 1]
     if not found:
-        raise ConfigError(f"no measurement is recorded for both {first} and {second}; run them on one task")
+        raise ConfigError(f"{first} and {second} have no measured images in common; run them on one task")
     ps = holm([sign_flip_p(pair.new - pair.old) for _, pair in found])
     lines = []
     for (place, pair), p in zip(found, ps, strict=True):
@@ -246,7 +246,8 @@ def identity(cell: LoadedCell) -> str:
 
 def _missing(cell: LoadedCell, added: Sequence[LoadedCell], new: Path) -> str:
     """What to do about a cell that the new store lacks; the nearest one there tells which option was changed."""
-    rivals = [changes for other in added if "solver.name" not in (changes := _changes(cell, other))]
+    names = {f"{part}.name" for part in ("benchmark", "task", "solver")}
+    rivals = [changes for other in added if names.isdisjoint(changes := _changes(cell, other))]
     nearest = min(rivals, key=len, default={})
     if not nearest:
         return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -15,15 +16,15 @@ COSTS = {"nfe": "nfe_forward", "seconds": "seconds"}
 
 
 def parse_budgets(text: str) -> list[float]:
-    """Budgets such as ``20,100,1000``. Raises ConfigError for what is no number of calls.
+    """Budgets such as ``20,100,1000``. Raises ConfigError for what is no number of calls, 0 or more.
 
     >>> parse_budgets("20, 100")
     [20.0, 100.0]
     """
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise ConfigError(f"--budgets takes numbers of network calls, as 20,100,1000; got {text!r}") from None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"\d+(\.\d+)?", part) for part in parts):
+        raise ConfigError(f"--budgets takes numbers of network calls, as 20,100,1000; got {text!r}")
+    return [float(part) for part in parts]
 
 
 def pareto(points: Sequence[tuple[float, float]], higher: bool) -> list[int]:

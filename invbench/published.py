@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
 from invbench.errors import ConfigError
+from invbench.metric import Metric
 from invbench.noise import parse_noise
 from invbench.records import LoadedCell, load_cells
-from invbench.tables import Table, format_value, mean_of, usual
+from invbench.tables import Table, absent, format_value, mean_of, usual
 
 SOURCE = "invbench_results"
 TITLES = {
@@ -65,6 +67,7 @@ MOST_NOISE = "gaussian 0.05 [-1,1]"
 CALLS = "nfe_forward"
 SLACK = 0.01  # of NFE: whether the first or the last step calls the network is a matter of counting
 GFLOPS = "gflops"
+HYPERPARAMETERS = 12
 METRICS = {
     "PSNR": "psnr",
     "LPIPS": "lpips_davi",
@@ -152,8 +155,10 @@ class View:
     cells: Sequence[LoadedCell]
     how: str
     unit: float = 0.0  # GFLOPs of a network call, in the paper's convention
+    metrics: Mapping[str, type[Metric]] = field(default_factory=dict)  # those installed
     foreign: dict[str, None] = field(default_factory=dict)  # our cells of another protocol, told below the table
     protocols: dict[str, None] = field(default_factory=dict)  # of our numbers
+    unscored: dict[str, None] = field(default_factory=dict)  # metrics that our cells lack
 
     @cached_property
     def columns(self) -> list[tuple[str, str, str]]:
@@ -178,8 +183,8 @@ class View:
             line = {"method": method, "NFE": nfe}
             line |= {self.header(c): self.shown(by.get(c), marks[c][i]) for c in self.columns}
             lines.append(line)
-            ours, absent = self.ours(method, by)
-            missing |= absent
+            ours, lacking = self.ours(method, by)
+            missing |= lacking
             lines += [ours] if ours else []
         notes.append(
             "Printed values; best bold, second underlined, ? doubtful. LPIPS, FID: lpips_davi, fid_legacy here."
@@ -193,7 +198,20 @@ class View:
         if self.protocols:
             notes.append(f"Ours: {'; '.join(self.protocols)}.")
         notes += [f"Recorded by another protocol, so not set beside it: {each}." for each in self.foreign]
+        notes += [f"{metric}: {absent(metric, self.metrics)}." for metric in self.unscored]
         notes += self.commands(missing)
+        return Table(TITLES[self.number], pd.DataFrame(lines), tuple(notes), raw=True)
+
+    def hyperparameters(self) -> Table:
+        """A row for each hyper-parameter, a column for each data set and task."""
+        places = list(dict.fromkeys(c[:2] for c in self.columns))
+        lines = []
+        for metric in dict.fromkeys(c[2] for c in self.columns):
+            (by,) = self.printed.values()
+            cells = {" ".join(LABELS.get(p, p) for p in place): by.get((*place, metric)) for place in places}
+            lines.append({"": self.escaped(metric), **{name: self.shown(row, 2) for name, row in cells.items()}})
+        notes = [f"{r['dataset']}, {r['task']}, {r['metric']}: {r['note']}" for r in self.rows if r["note"]]
+        notes.append("As set by the presets of ffhq256 and imagenet256: invbench info davi")
         return Table(TITLES[self.number], pd.DataFrame(lines), tuple(notes), raw=True)
 
     def header(self, column: tuple[str, str, str]) -> str:
@@ -217,7 +235,7 @@ class View:
     ) -> tuple[dict[str, str] | None, set[tuple[str, str, str]]]:
         """Our row of a method with differences, and what was not run: (benchmark, solver, task)."""
         line: dict[str, str] = {}
-        absent: set[tuple[str, str, str]] = set()
+        lacking: set[tuple[str, str, str]] = set()
         counts: set[int] = set()
         for column, row in by.items():
             metric = METRICS.get(column[2])
@@ -230,8 +248,11 @@ class View:
                 self.foreign[f"{method}, {benchmark} {task}: {', '.join(others)}"] = None
                 cell = None
             value = self.value(cell, metric)
+            if cell is not None and value is None and metric in self.metrics:
+                self.unscored[metric] = None
+                continue
             if cell is None or value is None:
-                absent.add((benchmark, solver, task))
+                lacking.add((benchmark, solver, task))
                 continue
             counts.add(len(cell.images))
             self.protocols.update({r.protocol: None for r in cell.rows if r.metric == metric and r.protocol != metric})
@@ -239,10 +260,10 @@ class View:
             difference = value - float(row["value"])
             line[self.header(column)] = f"{format_value(metric, value)} ({difference:+.3g})"
         if not line:
-            return None, absent
+            return None, lacking
         headers = [self.header(c) for c in self.columns]
         n = "/".join(map(str, sorted(counts)))
-        return {"method": f"  ours, n={n}", "NFE": "", **{h: line.get(h, "-") for h in headers}}, absent
+        return {"method": f"  ours, n={n}", "NFE": "", **{h: line.get(h, "-") for h in headers}}, lacking
 
     def value(self, cell: LoadedCell | None, metric: str) -> float | None:
         """A cell's mean; of arithmetic, its network calls times that of a call."""
@@ -298,12 +319,20 @@ class View:
         return lines
 
 
-def paper_table(number: int, cells: Sequence[LoadedCell], how: str, unit: float = 0.0) -> Table:
+def paper_table(
+    number: int,
+    cells: Sequence[LoadedCell],
+    how: str,
+    unit: float = 0.0,
+    metrics: Mapping[str, type[Metric]] = MappingProxyType({}),
+) -> Table:
     """A published table in the paper's layout, beside our numbers. Raises ConfigError for another number.
 
-    ``unit`` are the GFLOPs of a network call, by which calls that were counted on any benchmark are multiplied.
+    ``metrics`` are those installed, for what to do where a record lacks one. ``unit`` are the GFLOPs of a network call,
+    by which calls that were counted on any benchmark are multiplied.
     """
-    return View(number, Paper.load().of(number), cells, how, unit).table()
+    view = View(number, Paper.load().of(number), cells, how, unit, metrics)
+    return view.hyperparameters() if number == HYPERPARAMETERS else view.table()
 
 
 def with_released(own: Sequence[LoadedCell], part: str = "", **wanted: str) -> list[LoadedCell]:

@@ -50,11 +50,11 @@ def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, budg
     """Print tables of what is recorded: invbench table [benchmark=photos] [task=sr4] ...
 
     With --paper N, a published table and our numbers under it; with benchmark=photos too, our records on that
-    benchmark in the layout of that table.
+    benchmark in the layout of that table. As csv without options, each number has a row of its own.
     """
     from invbench.plugins import load_catalog
     from invbench.seeds import seed_tables
-    from invbench.tables import FORMATS, build_tables
+    from invbench.tables import FORMATS, build_tables, long_table
 
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
@@ -64,7 +64,9 @@ def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, budg
         click.echo(_paper_table(paper, filters, how, out).render(how))
         return
     cells, (metrics, floors) = _cells(filters, out), load_catalog().for_tables()
-    if budgets:
+    if how == "csv" and not only and not budgets:
+        tables = [long_table(cells, metrics)]
+    elif budgets:
         from invbench.fronts import budget_tables, parse_budgets
 
         tables = budget_tables(cells, metrics, parse_budgets(budgets), _names(only))
@@ -289,8 +291,11 @@ def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path) -> 
     benchmark = wanted.get("benchmark")
     if benchmark is not None:
         catalog.benchmark(benchmark)
+    if not cells and wanted.keys() - {"benchmark"}:
+        raise ConfigError(f"no records of {' '.join(filters)}, in {out} or released")
     if benchmark is None or benchmark in BENCHMARKS.values():
-        return paper_table(number, cells, how, _call_gflops(catalog) if number == 13 else 0.0)
+        unit = _call_gflops(catalog) if number == 13 else 0.0
+        return paper_table(number, cells, how, unit, catalog.for_tables()[0])
     costs = load_costs(results_folder() / REFERENCE, out)
     return twin_table(number, benchmark, cells, catalog.for_tables()[0], how, costs)
 

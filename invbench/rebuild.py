@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from invbench.config import make
+from invbench.errors import StoreError
 from invbench.metric import Measurement
 from invbench.solver import Problem
 
@@ -38,7 +39,16 @@ def measuring(config: Mapping[str, Any], catalog: Any) -> Callable[[Sequence[str
     """What measures a recorded cell's images, with the exact posterior where several samples are scored by it."""
     bank = rebuild_bank(config, catalog)
     exact = rebuild_posterior(config, catalog, bank) if config["samples"] > 1 else None
-    return lambda images: replace(bank.measure(images), posterior=exact)
+
+    def measure(images: Sequence[str]) -> Measurement:
+        try:
+            return replace(bank.measure(images), posterior=exact)
+        except KeyError as error:
+            raise StoreError(
+                f"dataset {config['dataset']['name']} holds no image {error}, which was recorded"
+            ) from None
+
+    return measure
 
 
 def rebuild_cell(run: Mapping[str, Any], catalog: Any) -> Any:

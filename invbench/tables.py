@@ -95,6 +95,30 @@ def build_tables(
     return tables
 
 
+def long_table(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> Table:
+    """Every mean and every score of a set as a row of its own, for programs: value, interval, n, protocol."""
+    lines: list[dict[str, Any]] = []
+    for group in by_measurement(cells):
+        config = group[0].run["config"]
+        shared = {part: config[part]["name"] for part in ("benchmark", "task", "dataset", "prior")}
+        shared |= {"noise": config["task"]["noise"], "seed": config["seed"]}
+        for cell in (c for c in group if c.rows):
+            of = {**shared, "solver": solver_of(cell), "options": label(cell, group), "cell": cell.id}
+            for mean, rows in cell.frame.groupby(cell.frame["sample"] == MEAN):
+                kind = "all samples" if mean else "one sample"
+                found = _by_column(rows)
+                ends = columnwise(bca_intervals, [v.dropna().to_numpy(float) for v in found.values()])
+                for ((metric, protocol), values), (low, high) in zip(found.items(), ends, strict=True):
+                    named = {"metric": metric, "protocol": protocol, "scores": kind, "n": values.count()}
+                    lines.append({**of, **named, "value": values.mean(), "low": low, "high": high})
+            for s in cell.sets:
+                named = {"metric": s["metric"], "protocol": s["protocol"], "scores": "set", "n": s["n"]}
+                lines.append({**of, **named, "value": s["value"], "low": s["low"], "high": s["high"]})
+    frame = pd.DataFrame(lines)
+    arrows = {name: {True: "higher", False: "lower", None: ""}[m.higher_is_better] for name, m in metrics.items()}
+    return Table("", frame.assign(better=frame["metric"].map(arrows).fillna("")), ())
+
+
 def by_measurement(cells: Sequence[LoadedCell]) -> list[list[LoadedCell]]:
     """Comparable cells together, ordered by benchmark and task."""
     groups: dict[tuple[str, str, str], list[LoadedCell]] = {}
@@ -159,6 +183,8 @@ def absent(name: str, metrics: Mapping[str, type[Metric]]) -> str:
     """What to do for a column that no record has. Raises ConfigError where there is no such metric."""
     if name not in metrics:
         raise ConfigError(unknown("metric", name, {*metrics, *COLUMNS}))
+    if metrics[name].table != "images":
+        return f"not available: needs samples=2 or more, and has a table of its own ({metrics[name].table})"
     fetch = "".join(f"'invbench fetch {a.name}', then " for a in metrics[name].artifacts)
     return f"not available: run {fetch}'invbench rescore'"
 
@@ -194,21 +220,19 @@ def _set_scores(scores: Sequence[Mapping[str, Any]]) -> dict[Any, Any]:
 def _set_notes(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[str]:
     """Of which images the scores of sets are, and what to be warned of."""
     by_images: dict[tuple[str, ...], list[str]] = {}
-    few = set()
+    few: dict[int, list[str]] = {}
     for metric in sorted({m for c in cells for m in _set_metrics(c)}):
         common = shared_images(cells, metric)
         by_images.setdefault(tuple(common), []).append(metric)
         sizes = [len(common)] if common else [s["n"] for c in cells for s in c.sets if s["metric"] == metric]
-        if metric in metrics and min(sizes) < _least(metrics[metric]):
-            few.add(metric)
+        if metric in metrics and min(sizes) < (least := _least(metrics[metric])):
+            few.setdefault(least, []).append(metric)
     notes = []
     for images, names in by_images.items():
         of = f"the {len(images)} images on which all rows were scored" if images else "all images of a row"
         notes.append(f"Of {of} as one set, first samples, -+1.96 bootstrap deviations over images: {', '.join(names)}.")
-    if few:
-        notes.append(
-            f"WARNING: {', '.join(sorted(few))} of fewer than 2,048 images are biased; compare at equal n only."
-        )
+    for least, names in few.items():
+        notes.append(f"WARNING: {', '.join(names)} of fewer than {least:,} images: biased, so compare at equal n only.")
     if apart := by_images.get((), []):
         notes.append(
             f"WARNING: rows have different images; 'invbench rescore' scores {', '.join(apart)} on those all have."
@@ -481,7 +505,8 @@ def _notes(cells: Sequence[LoadedCell], columns: Sequence[tuple[str, str]]) -> l
         notes.append("Protocols: " + "; ".join(p for name, p in columns if name not in COLUMNS) + ".")
         digest = hashlib.sha256("".join(sorted(image + y for image, y in pairs)).encode()).hexdigest()[:12]
         if len({image for image, _ in pairs}) == len(pairs):
-            notes.append(f"Measurements {digest}: every row saw the same bytes for the same image.")
+            seen = f"Measurements {digest}: every row saw the same bytes for the same image."
+            notes += [seen] if len(done) < 2 or shared_images(done) else []
         else:
             notes.append(f"WARNING: rows saw different measurements ({digest}); they are not comparable.")
     for cell in cells:
@@ -495,7 +520,8 @@ def _notes(cells: Sequence[LoadedCell], columns: Sequence[tuple[str, str]]) -> l
         elif (there := len(cell.images)) < run.get("images", 0):
             notes.append(f"WARNING: {name} was complete with {run['images']} images and has records of {there}.")
         if cell.damaged:
-            notes.append(f"{name}: {cell.damaged} damaged lines of its records were left out.")
+            lines = "1 damaged line of its records was" if cell.damaged == 1 else f"{cell.damaged} damaged lines were"
+            notes.append(f"{name}: {lines} left out.")
     return notes
 
 

@@ -155,7 +155,7 @@ def test_what_cannot_be_drawn_is_refused_with_what_can(out: Path, words: list[st
 
 
 def test_two_solvers_that_never_met_are_told(cells: list[LoadedCell]) -> None:
-    with pytest.raises(ConfigError, match="no measurement has psnr of both wiener and ddrm; run them on one task"):
+    with pytest.raises(ConfigError, match="no image has a value of psnr by both wiener and ddrm; run them on one task"):
         charts.scatter(cells, "psnr", "wiener", "ddrm")
 
 

@@ -35,6 +35,10 @@ def test_every_table_prints_in_every_format(number: int, how: str, tmp_path: Pat
     text = invbench("table", "--paper", str(number), "--format", how, "--out", str(tmp_path))
     table = paper_table(number, [], "csv")
     rows = list(csv.DictReader(io.StringIO(table.render("csv"))))
+    if number == 12:
+        assert {row[""] for row in rows} == {r["metric"] for r in Paper.load().of(number)}
+        assert len(table.frame.columns) == 11, "a column for each of five tasks on two data sets"
+        return
     printed = list(dict.fromkeys((r["method"], r["nfe"]) for r in Paper.load().of(number)))
     assert [(r["method"], r["NFE"]) for r in rows] == printed
     for r in Paper.load().of(number):

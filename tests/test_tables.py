@@ -6,6 +6,8 @@ tests/test_tables.py`` writes the renderings anew; read the difference before it
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 from collections.abc import Callable
@@ -21,7 +23,7 @@ from invbench.errors import ConfigError
 from invbench.metrics.consistency import Consistency
 from invbench.metrics.distortion import PSNR, SSIM
 from invbench.records import LoadedCell, Record, load_cells
-from invbench.tables import FORMATS, Table, build_tables, format_mean, label, mean_of, measurement_key
+from invbench.tables import FORMATS, Table, build_tables, format_mean, label, long_table, mean_of, measurement_key
 
 GOLDEN = Path(__file__).parent / "golden"
 METRICS: dict[str, Any] = {"psnr": PSNR, "ssim": SSIM, "consistency": Consistency}
@@ -74,9 +76,11 @@ def test_tables_look_as_they_did(stored: list[LoadedCell], how: str, suffix: str
 
 
 def test_the_command_prints_the_same_tables(stored: list[LoadedCell], invbench: Callable[..., Any]) -> None:
-    result = invbench("table", "task=sr4", "--format", "csv", "--out", str(GOLDEN / "store"))
+    result = invbench("table", "task=sr4", "--format", "html", "--out", str(GOLDEN / "store"))
     assert result.returncode == 0
-    assert result.stdout.strip() == build_tables(stored, METRICS)[1].render("csv").strip()
+    assert build_tables(stored, METRICS)[1].frame.to_dict("list")["n"][0] == 4
+    body = build_tables(stored, METRICS)[1].render("html")
+    assert result.stdout[: body.index("<p>")].strip() == body[: body.index("<p>")].strip()
 
 
 def test_measurements_have_a_table_each(stored: list[LoadedCell]) -> None:
@@ -143,7 +147,7 @@ def test_skipped_failed_incomplete_and_damaged_are_said(stored: list[LoadedCell]
     failed = "store/gmm/denoise/boom_theirs-eeeeeeeeeeee/run.json"
     assert f"FAILED boom_theirs: RuntimeError('out of ideas') (traceback in {failed})." in notes
     assert "Incomplete ddrm nfe=5 samples=1: interrupted; run the same command to go on." in notes
-    assert "ddrm nfe=5 samples=1: 1 damaged lines of its records were left out." in notes
+    assert "ddrm nfe=5 samples=1: 1 damaged line of its records was left out." in notes
 
 
 def test_same_bytes_are_confirmed() -> None:
@@ -338,6 +342,30 @@ def test_numbers_of_two_protocols_are_never_averaged() -> None:
     assert len([c for c in table_of(both).frame.columns if c.startswith("psnr/")]) == 2
     with pytest.raises(ConfigError, match=r"has psnr by several protocols \(psnr/other, psnr/p\)"):
         mean_of(both, "psnr", ["a", "b"])
+
+
+def test_as_csv_every_number_has_a_row_with_its_interval(stored: list[LoadedCell], tmp_path: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(long_table(stored, METRICS).render("csv"))))
+    psnr = [r for r in rows if r["solver"] == "pinv" and r["task"] == "denoise" and r["metric"] == "psnr"]
+    assert [(r["n"], r["better"], r["scores"]) for r in psnr] == [("4", "higher", "one sample")]
+    assert float(psnr[0]["low"]) < float(psnr[0]["value"]) < float(psnr[0]["high"])
+    assert f"{float(psnr[0]['value']):.2f}" == "20.05"
+    assert {"benchmark", "noise", "seed", "protocol", "cell"} <= psnr[0].keys()
+    assert {r["task"] for r in rows} == {"denoise", "sr4"}
+    assert any(r["scores"] == "all samples" for r in rows)
+
+
+def test_two_copies_of_a_solver_are_called_different_no_more_often_than_stated() -> None:
+    rng, told = np.random.default_rng(0), 0
+    for _ in range(300):
+        scene = rng.normal(25, 4, 16)
+        copies = [
+            cell_of({"name": name}, {f"{i:02}": v for i, v in enumerate(scene + rng.normal(0, 0.5, 16))}, name)
+            for name in ("one", "two", "three")
+        ]
+        column = next(c for c in table_of(*copies).frame.columns if c.startswith("psnr"))
+        told += not all(text.endswith((" best", " tie")) for text in table_of(*copies).frame[column])
+    assert told / 300 <= 0.05 + 2 * (0.05 * 0.95 / 300) ** 0.5, "the best of three is chosen, which makes it likelier"
 
 
 def test_columns_can_be_chosen_and_one_that_is_not_there_says_how_to_get_it() -> None:

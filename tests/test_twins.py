@@ -96,7 +96,7 @@ def test_rows_of_a_task_are_of_the_same_measurements() -> None:
 
 
 def test_a_cost_of_other_options_or_another_setting_is_not_shown() -> None:
-    cells = [loaded_cell("photos", "sr4", s, {"seconds": 2.0}) for s in ("ddrm", "dps", "davi")]
+    cells = [loaded_cell("photos", "sr4", s, {"seconds": 2.0}) for s in ("ddrm", "dps", "davi", "pigdm")]
     for cell in cells[:2]:
         cell.run["config"]["solver"]["nfe"] = 20
 
@@ -108,11 +108,12 @@ def test_a_cost_of_other_options_or_another_setting_is_not_shown() -> None:
         "ddrm": cost(0.5, {"name": "ddrm", "nfe": 20}),
         "dps": cost(9.0, {"name": "dps", "nfe": 2}),
         "davi": cost(0.1, {"name": "davi"}, "gpu"),
+        "pigdm": cost(3.0, {"name": "pigdm"}),
     }
     costs = {("photos", "sr4", solver): each for solver, each in of.items()}
     table = twin_table(4, "photos", cells, METRICS, "csv", costs)
     shown = dict(zip(table.frame["solver"], table.frame["sr4 seconds ↓"], strict=True))
-    assert shown == {"davi": "-", "ddrm": "0.5", "dps": "-"}
+    assert shown == {"davi": "-", "ddrm": "0.5", "dps": "-", "pigdm": "3"}
 
 
 def test_what_is_missing_of_a_twin_is_told_with_what_makes_it() -> None:
