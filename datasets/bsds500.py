@@ -94,7 +94,8 @@ def _crops(root: Path, side: int, factors: tuple[int, ...]) -> Crops:
     from PIL import Image
 
     sources = []
-    names = ib.ImageFolder(root, side, where=ib.data_advice("bsds500")).ids()
+    remedy = "take them out of the folder, or put them back whole"
+    names = ib.ImageFolder(root, side, where=ib.data_advice("bsds500"), remedy=remedy).ids()
     for name in names:
         with Image.open(root / name) as image:
             width, height = image.size

@@ -66,7 +66,7 @@ if TYPE_CHECKING:
         Selection,
         Separable,
     )
-    from invbench.training import Training, cosine, ema_decay, ema_update, read_tensors, set_lr
+    from invbench.training import Training, cosine, ema_decay, ema_update, read_card, read_tensors, set_lr
 
 __version__ = "0.1.0"
 
@@ -92,7 +92,7 @@ _LAZY = {
         "Selection",
         "Separable",
     ),
-    "training": ("Training", "cosine", "ema_decay", "ema_update", "read_tensors", "set_lr"),
+    "training": ("Training", "cosine", "ema_decay", "ema_update", "read_card", "read_tensors", "set_lr"),
 }
 
 __all__ = [
@@ -163,6 +163,7 @@ __all__ = [
     "planar_mixture",
     "quad_betas",
     "quad_grid",
+    "read_card",
     "read_rgb",
     "read_state_dict",
     "read_tensors",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 
@@ -12,6 +12,7 @@ from invbench.dataset import Benchmark, Dataset
 from invbench.metric import Measurement
 from invbench.operator import Operator
 from invbench.rng import Rng
+from invbench.solver import Problem
 from invbench.task import Task
 
 
@@ -47,6 +48,14 @@ class MeasurementBank:
         x, y, std = (torch.cat([row[i] for row in rows]) for i in range(3))
         digests = tuple(hashlib.sha256(row[1].numpy().tobytes()).hexdigest() for row in rows)
         return Measurement(tuple(images), x, y, std, digests, self.A)
+
+    def problem(self, device: torch.device | str = "cpu") -> Problem:
+        """What a solver may know of the measurements."""
+        task = self.task
+        options = {key: value for key, value in asdict(task).items() if key != "noise"}
+        return Problem(
+            self.A.to(device), task.noise_model.sigma_y, task.name, self.dataset.name, self.benchmark.name, options
+        )
 
     def rng(self, images: Sequence[str], solver: str, sample: int) -> Rng:
         """The solver's generators: as the measurement's, and keyed by solver and sample besides."""

@@ -22,7 +22,6 @@ from invbench.prior import Prior
 from invbench.records import write_atomic
 from invbench.release import sealed
 from invbench.runner import Cell, declared_mismatch
-from invbench.solver import Problem
 from invbench.tables import Table
 
 ROW_BYTES = 3000  # of an image's rows of numbers, about
@@ -81,8 +80,7 @@ class Bench:
         cell = self.cell
         self.bank = MeasurementBank.open(cell.benchmark, cell.dataset, cell.task, cell.seed)
         self.prior = cell.source.load(cell.dataset.x_shape, self.device)
-        sigma_y, task, dataset = cell.task.noise_model.sigma_y, cell.task.name, cell.dataset.name
-        self.problem = Problem(self.bank.A.to(self.device), sigma_y, task, dataset, cell.benchmark.name)
+        self.problem = self.bank.problem(self.device)
 
     def refusal(self) -> str | None:
         """Why the solver does not apply; None if it does."""

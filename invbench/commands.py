@@ -172,7 +172,7 @@ def _show(out: Path, key: str, catalog: Catalog) -> None:
         cost = cell.run["cost"]
         if cost["nfe_forward"] and cost["solve_seconds"]:
             click.echo(f"{label(cell, cells)}: {ledger(cost)}")
-        if seconds := cell.run.get("training", {}).get("seconds"):
+        if cell.images and (seconds := cell.run.get("training", {}).get("seconds")):
             click.echo(f"{label(cell, cells)}: trained in {seconds / 3600:.2g} h; {payoff(seconds, cell, cells)}")
     kept = [cell for cell in cells if all(map(cell.image_path, cell.images))]
     for path in draw(kept, catalog, out) if kept else ():
@@ -269,7 +269,7 @@ def ledger(cost: Mapping[str, float]) -> str:
 def payoff(training_seconds: float, cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
     """After how many images training and solving cost less than each slower solver of the same measurements."""
     own = seconds_per_image(cell)
-    slower = {label(c, cells): seconds_per_image(c) for c in cells if seconds_per_image(c) > own}
+    slower = {label(c, cells): each for c in cells if (each := seconds_per_image(c)) > own}
     if not slower:
         return "no recorded solver is slower"
     counts = {name: math.ceil(training_seconds / (each - own)) for name, each in slower.items()}

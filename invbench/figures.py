@@ -204,13 +204,16 @@ def _seconds(cell: LoadedCell) -> float:
 
 
 def training_curve(folder: Path) -> Path:
-    """Draw what a training logged, a panel per figure; returns ``losses.png`` in its folder."""
+    """Draw what a training logged, if it did, a panel per figure; returns ``losses.png`` in its folder."""
     import json
 
     from matplotlib.figure import Figure
 
-    lines = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
+    log, path = folder / "train.jsonl", folder / "losses.png"
+    lines = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
     names = list(dict.fromkeys(key for line in lines for key in line if key not in ("step", "time")))
+    if not names:
+        return path
     figure = Figure(figsize=(3.2 * len(names), 2.6), layout="constrained")
     for axes, name in zip(np.ravel(figure.subplots(1, len(names))), names, strict=True):
         steps, values = zip(*((line["step"], line[name]) for line in lines if name in line), strict=True)
@@ -218,7 +221,6 @@ def training_curve(folder: Path) -> Path:
         axes.set(title=name, xlabel="step")
         if min(values) > 0 and max(values) > 10 * min(values):
             axes.set_yscale("log")
-    path = folder / "losses.png"
     figure.savefig(path, dpi=120)
     return path
 

@@ -77,7 +77,8 @@ class ImageFolder:
     root: Path
     side: int
     unreadable: str = "refuse"
-    where: str = field(default="set dataset.root=FOLDER", repr=False)  # advice for the error message
+    where: str = field(default="set dataset.root=FOLDER", repr=False)  # advice for the error messages
+    remedy: str = field(default="set dataset.unreadable=skip", repr=False)
 
     def __post_init__(self) -> None:
         if self.unreadable not in ("refuse", "skip"):
@@ -94,7 +95,7 @@ class ImageFolder:
         bad = {name: reason for name in names if (reason := self._fault(name))}
         if bad and self.unreadable == "refuse":
             listed = "; ".join(bad.values())
-            raise DataError(f"{len(bad)} of {len(names)} images cannot be read ({listed}); set dataset.unreadable=skip")
+            raise DataError(f"{len(bad)} of {len(names)} images cannot be read ({listed}); {self.remedy}")
         if bad:
             warnings.warn(f"skipped {len(bad)} unreadable images: {', '.join(bad)}", stacklevel=2)
         good = [name for name in names if name not in bad]

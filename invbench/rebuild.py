@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from invbench.config import make
 from invbench.errors import StoreError
 from invbench.metric import Measurement
-from invbench.solver import Problem
 
 if TYPE_CHECKING:
     from invbench.bank import MeasurementBank
@@ -30,9 +29,7 @@ def rebuild_posterior(config: Mapping[str, Any], catalog: Any, bank: Measurement
     from invbench.posterior import ExactPosterior
 
     prior = rebuild("prior", config, catalog).load(bank.dataset.x_shape, "cpu")
-    sigma_y = bank.task.noise_model.sigma_y
-    problem = Problem(bank.A, sigma_y, bank.task.name, bank.dataset.name, bank.benchmark.name)
-    return ExactPosterior.of(problem, prior)
+    return ExactPosterior.of(bank.problem(), prior)
 
 
 def measuring(config: Mapping[str, Any], catalog: Any) -> Callable[[Sequence[str]], Measurement]:

@@ -179,10 +179,7 @@ class _Worker:
     def run_missing(self, chunks: list[list[str]], done: set[str]) -> str | None:
         """Solve the chunks that hold a missing image; returns why the solver does not apply, if it does not."""
         cell, device = self.cell, self.options.device
-        task = cell.task
-        problem = Problem(
-            self.bank.A.to(device), task.noise_model.sigma_y, task.name, cell.dataset.name, cell.benchmark.name
-        )
+        problem = self.bank.problem(device)
         if reason := declared_mismatch(cell.solver, problem):
             return reason
         total = sum(map(len, chunks))

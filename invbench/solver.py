@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,6 +31,7 @@ class Problem:
     task: str
     dataset: str
     benchmark: str = ""  # the preset
+    options: Mapping[str, Any] = field(default_factory=dict)  # the task's, but for its noise
 
     @property
     def x_shape(self) -> Shape:

@@ -53,21 +53,22 @@ def train(request: Request, catalog: Catalog, dry_run: bool = False) -> int:
     """Train, or say what training would take; returns the exit status."""
     plan = build(request, catalog)
     plan.training.about["command"] = portable(["invbench", "train", *request.words])
-    if dry_run:
-        click.echo(estimate(plan))
-        return 0
     training = plan.training
-    click.echo(f"training in {training.folder}", err=True)
     try:
+        if dry_run:
+            click.echo(estimate(plan))
+            return 0
+        click.echo(f"training in {training.folder}", err=True)
         with locked(training), shown_progress(training):
             weights = plan.fit(training)
     except KeyboardInterrupt:
         click.echo("interrupted; the checkpoint is kept, and the same command goes on from there", err=True)
+        training_curve(training.folder)
         return 130
     except OSError as error:
         raise StoreError(
-            f"cannot write to {training.folder}: {error.strerror or error}. The last checkpoint is kept; free space or "
-            "permissions, then run the same command to go on"
+            f"cannot write to {training.folder}: {error.strerror or error}. A checkpoint that is there is kept; free "
+            "space or permissions, then run the same command to go on"
         ) from None
     except (torch.OutOfMemoryError, RuntimeError) as error:
         raise out_of_memory(error, training.options) from None
@@ -109,7 +110,7 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pl
     device = choose_device(request.options.device)
     prior = source.load(images.x_shape, device)
     start = solver.checkpoint(benchmark.name, task_name) if getattr(solver, "weights", "") else None
-    form = {k: v for k, v in named(solver).items() if k != "weights"}
+    form, usual = ({k: v for k, v in named(each).items() if k != "weights"} for each in (solver, cls()))
     config = {
         "benchmark": benchmark.name,
         "solver": {**form, "start": weights_sha256(start) if start else "fresh"},
@@ -118,7 +119,10 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pl
         **common(images, options, request.options),
     }
     folder = Path(request.options.out).expanduser() / benchmark.name / task_name / f"{cls.name}-{digest(config)}"
-    use = f"invbench run solver={cls.name} benchmark={benchmark.name} task={task_name} solver.weights={{}}"
+    own = " ".join(f"solver.{k}={v}" for k, v in form.items() if k != "name" and v != preset.values.get(k, usual[k]))
+    use = (
+        f"invbench run solver={cls.name} benchmark={benchmark.name} task={task_name} solver.weights={{}} {own}".rstrip()
+    )
     training = started(folder, config, options, images, measured, request.options, device)
     training.about["origin"] = tuned.origin
     training.start = read_card(start) if start else {}
@@ -128,6 +132,10 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pl
 def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark) -> Plan:
     """A prior's training."""
     cls = catalog.get("prior", request.names["prior"])
+    given = [kind for kind in ("solver", "task") if kind in request.names or request.fields[kind]]
+    if given or request.variants:
+        others = ", ".join([f"{kind}=" for kind in given] + [f"+{name}=" for name in request.variants])
+        raise ConfigError(f"a prior is trained on images alone; leave out {others}")
     if not issubclass(cls, TrainablePrior):
         raise ConfigError(f"prior {cls.name} cannot be trained here")
     source = part(cls, request, "prior", [])
@@ -181,6 +189,12 @@ def training_images(request: Request, catalog: Catalog, benchmark: Benchmark) ->
         raise ConfigError(f"benchmark {benchmark.name} names no images to train on; expected dataset=NAME")
     fields = {k: v for k, v in preset.items() if k != "name"} if name == preset.get("name") else {}
     images: Dataset = part(catalog.get("dataset", name), request, "dataset", [fields])
+    split = getattr(images, "split", "")
+    if name == benchmark.name and split in ("test", "tune"):
+        raise ConfigError(
+            f"dataset {name} holds, of split {split!r}, the images that results are reported or chosen on; "
+            "train on others"
+        )
     if not len(images.ids()):
         raise DataError(f"dataset {name} holds no images to train on")
     return images
@@ -286,9 +300,10 @@ def out_of_memory(error: Exception, options: Any) -> Exception:
     if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
         return error
     size = getattr(options, "batch_size", 2)
+    parts = ", or keep it and compute it in parts with training.accumulate=2" * hasattr(options, "accumulate")
+    parts += " training.shared=false" * getattr(options, "shared", False)
     return TrainingError(
-        f"memory ran out at training.batch_size={size}; try training.batch_size={max(1, size // 2)}, or keep it and "
-        "compute it in parts with training.accumulate=2 training.shared=false"
+        f"memory ran out at training.batch_size={size}; try training.batch_size={max(1, size // 2)}{parts}"
     )
 
 

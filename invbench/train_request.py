@@ -74,7 +74,10 @@ class Request:
                 fields["options"][kind] = value
             else:
                 raise ConfigError(unknown("option", kind, (*KINDS, "training") if dot else (*own, *KINDS)))
-        return cls(names, fields, variants, typed(TrainConfig, fields["options"], "train"), tuple(overrides))
+        options = typed(TrainConfig, fields["options"], "train")
+        if options.save_every < 1:
+            raise ConfigError(f"save_every must be at least 1; got {options.save_every}")
+        return cls(names, fields, variants, options, tuple(overrides))
 
 
 def help_text(catalog: Catalog) -> str:

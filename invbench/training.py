@@ -62,7 +62,12 @@ class Training:
     last: int = 0  # only this many steps, the last ones, and nothing kept of them: a trial
 
     def batch(self, step: int, size: int) -> tuple[Tensor, Rng]:
-        """``size`` images of a step in [-1, 1], (B, C, H, W), and a generator for each; a share of them per process."""
+        """``size`` images of a step in [-1, 1], (B, C, H, W), and a generator for each; a share of them per process.
+
+        Raises ConfigError where the processes' shares would not be equal, whose gradients are averaged.
+        """
+        if size % self.processes:
+            raise ConfigError(f"a batch of {size} cannot be shared by {self.processes} processes; choose a multiple")
         rows = [str(row) for row in range(self.rank, size, self.processes)]
         rng = Rng.for_images(rows, purpose="training", seed=self.seed, step=step)
         x = torch.stack([self.images.load(self._ids[i]) for i in rng.integers(len(self._ids), ()).tolist()])
@@ -122,12 +127,21 @@ class Training:
         for name, loss in losses.items():
             value = float(loss.detach() if isinstance(loss, Tensor) else loss)
             if not math.isfinite(value):
-                kept = f"the last good checkpoint, of step {self._saved}, is {self.folder / STATE}"
-                raise TrainingError(
-                    f"{name} is not finite at step {step}; {kept if self._saved else 'no checkpoint was written yet'}. "
-                    "Lower training.lr, or use dtype=float32"
-                )
+                raise self._diverged(name, step)
             self._noted.setdefault(name, []).append(value)
+
+    def _diverged(self, what: str, step: int) -> TrainingError:
+        kept = f"the last good checkpoint, of step {self._saved}, is {self.folder / STATE}"
+        return TrainingError(
+            f"{what} is not finite at step {step}; {kept if self._saved else 'no checkpoint was written yet'}. "
+            "Lower training.lr, or use dtype=float32"
+        )
+
+    def _check_finite(self, step: int) -> None:
+        """Raise TrainingError before weights are kept that are not finite."""
+        for name, network in self._networks.items():
+            if not all(p.isfinite().all() for p in network.parameters()):
+                raise self._diverged(f"a weight of {name}", step)
 
     def report(self, step: int, **values: float) -> None:
         """Append a line to the log: figures of the state after ``step`` steps."""
@@ -152,6 +166,7 @@ class Training:
         """Write the weights in half precision, with their card: what was trained, on what, for how long, how well."""
         from safetensors.torch import save
 
+        self._check_finite(step)
         card = {
             **self.about,
             **self.config,
@@ -184,6 +199,7 @@ class Training:
     def _save(self, step: int) -> None:
         from safetensors.torch import save
 
+        self._check_finite(step)
         if self.rank == 0:
             meta = {
                 "step": str(step),
@@ -224,7 +240,9 @@ class Training:
             optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
         self._scaler.load_state_dict(json.loads(meta["scaler"]))
         step, self._seconds = int(meta["step"]), float(meta["seconds"])
-        lines = [json.loads(line) for line in (self.folder / LOG).read_text().splitlines() if line.endswith("}")]
+        log = self.folder / LOG
+        written = log.read_text().splitlines() if log.is_file() else []
+        lines = [json.loads(line) for line in written if line.endswith("}")]
         kept = "".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step)
         if self.rank == 0:
             write_atomic(self.folder / LOG, kept.encode())
@@ -246,7 +264,10 @@ def read_card(path: Path) -> dict[str, Any]:
     """The card in a file of weights; empty where there is none."""
     if path.suffix != ".safetensors":
         return {}
-    card: dict[str, Any] = json.loads(read_tensors(path)[0].get("card", "{}"))
+    try:
+        card: dict[str, Any] = json.loads(read_tensors(path)[0].get("card", "{}"))
+    except ValueError:
+        raise DataError(f"the card in {path} is damaged; train or fetch it again") from None
     return card
 
 

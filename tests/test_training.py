@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import invbench as ib
@@ -24,7 +25,7 @@ from invbench.plugins import load_catalog
 from invbench.records import LoadedCell
 from invbench.train import build, chosen_variants, out_of_memory
 from invbench.train_request import Request
-from invbench.training import Training, ema_decay, ema_update, random_crop, read_tensors
+from invbench.training import Training, ema_decay, ema_update, random_crop, read_card, read_tensors
 
 CATALOG = load_catalog()
 PLANE = ["solver=davi", "benchmark=gmm2d", "task=denoise", "training.batch_size=8"]
@@ -197,6 +198,16 @@ def test_the_average_copies_first_and_then_lags() -> None:
             r"training images are 16x16, those of benchmark photos 64x64; set da",
         ),
         (["prior=gmm"], r"prior gmm cannot be trained here"),
+        (
+            ["prior=adm_photos", "task=sr4", "+ablation=a"],
+            r"a prior is trained on images alone; leave out task=, \+abl",
+        ),
+        (
+            ["solver=davi", "task=sr4", "dataset=photos"],
+            r"holds, of split 'test', the images that results are reported",
+        ),
+        ([*PLANE, "save_every=0"], r"save_every must be at least 1; got 0"),
+        ([*PLANE, "training.lr=nan"], r"training.lr must not be negative; got nan"),
     ],
 )
 def test_a_wrong_request_is_refused_before_any_work(overrides: list[str], message: str) -> None:
@@ -250,6 +261,39 @@ def test_training_a_solver_ends_with_weights_that_run(tmp_path: Path) -> None:
     assert "davi: trained in" in ran.stdout
     (run_json,) = tmp_path.glob("results/runs/gmm2d/denoise/davi-*/run.json")
     assert len(json.loads(run_json.read_text())["config"]["solver"]["sha256"]) == 64
+
+
+def test_the_command_that_is_printed_has_the_form_of_the_training(tmp_path: Path) -> None:
+    trained = invbench(["train", *PLANE, "training.steps=2", "+ablation=d", "solver.bridge=linear"], tmp_path)
+    used = trained.stdout.splitlines()[-1].split()
+    assert {"solver.h=0.01", "solver.perturbation=constant", "solver.bridge=linear"} <= set(used)
+    ran = invbench([*used[1:], "n=2"], tmp_path)
+    assert "complete, 2 images" in ran.stderr
+
+
+def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path) -> None:
+    words = ["train", *PLANE, "training.lr=1e38", "training.steps=3", "folder=here"]
+    failed = invbench([*words, "save_every=1"], tmp_path)
+    assert failed.returncode == 2
+    assert "is not finite at step 0; no checkpoint was written yet" in failed.stderr
+    assert not list(tmp_path.rglob("*.safetensors"))
+    last = invbench([*words[:-2], "training.steps=1", "folder=there"], tmp_path)
+    assert last.returncode == 2
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_a_lost_log_does_not_stop_a_training_from_going_on(tmp_path: Path) -> None:
+    words = ["train", *PLANE, "training.steps=4", "save_every=2", "folder=here"]
+    assert invbench(words, tmp_path).returncode == 0
+    (tmp_path / "here" / "train.jsonl").unlink()
+    assert invbench(words, tmp_path).returncode == 0
+
+
+def test_a_damaged_card_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file({"a": torch.zeros(1)}, path, {"card": "{"})
+    with pytest.raises(ib.DataError, match="the card in .* is damaged; train or fetch it again"):
+        read_card(path)
 
 
 def test_a_training_goes_on_from_the_weights_that_it_is_given(tmp_path: Path) -> None:
@@ -380,6 +424,8 @@ def test_running_out_of_memory_proposes_the_batch_size() -> None:
     said = str(out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), options))
     assert "memory ran out at training.batch_size=8; try training.batch_size=4" in said
     assert "training.accumulate=2 training.shared=false" in said
+    said = str(out_of_memory(torch.OutOfMemoryError(), CATALOG.get("prior", "adm_photos").options(batch_size=32)))
+    assert said.endswith("try training.batch_size=16"), "a prior's batch has no parts"
     other = RuntimeError("something else")
     assert out_of_memory(other, options) is other
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,5 +40,13 @@ class AdmOptions:
         for key in ("steps", "batch_size", "crop", "warmup", "low_snr"):
             if getattr(self, key) < 1:
                 raise ConfigError(f"training.{key} must be at least 1; got {getattr(self, key)}")
+        for key in ("lr", "clip"):
+            if not 0 < getattr(self, key) < math.inf:
+                raise ConfigError(f"training.{key} must be positive; got {getattr(self, key)}")
+        for key in ("bound", "colour"):
+            if not 0 <= getattr(self, key) < math.inf:
+                raise ConfigError(f"training.{key} must not be negative; got {getattr(self, key)}")
+        if not 0 <= self.ema < 1:
+            raise ConfigError(f"training.ema is a decay, from 0 to below 1; got {self.ema}")
         if not 0 <= self.last <= 1:
             raise ConfigError(f"training.last is a share of the steps, 0 to 1; got {self.last}")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from invbench.adm.prior import AdmPrior
 from invbench.bound import variational_bound
+from invbench.errors import ConfigError
 from invbench.rng import Rng
 from invbench.sample import draw
 from invbench.training import Training, cosine, ema_decay, ema_update, random_crop, set_lr
@@ -21,6 +22,8 @@ SHOWN = 8
 def fit(prior: AdmPrior, training: Training) -> Path:
     """Train the network of ``prior``; returns the file with its average."""
     o = training.options
+    if o.crop % prior.net.config.stride:
+        raise ConfigError(f"training.crop must be a multiple of {prior.net.config.stride}; got {o.crop}")
     student, average = prior.student(), prior.student()
     optimizer = torch.optim.AdamW(student.net.parameters(), o.lr, weight_decay=0.0, fused=True)
     for step in training.steps(o.steps, {"net": student.net, "average": average.net}, {"net": optimizer}):

@@ -23,9 +23,11 @@ class Bridge:
     - ``schedule``: "i2sb" is the official code's, a symmetric quadratic beta with inclusive sums; "linear" the
       paper's integrals of the prior's own beta (D1)
     - ``output``: "tanh" is the code's tanh(y_a - sigma_f(a) I'); "paper" is eq. 38, y_a + alpha_a I' (D5), where
-      alpha_a, all but 0 at the measurement, leaves the network no say in inference; "residual" is the code's without
-      tanh, in which the network need not know the level that it corrects, and group normalisation hides that level
-    - ``perturbation``: "rising" is 1 - abar_a of the quadratic schedule (D3); "constant" is 1 (ablations C to E)
+      alpha_a = abar_a, all but 0 at the measurement, leaves the network no say in inference; "residual" is the code's
+      without tanh: the network need not know the level that it corrects, which group normalisation hides
+    - ``perturbation``: "rising" is 1 - abar_a (D3); "constant" is 1 (ablations C to E)
+
+    abar_a is of the quadratic schedule with "i2sb", of the prior's own with "linear".
     """
 
     schedule: str
@@ -45,8 +47,13 @@ class Bridge:
     @property
     def sigma_bar(self) -> Tensor:
         """sigma_bar_a, the size of the perturbation in units of h; float64 (1000,)."""
-        rising = 1 - torch.from_numpy(ib.alpha_bar(ib.quad_betas()))
+        rising = 1 - self._abar
         return rising if self.perturbation == "rising" else torch.ones_like(rising)
+
+    @property
+    def _abar(self) -> Tensor:
+        betas = ib.linear_betas() if self.schedule == "linear" else ib.quad_betas()
+        return torch.from_numpy(ib.alpha_bar(betas))
 
     def point(self, x0: Tensor, y: Tensor, a: Tensor, z: Tensor) -> Tensor:
         """y_a = (1 - sigma_a) y + sigma_a x_0 + h sigma_bar_a z (eq. 13); images (B, C, H, W), a (B,)."""
@@ -56,7 +63,7 @@ class Bridge:
     def image(self, y_a: Tensor, out: Tensor, a: Tensor) -> Tensor:
         """x0_hat from the network's output, both (B, C, H, W)."""
         if self.output == "paper":
-            return y_a + _at(torch.from_numpy(ib.alpha_bar(ib.quad_betas())), a, y_a) * out
+            return y_a + _at(self._abar, a, y_a) * out
         forward, _ = map(torch.from_numpy, ib.bridge_std(ib.bridge_betas()))
         x0_hat = y_a - _at(forward, a, y_a) * out
         return x0_hat if self.output == "residual" else torch.tanh(x0_hat)

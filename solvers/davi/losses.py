@@ -25,8 +25,8 @@ class Diffusion:
             self.index = (prior.abar[None].log() - quad[:, None].log()).abs().argmin(1)
         self.T = T
 
-    def draw(self, x0: Tensor, rng: Rng, std: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
-        """x_t (B, C, H, W), the index t (B,) that belongs to the network, and the noise that predicts x_t's score.
+    def draw(self, x0: Tensor, rng: Rng, std: float = 0.0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """x_t (B, C, H, W), its time t and the network's index of it, both (B,), and the noise that predicts the score.
 
         With ``std`` the clean image is Gaussian about ``x0`` (A.2); that noise is then eta_t eps. At 0, the Dirac
         case, it is the eps that was added.
@@ -34,7 +34,7 @@ class Diffusion:
         t = rng.integers(self.T, ()).to(x0.device)
         abar = self.abar.to(t.device)[t].to(x0.dtype)[:, None, None, None]
         spread, eps = (abar * std**2 + 1 - abar).sqrt(), rng.randn_like(x0)
-        return abar.sqrt() * x0 + spread * eps, self.index.to(t.device)[t], (1 - abar).sqrt() / spread * eps
+        return abar.sqrt() * x0 + spread * eps, t, self.index.to(t.device)[t], (1 - abar).sqrt() / spread * eps
 
 
 def ikl(x0_hat: Tensor, eps_theta: Tensor, eps_psi: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -24,9 +25,9 @@ class DaviOptions:
       form; ``ikl`` turns the divergence on, after the share ``warmup`` of the steps; ``adversarial`` adds the released
       code's discriminator (D9)
     - ``T``: times of the divergence, of the schedule ``ikl_schedule`` (D2); ``density``: p(a), "beta", "uniform", "end"
-    - ``shared``: psi and phi learn from one x0_hat and one x_t, as in Algorithm 1, and so from one pass of either; the
-      official code draws twice (D18). ``bound`` adds the code's variational bound to psi's loss, for channels that
-      nothing reads (D19)
+    - ``shared``: psi and phi learn from one x0_hat and one x_t, as in Algorithm 1, and so from one pass of either; phi
+      sees psi's prediction from before psi's update. The official code draws twice (D18)
+    - ``bound`` adds the code's variational bound to psi's loss, for channels that nothing reads (D19)
     - ``posterior``: "implicit", or "gaussian" of standard deviation ``std``, which needs no psi (A.2; 0 is Dirac)
     - ``redraw``: a new operator every iteration, where the task's is random (a mask somewhere else)
     - ``ema_every``: iterations between updates of the average that is kept
@@ -62,6 +63,11 @@ class DaviOptions:
                 raise ConfigError(f"training.{key} must be at least 1; got {getattr(self, key)}")
         if self.T > 1000:
             raise ConfigError(f"training.T must be at most 1000; got {self.T}")
+        for key in ("lr", "lr_adversary", "weight_decay", "gamma", "reg", "kept", "std"):
+            if not 0 <= getattr(self, key) < math.inf:
+                raise ConfigError(f"training.{key} must not be negative; got {getattr(self, key)}")
+        if self.std and self.posterior != "gaussian":
+            raise ConfigError("training.std is of training.posterior=gaussian; the implicit one has none")
         if not 0 <= self.warmup <= 1:
             raise ConfigError(f"training.warmup is a share of the steps, 0 to 1; got {self.warmup}")
         for key, known in CHOICES.items():
@@ -88,7 +94,7 @@ BRIDGES, MAPS, PERTURBATIONS = ("i2sb", "linear"), ("tanh", "paper", "residual")
 FILLS = ("zero", "smooth")
 
 
-def check(bridge: str, output: str, perturbation: str, fill: str, h: float, temperature: float) -> None:
+def check(bridge: str, output: str, perturbation: str, fill: str, h: float, temperature: float, hole: float) -> None:
     """Raise ConfigError for a form of the bridge that does not exist."""
     for what, name, known in (
         ("bridge", bridge, BRIDGES),
@@ -98,6 +104,6 @@ def check(bridge: str, output: str, perturbation: str, fill: str, h: float, temp
     ):
         if name not in known:
             raise ConfigError(f"davi: {unknown(what, name, known)}")
-    for what, value in (("perturbation h", h), ("temperature", temperature)):
-        if value < 0:
+    for what, value in (("perturbation h", h), ("temperature", temperature), ("noise in the hole", hole)):
+        if not 0 <= value < math.inf:
             raise ConfigError(f"davi: the {what} must not be negative; got {value}")

@@ -15,7 +15,6 @@ prior's own schedule (``training.ikl_schedule``), one x0_hat and x_t serve both 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +68,7 @@ class Davi(Trainable):
     transfer: bool = False
 
     def __post_init__(self) -> None:
-        check(self.bridge, self.output, self.perturbation, self.fill, self.h, self.temperature)
+        check(self.bridge, self.output, self.perturbation, self.fill, self.h, self.temperature, self.hole)
 
     def solve(
         self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None
@@ -97,16 +96,16 @@ class Davi(Trainable):
     def prepare(self, problem: Problem, prior: Prior) -> Prior:
         """phi, a prior whose prediction is the raw output. Raises DataError for weights of another task or network."""
         phi = prior.student()
-        self.load(phi.net, problem.benchmark, problem.task)
+        self.load(phi.net, problem.benchmark, {"name": problem.task, **problem.options})
         phi.net.eval().requires_grad_(False)
         return phi
 
-    def load(self, net: nn.Module, benchmark: str, task: str) -> None:
-        """Fill phi's network. Raises DataError for weights of another task, preset, form or network."""
-        path = self.checkpoint(benchmark, task)
+    def load(self, net: nn.Module, benchmark: str, task: Mapping[str, Any]) -> None:
+        """Fill phi's network, for a task of this name and options. Raises DataError for weights of another training."""
+        path = self.checkpoint(benchmark, task["name"])
         card, state = read_checkpoint(path)
-        if card:  # a checkpoint of the authors' carries none
-            self._check(card, {"benchmark": benchmark, "task": task}, path)
+        if path.suffix == ".safetensors" and not self.transfer:  # the authors' have no card
+            self._check(card, benchmark, task, path)
         ib.load_strict(net, state, str(path))
 
     def checkpoint(self, benchmark: str, task: str) -> Path:
@@ -133,17 +132,22 @@ class Davi(Trainable):
 
         return Bridge(self.bridge, self.output, self.perturbation, self.h)
 
-    def _check(self, card: Mapping[str, Any], asked: Mapping[str, str], path: Path) -> None:
-        """Raise DataError where the card says that the weights are of another task, preset or form."""
-        if self.transfer:
-            return
-        of = {"benchmark": card["benchmark"], "task": card["task"]["name"]}
-        if of != asked:
+    def _check(self, card: Mapping[str, Any], benchmark: str, task: Mapping[str, Any], path: Path) -> None:
+        """Raise DataError where the card says that the weights are of another task, preset or form, or of no DAVI."""
+        if card.get("solver", {}).get("name") != self.name:
+            raise DataError(f"davi: {path} holds no weights of a DAVI training; {_advice(benchmark, task['name'])}")
+        if (card["benchmark"], card["task"]["name"]) != (benchmark, task["name"]):
             raise DataError(
-                f"davi: {path} was trained for task {of['task']!r} of {of['benchmark']!r}, not for "
-                f"{asked['task']!r} of {asked['benchmark']!r}; {_advice(**asked)}, or set solver.transfer=true"
+                f"davi: {path} was trained for task {card['task']['name']!r} of {card['benchmark']!r}, not for "
+                f"{task['name']!r} of {benchmark!r}; {_advice(benchmark, task['name'])}, or set solver.transfer=true"
             )
-        for key in ("bridge", "output", "perturbation", "fill"):
+        for key in task.keys() & card["task"].keys() - {"noise"}:
+            if card["task"][key] != task[key]:
+                raise DataError(
+                    f"davi: {path} was trained with task.{key}={card['task'][key]}, not {task[key]}; train anew, or "
+                    "set solver.transfer=true"
+                )
+        for key in ("bridge", "output", "perturbation", "fill", "h"):
             trained = card["solver"].get(key, getattr(Davi, key))  # a card from before there was such an option
             if trained != getattr(self, key):
                 raise DataError(f"davi: {path} was trained with {key}={trained}; set solver.{key}={trained}")
@@ -152,8 +156,7 @@ class Davi(Trainable):
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Card and tensors of our weights, or no card and the averaged ones of an official file (4.14)."""
     if path.suffix == ".safetensors":
-        meta, state = ib.read_tensors(path)
-        return json.loads(meta.get("card", "{}")), state
+        return ib.read_card(path), ib.read_tensors(path)[1]
     state = ib.read_state_dict(path, entry="implicit_func_ema")
     average = {key.removeprefix("ema_model."): v for key, v in state.items() if key.startswith("ema_model.")}
     return {}, average or state

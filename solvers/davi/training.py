@@ -25,20 +25,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a batch: training images, their measurements, and the generators of further draws."""
+    """A part of a batch: training images, their measurements, generators of further draws, its share of the batch."""
 
     x0: Tensor
     y: Tensor
     A: Operator
     rng: Rng
+    share: float
 
 
 @dataclass
 class Noised:
-    """x_t, its time, the noise that predicts its score, and psi's prediction once it was made."""
+    """x_t, its time and the networks' index of it, the noise that predicts its score, psi's prediction once made."""
 
     x_t: Tensor
     t: Tensor
+    index: Tensor
     eps: Tensor
     eps_psi: Tensor | None = None
 
@@ -59,7 +61,7 @@ class Learner:
         self.phi, self.psi, self.average = (self.theta.student() for _ in range(3))
         if self.solver.weights:
             for network in (self.phi.net, self.average.net):
-                self.solver.load(network, self.training.config["benchmark"], self.task.name)
+                self.solver.load(network, self.training.config["benchmark"], self.training.config["task"])
         self.networks: dict[str, nn.Module] = {"phi": self.phi.net, "psi": self.psi.net, "average": self.average.net}
         rates = {"phi": o.lr, "psi": o.lr}
         if o.adversarial:
@@ -80,7 +82,7 @@ class Learner:
         size = -(-len(x0) // self.o.accumulate)
         for start in range(0, len(x0), size):
             rows = slice(start, start + size)
-            yield Part(x0[rows], y[rows], A, Rng(rng.generators[rows]))
+            yield Part(x0[rows], y[rows], A, Rng(rng.generators[rows]), len(x0[rows]) / len(x0))
 
     def restore(self, part: Part) -> Tensor:
         """x0_hat = I_phi(y_a, a) (lines 4 and 5)."""
@@ -98,7 +100,7 @@ class Learner:
     def score_loss(self, x0_hat: Tensor, noised: Noised, step: int) -> Tensor:
         """What psi minimises (line 10); leaves its prediction in ``noised``."""
         with self.training.autocast():
-            eps_psi, v = self.psi.eps_and_v(noised.x_t, noised.t)
+            eps_psi, v = self.psi.eps_and_v(noised.x_t, noised.index)
         noised.eps_psi = eps_psi.detach().float()
         loss = losses.score(eps_psi.float(), noised.eps)
         self.training.log(step, score=loss)
@@ -136,7 +138,7 @@ class Learner:
 
     def divergence(self, x0_hat: Tensor, noised: Noised, step: int) -> Tensor:
         """The pseudo-loss of the integral KL divergence (line 14), with psi's prediction where it is there already."""
-        x_t, t = noised.x_t, noised.t
+        x_t, t = noised.x_t, noised.index
         with torch.no_grad(), self.training.autocast():
             eps_theta, eps_psi = self.theta.eps(x_t, t).float(), noised.eps_psi
             if eps_psi is None:
@@ -185,7 +187,7 @@ def fit(solver: Davi, task: Task, prior: Prior, training: Training) -> Path:
                 with torch.no_grad():
                     x0_hat = images[i] if o.shared else learner.restore(part)
                 noised.append(learner.diffuse(x0_hat, part))
-                training.backward(learner.score_loss(x0_hat, noised[i], step) / len(parts))
+                training.backward(learner.score_loss(x0_hat, noised[i], step) * part.share)
             training.update(psi)
         if o.adversarial:
             learn_to_judge(learner, parts, images, step)
@@ -195,7 +197,7 @@ def fit(solver: Davi, task: Task, prior: Prior, training: Training) -> Path:
             if ikl:
                 kept = noised[i] if o.shared and noised else learner.diffuse(x0_hat, part, o.std)
                 loss = loss + learner.divergence(x0_hat, kept, step)
-            training.backward(loss / len(parts))
+            training.backward(loss * part.share)
         training.update(phi)
         if step % o.ema_every == 0:
             ib.ema_update(learner.average.net, learner.phi.net, ib.ema_decay(step))
@@ -211,5 +213,5 @@ def learn_to_judge(learner: Learner, parts: list[Part], images: list[Tensor], st
     for i, part in enumerate(parts):
         with torch.no_grad():
             x0_hat = images[i] if images else learner.restore(part)
-        learner.training.backward(learner.judge_loss(x0_hat, part, step) / len(parts))
+        learner.training.backward(learner.judge_loss(x0_hat, part, step) * part.share)
     learner.training.update(judge)

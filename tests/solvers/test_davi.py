@@ -58,12 +58,12 @@ def test_the_linear_bridge_is_that_of_the_papers_integrals(a: int, sigma: float)
     assert make_bridge("linear").sigma[a].item() == pytest.approx(sigma, abs=5e-4)  # index a is time a / 999
 
 
-@pytest.mark.parametrize("schedule", ["i2sb", "linear"])
-def test_the_bridge_runs_from_the_clean_image_to_the_perturbed_measurement(schedule: str) -> None:
+@pytest.mark.parametrize(("schedule", "end_of_bridge"), [("i2sb", 0.0999267), ("linear", 0.0999960)])
+def test_the_bridge_runs_from_the_clean_image_to_the_perturbed_measurement(schedule: str, end_of_bridge: float) -> None:
     b, x0, y, z = make_bridge(schedule), draw(1, *SHAPE), draw(1, *SHAPE, use="y"), draw(1, *SHAPE, use="z")
     clean, end = (b.point(x0, y, torch.tensor([a]), z) for a in (0, 999))
     torch.testing.assert_close(clean, x0, rtol=0, atol=2e-3)
-    torch.testing.assert_close(end, y + 0.0999267 * z, rtol=0, atol=2e-4)
+    torch.testing.assert_close(end, y + end_of_bridge * z, rtol=0, atol=2e-4)
     torch.testing.assert_close(make_bridge(schedule, perturbation="constant").sigma_bar, torch.ones(1000).double())
 
 
@@ -73,6 +73,10 @@ def test_the_output_maps_are_those_of_code_and_paper() -> None:
     torch.testing.assert_close(make_bridge().image(y_a, out, a), torch.tanh(y_a - sigma_f * out))
     alpha = torch.tensor([7.33412e-4, 0.333188])[:, None, None, None]
     torch.testing.assert_close(make_bridge(output="paper").image(y_a, out, a), y_a + alpha * out)
+    own = torch.from_numpy(ib.alpha_bar(ib.linear_betas()))[[999, 499]].float()[
+        :, None, None, None
+    ]  # of the paper's own schedule (D3)
+    torch.testing.assert_close(make_bridge("linear", output="paper").image(y_a, out, a), y_a + own * out)
 
 
 def test_bridge_indices_have_the_density_of_the_paper() -> None:
@@ -162,20 +166,29 @@ def test_times_stay_below_T_and_the_gaussian_case_has_its_spread() -> None:
     prior = plane_prior()
     diffusion = losses.Diffusion("linear", 5, prior)
     rng = ib.Rng.for_images([str(i) for i in range(2000)], use="t")
-    _, t, _ = diffusion.draw(torch.zeros(2000, 1, 1, 2), rng)
+    _, t, _, _ = diffusion.draw(torch.zeros(2000, 1, 1, 2), rng)
     assert sorted(t.unique().tolist()) == [0, 1, 2, 3, 4]
     diffusion = losses.Diffusion("linear", 1000, prior)
     std = 0.7
-    x_t, t, eps = diffusion.draw(torch.zeros(2000, 1, 1, 2), rng, std)
+    x_t, t, _, eps = diffusion.draw(torch.zeros(2000, 1, 1, 2), rng, std)
     abar = prior.abar[t].float()[:, None, None, None]
     score = -x_t / (abar * std**2 + 1 - abar)  # of N(0, abar std^2 + 1 - abar)
     torch.testing.assert_close(eps, -((1 - abar) ** 0.5) * score, rtol=1e-3, atol=1e-4)
 
 
+def test_mapped_times_are_for_the_network_and_the_noise_has_its_own() -> None:
+    diffusion = losses.Diffusion("quad_mapped", 1000, plane_prior())
+    rng = ib.Rng.for_images([str(i) for i in range(50)], use="mapped")
+    x_t, t, index, eps = diffusion.draw(torch.zeros(50, 1, 1, 2), rng)
+    assert torch.equal(index, diffusion.index[t])
+    assert (index != t).any()
+    torch.testing.assert_close(x_t, (1 - diffusion.abar[t].float()).sqrt()[:, None, None, None] * eps)
+
+
 def test_the_dirac_posterior_has_the_update_of_red_diff() -> None:
     """Eq. 36: eps_theta - eps, RED-diff's prior term, at the same noise and time."""
     prior, mu, rng = plane_prior(), draw(4, 1, 1, 2).requires_grad_(), ib.Rng.for_images(list("abcd"), use="red")
-    x_t, t, eps = losses.Diffusion("linear", 1000, prior).draw(mu.detach(), rng)
+    x_t, t, _, eps = losses.Diffusion("linear", 1000, prior).draw(mu.detach(), rng)
     (ours,) = torch.autograd.grad(losses.ikl(mu, prior.eps(x_t, t), eps), mu)
     red_diff = (prior.eps(x_t, t) - eps).detach()
     (theirs,) = torch.autograd.grad((red_diff * mu).mean(), mu)
@@ -269,7 +282,7 @@ def ours(folder: Path, net: torch.nn.Module, **changed: Any) -> Path:
     card = {
         "benchmark": "photos",
         "task": {"name": "sr4"},
-        "solver": {"bridge": "i2sb", "output": "tanh", "perturbation": "rising"},
+        "solver": {"name": "davi", "bridge": "i2sb", "output": "tanh", "perturbation": "rising"},
         **changed,
     }
     path = folder / "weights.safetensors"
@@ -286,14 +299,17 @@ def ours(folder: Path, net: torch.nn.Module, **changed: Any) -> Path:
         ),
         ({"benchmark": "ffhq256"}, r"task 'sr4' of 'ffhq256', not for 'sr4' of 'photos'.*or set solver.transfer=true"),
         (
-            {"solver": {"bridge": "linear", "output": "tanh", "perturbation": "rising"}},
+            {"solver": {"name": "davi", "bridge": "linear", "output": "tanh", "perturbation": "rising"}},
             r"was trained with bridge=linear; set solver.bridge=linear",
         ),
+        ({"solver": {"name": "davi", "h": 0.0}}, r"was trained with h=0.0; set solver.h=0.0"),
+        ({"task": {"name": "sr4", "factor": 2}}, r"was trained with task.factor=2, not 4; train anew"),
+        ({"solver": {}}, r"holds no weights of a DAVI training; train them with"),
     ],
 )
 def test_weights_of_another_training_are_refused(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
     prior = AdmPhotos().load((3, 16, 16), "cpu")
-    problem = ib.Problem(ib.BlockMean((3, 16, 16), 4), None, "sr4", "photos", "photos")
+    problem = ib.Problem(ib.BlockMean((3, 16, 16), 4), None, "sr4", "photos", "photos", {"factor": 4})
     path = str(ours(tmp_path, prior.net, **changed))
     with pytest.raises(ib.DataError, match=message):
         Davi(weights=path).prepare(problem, prior)
@@ -423,10 +439,29 @@ def test_only_phi_learns_from_the_divergence_and_only_psi_from_the_score(tmp_pat
     assert all(p.grad is None for p in made.psi.net.parameters())
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"std": 0.5}, "training.std is of training.posterior=gaussian"),
+        ({"std": -1.0}, "training.std must not be negative"),
+        ({"lr": -1.0}, "training.lr must not be negative"),
+        ({"gamma": float("nan")}, "training.gamma must not be negative; got nan"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ib.ConfigError, match=told):
+        Davi.options(**options)
+
+
+def test_parts_of_other_sizes_count_by_their_images(tmp_path: Path) -> None:
+    parts = list(learner(tmp_path, batch_size=5, accumulate=4, shared=False).batch(0))
+    assert [(len(part.x0), part.share) for part in parts] == [(2, 0.4), (2, 0.4), (1, 0.2)]
+
+
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("posterior", ["implicit", "gaussian"])
 def test_every_form_of_training_runs(tmp_path: Path, shared: bool, posterior: str) -> None:
-    made = learner(tmp_path, shared=shared, posterior=posterior, std=0.1, redraw=True)
+    made = learner(tmp_path, shared=shared, posterior=posterior, std=0.1 * (posterior == "gaussian"), redraw=True)
     before = copy.deepcopy(made.psi.net.state_dict())
     path = learning.fit(Davi(), made.task, made.theta, made.training)
     assert path.is_file()
