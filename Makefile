@@ -7,8 +7,8 @@ BIN := .venv/bin
 demo: install  ## restore photographs with DAVI and DDRM; print the table and the path of the picture
 	$(BIN)/invbench run solver=ddrm,davi task=sr4
 
-test: install  ## the test suite
-	$(BIN)/python -m pytest
+test: install  ## the test suite, a process per core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: install lint types test regression  ## everything CI runs
 
