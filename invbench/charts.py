@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from invbench.compare import pairs, rivals
 from invbench.errors import ConfigError
 from invbench.fronts import COSTS, pareto
 from invbench.records import LoadedCell
+from invbench.release import Costs, alike
 from invbench.stats import bca_interval
 from invbench.tables import by_measurement, format_value, image_means, label, mean_of, shared_images
 
@@ -121,13 +123,20 @@ def scatter(cells: Sequence[LoadedCell], metric: str, first: str, second: str) -
 
 
 @styled
-def front(cells: Sequence[LoadedCell], metric: str, higher: bool, cost: str) -> Figure:
-    """A metric's mean against what a sample costs, "nfe" or "seconds"; the line joins what nothing as cheap beats."""
+def front(
+    cells: Sequence[LoadedCell], metric: str, higher: bool, cost: str, benched: Costs = MappingProxyType({})
+) -> Figure:
+    """A metric's mean against what a sample costs, "nfe" or "seconds"; the line joins what nothing as cheap beats.
+
+    Seconds of a panel are those that ``invbench bench`` measured, where it did of all its solvers, else the runs'.
+    """
     shown = panels(cells, metric)
     look = series(sorted(label(cell, panel.cells) for panel in shown for cell in panel.cells))
     fig, axes = _page(shown, 2.2)
     for ax, panel in zip(axes, shown, strict=True):
-        points = [(_mean(c, COSTS[cost], panel), _mean(c, metric, panel)) for c in panel.cells]
+        alone = alike(panel.cells, benched) if cost == "seconds" else None
+        spent = alone or [_mean(c, COSTS[cost], panel) for c in panel.cells]
+        points = [(x, _mean(c, metric, panel)) for x, c in zip(spent, panel.cells, strict=True)]
         best = [points[i] for i in pareto(points, higher)]
         best.append((max(cost for cost, _ in points), best[-1][1]))
         ax.step(*zip(*best, strict=True), where="post", color="0.5", linewidth=0.8, zorder=1)
@@ -143,7 +152,8 @@ def front(cells: Sequence[LoadedCell], metric: str, higher: bool, cost: str) -> 
         else:
             ax.set_xscale("log")
         ax.grid(color="0.9", linewidth=0.5)
-        ax.set(title=panel.title, xlabel=COST_LABELS[cost], ylabel=_axis(metric, cells))
+        whose = {"nfe": "", "seconds": ", one alone" if alone else " of the runs"}[cost]
+        ax.set(title=panel.title, xlabel=COST_LABELS[cost] + whose, ylabel=_axis(metric, cells))
     handles = {text: line for ax in axes for line, text in zip(*ax.get_legend_handles_labels(), strict=True)}
     fig.legend([handles[name] for name in look], list(look), loc="outside lower center", ncols=5, frameon=False)
     return fig

@@ -213,6 +213,24 @@ def check(ctx: click.Context, name: str) -> None:
 
 
 @main.command()
+@click.argument("kind")
+@click.argument("name")
+def new(kind: str, name: str) -> None:
+    """Start a plugin of your own: invbench new solver NAME
+
+    Writes the folder invbench-NAME with a solver that runs, to be changed, and what installs it.
+    """
+    from pathlib import Path
+
+    from invbench.plugins import load_catalog
+    from invbench.scaffold import new_solver
+
+    if kind != "solver":
+        raise ConfigError(unknown("kind to start", kind, ["solver"]))
+    click.echo(new_solver(name, Path(), load_catalog()))
+
+
+@main.command()
 @click.argument("name", required=False)
 def fetch(name: str | None) -> None:
     """Download weights into the cache and verify them; without a name, list what there is."""
@@ -320,7 +338,8 @@ def _run_help(catalog: Catalog) -> str:
         *(f"  {key:<22} {text}" for key, text in ((f"{k}={defaults[k]}", v) for k, v in HELP.items())),
         "",
         "Several values make a sweep: invbench run solver=ddrm,wiener task=sr4,denoise seed=0,1",
-        "Hydra's launchers work with -m, e.g. -m hydra/launcher=joblib; --cfg job shows the composed configuration.",
+        "-m hydra/launcher=joblib, submitit_slurm or ray runs it in other processes (pip install 'invbench[joblib]',",
+        "'invbench[submitit]' or 'invbench[ray]'); --cfg job shows the composed configuration.",
     ]
     return "\n".join(lines)
 

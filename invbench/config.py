@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from invbench.errors import ConfigError, InvbenchError, PluginError, unknown
 from invbench.plugins import Catalog
 from invbench.settings import origins, settings
 
+LAUNCHERS = {"joblib": "joblib", "submitit_slurm": "submitit", "submitit_local": "submitit", "ray": "ray"}
 GROUPS = ("solver", "task", "dataset", "prior")
 VALUED_FLAGS = ("--cfg", "-c", "--info", "-i", "--package", "-p")
 SWEEP = re.compile(r"(choice|range|interval|glob|shuffle|sort)\(")
@@ -111,6 +113,7 @@ def check_overrides(overrides: Sequence[str], catalog: Catalog) -> list[str]:
     """Overrides ready for Hydra; ``-m`` is added where a value is a list. Raises for unknown names and keys."""
     flags, rest = _split_flags(overrides)
     own = [(key, value) for key, value in rest if not _is_hydras(key)]
+    _check_launcher(dict(rest).get("hydra/launcher", ""))
     named = {key: value.split(",") for key, value in own if key in ("benchmark", *GROUPS)}
     chosen = {"benchmark": ["photos"], "solver": [], "task": [], **named}
     _check_names(chosen, catalog)
@@ -135,6 +138,13 @@ def _split_flags(overrides: Sequence[str]) -> tuple[list[str], list[tuple[str, s
         else:
             raise ConfigError(f"expected key=value, got {text!r}; for example: invbench run solver=ddrm task=sr4")
     return flags, rest
+
+
+def _check_launcher(name: str) -> None:
+    """Raise ConfigError for a launcher of Hydra's that is not installed."""
+    package = LAUNCHERS.get(name)
+    if package and not any(f"hydra-{package}-launcher" == (d.name or "").lower() for d in distributions()):
+        raise ConfigError(f"launcher {name!r} is not installed; pip install 'invbench[{package}]'")
 
 
 def _is_hydras(key: str) -> bool:

@@ -68,7 +68,7 @@ def figure(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Requ
         return
     from invbench.canvas import save
 
-    yield save(chart(cells, catalog, asked), asked.to or out / f"{asked.kind}-{asked.metric}.png")
+    yield save(chart(cells, catalog, out, asked), asked.to or out / f"{asked.kind}-{asked.metric}.png")
 
 
 def select(cells: Sequence[LoadedCell], wanted: Sequence[str]) -> list[LoadedCell]:
@@ -86,9 +86,11 @@ def _is_called(cell: LoadedCell, name: str) -> bool:
     return name == solver_of(cell) or (len(name) >= SHORTEST_ID and cell.id.startswith(name))
 
 
-def chart(cells: Sequence[LoadedCell], catalog: Catalog, asked: Request) -> Figure:
+def chart(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Request) -> Figure:
     """The bars, scatter or front of these cells. Raises ConfigError where they do not fit the kind."""
     from invbench import charts
+    from invbench.published import results_folder
+    from invbench.release import load_costs
 
     metrics, _ = catalog.for_tables()
     higher = metrics[asked.metric].higher_is_better if asked.metric in metrics else False
@@ -100,7 +102,8 @@ def chart(cells: Sequence[LoadedCell], catalog: Catalog, asked: Request) -> Figu
         return charts.scatter(cells, asked.metric, *asked.solvers)
     if higher is None:
         raise ConfigError(f"front needs a metric whose higher or lower values are better; {asked.metric} has neither")
-    return charts.front(cells, asked.metric, higher, asked.cost)
+    costs = load_costs(results_folder() / "reference", out)
+    return charts.front(cells, asked.metric, higher, asked.cost, costs)
 
 
 def draw(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Request = DEFAULT) -> Iterator[Path]:

@@ -38,7 +38,8 @@ def release(cells: Sequence[LoadedCell], to: Path) -> Iterator[str]:
         if cell.run["status"] not in COMPLETE:
             yield f"left out, {cell.run['status']}: {folder}"
             continue
-        run = {**cell.run, "sessions": [_shared(each) for each in cell.run["sessions"]]}
+        sessions = [_shared(each) for each in cell.run["sessions"]]
+        run = {**cell.run, "images": len(cell.images), "sessions": sessions}
         CellStore(folder).replace(cell.rows, run, cell.all_sets())
         yield f"{len(cell.images)} images: {folder}"
 
@@ -84,6 +85,14 @@ def load_costs(*folders: Path) -> Costs:
         places = {names[:2] for names in found}
         costs = {names: cost for names, cost in costs.items() if names[:2] not in places} | found
     return costs
+
+
+def alike(cells: Sequence[LoadedCell], costs: Costs) -> list[float] | None:
+    """Seconds of each cell's solver, measured alone and in one setting; None where some were not."""
+    found = [costs.get(_names(cell.run["config"])) for cell in cells]
+    good = [c for c, cell in zip(found, cells, strict=True) if c and same_run(c, cell)]
+    whole = len(good) == len(cells) and len({c["setting"] for c in good}) == 1
+    return [float(c["seconds"]) for c in good] if whole else None
 
 
 def _names(config: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -119,6 +119,22 @@ def test_a_front_has_a_marker_a_solver_that_differs_from_all_others(cells: list[
     assert charts.front(cells, "psnr", True, "nfe").axes[0].get_xscale() == "symlog", "0 calls have a place"
 
 
+def test_seconds_of_a_front_are_those_measured_alone_where_all_were(cells: list[LoadedCell]) -> None:
+    panel = charts.panels(cells, "psnr")[0]
+    costs = {}
+    for i, cell in enumerate(panel.cells):
+        config = cell.run["config"]
+        key = tuple(config[part]["name"] for part in ("benchmark", "task", "solver"))
+        costs[key] = {"seconds": 10.0 + i, "setting": "cpu", "config": config}
+    first, second = charts.front(cells, "psnr", True, "seconds", costs).axes[:2]
+    drawn = [line.get_xdata()[0] for line in first.lines if not line.get_label().startswith("_")]
+    assert sorted(drawn) == [10.0 + i for i in range(len(panel.cells))]
+    assert first.get_xlabel() == "seconds an image, one alone"
+    assert second.get_xlabel() == "seconds an image of the runs"
+    costs.pop(key)
+    assert charts.front(cells, "psnr", True, "seconds", costs).axes[0].get_xlabel() == "seconds an image of the runs"
+
+
 def test_the_line_of_a_front_joins_its_best_points(cells: list[LoadedCell]) -> None:
     ax = charts.front(cells, "psnr", True, "seconds").axes[0]
     x, y = (np.asarray(values) for values in ax.lines[0].get_data())

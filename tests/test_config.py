@@ -294,3 +294,9 @@ def test_an_unknown_device_is_a_message(invbench: Callable[..., Any]) -> None:
     assert result.returncode == 1
     assert "error: device 'abacus' is not available" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_launcher_that_is_not_installed_says_how_to_get_it() -> None:
+    words = ["solver=pinv,ddrm", "task=sr4", "-m", "hydra/launcher=ray"]
+    with pytest.raises(ConfigError, match=r"launcher 'ray' is not installed; pip install 'invbench\[ray\]'"):
+        check_overrides(words, load_catalog())
