@@ -1,4 +1,4 @@
-"""The commands that compute: run, and the pictures of what was run."""
+"""The commands that compute: run, bench, plan, rescore, and what they print."""
 
 from __future__ import annotations
 
@@ -228,6 +228,7 @@ def plan(overrides: list[str], catalog: Catalog) -> int:
             if reason := each.refusal():
                 click.echo(f"{each.cell.task.name}/{each.cell.solver.name}: would be skipped, it {reason}", err=True)
                 return
+            click.echo(f"{each.cell.task.name}/{each.cell.solver.name}: counting", err=True)
             yield forecast(each, min(options.n, len(each.cell.dataset.ids())))
         except InvbenchError as error:
             click.echo(f"error: {error}", err=True)

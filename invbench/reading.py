@@ -21,11 +21,11 @@ FILTERS = ("benchmark", "task", "noise", "solver", "dataset", "prior", "seed")
 
 
 def _folder(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:
-    if value != REFERENCE:
+    if Path(value).parts[:1] != (REFERENCE,):
         return Path(value)
     from invbench.published import results_folder
 
-    return results_folder() / REFERENCE
+    return results_folder() / value
 
 
 out_option = click.option(
