@@ -72,7 +72,7 @@ HELP = {
     "seed": "measurement and sampling seed",
     "n": "number of images; 0 is the preset's own",
     "samples": "reconstructions drawn per measurement; their mean is scored besides",
-    "batch_size": "images solved at once; does not change results",
+    "batch_size": "images solved at once; changes no result (of batches of one, the last bits)",
     "device": "auto, cpu, cuda, cuda:1",
     "shard": "i/k: the i-th of k parts of the images, for several processes or machines",
     "out": "results folder",

@@ -1,7 +1,8 @@
 """DPS: Diffusion Posterior Sampling (Chung et al., ICLR 2023), Algorithm 1.
 
 Differences from the official code: the norm is taken per image (the code takes it over the batch, so that steps
-shrink with the batch size); Poisson noise gets no weighting by 1 / |y|. As there, ``zeta`` multiplies the gradient of
+shrink with the batch size); on a grid of fewer steps zeta grows in proportion; Poisson noise gets no weighting by
+1 / |y|. As there, ``zeta`` multiplies the gradient of
 the norm, not of its square.
 """
 

@@ -66,6 +66,15 @@ def test_kernel_distance_is_clean_fids() -> None:
     assert kernel_distance(a, b) == pytest.approx(expected, rel=1e-9)
 
 
+def test_kernel_distance_is_that_of_scikit_learns_kernel() -> None:
+    from sklearn.metrics.pairwise import polynomial_kernel
+
+    a, b = features(30, 12), features(25, 12, 1, 0.3)
+    xx, yy, xy = (polynomial_kernel(p.numpy(), q.numpy(), degree=3, coef0=1) for p, q in ((a, a), (b, b), (a, b)))
+    unbiased = [(k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (xx, yy)]
+    assert kernel_distance(a, b) == pytest.approx(sum(unbiased) - 2 * xy.mean(), rel=1e-9)
+
+
 def test_the_pyramid_sums_to_the_image() -> None:
     x = pair((3, 64, 64))[1]
     *bands, low = laplacian_pyramid(x)

@@ -408,7 +408,7 @@ def test_the_truth_cannot_be_reached_from_the_problem(run: Run) -> None:
     run(cell)
     truth = [cell.dataset.load(image) for image in cell.dataset.ids()[:4]]
     problem = Toy.problems[0]
-    assert {f.name for f in fields(problem)} == {"A", "sigma_y", "task", "dataset", "benchmark"}
+    assert {f.name for f in fields(problem)} == {"A", "sigma_y", "task", "dataset", "benchmark", "options"}
     assert isinstance(problem.task, str)
     assert isinstance(problem.dataset, str)
 
