@@ -22,7 +22,7 @@ from invbench.prior import Prior
 from invbench.records import write_atomic
 from invbench.release import sealed
 from invbench.runner import Cell, declared_mismatch
-from invbench.tables import Table
+from invbench.table import Table
 
 ROW_BYTES = 3000  # of an image's rows of numbers, about
 WARMUP = 3  # solves before the timed ones, the first of which counts the arithmetic

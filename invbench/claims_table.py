@@ -13,7 +13,7 @@ from invbench.evidence import NOT_RUN, Metrics
 from invbench.published import HIGHER, METRICS, NOISE, run_command
 from invbench.records import LoadedCell
 from invbench.release import Costs
-from invbench.tables import Table
+from invbench.table import Table
 from invbench.verdicts import VERDICTS, Finding, judge
 
 TWIN = "twin, protocol differs"

@@ -17,6 +17,7 @@ import hydra
 from omegaconf import DictConfig
 
 from invbench import config as configuration
+from invbench.cells import by_measurement, label, measurement_key
 from invbench.drawing import draw
 from invbench.errors import InvbenchError, LockedCell, StoreError
 from invbench.metric import Metric
@@ -24,7 +25,7 @@ from invbench.plugins import Catalog
 from invbench.rebuild import measuring, rebuild_bank
 from invbench.records import LoadedCell, load_cell, load_cells
 from invbench.seeds import seed_tables
-from invbench.tables import build_tables, by_measurement, label, measurement_key
+from invbench.tables import build_tables
 
 Result = TypeVar("Result")
 

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from invbench.cells import label, measurement_key, shared_images, usual
 from invbench.errors import ConfigError
 from invbench.records import MEAN, LoadedCell, load_cells
 from invbench.stats import SIGNIFICANT, bca_interval, holm, images_needed, sign_flip_p, tellable
-from invbench.tables import Table, label, measurement_key, shared_images, usual
+from invbench.table import Table
 
 RULE = re.compile(r"(\w+)(<|>|!=)(-?(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?)(x?)")
 ALIASES = {"nfe": "nfe_forward"}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from invbench.cells import by_measurement, solver_of
 from invbench.errors import ConfigError, unknown
 from invbench.fronts import COSTS
 from invbench.records import MEAN, LoadedCell
-from invbench.tables import by_measurement, solver_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from invbench import published
+from invbench.cells import by_measurement, usual
 from invbench.claims import Claim
 from invbench.metric import Metric, SetMetric
 from invbench.published import CALLS, SOLVERS
 from invbench.records import MEAN, LoadedCell
 from invbench.settings import WRITTEN
-from invbench.tables import absent, by_measurement, usual
+from invbench.tables import absent
 
 DIFFERS, NOT_RUN = "protocol differs", "not run"
 FREE = {"weights"}  # options that may be written by hand

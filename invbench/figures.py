@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from invbench.canvas import BLUE, RED, save, sheet, styled
+from invbench.cells import format_value, label, measurement_key
 from invbench.errors import ConfigError, unknown
 from invbench.grid import SIDE, TITLE, Box, Column, grid, worst_square
 from invbench.records import MEAN, LoadedCell
-from invbench.tables import format_value, label, measurement_key
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from invbench.cells import by_measurement, format_value, headline, label, mean_of, shared_images
 from invbench.errors import ConfigError, unknown
 from invbench.metric import Metric
 from invbench.records import LoadedCell
-from invbench.tables import Table, by_measurement, format_value, headline, label, mean_of, shared_images
+from invbench.table import Table
 
 COSTS = {"nfe": "nfe_forward", "seconds": "seconds"}
 

@@ -12,11 +12,13 @@ from types import MappingProxyType
 
 import pandas as pd
 
+from invbench.cells import format_value, mean_of, usual
 from invbench.errors import ConfigError
 from invbench.metric import Metric
 from invbench.noise import parse_noise
 from invbench.records import LoadedCell, load_cells
-from invbench.tables import Table, absent, format_value, mean_of, usual
+from invbench.table import Table
+from invbench.tables import absent
 
 SOURCE = "invbench_results"
 TITLES = {

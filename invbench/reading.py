@@ -13,7 +13,7 @@ from invbench.errors import ConfigError, unknown
 if TYPE_CHECKING:
     from invbench.plugins import Catalog
     from invbench.records import LoadedCell
-    from invbench.tables import Table
+    from invbench.table import Table
 
 OUT = "results/runs"
 REFERENCE = "reference"
@@ -54,7 +54,8 @@ def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, budg
     """
     from invbench.plugins import load_catalog
     from invbench.seeds import seed_tables
-    from invbench.tables import FORMATS, build_tables, long_table
+    from invbench.table import FORMATS
+    from invbench.tables import build_tables, long_table
 
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
@@ -214,7 +215,7 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
     from invbench.published import results_folder, with_released
     from invbench.records import load_cells
     from invbench.release import load_costs
-    from invbench.tables import FORMATS
+    from invbench.table import FORMATS
 
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
@@ -264,9 +265,9 @@ def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
     Tables that sort, the images of all solvers side by side, and where every number comes from. The page opens from
     disk and loads nothing else.
     """
+    from invbench.cells import by_measurement
     from invbench.plugins import load_catalog
     from invbench.report import build_section, check_path, write_page
-    from invbench.tables import by_measurement
 
     check_path(to)
     catalog = load_catalog()

@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from invbench.cells import format_value, headline, label, measurement_key
 from invbench.metric import Metric
 from invbench.records import MEAN, LoadedCell
 from invbench.stats import components
-from invbench.tables import Table, format_value, headline, label, measurement_key
+from invbench.table import Table
 
 NOTES = (
     "Mean over images and seeds with a 95 % interval for other images and other seeds; standard deviations between "

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import html
-import json
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from invbench.cells import (
+    DIGITS,
+    by_measurement,
+    headline,
+    label,
+    means_by_image,
+    scored_sets,
+    shared_images,
+    solver_of,
+)
 from invbench.errors import ConfigError, unknown
+from invbench.marks import VALUES, duels_of, mark_notes, marked
 from invbench.metric import Metric
-from invbench.noise import parse_noise
 from invbench.records import MEAN, LoadedCell
-from invbench.settings import WRITTEN
-from invbench.stats import SIGNIFICANT, bca_interval, bca_intervals, columnwise, holm, sign_flip_ps, tellable
+from invbench.stats import bca_interval, bca_intervals, columnwise
+from invbench.table import Table
 
 SAMPLE_TABLES = {
     "samples": "Scores of K samples per measurement: crps and spread on [-1,1]; coverage is the central interval's "
@@ -27,52 +34,8 @@ SAMPLE_TABLES = {
     "sliced Wasserstein distance and gap of the means in posterior standard deviations, ratio of standard deviations, "
     "share of samples in the central 90 % interval, error of the mixture weights.",
 }
-FORMATS = {"text": "simple", "md": "github", "latex": "latex_booktabs", "html": "html", "csv": "csv"}
-RAW = {"latex": "latex_raw", "html": "unsafehtml"}
 SAMPLES = ("samples", "")  # a column
-VALUES = "values"  # of a line: per image, by column
-LATEX_ARROWS = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$"}
 COLUMNS = {"nfe_forward": "NFE", "nfe_backward": "NFE backward", "seconds": "s/image"}
-DIGITS = {
-    "psnr": ".2f",
-    "fid": ".2f",
-    "fid_legacy": ".2f",
-    "seconds": ".2g",
-    "gflops": ".1f",
-    "nfe_forward": "g",
-    "nfe_backward": "g",
-}  # three decimals for others
-
-
-@dataclass(frozen=True)
-class Table:
-    """Solvers on the same measurements: one row each, with what is needed to read it."""
-
-    title: str
-    frame: pd.DataFrame
-    notes: tuple[str, ...]
-    raw: bool = False  # cells and headers are written in the format already
-
-    def render(self, how: str = "text") -> str:
-        """As text, md, latex, html or csv. Raises ConfigError for another format."""
-        if how not in FORMATS:
-            raise ConfigError(unknown("table format", how, FORMATS))
-        if how == "csv":
-            return self.frame.to_csv(index=False)
-        from tabulate import tabulate
-
-        style = {**FORMATS, **RAW}[how] if self.raw else FORMATS[how]
-        body = tabulate(self.frame.to_dict("list"), headers="keys", tablefmt=style, disable_numparse=True)
-        if how == "html":
-            notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
-            return f"<h3>{html.escape(self.title)}</h3>\n{body}\n{notes}"
-        if how == "latex":
-            for arrow, command in LATEX_ARROWS.items():
-                body = body.replace(arrow, command)
-        comment = "% " if how == "latex" else ""
-        head = f"### {self.title}\n" if how == "md" else f"{comment}{self.title}"
-        gap = "\n" if how == "md" else ""
-        return "\n".join([head, body, *(f"{gap}{comment}{note}" for note in self.notes)])
 
 
 def build_tables(
@@ -119,36 +82,6 @@ def long_table(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]])
     return Table("", frame.assign(better=frame["metric"].map(arrows).fillna("")), ())
 
 
-def by_measurement(cells: Sequence[LoadedCell]) -> list[list[LoadedCell]]:
-    """Comparable cells together, ordered by benchmark and task."""
-    groups: dict[tuple[str, str, str], list[LoadedCell]] = {}
-    for cell in cells:
-        config = cell.run["config"]
-        place = config["benchmark"]["name"], config["task"]["name"], measurement_key(config)
-        groups.setdefault(place, []).append(cell)
-    return [groups[place] for place in sorted(groups)]
-
-
-def measurement_key(config: Mapping[str, Any]) -> str:
-    """Text that is equal for cells whose solvers saw the same measurements and prior."""
-    shared = {k: v for k, v in config.items() if k not in ("solver", "samples", "plugins")}
-    return json.dumps(shared, sort_keys=True)
-
-
-def label(cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
-    """Solver name, with the options that tell it from others of the same name."""
-    own = _options(cell)
-    rivals = [r for r in map(_options, cells) if r["name"] == own["name"]]
-    differing = [f"{k}={v}" for k, v in own.items() if any(r.get(k) != v for r in rivals)]
-    twin = f"[{cell.id[:6]}]"  # nothing but the version of a plugin tells them apart
-    return " ".join([own["name"], *differing, *([twin] if rivals.count(own) > 1 else [])])
-
-
-def _options(cell: LoadedCell) -> dict[str, Any]:
-    config = cell.run["config"]
-    return {**config["solver"], "samples": config["samples"]}
-
-
 def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], only: Sequence[str] = ()) -> Table:
     scored = sorted((c for c in cells if c.rows), key=lambda c: _mean_of(c, "seconds"))
     named, of_set, sets = [], [], _sets(scored)
@@ -163,16 +96,16 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], onl
             of_set.append({})
     lines = [{**line, **scores} for line, scores in zip(_lines(named), of_set, strict=True)]
     columns = ordered({column for line in lines for column in line if isinstance(column, tuple)})
-    duels = _duels(lines, columns, metrics)
-    marked = _marked(lines, duels)
+    duels = duels_of(lines, columns, metrics)
+    shown = marked(lines, duels)
     title, notes = headline(cells[0].run["config"]), _notes(cells, columns)
     if lines:
         notes += _set_notes(scored, metrics)
-    notes += _mark_notes(duels)
+    notes += mark_notes(duels)
     if only:
         columns = [c for name in only for c in (_called(name, columns) or [(name, absent(name, metrics))])]
-        marked = [{c: c[1] for c in columns if c[1].startswith("not available")} | line for line in marked]
-    return Table(title, _frame(marked, columns, metrics), tuple(notes))
+        shown = [{c: c[1] for c in columns if c[1].startswith("not available")} | line for line in shown]
+    return Table(title, _frame(shown, columns, metrics), tuple(notes))
 
 
 def _called(name: str, columns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -192,19 +125,10 @@ def absent(name: str, metrics: Mapping[str, type[Metric]]) -> str:
 def _sets(cells: Sequence[LoadedCell]) -> dict[str, list[dict[str, Any]]]:
     """Scores of a set by cell: of the most images on which all cells were scored, else of each cell's own."""
     found: dict[str, list[dict[str, Any]]] = {c.id: [] for c in cells}
-    for metric in sorted({m for c in cells for m in _set_metrics(c)}):
+    for metric in sorted({m for c in cells for m in scored_sets(c)}):
         common = shared_images(cells, metric)
         for c in cells:
             found[c.id] += [s for s in (c.set_scores(common) if common else c.sets) if s["metric"] == metric]
-    return found
-
-
-def _set_metrics(cell: LoadedCell) -> dict[str, list[list[str]]]:
-    """The sets of images, most first, that a cell was scored on, by metric."""
-    found: dict[str, list[list[str]]] = {}
-    for scored in sorted(cell.all_sets().values(), key=lambda scored: -len(scored["images"])):
-        for score in scored["scores"]:
-            found.setdefault(score["metric"], []).append(scored["images"])
     return found
 
 
@@ -221,7 +145,7 @@ def _set_notes(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]])
     """Of which images the scores of sets are, and what to be warned of."""
     by_images: dict[tuple[str, ...], list[str]] = {}
     few: dict[int, list[str]] = {}
-    for metric in sorted({m for c in cells for m in _set_metrics(c)}):
+    for metric in sorted({m for c in cells for m in scored_sets(c)}):
         common = shared_images(cells, metric)
         by_images.setdefault(tuple(common), []).append(metric)
         sizes = [len(common)] if common else [s["n"] for c in cells for s in c.sets if s["metric"] == metric]
@@ -242,69 +166,6 @@ def _set_notes(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]])
 
 def _least(metric: type[Metric]) -> int:
     return int(getattr(metric, "least", 0))
-
-
-class _Duels(NamedTuple):
-    """The best row of a column, and its lead over each other row on the images that all of them have."""
-
-    column: tuple[str, str]
-    best: int
-    leads: dict[int, np.ndarray]
-
-    @property
-    def n(self) -> int:
-        """The number of those images."""
-        return len(next(iter(self.leads.values())))
-
-    @property
-    def tellable(self) -> bool:
-        """Whether so few images could tell any row from the best."""
-        return tellable(self.n, len(self.leads))
-
-
-def _duels(
-    lines: Sequence[dict[Any, Any]], columns: Sequence[tuple[str, str]], metrics: Mapping[str, type[Metric]]
-) -> list[_Duels]:
-    """The duels of each column that has a better direction."""
-    found = []
-    for column in columns:
-        higher = metrics[column[0]].higher_is_better if column[0] in metrics else None
-        rows = [i for i, line in enumerate(lines) if column in line.get(VALUES, {})]
-        if higher is None or len(rows) < 2:
-            continue
-        frame = pd.concat([lines[i][VALUES][column] for i in rows], axis=1, keys=rows).dropna()
-        if len(frame) < 2:
-            continue
-        scores = frame.to_numpy(dtype=float)
-        best = int(scores.mean(axis=0).argmax() if higher else scores.mean(axis=0).argmin())
-        leads = {i: scores[:, best] - scores[:, j] for j, i in enumerate(rows) if j != best}
-        found.append(_Duels(column, rows[best], leads))
-    return found
-
-
-def _marked(lines: Sequence[dict[Any, Any]], duels: Sequence[_Duels]) -> list[dict[Any, Any]]:
-    """The lines with each column's best score named, and those that cannot be told from it where any could be."""
-    marked = [dict(line) for line in lines]
-    ps = iter(columnwise(sign_flip_ps, [lead for duel in duels for lead in duel.leads.values()]))
-    for duel in duels:
-        marked[duel.best][duel.column] += " best"
-        for i, p in zip(duel.leads, holm([float(next(ps)) for _ in duel.leads]), strict=True):
-            if p >= SIGNIFICANT and duel.tellable:
-                marked[i][duel.column] += " tie"
-    return marked
-
-
-def _mark_notes(duels: Sequence[_Duels]) -> list[str]:
-    """What the marks mean, and where images are too few for them."""
-    if not duels:
-        return []
-    notes = [
-        "best: of a column, on the images all rows have; tie: does not differ from it on the same images (sign "
-        f"flips of paired differences, p >= {SIGNIFICANT:g} after Holm's correction)."
-    ]
-    if few := {duel.n for duel in duels if not duel.tellable}:
-        notes.append(f"WARNING: {max(few)} images are too few for that test to tell rows apart; ties are not marked.")
-    return notes
 
 
 def _build_samples(
@@ -381,11 +242,6 @@ def _table_of(metric: str, metrics: Mapping[str, type[Metric]]) -> str:
     return metrics[metric].table if metric in metrics else "images"
 
 
-def solver_of(cell: LoadedCell) -> str:
-    """The name of a cell's solver."""
-    return str(cell.run["config"]["solver"]["name"])
-
-
 def _lines(named: Sequence[tuple[str, pd.DataFrame]]) -> list[dict[Any, Any]]:
     """Cells of each row, keyed by (metric, protocol): mean over images with its interval."""
     lines: list[dict[Any, Any]] = []
@@ -411,16 +267,8 @@ def _by_column(rows: pd.DataFrame) -> dict[tuple[str, str], pd.Series]:
     for column in np.unique(columns):
         metric, protocol = divmod(column, len(protocols.categories))
         here = columns == column
-        found[metrics.categories[metric], protocols.categories[protocol]] = _image_means(images[here], values[here])
+        found[metrics.categories[metric], protocols.categories[protocol]] = means_by_image(images[here], values[here])
     return found
-
-
-def _image_means(images: pd.Categorical, values: np.ndarray) -> pd.Series:
-    """Means over samples by image, in the order of names; NaN where one sample's is."""
-    names = images.categories
-    counts = np.bincount(images.codes, minlength=len(names))
-    sums = np.bincount(images.codes, values, minlength=len(names))
-    return pd.Series(sums[counts > 0] / counts[counts > 0], index=names[counts > 0])
 
 
 def format_mean(values: np.ndarray, spec: str) -> str:
@@ -471,30 +319,6 @@ def _header(column: tuple[str, str], metrics: Mapping[str, type[Metric]], ambigu
     return f"{shown}{arrow}" + (f" ({metric.unit})" if metric.unit else "")
 
 
-def headline(config: Mapping[str, Any]) -> str:
-    """What the rows of a table share, in a line."""
-    return " | ".join(title_parts(config))
-
-
-def title_parts(config: Mapping[str, Any]) -> list[str]:
-    """A measurement in words: benchmark, task, noise, dataset, prior, seed."""
-    benchmark, task = config["benchmark"], config["task"]
-    options = ", ".join(f"{k}={v}" for k, v in task.items() if k not in ("name", "noise"))
-    return [
-        f"{benchmark['name']} v{benchmark['version']}",
-        task["name"] + (f" ({options})" if options else ""),
-        parse_noise(task["noise"]).label,
-        _describe("dataset", config["dataset"]),
-        f"prior {config['prior']['name']} {config['prior']['sha256'][:8]}",
-        *([f"seed {config['seed']}"] if "seed" in config else []),
-    ]
-
-
-def _describe(kind: str, plugin: Mapping[str, Any]) -> str:
-    options = ", ".join(f"{k}={v}" for k, v in plugin.items() if k != "name" and v != "")
-    return f"{kind} {plugin['name']}" + (f" ({options})" if options else "")
-
-
 def _notes(cells: Sequence[LoadedCell], columns: Sequence[tuple[str, str]]) -> list[str]:
     notes = []
     done = [cell for cell in cells if cell.images]
@@ -523,64 +347,6 @@ def _notes(cells: Sequence[LoadedCell], columns: Sequence[tuple[str, str]]) -> l
             lines = "1 damaged line of its records was" if cell.damaged == 1 else f"{cell.damaged} damaged lines were"
             notes.append(f"{name}: {lines} left out.")
     return notes
-
-
-def usual(cell: LoadedCell) -> tuple[int, bool, int]:
-    """Greater for the cell that stands for its solver: options as they come, one sample a measurement, most images."""
-    written = sum(origin == WRITTEN for origin in cell.run.get("origins", {}).values())
-    return -written, cell.run["config"]["samples"] == 1, len(cell.images)
-
-
-def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> pd.Series:
-    """Means over samples, by image; empty where the cell has no such rows.
-
-    Raises ConfigError where the metric was scored by several protocols, which are never averaged.
-    """
-    wanted = set(cell.images if images is None else images)
-    rows = cell.frame[(cell.frame["metric"] == metric) & (cell.frame["sample"] != MEAN)]
-    rows = rows[rows["image"].isin(wanted)]
-    _refuse_mixture(cell, metric, rows["protocol"].unique())
-    return _image_means(rows["image"].array, rows["value"].to_numpy(dtype=float))
-
-
-def shared_images(cells: Sequence[LoadedCell], *metrics: str) -> list[str]:
-    """Images that every cell has, with a value (not nan) of these metrics, sorted by name; none of no cells.
-
-    Of a metric that scores sets: the most images that every cell with such scores was scored on.
-    """
-    images = set.intersection(*(set(cell.images) for cell in cells)) if cells else set()
-    for metric in metrics:
-        if sets := [found[metric] for cell in cells if metric in (found := _set_metrics(cell))]:
-            common = [each for each in sets[0] if all(each in others for others in sets)]
-            images = images.intersection(common[0] if common else ())
-            continue
-        for cell in cells:
-            values = image_means(cell, metric, images)
-            images = images.difference(values.index[values.isna()])
-    return sorted(images)
-
-
-def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> float | None:
-    """Mean over images of the means over samples, or the score of these images as a set."""
-    values = image_means(cell, metric, images)
-    if len(values):
-        return float(values.mean())
-    scores = [s for s in cell.set_scores(cell.images if images is None else images) if s["metric"] == metric]
-    _refuse_mixture(cell, metric, {s["protocol"] for s in scores})
-    return float(scores[0]["value"]) if scores else None
-
-
-def _refuse_mixture(cell: LoadedCell, metric: str, protocols: Collection[str]) -> None:
-    if len(protocols) > 1:
-        raise ConfigError(
-            f"{cell.folders[0]} has {metric} by several protocols ({', '.join(sorted(protocols))}), which differ; "
-            "'invbench table' shows them side by side, and overwrite=true makes the cell anew with today's"
-        )
-
-
-def format_value(metric: str, value: float) -> str:
-    """A value with the digits of its metric."""
-    return f"{value:{DIGITS.get(metric, '.3f')}}"
 
 
 def _mean_of(cell: LoadedCell, metric: str) -> float:

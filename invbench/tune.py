@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from invbench import commands
+from invbench.cells import by_measurement
 from invbench.errors import ConfigError, unknown
 from invbench.metric import Metric, SampleMetric
 from invbench.plugins import Catalog
 from invbench.records import MEAN, LoadedCell, load_cells
 from invbench.settings import space
 from invbench.stats import bca_interval
-from invbench.tables import by_measurement, format_mean
+from invbench.tables import format_mean
 
 DEFAULTS = {"n": "8", "references": "false", "out": "results/tune"}
 SPLIT = "tune"

@@ -11,6 +11,16 @@ from itertools import product
 
 import pandas as pd
 
+from invbench.cells import (
+    by_measurement,
+    format_value,
+    mean_of,
+    measurement_key,
+    shared_images,
+    solver_of,
+    title_parts,
+    usual,
+)
 from invbench.errors import ConfigError
 from invbench.metric import Metric
 from invbench.published import (
@@ -30,17 +40,7 @@ from invbench.published import (
 )
 from invbench.records import LoadedCell
 from invbench.release import Costs, same_run
-from invbench.tables import (
-    Table,
-    by_measurement,
-    format_value,
-    mean_of,
-    measurement_key,
-    shared_images,
-    solver_of,
-    title_parts,
-    usual,
-)
+from invbench.table import Table
 
 ABLATION = 5
 ABLATED = re.compile(r"\+ablation=(\w+)")

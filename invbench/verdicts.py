@@ -35,6 +35,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from invbench.cells import format_value, shared_images
 from invbench.claims import Claim
 from invbench.compare import Pair, pairs, per_image
 from invbench.errors import ConfigError
@@ -43,7 +44,6 @@ from invbench.published import CALLS, SLACK, SOLVERS
 from invbench.records import LoadedCell
 from invbench.release import Costs, same_run
 from invbench.stats import SIGNIFICANT, bca_interval, holm, sign_flip_p
-from invbench.tables import format_value, shared_images
 
 REPRODUCED, WITHIN, UNDECIDED, CONTRADICTED = "reproduced", "within interval", "undecided", "contradicted"
 VERDICTS = (REPRODUCED, WITHIN, UNDECIDED, CONTRADICTED, DIFFERS, NOT_RUN)

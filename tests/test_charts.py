@@ -12,11 +12,11 @@ from click.testing import CliRunner, Result
 from matplotlib.figure import Figure
 
 from invbench import charts
+from invbench.cells import image_means, mean_of, solver_of
 from invbench.cli import main
 from invbench.errors import ConfigError
 from invbench.records import LoadedCell, load_cells
 from invbench.stats import bca_interval
-from invbench.tables import image_means, mean_of, solver_of
 
 
 def invbench(*arguments: str | Path) -> Result:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from invbench import figures
+from invbench.cells import label
 from invbench.drawing import draw
 from invbench.errors import StoreError
 from invbench.figures import comparison, measurement_pictures, picture
@@ -19,7 +20,6 @@ from invbench.plugins import load_catalog
 from invbench.rebuild import rebuild_bank
 from invbench.records import LoadedCell, load_cells
 from invbench.runner import Cell, Options, run_cell
-from invbench.tables import label
 
 CATALOG = load_catalog()
 Columns = list[tuple[str, list[np.ndarray], list[str]]]

@@ -12,11 +12,11 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from invbench.cells import shared_images, solver_of
 from invbench.cli import main
 from invbench.errors import ConfigError
 from invbench.fronts import best_under, pareto, parse_budgets
 from invbench.records import LAST, LoadedCell, Record, load_cells
-from invbench.tables import shared_images, solver_of
 
 POINTS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12)
 

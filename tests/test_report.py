@@ -20,7 +20,8 @@ from invbench.cli import main
 from invbench.records import load_cells
 from invbench.report import Section, entry, write_page
 from invbench.report.browser import SIDE, Browser, data_uri
-from invbench.tables import Table, build_tables
+from invbench.table import Table
+from invbench.tables import build_tables
 
 EVIL = "</script><img src=x onerror='window.broken=1'><script>window.broken=1</script>"
 FLAGS = (

@@ -11,6 +11,7 @@ import torch
 from click.testing import CliRunner
 
 from invbench import Measurement, Metric, SetMetric
+from invbench.cells import shared_images
 from invbench.cli import main
 from invbench.compare import pairs
 from invbench.errors import StoreError
@@ -20,7 +21,7 @@ from invbench.plugins import load_catalog
 from invbench.rebuild import measuring
 from invbench.records import CellStore, LoadedCell, load_cells
 from invbench.scoring import rescore, score_set
-from invbench.tables import build_tables, shared_images
+from invbench.tables import build_tables
 
 CATALOG = load_catalog()
 

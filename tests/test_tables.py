@@ -19,11 +19,13 @@ import pytest
 from made import loaded_cell
 from msgspec.structs import asdict, replace
 
+from invbench.cells import label, mean_of, measurement_key
 from invbench.errors import ConfigError
 from invbench.metrics.consistency import Consistency
 from invbench.metrics.distortion import PSNR, SSIM
 from invbench.records import LoadedCell, Record, load_cells
-from invbench.tables import FORMATS, Table, build_tables, format_mean, label, long_table, mean_of, measurement_key
+from invbench.table import FORMATS, Table
+from invbench.tables import build_tables, format_mean, long_table
 
 GOLDEN = Path(__file__).parent / "golden"
 METRICS: dict[str, Any] = {"psnr": PSNR, "ssim": SSIM, "consistency": Consistency}

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invbench import __version__
+from invbench.cells import label, title_parts
 from invbench.errors import ConfigError, StoreError
 from invbench.figures import figures_of
 from invbench.provenance import explain
 from invbench.records import LoadedCell, write_atomic
 from invbench.report.browser import Browser, browse
-from invbench.tables import Table, build_tables, label, title_parts
+from invbench.table import Table
+from invbench.tables import build_tables
 
 if TYPE_CHECKING:
     from invbench.plugins import Catalog

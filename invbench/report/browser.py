@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from invbench.cells import format_value, label, mean_of
 from invbench.errors import InvbenchError
 from invbench.figures import measurement_pictures, picture, showable
 from invbench.records import MEAN, LoadedCell, Record
-from invbench.tables import COLUMNS, format_value, label, mean_of, ordered
+from invbench.tables import COLUMNS, ordered
 
 if TYPE_CHECKING:
     import numpy as np

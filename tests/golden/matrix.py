@@ -27,7 +27,7 @@ MATRIX = (  # what `invbench run` is given; several values are all their combina
 )
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # the sums of a network, and with them last bits, depend on it
 COMMON = "n=2 batch_size=2 device=cpu references=false"
-RULES = "psnr<-0.05,psnr>0.05,ssim<-0.005,ssim>0.005,crps<-0.005,crps>0.005,nfe!=0"
+RULES = "psnr<-0.05,psnr>0.05,ssim<-0.005,ssim>0.005,haarpsi<-0.005,haarpsi>0.005,crps<-0.005,crps>0.005,nfe!=0"
 KEPT = Path(__file__).parent / "matrix"
 KEYS = ("format", "cell", "config", "status", "reason", "images")
 

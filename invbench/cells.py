@@ -1,0 +1,159 @@
+"""Recorded cells: which are comparable, how they are called, and their means over images. No torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from invbench.errors import ConfigError
+from invbench.noise import parse_noise
+from invbench.records import MEAN, LoadedCell
+from invbench.settings import WRITTEN
+
+DIGITS = {
+    "psnr": ".2f",
+    "fid": ".2f",
+    "fid_legacy": ".2f",
+    "seconds": ".2g",
+    "gflops": ".1f",
+    "nfe_forward": "g",
+    "nfe_backward": "g",
+}  # three decimals for others
+
+
+def by_measurement(cells: Sequence[LoadedCell]) -> list[list[LoadedCell]]:
+    """Comparable cells together, ordered by benchmark and task."""
+    groups: dict[tuple[str, str, str], list[LoadedCell]] = {}
+    for cell in cells:
+        config = cell.run["config"]
+        place = config["benchmark"]["name"], config["task"]["name"], measurement_key(config)
+        groups.setdefault(place, []).append(cell)
+    return [groups[place] for place in sorted(groups)]
+
+
+def measurement_key(config: Mapping[str, Any]) -> str:
+    """Text that is equal for cells whose solvers saw the same measurements and prior."""
+    shared = {k: v for k, v in config.items() if k not in ("solver", "samples", "plugins")}
+    return json.dumps(shared, sort_keys=True)
+
+
+def label(cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
+    """Solver name, with the options that tell it from others of the same name."""
+    own = _options(cell)
+    rivals = [r for r in map(_options, cells) if r["name"] == own["name"]]
+    differing = [f"{k}={v}" for k, v in own.items() if any(r.get(k) != v for r in rivals)]
+    twin = f"[{cell.id[:6]}]"  # nothing but the version of a plugin tells them apart
+    return " ".join([own["name"], *differing, *([twin] if rivals.count(own) > 1 else [])])
+
+
+def _options(cell: LoadedCell) -> dict[str, Any]:
+    config = cell.run["config"]
+    return {**config["solver"], "samples": config["samples"]}
+
+
+def scored_sets(cell: LoadedCell) -> dict[str, list[list[str]]]:
+    """The sets of images, most first, that a cell was scored on, by metric."""
+    found: dict[str, list[list[str]]] = {}
+    for scored in sorted(cell.all_sets().values(), key=lambda scored: -len(scored["images"])):
+        for score in scored["scores"]:
+            found.setdefault(score["metric"], []).append(scored["images"])
+    return found
+
+
+def solver_of(cell: LoadedCell) -> str:
+    """The name of a cell's solver."""
+    return str(cell.run["config"]["solver"]["name"])
+
+
+def means_by_image(images: pd.Categorical, values: np.ndarray) -> pd.Series:
+    """Means over samples by image, in the order of names; NaN where one sample's is."""
+    names = images.categories
+    counts = np.bincount(images.codes, minlength=len(names))
+    sums = np.bincount(images.codes, values, minlength=len(names))
+    return pd.Series(sums[counts > 0] / counts[counts > 0], index=names[counts > 0])
+
+
+def headline(config: Mapping[str, Any]) -> str:
+    """What the rows of a table share, in a line."""
+    return " | ".join(title_parts(config))
+
+
+def title_parts(config: Mapping[str, Any]) -> list[str]:
+    """A measurement in words: benchmark, task, noise, dataset, prior, seed."""
+    benchmark, task = config["benchmark"], config["task"]
+    options = ", ".join(f"{k}={v}" for k, v in task.items() if k not in ("name", "noise"))
+    return [
+        f"{benchmark['name']} v{benchmark['version']}",
+        task["name"] + (f" ({options})" if options else ""),
+        parse_noise(task["noise"]).label,
+        _describe("dataset", config["dataset"]),
+        f"prior {config['prior']['name']} {config['prior']['sha256'][:8]}",
+        *([f"seed {config['seed']}"] if "seed" in config else []),
+    ]
+
+
+def _describe(kind: str, plugin: Mapping[str, Any]) -> str:
+    options = ", ".join(f"{k}={v}" for k, v in plugin.items() if k != "name" and v != "")
+    return f"{kind} {plugin['name']}" + (f" ({options})" if options else "")
+
+
+def usual(cell: LoadedCell) -> tuple[int, bool, int]:
+    """Greater for the cell that stands for its solver: options as they come, one sample a measurement, most images."""
+    written = sum(origin == WRITTEN for origin in cell.run.get("origins", {}).values())
+    return -written, cell.run["config"]["samples"] == 1, len(cell.images)
+
+
+def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> pd.Series:
+    """Means over samples, by image; empty where the cell has no such rows.
+
+    Raises ConfigError where the metric was scored by several protocols, which are never averaged.
+    """
+    wanted = set(cell.images if images is None else images)
+    rows = cell.frame[(cell.frame["metric"] == metric) & (cell.frame["sample"] != MEAN)]
+    rows = rows[rows["image"].isin(wanted)]
+    _refuse_mixture(cell, metric, rows["protocol"].unique())
+    return means_by_image(rows["image"].array, rows["value"].to_numpy(dtype=float))
+
+
+def shared_images(cells: Sequence[LoadedCell], *metrics: str) -> list[str]:
+    """Images that every cell has, with a value (not nan) of these metrics, sorted by name; none of no cells.
+
+    Of a metric that scores sets: the most images that every cell with such scores was scored on.
+    """
+    images = set.intersection(*(set(cell.images) for cell in cells)) if cells else set()
+    for metric in metrics:
+        if sets := [found[metric] for cell in cells if metric in (found := scored_sets(cell))]:
+            common = [each for each in sets[0] if all(each in others for others in sets)]
+            images = images.intersection(common[0] if common else ())
+            continue
+        for cell in cells:
+            values = image_means(cell, metric, images)
+            images = images.difference(values.index[values.isna()])
+    return sorted(images)
+
+
+def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> float | None:
+    """Mean over images of the means over samples, or the score of these images as a set."""
+    values = image_means(cell, metric, images)
+    if len(values):
+        return float(values.mean())
+    scores = [s for s in cell.set_scores(cell.images if images is None else images) if s["metric"] == metric]
+    _refuse_mixture(cell, metric, {s["protocol"] for s in scores})
+    return float(scores[0]["value"]) if scores else None
+
+
+def _refuse_mixture(cell: LoadedCell, metric: str, protocols: Collection[str]) -> None:
+    if len(protocols) > 1:
+        raise ConfigError(
+            f"{cell.folders[0]} has {metric} by several protocols ({', '.join(sorted(protocols))}), which differ; "
+            "'invbench table' shows them side by side, and overwrite=true makes the cell anew with today's"
+        )
+
+
+def format_value(metric: str, value: float) -> str:
+    """A value with the digits of its metric."""
+    return f"{value:{DIGITS.get(metric, '.3f')}}"
