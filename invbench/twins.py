@@ -129,7 +129,8 @@ class Twin:
         if (row, task) not in self.found:
             return None
         if metric in MEASURED and self.benched(task):
-            return float(self.costs[self.benchmark, task, row][MEASURED[metric]]) if row in self.benched(task) else None
+            measured = self.costs[self.benchmark, task, row][MEASURED[metric]] if row in self.benched(task) else None
+            return None if measured is None else float(measured)
         return mean_of(self.found[row, task], metric, self.common(task, metric))
 
     def benched(self, task: str) -> list[str]:
