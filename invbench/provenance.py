@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -72,7 +73,9 @@ def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, flo
     metrics = [p.cls() for p in catalog.plugins["metric"].values()]
     with TemporaryDirectory() as folder:
         size = max(n, 2) if len(order) > 1 else 1
-        outcome = run_cell(again, metrics, Options(Path(folder), n=min(size, len(order)), batch_size=size))
+        outcome = run_cell(
+            again, [] if kept else metrics, Options(Path(folder), n=min(size, len(order)), batch_size=size)
+        )
         if outcome.status != "complete":
             raise StoreError(f"the cell could not be solved again: {outcome.reason}")
         new = load_cell(outcome.folder)
@@ -92,11 +95,13 @@ def _pixels(cell: LoadedCell, new: LoadedCell, image: str) -> float:
 
 
 def _scores(cell: LoadedCell, found: Sequence[Record], image: str) -> float:
-    """The largest difference of a recorded score of an image from those found."""
+    """The largest difference of a recorded score of an image from those found; none of two that are both nan or inf."""
     was, now = (
         {(r.metric, r.protocol, r.sample): r.value for r in rows if r.image == image} for rows in (cell.rows, found)
     )
-    return max((abs(now[key] - was[key]) for key in was.keys() & now.keys()), default=0.0)
+    both = [(was[key], now[key]) for key in was.keys() & now.keys()]
+    differing = [math.inf if math.isnan(a) or math.isnan(b) else abs(b - a) for a, b in both if repr(a) != repr(b)]
+    return max(differing, default=0.0)
 
 
 def _same_hashes(recorded: Any, found: Any) -> None:

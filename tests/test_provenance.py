@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 from safetensors.torch import load_file, save_file
 
 from invbench.cli import main
-from invbench.records import CellStore, load_cells
+from invbench.provenance import _scores
+from invbench.records import CellStore, LoadedCell, load_cells
 
 
 def invbench(*arguments: str | Path) -> Result:
@@ -100,6 +102,15 @@ def test_a_score_that_was_changed_and_sealed_again_does_not_come_out(out: Path) 
     result = invbench("verify", folder_of(out), "--images", "1")
     assert result.exit_code == 1
     assert "largest difference 0.01" in result.output
+
+
+def test_a_score_that_is_nan_again_comes_out_and_one_that_was_a_number_does_not(out: Path) -> None:
+    cell = load_cells(out)[0]
+    image, rows = cell.images[0], cell.rows
+    nan = [replace(row, value=float("nan")) if row.metric == "psnr" else row for row in rows]
+    both = LoadedCell(cell.id, cell.run, nan, cell.folders, 0)
+    assert _scores(both, nan, image) == 0.0
+    assert _scores(cell, nan, image) == float("inf")
 
 
 @pytest.mark.parametrize(("name", "told"), [("run.json", "cannot be read"), ("checksums.json", "is damaged")])

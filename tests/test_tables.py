@@ -80,7 +80,6 @@ def test_tables_look_as_they_did(stored: list[LoadedCell], how: str, suffix: str
 def test_the_command_prints_the_same_tables(stored: list[LoadedCell], invbench: Callable[..., Any]) -> None:
     result = invbench("table", "task=sr4", "--format", "html", "--out", str(GOLDEN / "store"))
     assert result.returncode == 0
-    assert build_tables(stored, METRICS)[1].frame.to_dict("list")["n"][0] == 4
     body = build_tables(stored, METRICS)[1].render("html")
     assert result.stdout[: body.index("<p>")].strip() == body[: body.index("<p>")].strip()
 
