@@ -4,7 +4,7 @@
 
     <out>/<benchmark>/<task>/<solver>-<cell>[.shard-i-of-k]/
         run.json         configuration, versions, hashes, cost, status
-        records.jsonl    one number a row, flushed per image
+        records.jsonl    one number a row, flushed per image; in released cells records.jsonl.gz
         images/*.safetensors   the float reconstructions, (samples, C, H, W)
         sets.json        scores of sets of images, and of which, by the digest of their names
         checksums.json   SHA-256 of all of these, once the cell is complete
@@ -14,10 +14,12 @@ This module is free of torch, so that tables can be built anywhere.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import warnings
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,9 +40,11 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 SEAL = "checksums.json"
+ROWS = "records.jsonl"
+PACKED = "records.jsonl.gz"  # the same rows, of a cell that was released and is not written to any more
 SETS = "sets.json"
 ASIDE = "records.damaged"  # half-written lines, as a kill leaves them
-SEALED = ("run.json", "records.jsonl", SETS, "images/*.safetensors")
+SEALED = ("run.json", ROWS, PACKED, SETS, "images/*.safetensors")
 PARTS = ("benchmark", "task", "solver", "dataset", "prior")  # of a configuration, each with its name
 STATUSES = ("complete", "skipped", "running", "interrupted", "failed")  # of a cell, from good to bad
 MEAN = -1  # ``sample`` of rows about several samples: scores of their mean, and of all of them together
@@ -68,7 +72,7 @@ class CellStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.rows = folder / "records.jsonl"
+        self.rows = folder / ROWS
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -100,9 +104,8 @@ class CellStore:
 
     def add_rows(self, rows: Iterable[Record]) -> None:
         """Append rows, and have them on disk."""
-        text = "".join(json.dumps(msgspec.structs.asdict(row)) + "\n" for row in rows)
-        with self._disk_errors(), self.rows.open("a", encoding="utf-8") as file:
-            file.write(text)
+        with self._disk_errors(), self.rows.open("ab") as file:
+            file.write(_lines(rows))
             file.flush()
             os.fsync(file.fileno())
 
@@ -113,12 +116,13 @@ class CellStore:
             write_atomic(self.folder / SEAL, (json.dumps(sums, indent=1) + "\n").encode())
 
     def replace(self, rows: Iterable[Record], run: dict[str, Any], sets: dict[str, Any]) -> None:
-        """Write a whole cell anew but its reconstructions, and seal it."""
+        """Write a whole cell anew but its reconstructions, its rows packed, and seal it."""
         with self._disk_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
         self.unseal()
         self.clear()
-        self.add_rows(rows)
+        with self._disk_errors():
+            write_atomic(self.folder / PACKED, gzip.compress(_lines(rows), mtime=0))
         self.write_run(run)
         if sets:
             self.write_sets(sets)
@@ -165,8 +169,8 @@ class CellStore:
     def clear(self) -> None:
         """Forget the rows and the scores of sets, so that every image is run again."""
         with self._disk_errors():
-            self.rows.unlink(missing_ok=True)
-            (self.folder / SETS).unlink(missing_ok=True)
+            for name in (ROWS, PACKED, SETS):
+                (self.folder / name).unlink(missing_ok=True)
 
     def write_run(self, run: dict[str, Any]) -> None:
         """Replace ``run.json``."""
@@ -220,16 +224,28 @@ def cell_folders(out: Path) -> list[Path]:
 
 
 def read_rows(path: Path) -> tuple[list[Record], int]:
-    """The rows of a ``records.jsonl`` and the number of lines that could not be read."""
+    """The rows of a ``records.jsonl``, packed or not, and the number of lines that could not be read.
+
+    Raises StoreError where it cannot be unpacked.
+    """
     if not path.is_file():
         return [], 0
     data = path.read_bytes()
+    if path.suffix == ".gz":
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise StoreError(f"{path} cannot be read ({error}); put back the file that was released") from None
     try:
         return _decoder.decode_lines(data), 0
     except (msgspec.DecodeError, UnicodeDecodeError):  # a damaged line, or NaN
         parsed = [_parsed(line) for line in data.splitlines()]
         rows = [row for row in parsed if row is not None]
         return rows, len(parsed) - len(rows)
+
+
+def _lines(rows: Iterable[Record]) -> bytes:
+    return "".join(json.dumps(msgspec.structs.asdict(row)) + "\n" for row in rows).encode()
 
 
 def _parsed(line: bytes) -> Record | None:
@@ -354,7 +370,7 @@ def load_cell(folder: Path) -> LoadedCell:
 
 def _load_cell(cell: str, folders: list[Path]) -> LoadedCell:
     """Join a cell's folder and its shards'; its own rows win, and the worst status is the cell's."""
-    read = [read_rows(folder / "records.jsonl") for folder in sorted(folders, reverse=True)]
+    read = [read_rows(folder / name) for folder in sorted(folders, reverse=True) for name in (PACKED, ROWS)]
     merged = {(r.image, r.sample, r.metric, r.protocol): r for rows, _ in read for r in rows}
     runs = {folder: _read_run(folder / "run.json") for folder in folders}
     worst_first = sorted(folders, key=lambda folder: -STATUSES.index(runs[folder]["status"]))

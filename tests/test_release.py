@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 
 from invbench.cli import main
 from invbench.published import results_folder
-from invbench.records import CellStore, cell_folders, load_cells
+from invbench.records import PACKED, ROWS, CellStore, cell_folders, load_cells
 
 
 def invbench(*arguments: str) -> str:
@@ -46,8 +47,10 @@ def test_a_solver_runs_beside_released_records(made: Path, tmp_path: Path) -> No
 
 def test_what_is_released_names_no_place_of_the_machine(made: Path, tmp_path: Path) -> None:
     invbench("release", str(tmp_path), "--out", str(made))
-    for path in tmp_path.rglob("*.json*"):
-        assert str(made) not in path.read_text()
+    texts = [path.read_text() for path in tmp_path.rglob("*.json")]
+    texts += [gzip.decompress(path.read_bytes()).decode() for path in tmp_path.rglob(PACKED)]
+    assert len(texts) > 3
+    assert not [text for text in texts if str(made) in text]
     (cell,) = load_cells(tmp_path, solver="wiener")
     assert cell.run["sessions"][0]["command"].startswith("invbench run solver=wiener task=sr4 n=4")
 
@@ -58,20 +61,46 @@ def test_a_released_cell_is_sealed_and_a_second_release_replaces_it(made: Path, 
     (folder,) = tmp_path.glob("photos/sr4/wiener-*")
     assert CellStore(folder).damage() == []
     assert len(load_cells(tmp_path)[0].rows) == len(load_cells(made, solver="wiener")[0].rows)
-    (folder / "records.jsonl").write_text("")
+    (folder / PACKED).write_bytes(gzip.compress(b""))
     result = CliRunner().invoke(main, ["verify", str(folder), "--images", "0"])
     assert result.exit_code == 1
-    assert "records.jsonl has changed" in result.output
+    assert "records.jsonl.gz has changed" in result.output
+
+
+def test_rows_are_released_packed_to_the_same_bytes_each_time(made: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        invbench("release", str(tmp_path / name), "solver=wiener", "--out", str(made))
+    first, second = sorted(tmp_path.rglob(PACKED))
+    assert first.read_bytes() == second.read_bytes()
+    assert not (first.parent / ROWS).exists()
+    assert 5 * first.stat().st_size < sum(path.stat().st_size for path in made.glob(f"*/*/wiener-*/{ROWS}"))
+
+
+def test_rows_that_cannot_be_unpacked_are_a_message(made: Path, tmp_path: Path) -> None:
+    invbench("release", str(tmp_path), "solver=wiener", "--out", str(made))
+    (path,) = tmp_path.rglob(PACKED)
+    path.write_bytes(path.read_bytes()[:-20])
+    result = CliRunner().invoke(main, ["table", "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert f"{path} cannot be read" in result.output
+
+
+def test_a_released_cell_that_is_run_again_has_every_row_once(made: Path, tmp_path: Path) -> None:
+    invbench("release", str(tmp_path), "solver=wiener", "--out", str(made))
+    invbench("run", "solver=wiener", "task=sr4", "n=4", "references=false", f"out={tmp_path}")
+    (cell,) = load_cells(tmp_path)
+    assert len(cell.rows) == len(load_cells(made, solver="wiener")[0].rows)
+    assert CellStore(cell.folders[0]).damage() == []
 
 
 def test_a_released_cell_is_solved_again_and_its_scores_compared(made: Path, tmp_path: Path) -> None:
     invbench("release", str(tmp_path), "solver=wiener", "--out", str(made))
     (folder,) = tmp_path.glob("photos/sr4/wiener-*")
     assert invbench("verify", str(folder), "--images", "2").count("same  ") == 2
-    rows = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in gzip.decompress((folder / PACKED).read_bytes()).splitlines()]
     first = next(r for r in rows if r["metric"] == "psnr" and r["image"] == load_cells(tmp_path)[0].images[0])
     first["value"] += 0.01
-    (folder / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    (folder / PACKED).write_bytes(gzip.compress("".join(json.dumps(r) + "\n" for r in rows).encode()))
     CellStore(folder).seal()
     result = CliRunner().invoke(main, ["verify", str(folder), "--images", "2"])
     assert result.exit_code == 1
