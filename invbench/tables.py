@@ -47,14 +47,18 @@ def build_tables(
     """Tables per measurement: cells that share benchmark, task, dataset, prior and seed are comparable.
 
     The first is of images; scores of several samples of a measurement follow in tables of their own. ``floors`` names
-    the exact sampler of a benchmark, where there is one. ``only`` are the metrics of the first table's columns; one
-    that no record has says how to get it.
+    the exact sampler of a benchmark, where there is one. ``only`` are the metrics to show, in the tables they are of;
+    one that no record has says how to get it.
     """
     tables = []
     for group in by_measurement(cells):
         floor = (floors or {}).get(group[0].run["config"]["benchmark"]["name"], "")
-        tables.append(_build(group, metrics, only))
-        tables += [t for kind in SAMPLE_TABLES if (t := _build_samples(group, metrics, kind, floor))]
+        found = {kind: _build_samples(group, metrics, kind, floor, only) for kind in SAMPLE_TABLES}
+        apart = {kind: table for kind, table in found.items() if table}
+        rest = [name for name in only if _table_of(name, metrics) not in apart]
+        if rest or not only:
+            tables.append(_build(group, metrics, rest))
+        tables += apart.values()
     return tables
 
 
@@ -96,15 +100,15 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], onl
             of_set.append({})
     lines = [{**line, **scores} for line, scores in zip(_lines(named), of_set, strict=True)]
     columns = ordered({column for line in lines for column in line if isinstance(column, tuple)})
-    duels = duels_of(lines, columns, metrics)
-    shown = marked(lines, duels)
-    title, notes = headline(cells[0].run["config"]), _notes(cells, columns)
-    if lines:
-        notes += _set_notes(scored, metrics)
-    notes += mark_notes(duels)
+    lacking: dict[tuple[str, str], str] = {}
     if only:
-        columns = [c for name in only for c in (_called(name, columns) or [(name, absent(name, metrics))])]
-        shown = [{c: c[1] for c in columns if c[1].startswith("not available")} | line for line in shown]
+        lacking = {(name, ""): absent(name, metrics) for name in only if not _called(name, columns)}
+        columns = [c for name in only for c in _called(name, [*columns, *lacking])]
+    duels = duels_of(lines, columns, metrics)
+    shown = [lacking | line for line in marked(lines, duels)]
+    title, notes = headline(cells[0].run["config"]), _notes(cells, [c for c in columns if c not in lacking])
+    notes += _set_notes(scored, metrics, [name for name, _ in columns])
+    notes += mark_notes(duels)
     return Table(title, _frame(shown, columns, metrics), tuple(notes))
 
 
@@ -141,11 +145,11 @@ def _set_scores(scores: Sequence[Mapping[str, Any]]) -> dict[Any, Any]:
     return line
 
 
-def _set_notes(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[str]:
-    """Of which images the scores of sets are, and what to be warned of."""
+def _set_notes(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], shown: Collection[str]) -> list[str]:
+    """Of which images the shown scores of sets are, and what to be warned of."""
     by_images: dict[tuple[str, ...], list[str]] = {}
     few: dict[int, list[str]] = {}
-    for metric in sorted({m for c in cells for m in scored_sets(c)}):
+    for metric in sorted({m for c in cells for m in scored_sets(c)}.intersection(shown)):
         common = shared_images(cells, metric)
         by_images.setdefault(tuple(common), []).append(metric)
         sizes = [len(common)] if common else [s["n"] for c in cells for s in c.sets if s["metric"] == metric]
@@ -169,13 +173,14 @@ def _least(metric: type[Metric]) -> int:
 
 
 def _build_samples(
-    cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], kind: str, floor: str
+    cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], kind: str, floor: str, only: Sequence[str]
 ) -> Table | None:
-    """The table of one kind of scores of several samples; None where there are none."""
+    """The table of one kind of scores of several samples; None where there are none, or none of those wanted."""
     scored: list[tuple[LoadedCell, pd.DataFrame]] = []
     for cell in sorted((c for c in cells if _samples(c) > 1), key=lambda c: _mean_of(c, "seconds")):
         found = cell.frame[cell.frame["sample"] == MEAN]
-        found = found[found["metric"].isin([m for m in found["metric"].unique() if _table_of(m, metrics) == kind])]
+        mine = [m for m in found["metric"].unique() if _table_of(m, metrics) == kind and (m in only or not only)]
+        found = found[found["metric"].isin(mine)]
         if len(found):
             scored.append((cell, found))
     if not scored:
@@ -190,6 +195,7 @@ def _build_samples(
     present = {c for line in lines for c in line if isinstance(c, tuple) and c != SAMPLES}
     declared = [c for m in metrics.values() if (c := (m.name, m.protocol)) in present]
     columns = [*declared, *sorted(present.difference(declared))]
+    columns = [c for name in only for c in _called(name, columns)] or columns
     notes = [SAMPLE_TABLES[kind], "Protocols: " + "; ".join(p for _, p in columns) + "."]
     if exact:
         notes.append(

@@ -142,5 +142,8 @@ def test_samples_on_an_exact_tier_print_the_card_with_its_floor(invbench: Callab
     assert "*" not in rows["oracle"]
     assert "The row of oracle is the floor" in card
     assert "| samples\n" in table
+    chosen = invbench("table", "benchmark=gmm2d", "--metrics", "modes,swd_range").stdout
+    assert [line.split()[3:5] for line in chosen.splitlines() if line.startswith("solver")] == [["modes", "↓"]]
+    assert "psnr" not in chosen
     figure = next((tmp_path / "results/runs/gmm2d/inpaint_random").glob("figure-*.png"))
     assert figure.stat().st_size > 10_000
