@@ -18,8 +18,8 @@ from omegaconf import DictConfig
 
 from invbench import config as configuration
 from invbench.cells import by_measurement, label, measurement_key
-from invbench.drawing import draw
 from invbench.errors import InvbenchError, LockedCell, StoreError
+from invbench.figures.drawing import draw
 from invbench.metric import Metric
 from invbench.plugins import Catalog
 from invbench.rebuild import measuring, rebuild_bank

@@ -23,7 +23,7 @@ FILTERS = ("benchmark", "task", "noise", "solver", "dataset", "prior", "seed")
 def _folder(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:
     if Path(value).parts[:1] != (REFERENCE,):
         return Path(value)
-    from invbench.published import results_folder
+    from invbench.paper.published import results_folder
 
     return results_folder() / value
 
@@ -209,10 +209,10 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
     A twin is the same statement on other images, with another prior, other weights and other metrics (haarpsi for
     LPIPS, swd for FID): its verdict is about that experiment, not the paper's. One claim in twenty is told by chance.
     """
-    from invbench.claims import chosen, load_claims
-    from invbench.claims_table import claims_table
+    from invbench.paper.claims import chosen, load_claims
+    from invbench.paper.claims_table import claims_table
+    from invbench.paper.published import results_folder, with_released
     from invbench.plugins import load_catalog
-    from invbench.published import results_folder, with_released
     from invbench.records import load_cells
     from invbench.release import load_costs
     from invbench.table import FORMATS
@@ -245,7 +245,7 @@ def figure(words: tuple[str, ...], solvers: str, images: str, out: Path, **optio
     scatter  two solvers on the same images: --solvers davi,ddrm
     front    the metric against network calls or seconds, and what nothing as cheap beats
     """
-    from invbench import drawing
+    from invbench.figures import drawing
     from invbench.plugins import load_catalog
 
     kind, filters = (words[0], words[1:]) if words and "=" not in words[0] else ("grid", words)
@@ -277,11 +277,11 @@ def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
 
 
 def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path) -> Table:
+    from invbench.paper.published import BENCHMARKS, paper_table, results_folder, with_released
+    from invbench.paper.twins import ABLATION, twin_table
     from invbench.plugins import load_catalog
-    from invbench.published import BENCHMARKS, paper_table, results_folder, with_released
     from invbench.records import load_cells
     from invbench.release import load_costs
-    from invbench.twins import ABLATION, twin_table
 
     catalog, wanted = load_catalog(), _wanted(filters)
     own, part = load_cells(out, **wanted), ""
@@ -304,7 +304,7 @@ def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path) -> 
 def _call_gflops(catalog: Catalog) -> float:
     """GFLOPs of a call of the FFHQ network, as the paper counts them."""
     from invbench.adm.cost import count
-    from invbench.published import BENCHMARKS
+    from invbench.paper.published import BENCHMARKS
 
     prior = catalog.get("prior", catalog.benchmark(BENCHMARKS["FFHQ256"]).prior)
     return count(prior.config(), prior.native_side).fvcore / 1e9

@@ -26,7 +26,7 @@ from invbench.config import make, typed
 from invbench.dataset import Benchmark, Dataset
 from invbench.device import choose_device
 from invbench.errors import ConfigError, DataError, StoreError, TrainingError, unknown
-from invbench.figures import training_curve
+from invbench.figures.pictures import training_curve
 from invbench.linops import Identity
 from invbench.metric import Measurement
 from invbench.plugins import Catalog

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from invbench.cli import main
-from invbench.published import results_folder
+from invbench.paper.published import results_folder
 from invbench.records import PACKED, ROWS, CellStore, cell_folders, load_cells
 
 

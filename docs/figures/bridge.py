@@ -17,8 +17,8 @@ from invbench_solvers.davi.bridge import END, Bridge, draw_a, network_input
 
 import invbench as ib
 from invbench.bank import MeasurementBank
-from invbench.canvas import BLUE, ORANGE, PAGE, save, sheet, styled
-from invbench.figures import picture
+from invbench.figures.canvas import BLUE, ORANGE, PAGE, save, sheet, styled
+from invbench.figures.pictures import picture
 from invbench.plugins import load_catalog
 from invbench.settings import settings
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import invbench as ib
-from invbench.canvas import BLUE, ORANGE, PAGE, RED, save, sheet, styled
+from invbench.figures.canvas import BLUE, ORANGE, PAGE, RED, save, sheet, styled
 
 Values = NDArray[np.float64]
 STD, WEIGHTS, MEANS = 0.15, (0.3, 0.7), (-1.0, 1.0)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from invbench import __version__
 from invbench.cells import label, title_parts
 from invbench.errors import ConfigError, StoreError
-from invbench.figures import figures_of
+from invbench.figures.pictures import figures_of
 from invbench.provenance import explain
 from invbench.records import LoadedCell, write_atomic
 from invbench.report.browser import Browser, browse

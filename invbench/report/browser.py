@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from invbench.cells import format_value, label, mean_of
 from invbench.errors import InvbenchError
-from invbench.figures import measurement_pictures, picture, showable
+from invbench.figures.pictures import measurement_pictures, picture, showable
 from invbench.records import MEAN, LoadedCell, Record
 from invbench.tables import COLUMNS, ordered
 

@@ -23,7 +23,7 @@ from invbench.cells import (
 )
 from invbench.errors import ConfigError
 from invbench.metric import Metric
-from invbench.published import (
+from invbench.paper.published import (
     GFLOPS,
     MARKS,
     NOISE,

@@ -1,6 +1,6 @@
 """What the DAVI paper states, from ``results/published/claims.toml``: printed cells, orders and ratios. No torch.
 
-:mod:`invbench.verdicts` judges them.
+:mod:`invbench.paper.verdicts` judges them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from invbench.errors import ConfigError, unknown
-from invbench.published import (
+from invbench.paper.published import (
     BENCHMARKS,
     METRICS,
     SOLVERS,

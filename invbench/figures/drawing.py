@@ -66,7 +66,7 @@ def figure(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Requ
     if asked.kind in PICTURES:
         yield from draw(cells, catalog, out, asked)
         return
-    from invbench.canvas import save
+    from invbench.figures.canvas import save
 
     yield save(chart(cells, catalog, out, asked), asked.to or out / f"{asked.kind}-{asked.metric}.png")
 
@@ -88,8 +88,8 @@ def _is_called(cell: LoadedCell, name: str) -> bool:
 
 def chart(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Request) -> Figure:
     """The bars, scatter or front of these cells. Raises ConfigError where they do not fit the kind."""
-    from invbench import charts
-    from invbench.published import results_folder
+    from invbench.figures import charts
+    from invbench.paper.published import results_folder
     from invbench.release import load_costs
 
     metrics, _ = catalog.for_tables()
@@ -111,7 +111,7 @@ def draw(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Reques
 
     Raises ConfigError where that file is ambiguous.
     """
-    from invbench.figures import figure_place
+    from invbench.figures.pictures import figure_place
     from invbench.rebuild import rebuild_bank
 
     groups = by_measurement(cells)
@@ -128,7 +128,7 @@ def _pictures(
     group: Sequence[LoadedCell], bank: MeasurementBank, catalog: Catalog, folder: Path, end: str, asked: Request
 ) -> Iterator[Path | None]:
     """The pictures of one measurement."""
-    from invbench.figures import comparison, errors, plane, samples_name, showable, spread
+    from invbench.figures.pictures import comparison, errors, plane, samples_name, showable, spread
     from invbench.rebuild import rebuild_posterior
 
     name = "figure" if asked.kind == "grid" else asked.kind

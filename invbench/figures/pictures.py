@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from invbench.canvas import BLUE, RED, save, sheet, styled
 from invbench.cells import format_value, label, measurement_key
 from invbench.errors import ConfigError, unknown
-from invbench.grid import SIDE, TITLE, Box, Column, grid, worst_square
+from invbench.figures.canvas import BLUE, RED, save, sheet, styled
+from invbench.figures.grid import SIDE, TITLE, Box, Column, grid, worst_square
 from invbench.records import MEAN, LoadedCell
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 from matplotlib.figure import Figure
 
-from invbench import charts
 from invbench.cells import image_means, mean_of, solver_of
 from invbench.cli import main
 from invbench.errors import ConfigError
+from invbench.figures import charts
 from invbench.records import LoadedCell, load_cells
 from invbench.stats import bca_interval
 
@@ -194,7 +194,7 @@ def test_a_chart_without_a_file_lies_in_the_results_folder(out: Path) -> None:
 
 
 def test_cells_are_chosen_by_the_start_of_their_id_too(out: Path, cells: list[LoadedCell], tmp_path: Path) -> None:
-    from invbench.drawing import select
+    from invbench.figures.drawing import select
 
     first = cells[0]
     assert select(cells, [first.id[:6]]) == [first]

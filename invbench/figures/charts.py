@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from invbench.canvas import BLUE, PAGE, series, sheet, styled
 from invbench.cells import by_measurement, format_value, image_means, label, mean_of, shared_images
 from invbench.compare import pairs, rivals
 from invbench.errors import ConfigError
+from invbench.figures.canvas import BLUE, PAGE, series, sheet, styled
 from invbench.fronts import COSTS, pareto
 from invbench.records import LoadedCell
 from invbench.release import Costs, alike

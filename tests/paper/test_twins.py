@@ -11,10 +11,10 @@ from made import loaded_cell
 
 from invbench.cli import main
 from invbench.errors import ConfigError
+from invbench.paper.twins import twin_table
 from invbench.plugins import load_catalog
 from invbench.records import LoadedCell
 from invbench.release import load_costs, sealed
-from invbench.twins import twin_table
 
 METRICS = load_catalog().for_tables()[0]
 

@@ -14,7 +14,7 @@ from made import loaded_cell
 
 from invbench.cli import main
 from invbench.errors import ConfigError
-from invbench.published import TITLES, Paper, paper_table, ranked, results_folder, with_released
+from invbench.paper.published import TITLES, Paper, paper_table, ranked, results_folder, with_released
 
 
 def invbench(*arguments: str) -> str:

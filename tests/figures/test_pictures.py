@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 from invbench.cli import main
-from invbench.drawing import Request, draw
 from invbench.errors import ConfigError, StoreError
-from invbench.figures import comparison, error_map, measurement_pictures, picture, showable
-from invbench.grid import SIDE, Box, grid, worst_square
+from invbench.figures.drawing import Request, draw
+from invbench.figures.grid import SIDE, Box, grid, worst_square
+from invbench.figures.pictures import comparison, error_map, measurement_pictures, picture, showable
 from invbench.plugins import load_catalog
 from invbench.rebuild import rebuild_bank
 from invbench.records import LoadedCell, load_cells

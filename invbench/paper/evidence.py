@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from invbench import published
 from invbench.cells import by_measurement, usual
-from invbench.claims import Claim
 from invbench.metric import Metric, SetMetric
-from invbench.published import CALLS, SOLVERS
+from invbench.paper import published
+from invbench.paper.claims import Claim
+from invbench.paper.published import CALLS, SOLVERS
 from invbench.records import MEAN, LoadedCell
 from invbench.settings import WRITTEN
 from invbench.tables import absent

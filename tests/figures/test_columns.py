@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from invbench import figures
 from invbench.cells import label
-from invbench.drawing import draw
 from invbench.errors import StoreError
-from invbench.figures import comparison, measurement_pictures, picture
-from invbench.grid import SIDE
+from invbench.figures import pictures
+from invbench.figures.drawing import draw
+from invbench.figures.grid import SIDE
+from invbench.figures.pictures import comparison, measurement_pictures, picture
 from invbench.plugins import load_catalog
 from invbench.rebuild import rebuild_bank
 from invbench.records import LoadedCell, load_cells
@@ -67,8 +67,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Columns:
     def keep(columns: Columns, *_boxes: Any) -> None:
         seen[:] = columns
 
-    monkeypatch.setattr(figures, "grid", keep)
-    monkeypatch.setattr(figures, "save", lambda fig, path: path)
+    monkeypatch.setattr(pictures, "grid", keep)
+    monkeypatch.setattr(pictures, "save", lambda fig, path: path)
     return seen
 
 

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from invbench.claims import Claim, chosen, load_claims
-from invbench.claims_table import claims_table, stated
 from invbench.cli import main
 from invbench.errors import ConfigError
+from invbench.paper.claims import Claim, chosen, load_claims
+from invbench.paper.claims_table import claims_table, stated
+from invbench.paper.published import HIGHER, SOLVERS, results_folder
+from invbench.paper.verdicts import Finding, judge
 from invbench.plugins import load_catalog
-from invbench.published import HIGHER, SOLVERS, results_folder
 from invbench.records import LAST, LoadedCell, Record, images_digest
-from invbench.verdicts import Finding, judge
 
 METRICS = load_catalog().for_tables()[0]
 FILE = results_folder() / "published" / "claims.toml"

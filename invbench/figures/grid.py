@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from invbench.canvas import RED, sheet, styled
+from invbench.figures.canvas import RED, sheet, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -36,11 +36,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from invbench.cells import format_value, shared_images
-from invbench.claims import Claim
 from invbench.compare import Pair, pairs, per_image
 from invbench.errors import ConfigError
-from invbench.evidence import DIFFERS, NOT_RUN, Gap, Metrics, evidence, of_sets, protocol_of
-from invbench.published import CALLS, SLACK, SOLVERS
+from invbench.paper.claims import Claim
+from invbench.paper.evidence import DIFFERS, NOT_RUN, Gap, Metrics, evidence, of_sets, protocol_of
+from invbench.paper.published import CALLS, SLACK, SOLVERS
 from invbench.records import LoadedCell
 from invbench.release import Costs, same_run
 from invbench.stats import SIGNIFICANT, bca_interval, holm, sign_flip_p

@@ -1,0 +1,1 @@
+"""Figures: what is drawn of records and reconstructions. matplotlib is imported here alone."""
