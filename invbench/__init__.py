@@ -27,7 +27,7 @@ from invbench.metric import Measurement, Metric, SampleMetric, SetMetric
 from invbench.noise import GaussianNoise, Noise, PoissonNoise, Sigma, UniformSigma, parse_noise
 from invbench.operator import LinearOperator, Operator, Shape, SVDOperator
 from invbench.prior import Prior, PriorSource, TrainablePrior
-from invbench.rng import Rng
+from invbench.rng import Rng, seeded
 from invbench.schedule import (
     alpha_bar,
     ancestral_step,
@@ -167,6 +167,7 @@ __all__ = [
     "read_rgb",
     "read_state_dict",
     "read_tensors",
+    "seeded",
     "set_lr",
     "stride_grid",
     "travel_walk",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from invbench.adm.unet import timestep_embedding
 from invbench.operator import Shape
 from invbench.prior import Prior
-from invbench.rng import initialise
+from invbench.rng import seeded
 
 WIDTH, TIMES = 128, 32
 
@@ -42,9 +42,7 @@ class MlpPrior(Prior):
 
     def __init__(self, x_shape: Shape, abar: Tensor, device: torch.device | str = "cpu") -> None:
         self.x_shape, self.abar = x_shape, abar
-        with torch.random.fork_rng(devices=[]):
-            self.net = Mlp(x_shape).to(device)
-        initialise(self.net)
+        self.net = seeded(lambda: Mlp(x_shape)).to(device)
 
     def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, None]:
         t = torch.tensor([t], device=x_t.device) if isinstance(t, int) else t

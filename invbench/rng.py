@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+
+Module = TypeVar("Module", bound="nn.Module")
 
 
 def seed_of(**axes: str | int) -> int:
@@ -88,10 +90,15 @@ class Rng:
         return torch.empty((len(self.generators), *shape))
 
 
-def initialise(module: nn.Module, seed: int = 0) -> None:
-    """Draw a network's weights: normal of variance 1 / (3 fan-in), biases 0; what is zero or a norm stays."""
+def seeded(make: Callable[[], Module], seed: int = 0) -> Module:
+    """What ``make`` returns, its weights drawn by name: normal of variance 1 / (3 fan-in), biases 0.
+
+    What is zero or a norm stays, and so does torch's own generator.
+    """
     import torch
 
+    with torch.random.fork_rng(devices=[]):
+        module = make()
     with torch.no_grad():
         for name, p in module.named_parameters():
             if p.ndim > 1 and p.any():
@@ -99,6 +106,7 @@ def initialise(module: nn.Module, seed: int = 0) -> None:
                 p.copy_(draw / (3 * p[0].numel()) ** 0.5)
             elif name.endswith("bias"):
                 p.zero_()
+    return module
 
 
 def _generator(seed: int) -> torch.Generator:

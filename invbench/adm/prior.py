@@ -12,7 +12,7 @@ from invbench.adm.checkpoint import load_strict, read_state_dict
 from invbench.adm.unet import UNet, UNetConfig
 from invbench.operator import Shape
 from invbench.prior import Prior
-from invbench.rng import initialise
+from invbench.rng import seeded
 from invbench.schedule import alpha_bar, linear_betas
 
 
@@ -59,7 +59,5 @@ def load_adm(
 
 def fresh_adm(config: UNetConfig, x_shape: Shape, device: torch.device | str, seed: int) -> AdmPrior:
     """A network that has learned nothing, the same for the same seed."""
-    with torch.random.fork_rng(devices=[]):
-        net = UNet(config)
-    initialise(net, seed)
+    net = seeded(lambda: UNet(config), seed)
     return AdmPrior(net.to(device).to(memory_format=torch.channels_last), x_shape)

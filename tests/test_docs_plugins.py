@@ -1,0 +1,76 @@
+"""The plugins of docs/plugins.md pass every check, run and train."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from invbench import read_tensors
+
+PAGE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text()
+NAMES = ("shake", "discs", "white", "mae", "corrector")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the page's modules as an installed distribution."""
+    folder = tmp_path_factory.mktemp("plugins")
+    for code in re.findall(r"```python\n(.*?)```", PAGE, re.S):
+        found = re.match(r'"""(\w+\.py): ', code)
+        assert found, "each module begins with its name"
+        (folder / found[1]).write_text(code)
+    (toml,) = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
+    info = folder / "mine-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 0.1.0\n")
+    entries = toml.replace("[project.entry-points.invbench]", "[invbench]").replace('"', "")
+    (info / "entry_points.txt").write_text(entries)
+    return folder
+
+
+def invbench(home: Path, *words: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-m", "invbench.cli", *words],
+        cwd=home,
+        env={**os.environ, "PYTHONPATH": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plugin_of_the_page_passes_the_checks_of_its_kind(home: Path, name: str) -> None:
+    assert " 0 fail" in invbench(home, "check", name)
+
+
+def test_task_dataset_prior_and_metric_of_the_page_run_together(home: Path) -> None:
+    text = invbench(
+        home, "run", "benchmark=discs", "task=shake", "prior=white", "solver=diffpir", "solver.nfe=5", "n=2"
+    )
+    assert "discs v1 | shake (taps=5)" in text
+    assert "| prior white " in text
+    assert "mae ↓" in text
+    assert re.search(r"^diffpir +2 ", text, re.M)
+
+
+def test_the_trained_solver_of_the_page_is_better_than_what_it_starts_from_and_repeatable(home: Path) -> None:
+    words = ["task=sr4", "dataset=discs", "dataset.side=64", "training.steps=60"]
+    for folder in ("a", "b"):
+        told = invbench(home, "train", "solver=corrector", *words, f"folder={folder}")
+    (command,) = [line for line in told.splitlines() if line.startswith("invbench run solver=corrector")]
+    first, second = (read_tensors(home / folder / "weights.safetensors")[1] for folder in ("a", "b"))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    text = invbench(home, *command.split()[1:], "n=8")
+    psnr = {
+        row[0]: float(row[2]) for line in text.splitlines() if (row := line.split()) and row[0] in ("pinv", "corrector")
+    }
+    assert psnr["corrector"] > psnr["pinv"] + 0.1
