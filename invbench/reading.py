@@ -232,7 +232,7 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
 @click.option("--images", default="", help="Pictures: images by id, as 0003,0007; the first if empty.")
 @click.option("--rows", default=4, show_default=True, type=click.IntRange(1, 64), help="Pictures: how many images.")
 @click.option("--zoom", is_flag=True, help="Grid: enlarge the square where the median solver errs most.")
-@click.option("--cost", default="nfe", show_default=True, help="Front: nfe or seconds.")
+@click.option("--cost", default="", help="Front: nfe (if empty) or seconds.")
 @click.option("--to", type=click.Path(path_type=Path), help="File to write (.png, .pdf, .svg); pictures: of one task.")
 @out_option
 def figure(words: tuple[str, ...], solvers: str, images: str, out: Path, **options: Any) -> None:

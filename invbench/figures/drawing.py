@@ -26,7 +26,7 @@ SHORTEST_ID = 4  # characters of a cell's id
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for. ``rows``, ``images`` and ``zoom`` are of pictures, ``cost`` of fronts."""
+    """What was asked for. ``rows``, ``images`` and ``zoom`` are of pictures, ``cost`` of fronts, calls where it is ''."""
 
     kind: str = "grid"
     metric: str = "psnr"
@@ -34,13 +34,15 @@ class Request:
     images: tuple[str, ...] = ()
     rows: int = 4
     zoom: bool = False
-    cost: str = "nfe"
+    cost: str = ""
     to: Path | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in PICTURES + CHARTS:
             raise ConfigError(unknown("kind of figure", self.kind, PICTURES + CHARTS))
-        if self.cost not in COSTS:
+        if self.cost and self.kind != "front":
+            raise ConfigError(f"--cost is the axis of a front; leave it out for {self.kind}")
+        if self.cost and self.cost not in COSTS:
             raise ConfigError(unknown("cost", self.cost, COSTS))
         if self.to and self.to.suffix not in SUFFIXES:
             raise ConfigError(f"--to takes a file ending in {', '.join(SUFFIXES)}; got {self.to}")
@@ -103,7 +105,7 @@ def chart(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Reque
     if higher is None:
         raise ConfigError(f"front needs a metric whose higher or lower values are better; {asked.metric} has neither")
     costs = load_costs(results_folder() / "reference", out)
-    return charts.front(cells, asked.metric, higher, asked.cost, costs)
+    return charts.front(cells, asked.metric, higher, asked.cost or "nfe", costs)
 
 
 def draw(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Request = DEFAULT) -> Iterator[Path]:

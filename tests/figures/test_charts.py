@@ -158,6 +158,7 @@ def shown(cells: list[LoadedCell]) -> list[tuple[LoadedCell, list[str]]]:
         (["bars", "--zoom"], "--zoom enlarges a part of a grid"),
         (["bars", "--images", "00000"], "--images chooses pictures"),
         (["front", "--cost", "money"], "unknown cost 'money'"),
+        (["bars", "--cost", "seconds"], "--cost is the axis of a front; leave it out for bars"),
         (["front", "--metric", "consistency"], "consistency has neither"),
         (["scatter"], "scatter needs two solvers, as --solvers davi,ddrm; got 0"),
         (["scatter", "--solvers", "wiener"], "got 1"),
