@@ -4,13 +4,17 @@
 set -e
 tasks=denoise,sr4,inpaint,deblur,colorize
 
-# Photographs, all 48 crops. (Released with 16 crops where they were out of reach: 1000 network calls for each.)
+# Photographs, all 48 crops.
 invbench run solver=davi,ddrm,ddnm,ddnm_plus,diffpir,pigdm,mcg,ddim,wiener,red_diff,dps,fps task=$tasks
 invbench run solver=pigdm task=sr4 samples=4 n=16
 
 # Table 3: the noise level is hidden.  Table 9: Poisson noise.
 invbench run solver=davi,ddrm,ddnm_plus,pigdm,diffpir,red_diff,dps task=deblur task.noise='uniform 0.01..0.1 [-1,1]' n=16
 invbench run solver=davi,ddnm_plus,pigdm,red_diff,dps task=deblur,sr4 task.noise='poisson 1.0' n=16
+
+# Against posteriors that are known.
+invbench run benchmark=gmm task=$tasks solver=ddrm,ddnm,ddnm_plus,pigdm,diffpir,mcg,ddim,fps,red_diff,dps n=16 samples=16
+invbench run benchmark=gmm2d task=denoise solver=davi,ddrm,ddnm,ddnm_plus,pigdm,diffpir,fps,red_diff,mcg,dps n=16 samples=64
 
 # Table 5: what DAVI is made of, at an equal, small budget.
 for letter in a b c d e f; do
@@ -28,7 +32,9 @@ OMP_NUM_THREADS=1 invbench bench solver=davi,ddrm,ddnm_plus,diffpir,pigdm,red_di
 
 invbench rescore benchmark=photos
 rm -rf results/released
-invbench release results/released benchmark=photos
+for benchmark in photos gmm gmm2d; do
+    invbench release results/released benchmark=$benchmark
+done
 invbench release results/released/ablations --out results/runs/ablations
 rm -rf results/reference && mv results/released results/reference
 
@@ -41,4 +47,7 @@ invbench figure benchmark=photos task=sr4 'noise=gaussian 0.05 [-1,1]' --rows 3 
     --solvers bicubic,davi,ddrm,diffpir,dps --to docs/images/sr4.png
 invbench figure front benchmark=photos 'noise=gaussian 0.05 [-1,1]' --cost seconds --metric haarpsi \
     --solvers davi,ddrm,ddnm_plus,diffpir,pigdm,red_diff,fps,dps --to docs/images/front.png
+invbench figure benchmark=gmm2d task=denoise --to docs/images/solvers-gmm2d.png
+python docs/figures/bridge.py --to docs/images/davi-bridge.png
+python docs/figures/ikl.py --to docs/images/davi-ikl.png
 python docs/update.py

@@ -26,7 +26,7 @@ SHORTEST_ID = 4  # characters of a cell's id
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for. ``rows``, ``images`` and ``zoom`` are of pictures, ``cost`` of fronts, calls where it is ''."""
+    """What was asked for. ``rows``, ``images`` and ``zoom`` are of pictures, ``cost`` of fronts: '' is calls."""
 
     kind: str = "grid"
     metric: str = "psnr"

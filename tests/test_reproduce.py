@@ -1,0 +1,81 @@
+"""results/reproduce.sh: every command of it, in its order, is one that this version takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from invbench.cli import main
+from invbench.config import check_overrides
+from invbench.plugins import load_catalog
+from invbench.train import chosen_variants, part
+from invbench.train_request import Request
+
+ROOT = Path(__file__).parent.parent
+NOTE = f"""#!{sys.executable}
+import json, os, sys
+with open(os.environ["NOTED"], "a") as file:
+    print(json.dumps(sys.argv), file=file)
+if sys.argv[1] == "release":
+    os.makedirs(sys.argv[2], exist_ok=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
+    """What the script calls, noted instead of run."""
+    folder = tmp_path_factory.mktemp("reproduce")
+    for name in ("invbench", "python"):
+        (folder / name).write_text(NOTE)
+        (folder / name).chmod(0o755)
+    (folder / "results").mkdir()
+    env = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "NOTED": str(folder / "noted")}
+    script = str(ROOT / "results" / "reproduce.sh")
+    subprocess.run(["sh", script], cwd=folder, env=env, check=True)
+    return [json.loads(line) for line in (folder / "noted").read_text().splitlines()]
+
+
+def arguments(commands: list[list[str]], name: str) -> list[list[str]]:
+    """The words of every ``invbench NAME``."""
+    return [words[2:] for words in commands if words[0].endswith("invbench") and words[1] == name]
+
+
+def test_every_run_names_plugins_and_options_that_exist(commands: list[list[str]]) -> None:
+    catalog = load_catalog()
+    for words in arguments(commands, "run"):
+        check_overrides(words, catalog)
+
+
+def test_every_ablation_is_trained_and_run_in_the_form_it_was_trained_in(commands: list[list[str]]) -> None:
+    catalog = load_catalog()
+    cls = catalog.get("solver", "davi")
+    forms = {}
+    for words in arguments(commands, "train"):
+        request = Request.parse(words)
+        variants = chosen_variants(cls, request.variants)
+        part(cls.options, request, "training", [variants.get("training", {})])
+        solver = part(cls, request, "solver", [variants.get("solver", {})])
+        forms[f"{request.options.folder}/weights.safetensors"] = solver.perturbation, solver.h
+    runs = [dict(word.split("=", 1) for word in words) for words in arguments(commands, "run")]
+    ran = {r["solver.weights"]: r for r in runs if "solver.weights" in r}
+    assert len(forms) == 6
+    assert {path: (r["solver.perturbation"], float(r["solver.h"])) for path, r in ran.items()} == forms
+
+
+@pytest.mark.parametrize("name", ["bench", "rescore", "release", "figure"])
+def test_every_other_command_is_understood(commands: list[list[str]], name: str) -> None:
+    found = arguments(commands, name)
+    assert found
+    for words in found:
+        main.commands[name].make_context(name, words)
+
+
+def test_every_script_it_calls_is_there(commands: list[list[str]]) -> None:
+    scripts = [words[1] for words in commands if words[0].endswith("python")]
+    assert "docs/update.py" in scripts
+    assert [name for name in scripts if not (ROOT / name).is_file()] == []
