@@ -262,18 +262,18 @@ def figure(words: tuple[str, ...], solvers: str, images: str, out: Path, **optio
 def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
     """Write one HTML page of what is recorded: invbench report [benchmark=photos] [task=sr4] ... [--to report.html]
 
-    Tables that sort, the images of all solvers side by side, and where every number comes from. The page opens from
-    disk and loads nothing else.
+    Charts, tables that sort, the images of all solvers side by side, and where every number comes from. The page
+    opens from disk and loads nothing else.
     """
     from invbench.cells import by_measurement
     from invbench.plugins import load_catalog
-    from invbench.report import build_section, check_path, write_page
+    from invbench.report import build_section, charts, check_path, write_page
 
     check_path(to)
-    catalog = load_catalog()
-    with click.progressbar(by_measurement(_cells(filters, out)), label="measurements", file=sys.stderr) as groups:
+    catalog, cells = load_catalog(), _cells(filters, out)
+    with click.progressbar(by_measurement(cells), label="measurements", file=sys.stderr) as groups:
         sections = [build_section(group, catalog, images, out) for group in groups]
-    click.echo(write_page(sections, to))
+    click.echo(write_page(sections, to, charts(cells, catalog, out)))
 
 
 def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path) -> Table:

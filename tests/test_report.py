@@ -103,6 +103,15 @@ def test_the_page_holds_every_table_with_its_notes_and_the_provenance_of_every_c
         assert fact in text
 
 
+def test_charts_of_all_measurements_come_first_where_they_are_scored(out: Path) -> None:
+    elements = Elements(page_of(out))
+    alts = [str(image["alt"]) for image in elements.all("img")]
+    assert [text.split()[0] for text in alts[:3]] == ["PSNR:", "HaarPSI:", "HaarPSI"]
+    assert elements.text.index("Overview") < elements.text.index("photos v1, inpaint")
+    points = Elements(page_of(out, "benchmark=gmm2d"))
+    assert [str(image["alt"]).split()[0] for image in points.all("img")] == ["PSNR:", "Figure"], "they have no HaarPSI"
+
+
 def test_the_filters_choose_what_is_in_it(out: Path) -> None:
     text = Elements(page_of(out, "task=inpaint", "solver=pinv")).text
     assert "photos v1, inpaint" in text
@@ -145,7 +154,7 @@ def test_images_are_as_many_as_asked_for_with_every_score(out: Path) -> None:
 def test_points_are_shown_by_their_figure(out: Path) -> None:
     page = page_of(out, "benchmark=gmm2d")
     assert "no images that can be shown in a grid" in Elements(page).text
-    assert str(Elements(page).all("img")[0]["alt"]).startswith("Figure figure-gmm2d-seed0-")
+    assert str(Elements(page).all("img")[-1]["alt"]).startswith("Figure figure-gmm2d-seed0-")
 
 
 def test_records_without_reconstructions_give_tables_and_say_so(out: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -62,6 +63,14 @@ def series(names: Sequence[str]) -> dict[str, tuple[str, str]]:
     """
     unique = dict.fromkeys(names)
     return {name: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, name in enumerate(unique)}
+
+
+@styled
+def png(fig: Figure) -> bytes:
+    """The figure as the bytes of a PNG file."""
+    data = BytesIO()
+    fig.savefig(data, format="png")
+    return data.getvalue()
 
 
 @styled

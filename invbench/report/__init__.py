@@ -1,4 +1,4 @@
-"""One self-contained HTML page of what is recorded: tables, pictures, and where every number comes from."""
+"""One self-contained HTML page of what is recorded: charts, tables, pictures, and where every number comes from."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from invbench import __version__
-from invbench.cells import label, title_parts
+from invbench.cells import label, mean_of, title_parts
 from invbench.errors import ConfigError, StoreError
+from invbench.figures.canvas import png
+from invbench.figures.drawing import Request, chart
 from invbench.figures.pictures import figures_of
 from invbench.provenance import explain
 from invbench.records import LoadedCell, write_atomic
@@ -25,6 +28,11 @@ from invbench.tables import build_tables
 if TYPE_CHECKING:
     from invbench.plugins import Catalog
 
+CHARTS = {  # by kind and metric
+    ("bars", "psnr"): "PSNR: means with 95 % intervals, a panel per measurement",
+    ("bars", "haarpsi"): "HaarPSI: means with 95 % intervals, a panel per measurement",
+    ("front", "haarpsi"): "HaarPSI against network calls; the line joins what nothing as cheap beats",
+}
 FIGURE_BYTES = 2**19  # a larger figure stays where it is
 ENTRY = re.compile(r"(?P<main>\S+)(?: (?P<interval>\[[^\]]*\]))?(?: (?P<mark>.+))?")
 
@@ -53,15 +61,24 @@ def build_section(cells: Sequence[LoadedCell], catalog: Catalog, images: int, ou
     )
 
 
-def write_page(sections: Sequence[Section], path: Path) -> Path:
-    """Write the page. Raises ConfigError for a path that is not .html, StoreError where it cannot be written."""
+def charts(cells: Sequence[LoadedCell], catalog: Catalog, out: Path) -> dict[str, str]:
+    """Data URIs of the charts that all cells together have the scores for, by what they show."""
+    return {
+        text: _uri(png(chart(cells, catalog, out, Request(kind, metric))))
+        for (kind, metric), text in CHARTS.items()
+        if any(cell.images and mean_of(cell, metric) is not None for cell in cells)
+    }
+
+
+def write_page(sections: Sequence[Section], path: Path, overview: Mapping[str, str] = MappingProxyType({})) -> Path:
+    """Write the page, with charts of all sections by what they show. Raises ConfigError for a path that is not .html, StoreError where it cannot be written."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     check_path(path)
     loader = PackageLoader("invbench", "report")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["entry"] = entry
-    page = environment.get_template("page.html").render(sections=sections, facts=_facts(sections))
+    page = environment.get_template("page.html").render(sections=sections, overview=overview, facts=_facts(sections))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, page.encode())
@@ -123,4 +140,8 @@ def _provenance(cell: LoadedCell, cells: Sequence[LoadedCell], out: Path) -> dic
 
 def _figures(cells: Sequence[LoadedCell], out: Path) -> dict[str, str]:
     small = [path for path in figures_of(cells, out) if path.stat().st_size <= FIGURE_BYTES]
-    return {path.name: f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}" for path in small}
+    return {path.name: _uri(path.read_bytes()) for path in small}
+
+
+def _uri(data: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
