@@ -71,7 +71,10 @@ def charts(cells: Sequence[LoadedCell], catalog: Catalog, out: Path) -> dict[str
 
 
 def write_page(sections: Sequence[Section], path: Path, overview: Mapping[str, str] = MappingProxyType({})) -> Path:
-    """Write the page, with charts of all sections by what they show. Raises ConfigError for a path that is not .html, StoreError where it cannot be written."""
+    """Write the page; ``overview`` are charts of all sections, by what they show.
+
+    Raises ConfigError for a path that is not .html, StoreError where it cannot be written.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     check_path(path)
