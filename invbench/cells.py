@@ -37,7 +37,7 @@ def by_measurement(cells: Sequence[LoadedCell]) -> list[list[LoadedCell]]:
 
 def measurement_key(config: Mapping[str, Any]) -> str:
     """Text that is equal for cells whose solvers saw the same measurements and prior."""
-    shared = {k: v for k, v in config.items() if k not in ("solver", "samples", "plugins")}
+    shared = {k: v for k, v in config.items() if k not in ("solver", "samples", "assumed", "plugins")}
     return json.dumps(shared, sort_keys=True)
 
 
@@ -52,7 +52,19 @@ def label(cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
 
 def _options(cell: LoadedCell) -> dict[str, Any]:
     config = cell.run["config"]
-    return {**config["solver"], "samples": config["samples"]}
+    assumed = {"assume": config["assumed"]} if "assumed" in config else {}
+    return {**config["solver"], "samples": config["samples"], **assumed}
+
+
+def assumptions(rows: Mapping[str, LoadedCell]) -> list[str]:
+    """Which rows were told a noise level that is not the measurements' own."""
+    told = {name: cell.run["config"]["assumed"] for name, cell in rows.items() if "assumed" in cell.run["config"]}
+    levels: dict[str, list[str]] = {}
+    for name, level in told.items():
+        levels.setdefault(level, []).append(name)
+    return [
+        f"Told a noise level of {level}, not the image's own: {', '.join(names)}." for level, names in levels.items()
+    ]
 
 
 def scored_sets(cell: LoadedCell) -> dict[str, list[list[str]]]:

@@ -20,6 +20,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf, ValidationError
 
 from invbench.errors import ConfigError, InvbenchError, PluginError, unknown
+from invbench.noise import Sigma
 from invbench.plugins import Catalog
 from invbench.settings import origins, settings
 
@@ -60,6 +61,7 @@ class RunConfig:
     seed: int = 0
     n: int = 0
     samples: int = 1
+    assume: str = ""
     batch_size: int = 16
     device: str = "auto"
     shard: str = "0/1"
@@ -72,6 +74,7 @@ HELP = {
     "seed": "measurement and sampling seed",
     "n": "number of images; 0 is the preset's own",
     "samples": "reconstructions drawn per measurement; their mean is scored besides",
+    "assume": "a noise level to tell solvers that need one where the noise hides its own, as '0.05 [-1,1]'",
     "batch_size": "images solved at once; changes no result (of batches of one, the last bits)",
     "device": "auto, cpu, cuda, cuda:1",
     "shard": "i/k: the i-th of k parts of the images, for several processes or machines",
@@ -266,9 +269,23 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Any:
         solver=made["solver"],
         seed=config.seed,
         samples=1 if solver and solver != benchmark.floor else config.samples,  # other references are deterministic
+        assumed=_assumed(config.assume, made["task"], made["solver"]),
         origins=origins(parts["solver"].cls, chosen, written),
         plugins=tuple(sorted({(p.distribution, p.version) for p in parts.values()})),
     )
+
+
+def _assumed(text: str, task: Any, solver: Any) -> str:
+    """The level that a solver is told instead of one that the noise hides; "" for solvers that ask for none."""
+    if not text:
+        return ""
+    if task.noise_model.sigma_y is not None:
+        raise ConfigError(
+            f"assume={text}: the noise of task {task.name!r} ({task.noise}) tells its level. "
+            "Leave assume out, or choose 'uniform 0.01..0.1 [-1,1]' or 'poisson 1.0' as task.noise"
+        )
+    level = Sigma.parse(text)
+    return str(level) if solver.needs_sigma else ""
 
 
 def _with_settings(node: DictConfig, values: Mapping[str, Any], origin: str) -> Any:

@@ -61,6 +61,7 @@ def rebuild_cell(run: Mapping[str, Any], catalog: Any) -> Any:
         solver=rebuild("solver", config, catalog),
         seed=config["seed"],
         samples=config["samples"],
+        assumed=config.get("assumed", ""),
         plugins=tuple(sorted(config["plugins"].items())),
     )
 

@@ -26,6 +26,7 @@ from invbench.device import describe
 from invbench.errors import InvbenchError, SolverError, StoreError
 from invbench.measure import Meter, peak_bytes, synchronize
 from invbench.metric import Measurement, Metric
+from invbench.noise import Sigma
 from invbench.plugins import source_sha256
 from invbench.posterior import ExactPosterior
 from invbench.prior import Prior, PriorSource
@@ -60,6 +61,7 @@ class Cell:
     solver: Solver
     seed: int = 0
     samples: int = 1
+    assumed: str = ""  # the noise level that the solver is told where the noise hides its own
     plugins: tuple[tuple[str, str], ...] = ()  # distributions and versions the parts came with
     origins: Mapping[str, str] = field(default_factory=dict)  # where each of the solver's values comes from
 
@@ -79,7 +81,12 @@ class Cell:
             "seed": self.seed,
             "samples": self.samples,
             "plugins": dict(self.plugins),
+            **({"assumed": self.assumed} if self.assumed else {}),
         }
+
+    def told(self, problem: Problem) -> Problem:
+        """The problem as the solver is told of it."""
+        return replace(problem, sigma_y=Sigma.parse(self.assumed).pm1) if self.assumed else problem
 
     def code(self) -> dict[str, str]:
         """Hashes of the plugins' source, which is kept beside the records but is no part of the cell's identity."""
@@ -179,7 +186,7 @@ class _Worker:
     def run_missing(self, chunks: list[list[str]], done: set[str]) -> str | None:
         """Solve the chunks that hold a missing image; returns why the solver does not apply, if it does not."""
         cell, device = self.cell, self.options.device
-        problem = self.bank.problem(device)
+        problem = cell.told(self.bank.problem(device))
         if reason := declared_mismatch(cell.solver, problem):
             return reason
         total = sum(map(len, chunks))
@@ -199,7 +206,7 @@ class _Worker:
         self.run["cost"]["prepare_seconds"] += time.perf_counter() - begin
         with torch.inference_mode():  # first-call costs of the network are not the solver's
             prior.eps(torch.zeros(len(todo[0]), *cell.dataset.x_shape, device=device), 0)
-        self.exact = ExactPosterior.of(problem, prior) if cell.samples > 1 else None
+        self.exact = ExactPosterior.of(self.bank.problem(device), prior) if cell.samples > 1 else None
         for chunk in todo:
             # A chunk is solved whole, also where a kill left it half done: batches, and with them the last
             # bits of a reconstruction, are those of an uninterrupted run.
@@ -293,7 +300,10 @@ def declared_mismatch(solver: Solver, problem: Problem) -> str | None:
             "which is none. Choose another task or solver"
         )
     if solver.needs_sigma and problem.sigma_y is None:
-        return f"needs a noise level; the noise of task {problem.task!r} tells none. Choose another noise or solver"
+        return (
+            f"needs a noise level; the noise of task {problem.task!r} tells none. Choose another noise or solver, or a "
+            "level to assume, as assume='0.05 [-1,1]'"
+        )
     return None
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from invbench.cells import (
     DIGITS,
+    assumptions,
     by_measurement,
     headline,
     label,
@@ -339,6 +340,7 @@ def _notes(cells: Sequence[LoadedCell], columns: Sequence[tuple[str, str]]) -> l
             notes += [seen] if len(done) < 2 or shared_images(done) else []
         else:
             notes.append(f"WARNING: rows saw different measurements ({digest}); they are not comparable.")
+    notes += assumptions({label(cell, cells): cell for cell in cells})
     for cell in cells:
         name, run = label(cell, cells), cell.run
         if run["status"] == "skipped":

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import invbench as ib
+from invbench.cells import measurement_key
 from invbench.metric import Metric
 from invbench.plugins import Catalog, load_catalog
 from invbench.records import MEAN, load_cells
@@ -348,6 +349,15 @@ def test_a_hidden_noise_level_skips_a_solver_that_needs_it(run: Run) -> None:
     assert outcome.reason.startswith("needs a noise level; the noise of task 'denoise' tells none")
     assert run(cell_of(Toy(), task=hidden)).status == "complete"
     assert {problem.sigma_y for problem in Toy.problems} == {None}
+
+
+def test_a_solver_may_be_told_a_level_where_the_noise_hides_its_own(run: Run) -> None:
+    hidden = CATALOG.get("task", "denoise")(noise="uniform 0.01..0.1 [-1,1]")
+    told = cell_of(NeedsSigma(), task=hidden, assumed="0.05 [0,1]")
+    assert run(told).status == "complete"
+    assert {problem.sigma_y for problem in Toy.problems} == {0.1}
+    assert told.config() == {**cell_of(NeedsSigma(), task=hidden).config(), "assumed": "0.05 [0,1]"}
+    assert measurement_key(told.config()) == measurement_key(cell_of(Toy(), task=hidden).config())
 
 
 def test_a_solver_may_refuse_a_problem_itself(run: Run) -> None:

@@ -64,6 +64,7 @@ TWINS = {"deblur_ddrm_tiled": "deblur"}  # on other benchmarks
 BENCHMARKS = {"FFHQ256": "ffhq256", "ImageNet256": "imagenet256"}
 PRIORS = {"ffhq256": "adm_ffhq256", "imagenet256": "adm_imagenet256"}
 NOISE = {3: "uniform 0.01..0.1 [-1,1]", 9: "poisson 1.0"}  # where it is not the task's own:
+ASSUMED = "0.05 [-1,1]"  # there, by solvers that need a level (C.2)
 OWN_NOISE = {"denoise": "gaussian 0.2 [-1,1]"}
 MOST_NOISE = "gaussian 0.05 [-1,1]"
 CALLS = "nfe_forward"
@@ -99,7 +100,7 @@ MARKS = {  # of the best and the second best value of a column
 
 def run_command(number: int, benchmark: str, solvers: Iterable[str], tasks: Iterable[str]) -> str:
     """What records cells for a table."""
-    noise = f" task.noise='{NOISE[number]}'" if number in NOISE else ""
+    noise = f" task.noise='{NOISE[number]}' assume='{ASSUMED}'" if number in NOISE else ""
     return f"invbench run benchmark={benchmark} solver={','.join(solvers)} task={','.join(tasks)}{noise}"
 
 
@@ -112,8 +113,8 @@ def departures(cell: LoadedCell, noise: str, dataset: str, prior: str, nfe: floa
     """In what a cell departs from a protocol: noise as tasks write it, names, network calls where they are told."""
     config = cell.run["config"]
     found = {"noise": parse_noise(config["task"]["noise"]).label, "data set": config["dataset"]["name"]}
-    wanted = {"noise": parse_noise(noise).label, "data set": dataset, "prior": prior}
-    found |= {"prior": config["prior"]["name"]}
+    wanted = {"noise": parse_noise(noise).label, "data set": dataset, "prior": prior, "assumed level": ASSUMED}
+    found |= {"prior": config["prior"]["name"], "assumed level": config.get("assumed", ASSUMED)}
     told = [f"{key} {value}, not {wanted[key]}" for key, value in found.items() if value != wanted[key]]
     calls = sorted({r.value for r in cell.rows if r.metric == CALLS}) if nfe is not None else []
     if nfe is not None and any(abs(c - nfe) > SLACK * nfe for c in calls):

@@ -12,6 +12,7 @@ from itertools import product
 import pandas as pd
 
 from invbench.cells import (
+    assumptions,
     by_measurement,
     format_value,
     mean_of,
@@ -196,6 +197,7 @@ class Twin:
             else:
                 notes.append(f"Time of {task} is that of the runs, at their batch size.")
         notes += self.measurements(tasks)
+        notes += assumptions({row: cell for (row, _), cell in self.found.items()})
         own = [c for c in self.found.values() if results_folder() / "reference" not in c.folders[0].parents]
         if not own:
             notes.append("All from the records released with invbench.")
