@@ -1,4 +1,7 @@
-"""DDNM: Denoising Diffusion Null-Space Model (Wang et al., ICLR 2023), Algorithms 1 and 2, for clean measurements."""
+"""DDNM: Denoising Diffusion Null-Space Model (Wang et al., ICLR 2023), Algorithms 1 and 2, for clean measurements.
+
+Time travel goes back as the official code does, from the last predicted image; the paper diffuses the state itself.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ d1, d2         standard deviations of fresh noise and of predicted noise, per co
 =============  ========================================================================
 
 Differences from the official code: ``sigma_y`` is not doubled; the predicted noise is weighted in the spectral
-basis (the code applies V without V^T first); one consistent set of singular values (the code mixes two).
+basis (the code applies V without V^T first); one consistent set of singular values (the code mixes two). Time travel
+is the code's, from the last predicted image; the paper diffuses the state itself.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Differences from the official code: noise levels are on [-1, 1] throughout (the code mixes scales, so its lambda of 7
 is 1.75 here at equal strength; the default is the literal 7 of the papers that compare with it); the last predicted
-image is returned (the code returns the last state, which still holds noise of 0.01); the first image is a regularised
-inverse rather than an upsampled one.
+image is returned (the code returns the last state, which still holds noise of 0.01); the first image is the operator's
+guess, H^+ y unless that is unstable, rather than an upsampled one, and every task starts at the highest noise.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Differences from the official code: the norm is taken per image (the code takes it over the batch, so that steps
 shrink with the batch size); on a grid of fewer steps zeta grows in proportion; Poisson noise gets no weighting by
-1 / |y|. As there, ``zeta`` multiplies the gradient of
-the norm, not of its square.
+1 / |y|, nor the step of 0.3 that goes with it (``solver.zeta``). As there, ``zeta`` multiplies the gradient of the
+norm, not of its square.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ kappa          variance of y_s given x_s: sigma_y^2 abar_s
 
 Differences from the official code: the state at the first level enters the network with that level's index; the
 step is conditioned on y_s, not y_t; a particle is weighed by p(y_s | x_t), the weight that the step's own Gaussian
-makes exact. The first of 1000 indices needs no call, so ``nfe`` 1000 costs 999.
+makes exact; resampling is systematic. The chain starts at index 998 from noise alone: 999 network calls.
 """
 
 from __future__ import annotations

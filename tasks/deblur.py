@@ -78,7 +78,10 @@ class UniformDeblur(Task):
 
 @dataclass(frozen=True)
 class AnisotropicDeblur(Task):
-    """Gaussian blur with different widths along rows and columns."""
+    """Gaussian blur with different widths along rows and columns, of an odd number of taps.
+
+    The reference codes lose the last of theirs: weights sum to 0.89 along columns, and images move by half a pixel.
+    """
 
     name: ClassVar[str] = "deblur_aniso"
     summary: ClassVar[str] = "anisotropic Gaussian blur"

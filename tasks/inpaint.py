@@ -27,7 +27,8 @@ class InpaintBox(Task):
 class InpaintAnywhere(Task):
     """A square of side ``box`` pixels is missing at random, at the same place in every image of a cell.
 
-    DAVI's test of an unknown mask (fig. 6) trains on it with ``training.redraw=true`` and tests on ``inpaint``.
+    The square may touch the border, which the DAVI paper's keeps 16 pixels off. Its test of an unknown mask (fig. 6)
+    trains on this task with ``training.redraw=true``, and runs ``inpaint task.box=196 solver.transfer=true``.
     """
 
     name: ClassVar[str] = "inpaint_anywhere"

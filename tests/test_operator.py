@@ -272,6 +272,16 @@ def test_an_even_symbol_makes_the_circular_convolution_its_own_transpose() -> No
     assert A.s[0].item() == pytest.approx(1)
 
 
+def test_the_first_image_of_a_circular_blur_is_no_storm_of_noise() -> None:
+    kernel = torch.tensor([[*[1.0] * 8, 0.01]]) / 8.01  # without its last tap, some singular values were 0
+    A = Circular((1, 32, 32), kernel)
+    noise = 0.05 * draw((1, 32, 32)).float()
+    assert A.pinv(noise).std() > 5
+    assert A.guess(noise).std() < 0.5
+    x = draw((1, 32, 32)).float()
+    assert (A(A.guess(A(x))) - A(x)).std() < 0.05 * A(x).std()
+
+
 def test_hadamard_matches_scipy() -> None:
     order = Rng.single(seed=1).permutation(32)[0]
     A = Hadamard((2, 4, 8), order, 12)

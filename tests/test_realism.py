@@ -147,6 +147,15 @@ def test_inception_features_come_from_clean_fids_network_and_resizing(inceptions
     assert KID().distance(found, found) < KID().distance(metric((x_hat + 0.5).clamp(-1, 1), measured), found)
 
 
+def test_images_of_eight_bits_stay_and_others_are_rounded_or_as_by_the_paper_cut() -> None:
+    levels = torch.arange(256)
+    for metric in (FID(), FIDLegacy()):
+        assert metric.eight_bits(levels.float() / 127.5 - 1).tolist() == levels.tolist()
+    between = (levels[:-1] + 0.7) / 127.5 - 1
+    assert FID().eight_bits(between).tolist() == levels[1:].tolist()
+    assert FIDLegacy().eight_bits(between).tolist() == levels[:-1].tolist()
+
+
 @pytest.mark.slow
 def test_pytorch_fids_network_is_loaded_from_its_file(inceptions: Path) -> None:
     x_hat, x = pair((3, 32, 32))

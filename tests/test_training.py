@@ -218,6 +218,9 @@ def test_a_wrong_request_is_refused_before_any_work(overrides: list[str], messag
 def test_what_the_user_wrote_wins_over_a_variant_and_that_over_the_preset() -> None:
     davi = CATALOG.get("solver", "davi")
     assert chosen_variants(davi, {"ablation": "d"})["solver"] == {"perturbation": "constant", "h": 0.01}
+    assert [chosen_variants(davi, {"ablation": each})["solver"]["h"] for each in "abcdef"] == [0.01] * 2 + [0] + [
+        0.01
+    ] * 3
     plan = build(Request.parse([*PLANE, "+ablation=d", "solver.h=0.3", "training.gamma=7"]), CATALOG)
     assert plan.training.config["solver"]["perturbation"] == "constant"
     assert plan.training.config["solver"]["h"] == 0.3

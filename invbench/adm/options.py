@@ -17,7 +17,8 @@ class AdmOptions:
       quarter as many
     - AdamW with learning rate ``lr``, ``warmup`` steps up and a cosine down; gradients of norm at most ``clip``; the
       average's decay is at most ``ema``
-    - the loss is the squared error of the noise, plus ``bound`` times the variational bound, for the variance, plus
+    - the loss is the squared error of the noise, plus ``bound`` times the variational bound, a mean over steps (Nichol
+      and Dhariwal weigh its sum over 1000 by 0.001, which is 1 here), for the variance, plus
       ``colour`` times the squared error of the mean colour of the predicted image. The first hardly sees the last, an
       image's mean being a millionth of it at high noise, and samplers that start from noise go wrong there first
     - the error of the noise is weighted by 1 / SNR, between 1 and ``low_snr``; 1 is the plain loss

@@ -83,10 +83,14 @@ def laplacian_pyramid(x: Tensor) -> list[Tensor]:
 
 
 class InceptionMetric(SetMetric):
-    """A distance of Inception features by clean-fid's network and resizing, on images rounded to eight bits."""
+    """A distance of Inception features by clean-fid's network and resizing, on images of eight bits.
+
+    ``added`` before the fraction is cut off: a half rounds; next to nothing leaves images of eight bits as they are.
+    """
 
     higher_is_better: ClassVar[bool] = False
     mode: ClassVar[str] = "clean"
+    added: ClassVar[float] = 0.5
 
     def unavailable(self, measurement: Measurement) -> str | None:
         if measurement.A.x_shape[0] != 3:
@@ -102,11 +106,15 @@ class InceptionMetric(SetMetric):
         import torch
         from cleanfid.resize import build_resizer
 
-        u8 = (127.5 * (x_hat.clamp(-1, 1) + 1)).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        u8 = self.eight_bits(x_hat).permute(0, 2, 3, 1).cpu().numpy()
         resize = build_resizer(self.mode)
         resized = torch.stack([torch.from_numpy(resize(image)).permute(2, 0, 1) for image in u8])
         with torch.inference_mode():
             return inception(self.mode)(resized).double()
+
+    def eight_bits(self, x_hat: Tensor) -> Tensor:
+        """The image as uint8, of the same shape."""
+        return (127.5 * (x_hat.clamp(-1, 1) + 1) + self.added).floor().byte()
 
 
 class FID(InceptionMetric):
@@ -122,12 +130,13 @@ class FID(InceptionMetric):
 
 
 class FIDLegacy(FID):
-    """Fréchet distance as pytorch-fid has it, which the paper used."""
+    """Fréchet distance as pytorch-fid has it, which the paper used, on images that are cut to eight bits as it did."""
 
     name: ClassVar[str] = "fid_legacy"
     summary: ClassVar[str] = "Fréchet Inception distance as pytorch-fid computes it"
-    protocol: ClassVar[str] = "fid/legacy_pytorch/u8-round"
+    protocol: ClassVar[str] = "fid/legacy_pytorch/u8-floor"
     mode: ClassVar[str] = "legacy_pytorch"
+    added: ClassVar[float] = 1e-3
     artifacts: ClassVar[tuple[Artifact, ...]] = (INCEPTION["legacy_pytorch"],)
 
 

@@ -79,10 +79,11 @@ class DaviOptions:
             )
 
 
-# Table 5: what each configuration leaves out, from A, no divergence and no bridge, to F, the method.
+# Table 5: what each configuration leaves out, from A, no divergence and no bridge, to F, the method; all but C with the
+# h of the ablation's text, 0.01, where Table 12 has another (D12).
 ABLATIONS: dict[str, dict[str, Any]] = {
-    "a": {"training": {"ikl": False, "density": "end"}},
-    "b": {"training": {"density": "end"}},
+    "a": {"training": {"ikl": False, "density": "end"}, "solver": {"h": 0.01}},
+    "b": {"training": {"density": "end"}, "solver": {"h": 0.01}},
     "c": {"training": {"density": "uniform"}, "solver": {"perturbation": "constant", "h": 0.0}},
     "d": {"training": {"density": "uniform"}, "solver": {"perturbation": "constant", "h": 0.01}},
     "e": {"solver": {"perturbation": "constant", "h": 0.01}},

@@ -100,6 +100,9 @@ def test_the_measurement_becomes_an_image_as_in_the_official_code() -> None:
     torch.testing.assert_close(gray, draw(1, 1, 8, 8).expand(-1, 3, -1, -1), rtol=1e-3, atol=1e-3)
     same = draw(1, *SHAPE)
     assert bridge.network_input(same, ib.Identity(SHAPE)) is same
+    spectrum = CATALOG.get("task", "phase_retrieval")().operator(SHAPE, ib.Rng.single())
+    larger = draw(1, *spectrum.y_shape)
+    torch.testing.assert_close(bridge.network_input(larger, spectrum), spectrum.guess(larger))
 
 
 @pytest.mark.parametrize(
