@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shlex
 import sys
 import warnings
@@ -22,6 +23,7 @@ from invbench.errors import InvbenchError, LockedCell, StoreError
 from invbench.figures.drawing import draw
 from invbench.metric import Metric
 from invbench.plugins import Catalog
+from invbench.reading import OUT
 from invbench.rebuild import measuring, rebuild_bank
 from invbench.records import LoadedCell, load_cell, load_cells
 from invbench.seeds import seed_tables
@@ -64,6 +66,7 @@ def compose(
 ) -> list[Result] | None:
     """What ``handle`` makes of each job that Hydra composes; None where the user interrupted it."""
     ready = configuration.check_overrides(overrides, catalog)
+    _check_writable([text.partition("=")[2] for text in overrides if text.startswith("out=")] or [OUT])
     configuration.register(catalog)
     jobs: list[Result] = []
 
@@ -80,6 +83,14 @@ def compose(
     if not jobs and {"-m", "--multirun"}.intersection(ready):
         click.echo("the launcher ran the cells in other processes; 'invbench table' prints what they recorded")
     return jobs
+
+
+def _check_writable(folders: Iterable[str]) -> None:
+    """Raise StoreError for a results folder that cannot be made, before Hydra fails to make that of a sweep."""
+    for folder in (Path(text.strip("'\"")).expanduser() for text in folders):
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            raise StoreError(f"cannot write to {folder}: {there} is no folder, or not yours; choose another out=FOLDER")
 
 
 def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> Iterator[Job]:
@@ -121,6 +132,13 @@ def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> It
 def _options(choice: configuration.Choice, cell: Any, command: str) -> Any:
     """How a cell is run; says so where its dataset holds fewer images than were asked for."""
     options, held = configuration.options(choice, cell, command), len(cell.dataset.ids())
+    batches, (i, _) = -(-min(options.n, held) // options.batch_size), options.shard
+    if i >= batches:
+        click.echo(
+            f"warning: shard={choice.config.shard} has no images: a shard takes every k-th batch, and there are "
+            f"{batches} of {options.batch_size} images; choose a smaller batch_size",
+            err=True,
+        )
     if options.n > held:
         click.echo(
             f"warning: n={options.n}, but dataset {cell.dataset.name} holds {held} images; all are taken", err=True

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from invbench.cells import label, measurement_key, shared_images, usual
-from invbench.errors import ConfigError
+from invbench.cells import label, measurement_key, shared_images, solver_of, usual
+from invbench.errors import ConfigError, unknown
 from invbench.records import MEAN, LoadedCell, load_cells
 from invbench.stats import SIGNIFICANT, bca_interval, holm, images_needed, sign_flip_p, tellable
 from invbench.table import Table
@@ -204,6 +204,10 @@ def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping
     for a, b in rivals(cells, first, second):
         found += [(_place(a), pair) for pair in pairs(b, a) if pair.metric in higher and len(pair.old) > 1]
     if not found:
+        known = {solver_of(cell) for cell in cells}
+        for name in (first, second):
+            if name not in known:
+                raise ConfigError(unknown("recorded solver", name, known))
         raise ConfigError(f"{first} and {second} have no measured images in common; run them on one task")
     ps = holm([sign_flip_p(pair.new - pair.old) for _, pair in found])
     lines = []

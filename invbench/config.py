@@ -20,7 +20,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf, ValidationError
 
 from invbench.errors import ConfigError, InvbenchError, PluginError, unknown
-from invbench.noise import Sigma
+from invbench.noise import Sigma, canonical
 from invbench.plugins import Catalog
 from invbench.settings import origins, settings
 
@@ -134,6 +134,8 @@ def _split_flags(overrides: Sequence[str]) -> tuple[list[str], list[tuple[str, s
     rest: list[tuple[str, str]] = []
     for text in overrides:
         key, equals, value = text.partition("=")
+        if (name := key.removeprefix("--")) != key and name in [f.name for f in dataclasses.fields(RunConfig)]:
+            raise ConfigError(f"options are written without dashes: {name}={value or '...'}")
         if text.startswith("-") or (flags and flags[-1] in VALUED_FLAGS and not equals):
             flags.append(text)
         elif equals:
@@ -155,7 +157,12 @@ def _is_hydras(key: str) -> bool:
 
 
 def _is_sweep(value: str) -> bool:
-    return SWEEP.match(value) is not None or ("," in value and not re.search(r"[\"'\[{(]", value))
+    return SWEEP.match(value) is not None or len(_parts(value)) > 1
+
+
+def _parts(value: str) -> list[str]:
+    """What commas part, but for those within brackets and quotes: ``gaussian 0.1 [-1,1]`` is one part."""
+    return re.findall(r"(?:\[[^]]*\]|\{[^}]*\}|\([^)]*\)|'[^']*'|\"[^\"]*\"|[^,])+", value) or [value]
 
 
 def _for_hydra(value: str, swept: bool) -> str:
@@ -163,11 +170,17 @@ def _for_hydra(value: str, swept: bool) -> str:
 
     An option of a plugin that is swept over is a sweep too: Hydra composes once without the swept groups.
     """
-    if _is_sweep(value):
+    if SWEEP.match(value):
         return value
-    if re.search(r"[\s=~]", value) and not value.startswith(("'", '"', "[", "{")):
-        value = f'"{value}"'
-    return f"choice({value})" if swept else value
+    parts = [_quoted(part.strip()) for part in _parts(value)]
+    return f"choice({parts[0]})" if swept and len(parts) == 1 else ",".join(parts)
+
+
+def _quoted(text: str) -> str:
+    """The text, in quotes where it has any of what Hydra's grammar takes apart."""
+    if text.startswith(("[", "{")) or (len(text) > 1 and text[0] == text[-1] and text[0] in "'\""):
+        return text
+    return f'"{text}"' if re.search(r"[\s=~()'\[{]", text) else text
 
 
 def _check_names(chosen: Mapping[str, list[str]], catalog: Catalog) -> None:
@@ -201,7 +214,7 @@ def _check_option(path: str, value: str, chosen: Mapping[str, list[str]], catalo
         if key not in known:
             raise ConfigError(unknown(f"option of {kind} {cls.name}", key, known))
         if SWEEP.match(value) is None and not re.search(r"[\s\"'\[{]", value):
-            for each in value.split(","):
+            for each in _parts(value):
                 _check_value(cls, key, each, path)
 
 
@@ -251,6 +264,7 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Any:
         **values["task"],
         **{k: v for k, v in benchmark.tasks.get(names["task"], {}).items() if f"task.{k}" not in choice.written},
     }
+    values["task"]["noise"] = canonical(values["task"]["noise"])
     chosen = settings(parts["solver"].cls, benchmark.name, names["task"])
     own = () if solver else choice.written
     written = frozenset(key.removeprefix("solver.") for key in own if key.startswith("solver."))
@@ -284,7 +298,7 @@ def _assumed(text: str, task: Any, solver: Any) -> str:
             f"assume={text}: the noise of task {task.name!r} ({task.noise}) tells its level. "
             "Leave assume out, or choose 'uniform 0.01..0.1 [-1,1]' or 'poisson 1.0' as task.noise"
         )
-    level = Sigma.parse(text)
+    level = Sigma.parse(text).on_pm1()
     return str(level) if solver.needs_sigma else ""
 
 

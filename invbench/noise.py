@@ -43,6 +43,10 @@ class Sigma:
         """The level on images in [-1, 1]."""
         return self.value * UNITS[self.unit]
 
+    def on_pm1(self) -> Sigma:
+        """The same level, written on [-1, 1]."""
+        return Sigma(self.pm1, "[-1,1]")
+
     @property
     def both(self) -> str:
         """The level in both units, for tables."""
@@ -88,6 +92,10 @@ class Noise(ABC):
     def label(self) -> str:
         """One phrase for tables and captions."""
 
+    def on_pm1(self) -> Noise:
+        """The same noise, its levels written on [-1, 1]."""
+        return self
+
 
 @dataclass(frozen=True)
 class GaussianNoise(Noise):
@@ -111,6 +119,9 @@ class GaussianNoise(Noise):
     @property
     def label(self) -> str:
         return f"Gaussian noise, sigma {self.sigma.both}"
+
+    def on_pm1(self) -> GaussianNoise:
+        return GaussianNoise(self.sigma.on_pm1())
 
     def __str__(self) -> str:
         return f"gaussian {self.sigma}"
@@ -150,6 +161,9 @@ class UniformSigma(Noise):
     def label(self) -> str:
         return f"Gaussian noise, sigma uniform in {self.low.pm1:g}..{self.high.pm1:g} on [-1,1], hidden"
 
+    def on_pm1(self) -> UniformSigma:
+        return UniformSigma(self.low.on_pm1(), self.high.on_pm1())
+
     def __str__(self) -> str:
         return f"uniform {_text(self.low.value)}..{_text(self.high.value)} {self.low.unit}"
 
@@ -184,7 +198,7 @@ class PoissonNoise(Noise):
         return f"Poisson noise, rate {self.rate:g}"
 
     def __str__(self) -> str:
-        return f"poisson {_text(self.rate)}"
+        return f"poisson {float(self.rate)!r}"
 
 
 def parse_noise(text: str) -> Noise:
@@ -203,6 +217,15 @@ def parse_noise(text: str) -> Noise:
             raise ConfigError(f"noise {text!r} has no model and no unit; {usage}")
         raise ConfigError(f"{unknown('noise model', kind, kinds)}; {usage}")
     return kinds[kind].from_text(arguments)
+
+
+def canonical(text: str) -> str:
+    """One text for each noise model, whatever the unit and spacing it was written with.
+
+    >>> canonical("gaussian 0.05  [0, 1]"), canonical("poisson 1")
+    ('gaussian 0.1 [-1,1]', 'poisson 1.0')
+    """
+    return str(parse_noise(text).on_pm1())
 
 
 def _text(number: float) -> str:

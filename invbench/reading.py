@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from invbench.errors import ConfigError, unknown
+from invbench.noise import canonical
 
 if TYPE_CHECKING:
     from invbench.plugins import Catalog
@@ -62,7 +64,7 @@ def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, budg
     if paper is not None:
         if only or budgets:
             raise ConfigError("--paper prints the paper's columns; leave out --metrics and --budgets")
-        click.echo(_paper_table(paper, filters, how, out).render(how))
+        _print([_paper_table(paper, filters, how, out)], how)
         return
     cells, (metrics, floors) = _cells(filters, out), load_catalog().for_tables()
     if how == "csv" and not only and not budgets:
@@ -73,7 +75,7 @@ def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, budg
         tables = budget_tables(cells, metrics, parse_budgets(budgets), _names(only))
     else:
         tables = [*build_tables(cells, metrics, floors, _names(only)), *seed_tables(cells, metrics)]
-    click.echo("\n\n".join(t.render(how) for t in tables))
+    _print(tables, how)
 
 
 @click.command()
@@ -103,6 +105,8 @@ def release(to: Path, filters: tuple[str, ...], out: Path) -> None:
     """
     from invbench.release import release, release_costs
 
+    if "=" in to.name:
+        raise ConfigError(f"expected the folder to write, then filters; got {to}")
     cells = _cells(filters, out)
     for line in (*release(cells, to), *release_costs(cells, out, to)):
         click.echo(line)
@@ -180,7 +184,7 @@ def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: Pat
 
     metrics, _ = load_catalog().for_tables()
     higher = {name: bool(m.higher_is_better) for name, m in metrics.items() if m.higher_is_better is not None}
-    click.echo(versus(_cells(filters, out), first, second, higher).render(how))
+    _print([versus(_cells(filters, out), first, second, higher)], how)
 
 
 @click.command()
@@ -219,10 +223,11 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
 
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
+    _check_there(out)
     found = chosen(load_claims(benchmark=benchmark), ids)
     metrics, _ = load_catalog().for_tables()
     cells, costs = with_released(load_cells(out)), load_costs(results_folder() / REFERENCE, out)
-    click.echo(claims_table(found, cells, metrics, brief=not ids, costs=costs).render(how))
+    _print([claims_table(found, cells, metrics, brief=not ids, costs=costs)], how)
 
 
 @click.command()
@@ -277,28 +282,37 @@ def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
 
 
 def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path) -> Table:
+    from dataclasses import replace
+
+    from invbench.cells import solver_of
     from invbench.paper.published import BENCHMARKS, paper_table, results_folder, with_released
     from invbench.paper.twins import ABLATION, twin_table
     from invbench.plugins import load_catalog
     from invbench.records import load_cells
     from invbench.release import load_costs
 
+    _check_there(out)
     catalog, wanted = load_catalog(), _wanted(filters)
     own, part = load_cells(out, **wanted), ""
     if number == ABLATION:  # kept apart, where they do not stand for their solver
         part = "ablations"
         own += load_cells(out / part, **wanted)
     cells = with_released(own, part, **wanted)
+    aside = [f"{solver_of(c)} on {c.run['config']['task']['name']} (n={len(c.images)})" for c in own if c not in cells]
     benchmark = wanted.get("benchmark")
     if benchmark is not None:
         catalog.benchmark(benchmark)
-    if not cells and wanted.keys() - {"benchmark"}:
+    filtered = bool(wanted.keys() - {"benchmark"})
+    if not cells and filtered:
         raise ConfigError(f"no records of {' '.join(filters)}, in {out} or released")
     if benchmark is None or benchmark in BENCHMARKS.values():
         unit = _call_gflops(catalog) if number == 13 else 0.0
-        return paper_table(number, cells, how, unit, catalog.for_tables()[0])
-    costs = load_costs(results_folder() / REFERENCE, out)
-    return twin_table(number, benchmark, cells, catalog.for_tables()[0], how, costs)
+        table = paper_table(number, cells, how, unit, catalog.for_tables()[0], filtered)
+    else:
+        costs = load_costs(results_folder() / REFERENCE, out)
+        table = twin_table(number, benchmark, cells, catalog.for_tables()[0], how, costs, filtered)
+    told = f"Set aside, since released records have more images: {', '.join(aside)}."
+    return replace(table, notes=(*table.notes, told)) if aside else table
 
 
 def _call_gflops(catalog: Catalog) -> float:
@@ -311,13 +325,29 @@ def _call_gflops(catalog: Catalog) -> float:
 
 
 def _cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:
-    from invbench.records import load_cells
+    from invbench.records import load_cells, recorded_names
 
     cells = load_cells(out, **_wanted(filters))
     if not cells:
         chosen = " ".join(filters) or "anything"
+        for key, value in _wanted(filters).items():
+            if (known := {n[key] for n in recorded_names(out)}) and value not in known:
+                raise ConfigError(f"{unknown(f'recorded {key}', value, known)}, in {out}")
         raise ConfigError(f"no records of {chosen} in {out}; make some with 'invbench run solver=ddrm task=sr4'")
     return cells
+
+
+def _check_there(out: Path) -> None:
+    """Raise ConfigError for a folder that the user named and that is not there: released records would stand in."""
+    if out != Path(OUT) and not out.is_dir():
+        raise ConfigError(f"expected a results folder; there is no {out}")
+
+
+def _print(tables: Sequence[Table], how: str) -> None:
+    """Print tables; the notes of csv, which has no place for them, go to the other stream."""
+    click.echo("\n\n".join(t.render(how) for t in tables))
+    for note in [note for t in tables for note in t.notes] if how == "csv" else ():
+        click.echo(note, err=True)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -326,13 +356,15 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _wanted(filters: tuple[str, ...]) -> dict[str, str]:
-    """Filters by key. Raises ConfigError for one that is none."""
-    wanted = {}
+    """Filters by key. Raises ConfigError for one that is none, or is there twice."""
+    wanted: dict[str, str] = {}
     for text in filters:
         key, equals, value = text.partition("=")
         if not equals or key not in FILTERS:
             raise ConfigError(f"expected {', '.join(f'{k}=...' for k in FILTERS)}; got {text!r}")
-        wanted[key] = value
+        if key in wanted:
+            raise ConfigError(f"{key} is there twice; write {key}={wanted[key]},{value}")
+        wanted[key] = canonical(value) if key == "noise" else value
     return wanted
 
 

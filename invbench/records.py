@@ -182,10 +182,10 @@ class CellStore:
         path = self.folder / "run.json"
         return _read_run(path) if path.is_file() else None
 
-    def done(self, samples: int) -> set[str]:
-        """Images whose reconstructions and rows are complete."""
-        finished = {r.image for r in read_rows(self.rows)[0] if r.metric == LAST and r.sample == samples - 1}
-        return {image for image in finished if self.image_path(image).is_file()}
+    def done(self, samples: int) -> dict[str, str]:
+        """Images whose reconstructions and rows are complete, with the hash of their measurement."""
+        last = [r for r in read_rows(self.rows)[0] if r.metric == LAST and r.sample == samples - 1]
+        return {r.image: r.y_sha256 for r in last if self.image_path(r.image).is_file()}
 
     def image_path(self, image: str) -> Path:
         """Where the reconstructions of an image are kept."""
@@ -230,7 +230,10 @@ def read_rows(path: Path) -> tuple[list[Record], int]:
     """
     if not path.is_file():
         return [], 0
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}") from None
     if path.suffix == ".gz":
         try:
             data = gzip.decompress(data)
@@ -326,6 +329,7 @@ class LoadedCell:
 
     def reconstructions(self, image: str) -> Tensor:
         """The samples (K, C, H, W) of an image. Raises StoreError where the file is missing."""
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         path = self.image_path(image)
@@ -334,7 +338,10 @@ class LoadedCell:
                 f"the reconstruction of {image} is missing from {self.folders[0]}; run the cell with overwrite=true "
                 "(released records hold numbers alone)"
             )
-        return load_file(path)["x_hat"]
+        try:
+            return load_file(path)["x_hat"]
+        except (OSError, KeyError, SafetensorError) as error:
+            raise StoreError(f"{path} cannot be read ({error}); run the cell with overwrite=true") from None
 
 
 def _categories(texts: list[str]) -> pd.Categorical:
@@ -347,18 +354,30 @@ def _categories(texts: list[str]) -> pd.Categorical:
 
 
 def load_cells(out: Path, **wanted: str) -> list[LoadedCell]:
-    """Cells below ``out`` whose benchmark, task, noise, solver, dataset, prior or seed are the wanted ones."""
+    """Cells below ``out`` whose benchmark, task, noise, solver, dataset, prior or seed are the wanted ones.
+
+    Of each, but of noise, one of several: ``solver="ddrm,davi"``.
+    """
+    choices = {key: [value] if key == "noise" else value.split(",") for key, value in wanted.items()}
     by_id: dict[str, list[Path]] = {}
     for folder in cell_folders(out):
-        if wanted.get("task", folder.parent.name) != folder.parent.name:
+        if folder.parent.name not in choices.get("task", [folder.parent.name]):
             continue
         run = _read_run(folder / "run.json")
-        config = run["config"]
-        names = {key: config[key]["name"] for key in PARTS}
-        names |= {"noise": config["task"].get("noise", ""), "seed": str(config["seed"])}
-        if all(names[key] == value for key, value in wanted.items()):
+        names = _names(run["config"])
+        if all(names[key] in values for key, values in choices.items()):
             by_id.setdefault(run["cell"], []).append(folder)
     return [_load_cell(cell, folders) for cell, folders in by_id.items()]
+
+
+def recorded_names(out: Path) -> list[dict[str, str]]:
+    """What the cells below ``out`` are of: benchmark, task, noise, solver, dataset, prior and seed."""
+    return [_names(_read_run(folder / "run.json")["config"]) for folder in cell_folders(out)]
+
+
+def _names(config: Mapping[str, Any]) -> dict[str, str]:
+    names = {key: str(config[key]["name"]) for key in PARTS}
+    return names | {"noise": str(config["task"].get("noise", "")), "seed": str(config["seed"])}
 
 
 def load_cell(folder: Path) -> LoadedCell:

@@ -29,7 +29,8 @@ def portable(command: Iterable[str]) -> str:
 def release(cells: Sequence[LoadedCell], to: Path) -> Iterator[str]:
     """Write the complete cells below ``to``, a folder each as in any results folder; yields a line for each cell.
 
-    Raises ConfigError where that is the folder they lie in, StoreError where nothing can be written.
+    Raises ConfigError where that is the folder they lie in, StoreError where nothing can be written or records were
+    changed since they were complete, which a new seal would hide.
     """
     for cell in cells:
         folder = to / _place(cell) / f"{_solver(cell)}-{cell.id}"
@@ -38,6 +39,10 @@ def release(cells: Sequence[LoadedCell], to: Path) -> Iterator[str]:
         if cell.run["status"] not in COMPLETE:
             yield f"left out, {cell.run['status']}: {folder}"
             continue
+        for path in cell.folders:
+            CellStore(path).refuse_damaged()
+        if cell.damaged:
+            raise StoreError(f"{cell.folders[0]} has {cell.damaged} lines that cannot be read; run its command again")
         sessions = [_shared(each) for each in cell.run["sessions"]]
         run = {**cell.run, "images": len(cell.images), "sessions": sessions}
         CellStore(folder).replace(cell.rows, run, cell.all_sets())

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from invbench.config import typed
 from invbench.device import choose_device
-from invbench.errors import ConfigError, unknown
+from invbench.errors import ConfigError, StoreError, unknown
 from invbench.images import to_image
 from invbench.plugins import Catalog
 from invbench.prior import Prior
@@ -48,12 +48,17 @@ def sample(overrides: Sequence[str], catalog: Catalog) -> Path:
     name, fields, own = parse(overrides)
     options = typed(SampleConfig, own, "sample")
     source = typed(catalog.get("prior", name), fields, "prior")
-    folder = Path(options.out).expanduser() / f"{name}-{source.fingerprint()[:8]}-nfe{options.nfe}-seed{options.seed}"
-    folder.mkdir(parents=True, exist_ok=True)
+    side = f"-side{options.side}" if options.side != SampleConfig.side else ""
+    name = f"{name}-{source.fingerprint()[:8]}-nfe{options.nfe}-seed{options.seed}{side}"
+    folder = Path(options.out).expanduser() / name
     ids = [f"{i:06d}" for i in range(options.n)]
     missing = [each for each in ids if not (folder / f"{each}.png").is_file()]
     device = choose_device(options.device)
     prior = source.load((3, options.side, options.side), device)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot write to {folder}: {error.strerror}; choose another out=FOLDER") from None
     for start in range(0, len(missing), options.batch_size):
         chunk = missing[start : start + options.batch_size]
         with torch.inference_mode():

@@ -36,6 +36,7 @@ SAMPLE_TABLES = {
     "share of samples in the central 90 % interval, error of the mixture weights.",
 }
 SAMPLES = ("samples", "")  # a column
+COVERED = 6  # images from which on intervals cover as often as they say
 COLUMNS = {"nfe_forward": "NFE", "nfe_backward": "NFE backward", "seconds": "s/image"}
 
 
@@ -201,7 +202,7 @@ def _build_samples(
     if exact:
         notes.append(
             f"The row of {floor} is the floor, what as many exact samples score by chance; * differs from it on the "
-            "same images (95 % BCa interval of the paired difference excludes 0)."
+            f"same images, at least {COVERED} (95 % BCa interval of the paired difference excludes 0)."
         )
     title = f"{headline(cells[0].run['config'])} | {kind}"
     return Table(title, _frame(lines, [SAMPLES, *columns], metrics), tuple(notes))
@@ -221,8 +222,9 @@ def _differs(rows: pd.DataFrame, exact: pd.DataFrame, column: tuple[str, str]) -
         df[(df["metric"] == column[0]) & (df["protocol"] == column[1])].set_index("image")["value"]
         for df in (rows, exact)
     )
-    low, high = bca_interval((ours - floor).dropna().to_numpy(dtype=float))
-    return low > 0 or high < 0
+    apart = (ours - floor).dropna().to_numpy(dtype=float)
+    low, high = bca_interval(apart)
+    return len(apart) >= COVERED and (low > 0 or high < 0)
 
 
 def _frame(
@@ -333,6 +335,8 @@ def _notes(cells: Sequence[LoadedCell], columns: Sequence[tuple[str, str]]) -> l
         notes.append("WARNING: there is no image that all rows have; they are not comparable.")
     if pairs := {pair for cell in cells for pair in cell.measured.items()}:
         notes.append("Means over images with 95 % BCa bootstrap intervals; seconds at the batch size of the run.")
+        if any(0 < len(cell.images) < COVERED for cell in cells):
+            notes.append(f"WARNING: intervals over fewer than {COVERED} images are too narrow.")
         notes.append("Protocols: " + "; ".join(p for name, p in columns if name not in COLUMNS) + ".")
         digest = hashlib.sha256("".join(sorted(image + y for image, y in pairs)).encode()).hexdigest()[:12]
         if len({image for image, _ in pairs}) == len(pairs):

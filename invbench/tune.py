@@ -20,7 +20,7 @@ from invbench.errors import ConfigError, unknown
 from invbench.metric import Metric, SampleMetric
 from invbench.plugins import Catalog
 from invbench.records import MEAN, LoadedCell, load_cells
-from invbench.settings import space
+from invbench.settings import WRITTEN, space
 from invbench.stats import bca_interval
 from invbench.tables import format_mean
 
@@ -131,7 +131,7 @@ def _toml(place: str, best: Mapping[str, Any], objective: type[Metric], command:
     """The lines that make the best values the preset's."""
     better = {True: "higher is better", False: "lower is better", None: f"nearest to {objective.target} is best"}
     found = f"{objective.name} {best['mean']:.2f}, n {best['n']}, {better[objective.higher_is_better]}"
-    values = [f"{key} = {json.dumps(value)}" for key, value in best["values"].items()]
+    values = [f"{key} = {json.dumps(value)}" for key, value in {**best["given"], **best["values"]}.items()]
     return [f"[{place}]", *values, f"origin = {json.dumps(f'tuned: {command} ({found})')}"]
 
 
@@ -141,6 +141,9 @@ def _row(cell: LoadedCell, searched: Sequence[str], objective: type[Metric]) -> 
     return {
         "cell": cell.id,
         "values": {key: solver[key] for key in searched},
+        "given": {
+            key: solver[key] for key, origin in cell.run["origins"].items() if origin == WRITTEN and key in solver
+        },
         "n": len(scores),
         "mean": float(scores.mean()) if len(scores) else math.nan,
         "interval": list(bca_interval(scores)),

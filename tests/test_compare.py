@@ -128,7 +128,7 @@ def test_an_image_without_a_score_does_not_decide_between_two_solvers(made: Path
     nan = changed(made, tmp_path / "nan", of_first_image(float("nan")))
     found = []
     for store in (made, nan):
-        printed = invbench("versus", "wiener", "pinv", "--out", store, "--format", "csv").output
+        printed = invbench("versus", "wiener", "pinv", "--out", store, "--format", "csv").stdout
         found += [row for row in csv.DictReader(printed.splitlines()) if row["metric"] == "psnr"]
     whole, left = found
     assert (whole["n"], left["n"]) == ("12", "11 (1 nan)")
@@ -147,13 +147,13 @@ def test_other_measurements_unknown_metrics_and_wrong_rules_are_refused(made: Pa
 
 
 def test_two_solvers_are_told_apart_on_the_same_images(made: Path) -> None:
-    output = invbench("versus", "wiener", "pinv", "--out", made, "--format", "csv").output
+    output = invbench("versus", "wiener", "pinv", "--out", made, "--format", "csv").stdout
     rows = {row["metric"]: row for row in csv.DictReader(output.splitlines())}
     values = {s: values_of(made, s) for s in ("wiener", "pinv")}
     assert float(rows["psnr"]["wiener"]) == pytest.approx(values["wiener"].mean(), rel=1e-3)
     assert float(rows["psnr"]["pinv"]) == pytest.approx(values["pinv"].mean(), rel=1e-3)
     assert {row["better"] for row in rows.values()} <= {"tie", "wiener", "pinv"}
-    assert "run them on one task" in invbench("versus", "wiener", "ddrm", "--out", made).output
+    assert "unknown recorded solver 'ddrm'" in invbench("versus", "wiener", "ddrm", "--out", made).output
 
 
 def test_of_few_images_no_solver_is_told_apart_and_none_is_called_a_tie(made: Path, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_of_few_images_no_solver_is_told_apart_and_none_is_called_a_tie(made: Pa
     for path in few.rglob("records.jsonl"):
         lines = [line for line in path.read_text().splitlines() if json.loads(line)["image"] in kept]
         path.write_text("\n".join(lines) + "\n")
-    output = invbench("versus", "wiener", "pinv", "--out", few, "--format", "csv").output
+    output = invbench("versus", "wiener", "pinv", "--out", few, "--format", "csv").stdout
     rows = list(csv.DictReader(output.splitlines()))
     assert {row["n"] for row in rows} == {"4"}
     assert {row["better"] for row in rows} == {"too few images"}

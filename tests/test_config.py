@@ -15,6 +15,7 @@ import invbench as ib
 from invbench import config as configuration
 from invbench.config import HELP, Choice, RunConfig, build, check_overrides, make, parse_shard
 from invbench.errors import ConfigError, InvbenchError, PluginError
+from invbench.noise import canonical
 from invbench.plugins import Catalog, Plugin, load_catalog
 from invbench.runner import Cell
 
@@ -109,7 +110,7 @@ def test_a_comma_within_a_value_makes_no_sweep(extra: str) -> None:
     "text", ["gaussian 0.1 [0,1]", "uniform 0.01..0.1 [-1,1]", "poisson 1.0", "'gaussian 0.1 [0,1]'"]
 )
 def test_values_with_blanks_reach_the_task_whole(text: str) -> None:
-    assert cell_of(*PLAIN, f"task.noise={text}").task.noise == text.strip("'")
+    assert cell_of(*PLAIN, f"task.noise={text}").task.noise == canonical(text.strip("'"))
 
 
 @pytest.mark.parametrize("root", ["my pictures", "a=b", "v1.2", "plain/below", "~/x", "with (brackets)"])

@@ -77,7 +77,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_table_names_the_best_with_its_value_and_calls(out: Path) -> None:
     result = invbench("table", "--budgets", "0,20", "--metrics", "psnr", "--format", "csv", "--out", out)
-    (row,) = csv.DictReader(result.output.splitlines())
+    (row,) = csv.DictReader(result.stdout.splitlines())
     means = {}
     for each in load_cells(out):
         means[solver_of(each)] = sum(r.value for r in each.rows if r.metric == "psnr") / 4

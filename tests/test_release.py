@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,28 @@ def test_an_unfinished_cell_is_left_out(made: Path, tmp_path: Path) -> None:
             run = store.read_run()
             assert run is not None
             store.write_run({**run, "status": "complete"})
+
+
+def test_records_that_were_changed_or_cut_are_not_sealed_anew(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "runs")
+    path = next((tmp_path / "runs").glob(f"*/*/wiener-*/{ROWS}"))
+    whole = path.read_text()
+    path.write_text(whole.replace('"value": ', '"value": 1', 1))
+    words = ["release", str(tmp_path / "to"), "solver=wiener", "--out", str(tmp_path / "runs")]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert "was changed since its run was complete: records.jsonl has changed" in result.output
+    path.write_text(whole[:-30])
+    CellStore(path.parent).seal()
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert "has 1 lines that cannot be read" in result.output
+
+
+def test_a_folder_that_was_forgotten_is_told(made: Path) -> None:
+    result = CliRunner().invoke(main, ["release", "task=sr4", "solver=wiener", "--out", str(made)])
+    assert result.exit_code == 2
+    assert "expected the folder to write, then filters; got task=sr4" in result.output
 
 
 def test_records_are_not_released_over_themselves(made: Path) -> None:

@@ -298,7 +298,7 @@ def test_wrong_words_are_a_message(invbench: Callable[..., Any], words: list[str
 
 
 def test_noise_is_a_filter_too(invbench: Callable[..., Any], tmp_path: Path) -> None:
-    for noise in ("gaussian 0.05 [-1,1]", "poisson 30"):
+    for noise in ("gaussian 0.05 [-1,1]", "poisson 30.0"):
         cell = loaded_cell("photos", "sr4", "ddrm", {"psnr": 24.0}, noise=noise)
         folder = tmp_path / "photos" / "sr4" / f"ddrm-{noise[:4]}"
         folder.mkdir(parents=True)

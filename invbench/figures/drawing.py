@@ -118,7 +118,9 @@ def draw(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Reques
 
     groups = by_measurement(cells)
     if asked.to and len(groups) > 1:
-        raise ConfigError(f"--to names one file, the filters leave {len(groups)} measurements; filter by task or seed")
+        raise ConfigError(
+            f"--to names one file, the filters leave {len(groups)} measurements; filter by task, noise or seed"
+        )
     for group in groups:
         config = group[0].run["config"]
         bank = rebuild_bank(config, catalog)

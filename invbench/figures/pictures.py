@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from invbench.cells import format_value, label, measurement_key
-from invbench.errors import ConfigError, unknown
+from invbench.errors import ConfigError, StoreError, unknown
 from invbench.figures.canvas import BLUE, RED, save, sheet, styled
 from invbench.figures.grid import SIDE, TITLE, Box, Column, grid, worst_square
 from invbench.records import MEAN, LoadedCell
@@ -83,7 +84,7 @@ def _columns(
     images = chosen(bank, shown, rows, images)
     if not images:
         return []
-    measured = bank.measure(images)
+    measured = measured_again(bank, shown, images)
     return [*_given(bank, measured), *(column for cell in shown for column in of(cell, images, measured.x))]
 
 
@@ -95,7 +96,7 @@ def spread(bank: MeasurementBank, cell: LoadedCell, path: Path, rows: int = 4) -
     images = chosen(bank, [cell], rows)
     if not images:
         return None
-    measured = bank.measure(images)
+    measured = measured_again(bank, [cell], images)
     stacks = [cell.reconstructions(image) for image in images]
     K, blank = len(stacks[0]), [""] * len(images)
     columns: list[Column] = [
@@ -119,7 +120,7 @@ def plane(
     images = chosen(bank, shown, rows)
     if exact is None or not images:
         return None
-    measured = bank.measure(images)
+    measured = measured_again(bank, shown, images)
     grid, density = _density(exact, measured)
     fig = sheet((SIDE + 0.2) * len(shown), (SIDE + 0.3) * len(images))
     axes = fig.subplots(len(images), len(shown), squeeze=False)
@@ -146,6 +147,15 @@ def _density(exact: ExactPosterior, measured: Measurement) -> tuple[np.ndarray, 
     logs = torch.stack([exact.posterior.log_prob(points, row.expand(len(points), -1)) for row in y])
     relative = (logs - logs.max(1, keepdim=True).values).exp().reshape(len(y), len(axis), len(axis))
     return axis.numpy(), relative.transpose(1, 2).numpy()  # contour wants the second pixel along rows
+
+
+def measured_again(bank: MeasurementBank, cells: Sequence[LoadedCell], images: Sequence[str]) -> Measurement:
+    """The measurements of images. Raises StoreError where a cell solved others, since its dataset's files changed."""
+    measured = bank.measure(images)
+    for cell, (image, digest) in product(cells, zip(images, measured.sha256, strict=True)):
+        if cell.measured[image] != digest:
+            raise StoreError(f"{cell.folders[0]}: {image} was solved from another measurement than is made today")
+    return measured
 
 
 def picture(x: Tensor) -> np.ndarray:

@@ -162,6 +162,7 @@ class View:
     foreign: dict[str, None] = field(default_factory=dict)  # our cells of another protocol, told below the table
     protocols: dict[str, None] = field(default_factory=dict)  # of our numbers
     unscored: dict[str, None] = field(default_factory=dict)  # metrics that our cells lack
+    filtered: bool = False  # cells were left out on purpose, so that nothing is said to be missing
 
     @cached_property
     def columns(self) -> list[tuple[str, str, str]]:
@@ -202,7 +203,7 @@ class View:
             notes.append(f"Ours: {'; '.join(self.protocols)}.")
         notes += [f"Recorded by another protocol, so not set beside it: {each}." for each in self.foreign]
         notes += [f"{metric}: {absent(metric, self.metrics)}." for metric in self.unscored]
-        notes += self.commands(missing)
+        notes += () if self.filtered else self.commands(missing)
         return Table(TITLES[self.number], pd.DataFrame(lines), tuple(notes), raw=True)
 
     def hyperparameters(self) -> Table:
@@ -328,13 +329,14 @@ def paper_table(
     how: str,
     unit: float = 0.0,
     metrics: Mapping[str, type[Metric]] = MappingProxyType({}),
+    filtered: bool = False,
 ) -> Table:
     """A published table in the paper's layout, beside our numbers. Raises ConfigError for another number.
 
     ``metrics`` are those installed, for what to do where a record lacks one. ``unit`` are the GFLOPs of a network call,
-    by which calls that were counted on any benchmark are multiplied.
+    by which calls that were counted on any benchmark are multiplied. ``filtered`` cells leave out some on purpose.
     """
-    view = View(number, Paper.load().of(number), cells, how, unit, metrics)
+    view = View(number, Paper.load().of(number), cells, how, unit, metrics, filtered=filtered)
     return view.hyperparameters() if number == HYPERPARAMETERS else view.table()
 
 

@@ -232,7 +232,7 @@ class Twin:
             if ours and row in missing and cell.run["status"] == "skipped":
                 told.append(f"Skipped {row[0]} on {row[1]}: {cell.run['reason']}.")
                 missing.discard(row)
-        if self.number == ABLATION or not missing:
+        if self.number == ABLATION or not missing or self.view.filtered:
             return told
         solvers, tasks = (sorted({row[i] for row in missing}) for i in (0, 1))
         return [*told, f"Not recorded; made by: {run_command(self.number, self.benchmark, solvers, tasks)}"]
@@ -253,12 +253,14 @@ def twin_table(
     metrics: Mapping[str, type[Metric]],
     how: str,
     costs: Costs | None = None,
+    filtered: bool = False,
 ) -> Table:
     """Our records on another benchmark in the layout of a published table, with weight-free realism metrics.
 
+    ``filtered`` cells leave out some on purpose.
     Raises ConfigError where nothing is recorded for it, or it prints no scores.
     """
     if not {r["metric"] for r in Paper.load().of(number)} & TWIN_METRICS.keys():
         raise ConfigError(f"table {number} has no scores that could be measured on {benchmark}; see --paper {number}")
-    view = View(number, Paper.load().of(number), cells, how)
+    view = View(number, Paper.load().of(number), cells, how, filtered=filtered)
     return Twin(number, benchmark, cells, metrics, costs or {}, view).table()

@@ -15,6 +15,7 @@ prior's own schedule (``training.ikl_schedule``), one x0_hat and x_t serve both 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,17 +97,26 @@ class Davi(Trainable):
     def prepare(self, problem: Problem, prior: Prior) -> Prior:
         """phi, a prior whose prediction is the raw output. Raises DataError for weights of another task or network."""
         phi = prior.student()
-        self.load(phi.net, problem.benchmark, {"name": problem.task, **problem.options})
+        card = self.load(phi.net, problem.benchmark, {"name": problem.task, **problem.options})
+        trained = ib.parse_noise(card["task"]["noise"]).sigma_y if "task" in card else None
+        if None not in (trained, problem.sigma_y) and trained != problem.sigma_y:
+            warnings.warn(
+                f"davi was trained at a noise of {trained:g} on [-1,1], not {problem.sigma_y:g}", stacklevel=2
+            )
         phi.net.eval().requires_grad_(False)
         return phi
 
-    def load(self, net: nn.Module, benchmark: str, task: Mapping[str, Any]) -> None:
-        """Fill phi's network, for a task of this name and options. Raises DataError for weights of another training."""
+    def load(self, net: nn.Module, benchmark: str, task: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Fill phi's network, for a task of this name and options; returns the card of the weights.
+
+        Raises DataError for weights of another training.
+        """
         path = self.checkpoint(benchmark, task["name"])
         card, state = read_checkpoint(path)
         if path.suffix == ".safetensors" and not self.transfer:  # the authors' have no card
             self._check(card, benchmark, task, path)
         ib.load_strict(net, state, str(path))
+        return card
 
     def checkpoint(self, benchmark: str, task: str) -> Path:
         if self.weights:

@@ -25,6 +25,7 @@ from invbench.plugins import load_catalog
 from invbench.records import LAST, LoadedCell, Record, images_digest
 
 METRICS = load_catalog().for_tables()[0]
+NOWHERE = str(Path(__file__).parent)  # holds no records
 FILE = results_folder() / "published" / "claims.toml"
 CLAIMS = {c.id: c for c in load_claims()}
 TWINS = {c.id: c for c in load_claims(benchmark="photos")}
@@ -465,19 +466,19 @@ assert not {"torch", "matplotlib", "hydra"} & set(sys.modules)
 
 @pytest.mark.parametrize("how", ["text", "md", "latex", "html", "csv"])
 def test_the_command_prints_every_format(how: str) -> None:
-    result = invbench("claims", "table8", "--format", how, "--out", "nowhere")
+    result = invbench("claims", "table8", "--format", how, "--out", NOWHERE)
     assert result.exit_code == 0
     assert result.output.count("DAVI 28.23 before FPS 26.92") == 1
 
 
 def test_printed_cells_that_were_not_run_are_left_out_unless_named() -> None:
-    rows = list(csv.DictReader(io.StringIO(invbench("claims", "--format", "csv", "--out", "nowhere").output)))
+    rows = list(csv.DictReader(io.StringIO(invbench("claims", "--format", "csv", "--out", NOWHERE).stdout)))
     assert rows
     assert not [r for r in rows if r["claim"].startswith("cell")]
-    text = invbench("claims", "--out", "nowhere").output
+    text = invbench("claims", "--out", NOWHERE).output
     assert "'invbench claims cell' lists them" in text
     assert "invbench claims --benchmark photos" in text
-    rows = list(csv.DictReader(io.StringIO(invbench("claims", "cell", "--format", "csv", "--out", "nowhere").output)))
+    rows = list(csv.DictReader(io.StringIO(invbench("claims", "cell", "--format", "csv", "--out", NOWHERE).stdout)))
     assert len(rows) == sum(c.kind == "cell" for c in CLAIMS.values())
 
 
@@ -489,5 +490,5 @@ def test_wrong_words_are_told() -> None:
 
 
 def test_benchmarks_are_told_apart() -> None:
-    output = invbench("claims", "--benchmark", "imagenet256", "--format", "csv", "--out", "nowhere").output
+    output = invbench("claims", "--benchmark", "imagenet256", "--format", "csv", "--out", NOWHERE).stdout
     assert {r["claim"].split("/")[1] for r in csv.DictReader(io.StringIO(output))} == {"imagenet256"}
