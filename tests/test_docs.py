@@ -13,8 +13,11 @@ import pytest
 
 import invbench
 from invbench import hookspecs
+from invbench.cells import solver_of
 from invbench.cli import main
+from invbench.paper.published import results_folder
 from invbench.plugins import load_catalog
+from invbench.records import MEAN, load_cells
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -101,3 +104,16 @@ def test_the_pages_show_what_their_commands_print() -> None:
     script = [sys.executable, str(ROOT / "docs" / "update.py"), "--check"]
     result = subprocess.run(script, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_posterior_table_of_the_readme_is_that_of_the_released_records() -> None:
+    cells = {solver_of(c): c for c in load_cells(results_folder() / "reference", benchmark="gmm", task="sr4")}
+    rows = [line.strip("| ").split(" | ") for line in README.partition("mode weights off by |")[2].splitlines()]
+    rows = [row for row in rows if row[0].startswith("`")]
+    assert len(rows) == 7
+    for name, *shown in rows:
+        frame = cells[name.strip("`").partition("`")[0]].frame
+        mean = frame[frame["sample"] == MEAN].groupby("metric", observed=True)["value"].mean()
+        pairs = [("swd", ".2f"), ("std", ".2f"), ("cover", ".3f")]
+        both = [f"{mean[f'{score}_range']:{spec}} / {mean[f'{score}_null']:{spec}}" for score, spec in pairs]
+        assert shown == [*both, f"{mean['modes']:.2f}"], name
