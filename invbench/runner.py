@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import shutil
 import subprocess
 import time
 import traceback
@@ -25,6 +24,7 @@ from invbench.bank import MeasurementBank
 from invbench.dataset import Benchmark, Dataset
 from invbench.device import describe
 from invbench.errors import InvbenchError, SolverError, StoreError
+from invbench.kept import done_images, drop_other_parts, refuse_other_images
 from invbench.measure import Meter, peak_bytes, synchronize
 from invbench.metric import Measurement, Metric
 from invbench.noise import Sigma
@@ -48,7 +48,6 @@ NO_COST: dict[str, float] = {
     "nfe_backward": 0,
     "peak_bytes": 0,
 }
-LOOKED_AT = 16  # or up to twice as many images that are kept, to see whether they are still the same
 COSTS = (("seconds", "s"), ("nfe_forward", ""), ("nfe_backward", ""))  # LAST of records.py is the last one
 
 
@@ -136,13 +135,13 @@ def run_cell(cell: Cell, metrics: Sequence[Metric], options: Options, on_progres
 
     with store.writing():
         if options.overwrite:
-            _drop_other_parts(whole, options.shard)
+            drop_other_parts(whole, options.shard)
             store.unseal()
             store.clear()
         store.refuse_damaged()
         chunks = _chunks(images, options.batch_size, options.shard)
-        done = {} if options.overwrite else _done(whole, cell.samples)
-        _refuse_other_images(bank, done)
+        done = {} if options.overwrite else done_images(whole, cell.samples)
+        refuse_other_images(bank, done)
         run = None if options.overwrite else store.read_run()
         if run is None:
             run = {"format": FORMAT, "cell": cell_id, "config": config, "cost": dict(NO_COST), "sessions": []}
@@ -338,44 +337,6 @@ def _chunks(images: Sequence[str], size: int, shard: tuple[int, int]) -> list[li
     i, k = shard
     chunks = [list(images[start : start + size]) for start in range(0, len(images), size)]
     return chunks[i::k]
-
-
-def _done(whole: Path, samples: int) -> dict[str, str]:
-    """Images that are complete in the cell's folder or in any of its shards', with the hash of their measurement."""
-    done: dict[str, str] = {}
-    for folder in (whole, *whole.parent.glob(f"{whole.name}.shard-*")):
-        done |= CellStore(folder).done(samples)
-    return done
-
-
-def _refuse_other_images(bank: MeasurementBank, done: Mapping[str, str]) -> None:
-    """Raise StoreError where files of the dataset have changed since images were solved; looks at some of them."""
-    kept = [image for image in bank.dataset.ids() if image in done]
-    some = kept[:: max(1, len(kept) // LOOKED_AT)]
-    for image, digest in zip(some, bank.measure(some).sha256 if some else (), strict=True):
-        if digest != done[image]:
-            raise StoreError(
-                f"image {image} of dataset {bank.dataset.name} is not the one that was solved before: its measurement "
-                "has changed. Put the file back, or run with overwrite=true, or into another out=FOLDER"
-            )
-
-
-def _drop_other_parts(whole: Path, shard: tuple[int, int]) -> None:
-    """Remove the shards of a cell that is overwritten whole, since their old rows would stay.
-
-    Raises StoreError where a shard is to be overwritten of a cell that was run in other parts.
-    """
-    end = f"-of-{shard[1]}" if shard[1] > 1 else whole.name
-    found = [path.parent.name for path in whole.parent.glob(f"{whole.name}*/run.json")]
-    others = sorted(name for name in found if not name.endswith(end))
-    if others and shard[1] > 1:
-        raise StoreError(
-            f"overwrite=true would leave old rows in {', '.join(others)}, which hold the same images; overwrite the "
-            "cell in these parts, or whole"
-        )
-    for name in others:
-        with CellStore(whole.with_name(name)).writing():
-            shutil.rmtree(whole.with_name(name))
 
 
 def session(options: Options) -> dict[str, Any]:

@@ -1,0 +1,51 @@
+"""What is there of a cell before it is run: images that are kept, and parts of an earlier run of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from invbench.bank import MeasurementBank
+from invbench.errors import StoreError
+from invbench.records import CellStore
+
+LOOKED_AT = 16  # or up to twice as many images that are kept, to see whether they are still the same
+
+
+def done_images(whole: Path, samples: int) -> dict[str, str]:
+    """Images that are complete in the cell's folder or in any of its shards', with the hash of their measurement."""
+    done: dict[str, str] = {}
+    for folder in (whole, *whole.parent.glob(f"{whole.name}.shard-*")):
+        done |= CellStore(folder).done(samples)
+    return done
+
+
+def refuse_other_images(bank: MeasurementBank, done: Mapping[str, str]) -> None:
+    """Raise StoreError where files of the dataset have changed since images were solved; looks at some of them."""
+    kept = [image for image in bank.dataset.ids() if image in done]
+    some = kept[:: max(1, len(kept) // LOOKED_AT)]
+    for image, digest in zip(some, bank.measure(some).sha256 if some else (), strict=True):
+        if digest != done[image]:
+            raise StoreError(
+                f"image {image} of dataset {bank.dataset.name} is not the one that was solved before: its measurement "
+                "has changed. Put the file back, or run with overwrite=true, or into another out=FOLDER"
+            )
+
+
+def drop_other_parts(whole: Path, shard: tuple[int, int]) -> None:
+    """Remove the shards of a cell that is overwritten whole, since their old rows would stay.
+
+    Raises StoreError where a shard is to be overwritten of a cell that was run in other parts.
+    """
+    end = f"-of-{shard[1]}" if shard[1] > 1 else whole.name
+    found = [path.parent.name for path in whole.parent.glob(f"{whole.name}*/run.json")]
+    others = sorted(name for name in found if not name.endswith(end))
+    if others and shard[1] > 1:
+        raise StoreError(
+            f"overwrite=true would leave old rows in {', '.join(others)}, which hold the same images; overwrite the "
+            "cell in these parts, or whole"
+        )
+    for name in others:
+        with CellStore(whole.with_name(name)).writing():
+            shutil.rmtree(whole.with_name(name))
