@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from invbench.errors import ConfigError
 from invbench.noise import parse_noise
 from invbench.records import MEAN, LoadedCell
 from invbench.settings import WRITTEN
+from invbench.stats import bca_interval
 
 DIGITS = {
     "psnr": ".2f",
@@ -156,6 +158,15 @@ def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None
     scores = [s for s in cell.set_scores(cell.images if images is None else images) if s["metric"] == metric]
     _refuse_mixture(cell, metric, {s["protocol"] for s in scores})
     return float(scores[0]["value"]) if scores else None
+
+
+def interval_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> tuple[float, float]:
+    """The 95 % interval of ``mean_of``; its ends are nan where there is none."""
+    values = image_means(cell, metric, images).dropna().to_numpy(dtype=float)
+    if len(values):
+        return bca_interval(values)
+    scores = cell.set_scores(cell.images if images is None else images)
+    return next(((s["low"], s["high"]) for s in scores if s["metric"] == metric), (math.nan, math.nan))
 
 
 def _refuse_mixture(cell: LoadedCell, metric: str, protocols: Collection[str]) -> None:

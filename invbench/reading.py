@@ -46,9 +46,12 @@ out_option = click.option(
 @click.option(
     "--metrics", "only", default="", help="Columns, as psnr,lpips_vgg,seconds; all that is recorded if empty."
 )
+@click.option("--intervals", is_flag=True, help="With --paper: 95 % intervals beside our means.")
 @click.option("--budgets", default="", help="The best solver within network calls, as 20,100,1000, instead of all.")
 @out_option
-def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, budgets: str, out: Path) -> None:
+def table(
+    filters: tuple[str, ...], how: str, paper: int | None, only: str, intervals: bool, budgets: str, out: Path
+) -> None:
     """Print tables of what is recorded: invbench table [benchmark=photos] [task=sr4] ...
 
     With --paper N, a published table and our numbers under it; with benchmark=photos too, our records on that
@@ -64,8 +67,10 @@ def table(filters: tuple[str, ...], how: str, paper: int | None, only: str, budg
     if paper is not None:
         if only or budgets:
             raise ConfigError("--paper prints the paper's columns; leave out --metrics and --budgets")
-        _print([_paper_table(paper, filters, how, out)], how)
+        _print([_paper_table(paper, filters, how, out, intervals)], how)
         return
+    if intervals:
+        raise ConfigError("--intervals is of --paper; other tables have them already")
     cells, (metrics, floors) = _cells(filters, out), load_catalog().for_tables()
     if how == "csv" and not only and not budgets:
         tables = [long_table(cells, metrics)]
@@ -281,7 +286,7 @@ def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
     click.echo(write_page(sections, to, charts(cells, catalog, out)))
 
 
-def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path) -> Table:
+def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path, intervals: bool) -> Table:
     from dataclasses import replace
 
     from invbench.cells import solver_of
@@ -307,10 +312,10 @@ def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path) -> 
         raise ConfigError(f"no records of {' '.join(filters)}, in {out} or released")
     if benchmark is None or benchmark in BENCHMARKS.values():
         unit = _call_gflops(catalog) if number == 13 else 0.0
-        table = paper_table(number, cells, how, unit, catalog.for_tables()[0], filtered)
+        table = paper_table(number, cells, how, unit, catalog.for_tables()[0], filtered, intervals)
     else:
         costs = load_costs(results_folder() / REFERENCE, out)
-        table = twin_table(number, benchmark, cells, catalog.for_tables()[0], how, costs, filtered)
+        table = twin_table(number, benchmark, cells, catalog.for_tables()[0], how, costs, filtered, intervals)
     told = f"Set aside, since released records have more images: {', '.join(aside)}."
     return replace(table, notes=(*table.notes, told)) if aside else table
 

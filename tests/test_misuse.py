@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,9 @@ def test_tables_of_the_paper_name_the_records_that_were_set_aside_and_a_folder_t
     assert invbench("run", "solver=davi", "task=sr4", "n=2", "references=false", f"out={tmp_path}").exit_code == 0
     table = invbench("table", "--paper", "1", "benchmark=photos", "--out", tmp_path)
     assert "Set aside, since released records have more images: davi on sr4 (n=2)." in table.output
+    beside = invbench("table", "--paper", "1", "benchmark=photos", "--intervals", "--out", "reference").output
+    assert re.search(r"^davi .*\*24\.15 \[23\.\d\d, 24\.\d\d\]\*", beside, re.M)
+    assert "--intervals is of --paper" in invbench("table", "--intervals", "--out", tmp_path).output
     filtered = invbench("table", "--paper", "1", "benchmark=photos", "task=sr4", "solver=ddrm", "--out", "reference")
     assert "Not recorded" not in filtered.output
     for words in (["table", "--paper", "1", "benchmark=photos"], ["claims"]):

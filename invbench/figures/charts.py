@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from invbench.cells import by_measurement, format_value, image_means, label, mean_of, shared_images
+from invbench.cells import by_measurement, format_value, interval_of, label, mean_of, shared_images
 from invbench.compare import pairs, rivals
 from invbench.errors import ConfigError
 from invbench.figures.canvas import BLUE, PAGE, series, sheet, styled
 from invbench.fronts import COSTS, pareto
 from invbench.records import LoadedCell
 from invbench.release import Costs, alike
-from invbench.stats import bca_interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,8 +92,7 @@ def bars_of(panel: Panel, metric: str) -> list[Bar]:
     """The bars of a panel: of a mean over images, or of the score of the set where all solvers have the same set."""
     found = []
     for cell in panel.cells:
-        values = image_means(cell, metric, panel.images).dropna().to_numpy(dtype=np.float64)
-        ends = bca_interval(values) if len(values) else _set_interval(cell, metric, panel)
+        ends = interval_of(cell, metric, panel.images)
         found.append(Bar(label(cell, panel.cells), _mean(cell, metric, panel), *ends))
     return found
 
@@ -198,8 +196,3 @@ def _axis(metric: str, cells: Sequence[LoadedCell]) -> str:
 def _mean(cell: LoadedCell, metric: str, panel: Panel) -> float:
     value = mean_of(cell, metric, panel.images)
     return math.nan if value is None else value
-
-
-def _set_interval(cell: LoadedCell, metric: str, panel: Panel) -> tuple[float, float]:
-    scores = cell.set_scores(panel.images)
-    return next(((s["low"], s["high"]) for s in scores if s["metric"] == metric), (math.nan, math.nan))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from invbench.cells import format_value, mean_of, usual
+from invbench.cells import format_value, interval_of, mean_of, usual
 from invbench.errors import ConfigError
 from invbench.metric import Metric
 from invbench.noise import parse_noise
@@ -163,6 +164,7 @@ class View:
     protocols: dict[str, None] = field(default_factory=dict)  # of our numbers
     unscored: dict[str, None] = field(default_factory=dict)  # metrics that our cells lack
     filtered: bool = False  # cells were left out on purpose, so that nothing is said to be missing
+    intervals: bool = False  # beside our means
 
     @cached_property
     def columns(self) -> list[tuple[str, str, str]]:
@@ -262,12 +264,18 @@ class View:
             self.protocols.update({r.protocol: None for r in cell.rows if r.metric == metric and r.protocol != metric})
             self.protocols.update({s["protocol"]: None for s in cell.sets if s["metric"] == metric})
             difference = value - float(row["value"])
-            line[self.header(column)] = f"{format_value(metric, value)} ({difference:+.3g})"
+            line[self.header(column)] = f"{self.text(cell, metric, value)} ({difference:+.3g})"
         if not line:
             return None, lacking
         headers = [self.header(c) for c in self.columns]
         n = "/".join(map(str, sorted(counts)))
         return {"method": f"  ours, n={n}", "NFE": "", **{h: line.get(h, "-") for h in headers}}, lacking
+
+    def text(self, cell: LoadedCell, metric: str, value: float, images: Collection[str] | None = None) -> str:
+        """Our value, with its 95 % interval where these are wanted."""
+        low, high = interval_of(cell, metric, images) if self.intervals else (math.nan, math.nan)
+        ends = "" if low != low or low == high else f" [{format_value(metric, low)}, {format_value(metric, high)}]"
+        return format_value(metric, value) + ends
 
     def value(self, cell: LoadedCell | None, metric: str) -> float | None:
         """A cell's mean; of arithmetic, its network calls times that of a call."""
@@ -330,13 +338,15 @@ def paper_table(
     unit: float = 0.0,
     metrics: Mapping[str, type[Metric]] = MappingProxyType({}),
     filtered: bool = False,
+    intervals: bool = False,
 ) -> Table:
     """A published table in the paper's layout, beside our numbers. Raises ConfigError for another number.
 
     ``metrics`` are those installed, for what to do where a record lacks one. ``unit`` are the GFLOPs of a network call,
-    by which calls that were counted on any benchmark are multiplied. ``filtered`` cells leave out some on purpose.
+    by which calls that were counted on any benchmark are multiplied. ``filtered`` cells leave out some on purpose;
+    ``intervals`` of 95 % stand beside our means.
     """
-    view = View(number, Paper.load().of(number), cells, how, unit, metrics, filtered=filtered)
+    view = View(number, Paper.load().of(number), cells, how, unit, metrics, filtered=filtered, intervals=intervals)
     return view.hyperparameters() if number == HYPERPARAMETERS else view.table()
 
 

@@ -160,8 +160,14 @@ class Twin:
         values = [self.value(row, task, metric) for row in rows]
         better = "PSNR" if self.higher(metric) else "LPIPS"
         ranks = ranked(better, ["" if v is None else str(v) for v in values])
-        texts = ["-" if v is None else format_value(metric, v) for v in values]
+        texts = ["-" if v is None else self.text(row, task, metric, v) for row, v in zip(rows, values, strict=True)]
         return [MARKS[self.view.how][r].format(t) if r < 2 else t for t, r in zip(texts, ranks, strict=True)]
+
+    def text(self, row: str, task: str, metric: str, value: float) -> str:
+        """A row's score, with its interval where these are wanted, but for what was measured on its own."""
+        if metric in MEASURED and self.benched(task):
+            return format_value(metric, value)
+        return self.view.text(self.found[row, task], metric, value, self.common(task, metric))
 
     def higher(self, metric: str) -> bool:
         """Whether more is better."""
@@ -254,13 +260,14 @@ def twin_table(
     how: str,
     costs: Costs | None = None,
     filtered: bool = False,
+    intervals: bool = False,
 ) -> Table:
     """Our records on another benchmark in the layout of a published table, with weight-free realism metrics.
 
-    ``filtered`` cells leave out some on purpose.
+    ``filtered`` cells leave out some on purpose; ``intervals`` of 95 % stand beside the means.
     Raises ConfigError where nothing is recorded for it, or it prints no scores.
     """
     if not {r["metric"] for r in Paper.load().of(number)} & TWIN_METRICS.keys():
         raise ConfigError(f"table {number} has no scores that could be measured on {benchmark}; see --paper {number}")
-    view = View(number, Paper.load().of(number), cells, how, filtered=filtered)
+    view = View(number, Paper.load().of(number), cells, how, filtered=filtered, intervals=intervals)
     return Twin(number, benchmark, cells, metrics, costs or {}, view).table()
