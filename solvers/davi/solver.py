@@ -98,7 +98,8 @@ class Davi(Trainable):
         """phi, a prior whose prediction is the raw output. Raises DataError for weights of another task or network."""
         phi = prior.student()
         card = self.load(phi.net, problem.benchmark, {"name": problem.task, **problem.options})
-        trained = ib.parse_noise(card["task"]["noise"]).sigma_y if "task" in card else None
+        noise = card.get("task", {}).get("noise")
+        trained = ib.parse_noise(noise).sigma_y if noise else None
         if None not in (trained, problem.sigma_y) and trained != problem.sigma_y:
             warnings.warn(
                 f"davi was trained at a noise of {trained:g} on [-1,1], not {problem.sigma_y:g}", stacklevel=2
