@@ -336,8 +336,10 @@ def _cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:
     if not cells:
         chosen = " ".join(filters) or "anything"
         for key, value in _wanted(filters).items():
-            if (known := {n[key] for n in recorded_names(out)}) and value not in known:
-                raise ConfigError(f"{unknown(f'recorded {key}', value, known)}, in {out}")
+            known = {names[key] for names in recorded_names(out)}
+            for each in [value] if key == "noise" else value.split(","):
+                if known and each not in known:
+                    raise ConfigError(f"{unknown(f'recorded {key}', each, known)}, in {out}")
         raise ConfigError(f"no records of {chosen} in {out}; make some with 'invbench run solver=ddrm task=sr4'")
     return cells
 

@@ -122,6 +122,8 @@ def test_filters_take_several_values_once_each_and_know_what_is_there(tmp_path: 
     assert "bicubic" not in table
     for words, message in (
         (["table", "solver=pinv", "solver=wiener"], "solver is there twice; write solver=pinv,wiener"),
+        (["table", "solver=pinv,winer,ddrm", "task=sr4", "seed=1"], "unknown recorded solver 'winer'"),
+        (["table", "solver=pinv,wiener", "benchmark=gmm"], "unknown recorded benchmark 'gmm'"),
         (["table", "task=sr5"], "unknown recorded task 'sr5'; did you mean 'sr4'"),
         (["versus", "pinv", "winer"], "unknown recorded solver 'winer'; did you mean 'wiener'"),
     ):
