@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from invbench.dataset import Benchmark, Dataset
+from invbench.fingerprint import Measured, fingerprint
 from invbench.metric import Measurement
 from invbench.operator import Operator
 from invbench.rng import Rng
@@ -21,7 +22,7 @@ class MeasurementBank:
     """Measurements keyed by benchmark version, dataset, task, image and seed, and by nothing else.
 
     Each is computed alone, on the CPU, in float32, so that batch size, order, shard, device and solver cannot
-    change a bit of it.
+    change a bit of it. Another processor may change the last bits, which :mod:`invbench.fingerprint` allows for.
     """
 
     benchmark: Benchmark
@@ -76,3 +77,9 @@ class MeasurementBank:
         rng = Rng.for_images([image], purpose="noise", **self._axes)
         y, std = self.task.noise_model.sample(self.A(x), rng)
         return x, y.contiguous(), std
+
+
+def recorded(measured: Measurement) -> list[Measured]:
+    """What is recorded of each measurement, by which another machine knows it again."""
+    rows = zip(measured.x.numpy(), measured.y.numpy(), measured.sha256, strict=True)
+    return [Measured(digest, fingerprint(x, y)) for x, y, digest in rows]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from invbench.errors import ConfigError
+from invbench.fingerprint import Measured
 from invbench.noise import parse_noise
 from invbench.records import MEAN, LoadedCell
 from invbench.settings import WRITTEN
@@ -27,6 +28,10 @@ DIGITS = {
 }  # three decimals for others
 
 
+Sameness = Literal["same bytes", "last bits", "different", "unknown"]
+LAST_BITS = "Measurements agree to 1e-5 of their norm and differ in last bits: rows were made on different processors."
+
+
 def by_measurement(cells: Sequence[LoadedCell]) -> list[list[LoadedCell]]:
     """Comparable cells together, ordered by benchmark and task."""
     groups: dict[tuple[str, str, str], list[LoadedCell]] = {}
@@ -41,6 +46,21 @@ def measurement_key(config: Mapping[str, Any]) -> str:
     """Text that is equal for cells whose solvers saw the same measurements and prior."""
     shared = {k: v for k, v in config.items() if k not in ("solver", "samples", "assumed", "plugins")}
     return json.dumps(shared, sort_keys=True)
+
+
+def sameness(cells: Sequence[LoadedCell]) -> Sameness:
+    """How alike the measurements are that cells saw of the same image."""
+    seen: dict[str, list[Measured]] = {}
+    for cell in cells:
+        for image, measured in cell.measured.items():
+            seen.setdefault(image, []).append(measured)
+    others = [(each[0], other) for each in seen.values() for other in each[1:] if other.sha256 != each[0].sha256]
+    if not others:
+        return "same bytes"
+    if all(first.same(other) for first, other in others):
+        return "last bits"
+    known = all(first.fingerprint and other.fingerprint for first, other in others)
+    return "different" if known else "unknown"
 
 
 def label(cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
@@ -91,27 +111,31 @@ def means_by_image(images: pd.Categorical, values: np.ndarray) -> pd.Series:
     return pd.Series(sums[counts > 0] / counts[counts > 0], index=names[counts > 0])
 
 
-def headline(config: Mapping[str, Any]) -> str:
+def headline(run: Mapping[str, Any], *, seed: bool = True) -> str:
     """What the rows of a table share, in a line."""
-    return " | ".join(title_parts(config))
+    return " | ".join(title_parts(run, seed=seed))
 
 
-def title_parts(config: Mapping[str, Any]) -> list[str]:
-    """A measurement in words: benchmark, task, noise, dataset, prior, seed."""
+def title_parts(run: Mapping[str, Any], *, seed: bool = True) -> list[str]:
+    """A measurement in words: benchmark, task, noise, dataset (and where it was found), prior, seed."""
+    config, places = run["config"], run.get("places", {})
+    found = {key.removeprefix("dataset."): place for key, place in places.items() if key.startswith("dataset.")}
+    dataset = {"name": config["dataset"]["name"], **found, **config["dataset"]}
     benchmark, task = config["benchmark"], config["task"]
     options = ", ".join(f"{k}={v}" for k, v in task.items() if k not in ("name", "noise"))
     return [
         f"{benchmark['name']} v{benchmark['version']}",
         task["name"] + (f" ({options})" if options else ""),
         parse_noise(task["noise"]).label,
-        _describe("dataset", config["dataset"]),
+        _describe("dataset", dataset),
         f"prior {config['prior']['name']} {config['prior']['sha256'][:8]}",
-        *([f"seed {config['seed']}"] if "seed" in config else []),
+        *([f"seed {config['seed']}"] if seed else []),
     ]
 
 
 def _describe(kind: str, plugin: Mapping[str, Any]) -> str:
-    options = ", ".join(f"{k}={v}" for k, v in plugin.items() if k != "name" and v != "")
+    shown = {key: str(value)[:8] if key == "sha256" else value for key, value in plugin.items()}
+    options = ", ".join(f"{k}={v}" for k, v in shown.items() if k != "name" and v != "")
     return f"{kind} {plugin['name']}" + (f" ({options})" if options else "")
 
 

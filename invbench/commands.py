@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 import hydra
@@ -19,15 +19,19 @@ from omegaconf import DictConfig
 
 from invbench import config as configuration
 from invbench.cells import by_measurement, label, measurement_key
-from invbench.errors import InvbenchError, LockedCell, StoreError
+from invbench.errors import InvbenchError, LockedCell, MetricError, StoreError
 from invbench.figures.drawing import draw
-from invbench.metric import Metric
+from invbench.guard import noted_interrupts, printable
 from invbench.plugins import Catalog
 from invbench.reading import OUT
-from invbench.rebuild import measuring, rebuild_bank
-from invbench.records import LoadedCell, load_cell, load_cells
+from invbench.rebuild import Remeasure
+from invbench.records import LoadedCell, load_cells
 from invbench.seeds import seed_tables
 from invbench.tables import build_tables
+
+if TYPE_CHECKING:
+    from invbench.runner import Outcome
+    from invbench.scoring import Scorer
 
 Result = TypeVar("Result")
 
@@ -95,63 +99,46 @@ def _check_writable(folders: Iterable[str]) -> None:
 
 def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> Iterator[Job]:
     """Run the cell of a job after its references."""
-    from invbench.runner import run_cell
+    from invbench.jobs import Request, run_request
 
     out = Path(choice.config.out).expanduser()
     try:
-        cell = configuration.build(choice, catalog)
-        options = _options(choice, cell, command)
-        cell.config()  # weights that are absent stop the job before its references are run
-        cells = [cell]
-        if choice.config.references:
-            names = [r for r in cell.benchmark.references if r != cell.solver.name]
-            cells = [configuration.build(choice, catalog, solver=name) for name in names] + cells
-        metrics = [p.cls() for p in catalog.plugins["metric"].values()]
-        for each in cells:
-            title = f"{each.benchmark.name}/{each.task.name}/{each.solver.name}"
+        requests = [Request(choice, solver, command) for solver in _solvers(choice, catalog)]
+        if not any(request.at_risk(catalog) for request in requests):
+            configuration.build(choice, catalog).config()  # absent weights stop the job before its references are run
+        for request in requests:
             try:
-                with _progress(title) as on_progress, _plain_warnings():
-                    outcome = run_cell(each, metrics, options, on_progress)
+                with _progress(request.title) as on_progress, _plain_warnings(), noted_interrupts():
+                    done = run_request(request, catalog, on_progress)
             except LockedCell:
-                if each is cell:
+                if not request.reference:
                     raise
-                click.echo(f"{title}: left to the process that is running it", err=True)  # a sweep shares references
+                click.echo(
+                    f"{request.title}: left to the process that is running it", err=True
+                )  # a sweep shares it
                 continue
-            kept = ", kept from before" * (outcome.status == "complete" and not outcome.solved)
-            click.echo(f"{title}: {outcome.status}, {outcome.images} images{kept}, cell {outcome.cell}", err=True)
-            if outcome.reason:
-                click.echo(f"  {outcome.reason}", err=True)
-            if outcome.status == "complete":
-                _score_set(outcome.folder, metrics, catalog)
-            yield Job(outcome.cell, measurement_key(each.config()), options.out, outcome.status != "failed")
+            _tell(request.title, done.outcome)
+            yield Job(done.outcome.cell, done.key, out, done.outcome.status != "failed" and not done.outcome.faults)
     except InvbenchError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {printable(str(error))}", err=True)
         yield Job(None, None, out, False)
 
 
-def _options(choice: configuration.Choice, cell: Any, command: str) -> Any:
-    """How a cell is run; says so where its dataset holds fewer images than were asked for."""
-    options, held = configuration.options(choice, cell, command), len(cell.dataset.ids())
-    batches, (i, _) = -(-min(options.n, held) // options.batch_size), options.shard
-    if i >= batches:
-        click.echo(
-            f"warning: shard={choice.config.shard} has no images: a shard takes every k-th batch, and there are "
-            f"{batches} of {options.batch_size} images; choose a smaller batch_size",
-            err=True,
-        )
-    if options.n > held:
-        click.echo(
-            f"warning: n={options.n}, but dataset {cell.dataset.name} holds {held} images; all are taken", err=True
-        )
-    return options
+def _solvers(choice: configuration.Choice, catalog: Catalog) -> list[str]:
+    """The solvers of a job: its references, then "" for its own."""
+    own = choice.names["solver"]
+    references = catalog.benchmark(choice.names["benchmark"]).references if choice.config.references else ()
+    return [*(name for name in references if name != own), ""]
 
 
-def _score_set(folder: Path, metrics: Sequence[Metric], catalog: Catalog) -> None:
-    """Score the images of a cell that was run as a set; of shards, the images that are there."""
-    from invbench.scoring import score_set
-
-    loaded = load_cell(folder)
-    score_set(loaded, metrics, rebuild_bank(loaded.run["config"], catalog).measure)
+def _tell(title: str, outcome: Outcome) -> None:
+    """Say what became of a cell."""
+    kept = ", kept from before" if outcome.status == "complete" and not outcome.solved else ""
+    click.echo(f"{title}: {outcome.status}, {outcome.images} images{kept}, cell {outcome.cell}", err=True)
+    if outcome.reason:
+        click.echo(f"  {outcome.reason}", err=True)
+    for metric, reason in outcome.faults.items():
+        click.echo(f"  metric {metric} failed, and its scores are left out: {reason}", err=True)
 
 
 def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog) -> Iterator[str]:
@@ -159,27 +146,40 @@ def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog) -> Iterator[str]:
 
     Raises StoreError at the end where a cell could not be scored.
     """
-    from invbench.scoring import rescore, score_set
+    from invbench.scoring import Scorer
 
     failed = 0
-    metrics = [p.cls() for p in catalog.plugins["metric"].values()]
+    scorer = Scorer([p.cls() for p in catalog.plugins["metric"].values()])
     for group in by_measurement(cells):
         sets = {tuple(cell.images) for cell in group}
         for cell in group:
             config = cell.run["config"]
             title = f"{config['benchmark']['name']}/{config['task']['name']}/{config['solver']['name']}-{cell.id}"
             try:
-                measure = measuring(config, catalog)
-                count = rescore(cell, metrics, measure)
-                for images in sets:
-                    if set(images).issubset(cell.images):
-                        score_set(cell, metrics, measure, images)
-                yield f"{title}: {count} new scores of {len(cell.images)} images"
-            except StoreError as error:
+                yield f"{title}: {_rescore(cell, scorer, sets, catalog)}"
+            except InvbenchError as error:
                 failed += 1
                 yield f"{title}: {error}"
+    yield from (f"metric {name} failed, and its scores are left out: {why}" for name, why in scorer.faults.items())
     if failed:
-        raise StoreError(f"{failed} cell{'s'[: failed > 1]} could not be scored, as said above; the others are")
+        some = "1 cell" if failed == 1 else f"{failed} cells"
+        raise StoreError(f"{some} could not be scored, as said above; the others are")
+    if scorer.faults:
+        raise MetricError(f"{', '.join(scorer.faults)} failed, as said above; all other scores are there")
+
+
+def _rescore(cell: LoadedCell, scorer: Scorer, sets: Collection[Sequence[str]], catalog: Catalog) -> str:
+    """Score a cell; says how many scores are new."""
+    from invbench.scoring import rescore, score_set
+
+    measure = Remeasure(cell.run, catalog)
+    count = rescore(cell, scorer, measure)
+    for images in sets:
+        if set(images).issubset(cell.images):
+            score_set(cell, scorer, measure, images)
+    gone = len(set(cell.images) - measure.held)
+    left = f"; the dataset holds {gone} of them no more, which are left as they are" if gone else ""
+    return f"{count} new scores of {len(cell.images)} images{left}"
 
 
 def _show(out: Path, key: str, catalog: Catalog) -> None:
@@ -262,9 +262,10 @@ def plan(overrides: list[str], catalog: Catalog) -> int:
 def _benched(choice: configuration.Choice, catalog: Catalog, batch: int) -> tuple[Any, Any]:
     """The cell of a job, to be solved for its cost; a batch size that was written wins."""
     from invbench.bench import Bench
+    from invbench.jobs import how_to_run
 
     cell = configuration.build(choice, catalog)
-    options = _options(choice, cell, "")
+    options = how_to_run(choice, cell, "")
     size = options.batch_size if "batch_size" in choice.written else batch
     return Bench(cell, size, options.device), options
 

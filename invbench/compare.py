@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from invbench.cells import label, measurement_key, shared_images, solver_of, usual
+from invbench.cells import LAST_BITS, label, measurement_key, sameness, shared_images, solver_of, usual
 from invbench.errors import ConfigError, unknown
 from invbench.records import MEAN, LoadedCell, load_cells
 from invbench.stats import SIGNIFICANT, bca_interval, holm, images_needed, sign_flip_p, tellable
@@ -96,15 +96,15 @@ class Pair:
 def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "", across_machines: bool = False) -> list[Pair]:
     """Metrics that both cells have in the same protocol, or in this one alone.
 
-    Raises ConfigError where an image was measured otherwise, unless the cells come from different machines, whose
-    measurements may differ in the last bits.
+    Raises ConfigError where an image was measured otherwise; last bits may differ, as on different processors.
+    ``across_machines`` allows all that old records, which have no fingerprints, cannot exclude.
     """
     a, b = (per_image(cell, protocol) for cell in (old, new))
     merged = a.merge(b, on=["metric", "protocol", "image"], suffixes=("_old", "_new"))
-    if not across_machines and (merged["y_old"] != merged["y_new"]).any():
+    if not across_machines and sameness([old, new]) in ("different", "unknown"):
         raise ConfigError(
-            f"{_name(new)}: the measurements differ; make both stores with the same benchmark version, on one machine, "
-            "or compare with --across-machines"
+            f"{_name(new)}: the measurements differ; make both stores with the same benchmark version. Where they were "
+            "made on different processors, before records had fingerprints: compare with --across-machines"
         )
     found = [
         Pair.of(str(metric), rows["value_old"].to_numpy(float), rows["value_new"].to_numpy(float))
@@ -121,7 +121,7 @@ def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "", across_machines:
 
 
 def per_image(cell: LoadedCell, protocol: str = "") -> pd.DataFrame:
-    """Scores by metric, protocol and image (value), and the measurement's hash (y).
+    """Scores by metric, protocol and image (value).
 
     Means over samples; of scores of all samples together, the score.
     """
@@ -131,7 +131,7 @@ def per_image(cell: LoadedCell, protocol: str = "") -> pd.DataFrame:
     keys = ["metric", "protocol", "image"]
     means = kept.groupby(keys, as_index=False, observed=True)["value"].mean()
     means[keys] = means[keys].astype(object)
-    return means.assign(y=means["image"].map(cell.measured))
+    return means
 
 
 def compare(
@@ -145,6 +145,7 @@ def compare(
     old, now = ({identity(c): c for c in _loaded(folder, wanted)} for folder in (base, new))
     added = [cell for key, cell in now.items() if key not in old]
     lines: list[dict[str, str]] = []
+    apart = False
     broken: list[str] = [_missing(cell, added, new) for key, cell in old.items() if key not in now]
     seen: set[str] = set()
     total = 0
@@ -152,6 +153,7 @@ def compare(
         if key not in old:
             continue
         found = pairs(old[key], cell, across_machines=across_machines)
+        apart |= sameness([old[key], cell]) == "last bits"
         broken += _lost(old[key], cell, found, rules)
         seen |= _measured(old[key])
         for pair in found:
@@ -168,6 +170,7 @@ def compare(
     notes = [
         f"{total - len(lines)} of {total} scores are the same, to the last bit, and not listed.",
         f"{new} less {base}; mean paired differences with 95 % BCa intervals over images; ratios of medians.",
+        *([LAST_BITS] if apart else []),
         *_other_parts([(old[key], cell) for key, cell in now.items() if key in old]),
         *(["Only in the new store: " + ", ".join(map(_name, added)) + "."] if added else []),
         *(f"FAIL {text}" for text in broken),
@@ -201,7 +204,9 @@ def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping
     ``higher`` says of each metric whether higher is better. Raises ConfigError where nothing pairs them.
     """
     found: list[tuple[str, Pair]] = []
+    apart = False
     for a, b in rivals(cells, first, second):
+        apart |= sameness([a, b]) == "last bits"
         found += [(_place(a), pair) for pair in pairs(b, a) if pair.metric in higher and len(pair.old) > 1]
     if not found:
         known = {solver_of(cell) for cell in cells}
@@ -228,6 +233,7 @@ def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping
     notes = (
         f"{first} less {second}, on the images both have; 95 % BCa intervals; p by sign flips, Holm's correction over "
         f"{len(lines)} rows; images needed to tell them apart with probability 0.8 at 5 %.",
+        *([LAST_BITS] if apart else []),
     )
     return Table(f"{first} against {second}", pd.DataFrame(lines), notes)
 

@@ -7,6 +7,7 @@ the user wrote, what the benchmark preset says (for a solver, the TOML file besi
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -68,6 +69,8 @@ class RunConfig:
     out: str = "results/runs"
     references: bool = True
     overwrite: bool = False
+    timeout: float = 0.0
+    isolate: str = "auto"
 
 
 HELP = {
@@ -81,6 +84,8 @@ HELP = {
     "out": "results folder",
     "references": "also run the preset's zero-cost solvers",
     "overwrite": "run a cell again that is complete",
+    "timeout": "seconds that a cell may take, in a process of its own; 0 is any",
+    "isolate": "a process for each cell: true, false, or auto, where plugins of others are in it",
 }
 
 
@@ -351,6 +356,18 @@ def options(choice: Choice, cell: Any, command: str) -> Any:
         overwrite=config.overwrite,
         command=command,
     )
+
+
+def limits(config: Any) -> tuple[bool | None, float]:
+    """Whether cells have a process each (None: where it is needed), and the seconds that one may take (0: any)."""
+    isolate, choices = str(config.isolate).lower(), {"true": True, "false": False, "auto": None}
+    if isolate not in choices:
+        raise ConfigError(f"isolate must be true, false or auto; got {config.isolate!r}")
+    if not (math.isfinite(config.timeout) and config.timeout >= 0):
+        raise ConfigError(f"timeout must be a number of seconds, or 0 for none; got {config.timeout!r}")
+    if config.timeout and isolate == "false":
+        raise ConfigError("timeout needs a process for each cell; leave isolate=false out")
+    return choices[isolate], float(config.timeout)
 
 
 def parse_shard(text: str) -> tuple[int, int]:

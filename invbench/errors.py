@@ -7,7 +7,8 @@
     ├── PluginError          a plugin that is broken, duplicated or of the wrong form
     ├── UnsupportedProblem   solver and problem do not fit; the runner records the cell as skipped
     ├── DataError            a dataset, an image or a checkpoint that is absent or damaged
-    ├── SolverError          a solver that returned something unusable
+    ├── SolverError          a plugin that ended the process, or a solver that returned something unusable
+    ├── MetricError          a metric that returned something unusable
     ├── TrainingError        a training that cannot go on
     └── StoreError           a results folder that is full, read-only or damaged
         └── LockedCell       a cell that another process is running
@@ -42,6 +43,10 @@ class DataError(InvbenchError):
 
 class SolverError(InvbenchError):
     """A solver that returned something unusable."""
+
+
+class MetricError(InvbenchError):
+    """A metric that returned something unusable."""
 
 
 class TrainingError(InvbenchError):

@@ -11,6 +11,7 @@ All arithmetic is in float64; vectors are flattened images (n = C H W).
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from collections.abc import Sequence
@@ -244,15 +245,18 @@ PLANE = (
 )
 
 
-@cache
 def patch_mixture() -> GaussianMixture:
     """Eleven components over 16 x 16 x 3 patches: smooth, bright, dark, warm, cool, four edges, two textures."""
+    return copy.deepcopy(_patch_mixture())  # whoever changes it in place changes his own
+
+
+@cache
+def _patch_mixture() -> GaussianMixture:
     means = torch.stack([_patch_mean(text).flatten() for _, text, *_ in PATCHES])
     covs = tuple(_patch_covariance(std, rows, cols) for *_, std, rows, cols in PATCHES)
     return GaussianMixture(torch.tensor([p[0] for p in PATCHES], dtype=torch.float64), means, covs)
 
 
-@cache
 def planar_mixture() -> GaussianMixture:
     """Three components in the plane, to plot."""
     covs = tuple(Covariance.full(torch.tensor(c, dtype=torch.float64)) for *_, c in PLANE)

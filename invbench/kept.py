@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import glob
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from invbench.bank import MeasurementBank
+from invbench.bank import MeasurementBank, recorded
 from invbench.errors import StoreError
+from invbench.fingerprint import Measured
 from invbench.records import CellStore
 
 LOOKED_AT = 16  # or up to twice as many images that are kept, to see whether they are still the same
 
 
-def done_images(whole: Path, samples: int) -> dict[str, str]:
-    """Images that are complete in the cell's folder or in any of its shards', with the hash of their measurement."""
-    done: dict[str, str] = {}
-    for folder in (whole, *whole.parent.glob(f"{whole.name}.shard-*")):
+def done_images(whole: Path, samples: int) -> dict[str, Measured]:
+    """Images that are complete in the cell's folder or in any of its shards', with what they were measured as."""
+    done: dict[str, Measured] = {}
+    for folder in (whole, *whole.parent.glob(f"{glob.escape(whole.name)}.shard-*")):
         done |= CellStore(folder).done(samples)
     return done
 
 
-def refuse_other_images(bank: MeasurementBank, done: Mapping[str, str]) -> None:
+def refuse_other_images(bank: MeasurementBank, images: Sequence[str], done: Mapping[str, Measured]) -> None:
     """Raise StoreError where files of the dataset have changed since images were solved; looks at some of them."""
-    kept = [image for image in bank.dataset.ids() if image in done]
+    kept = [image for image in images if image in done]
     some = kept[:: max(1, len(kept) // LOOKED_AT)]
-    for image, digest in zip(some, bank.measure(some).sha256 if some else (), strict=True):
-        if digest != done[image]:
+    for image, now in zip(some, recorded(bank.measure(some)) if some else (), strict=True):
+        if not done[image].same(now):
             raise StoreError(
                 f"image {image} of dataset {bank.dataset.name} is not the one that was solved before: its measurement "
                 "has changed. Put the file back, or run with overwrite=true, or into another out=FOLDER"
@@ -39,7 +41,7 @@ def drop_other_parts(whole: Path, shard: tuple[int, int]) -> None:
     Raises StoreError where a shard is to be overwritten of a cell that was run in other parts.
     """
     end = f"-of-{shard[1]}" if shard[1] > 1 else whole.name
-    found = [path.parent.name for path in whole.parent.glob(f"{whole.name}*/run.json")]
+    found = [path.parent.name for path in whole.parent.glob(f"{glob.escape(whole.name)}*/run.json")]
     others = sorted(name for name in found if not name.endswith(end))
     if others and shard[1] > 1:
         raise StoreError(

@@ -63,6 +63,7 @@ class Catalog:
 
     plugins: dict[str, dict[str, Plugin]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     broken: list[Broken] = field(default_factory=list)
+    installed: bool = False  # whether another process that loads the catalog gets the same
 
     def get(self, kind: str, name: str) -> type[Any]:
         """The class of that name. Raises PluginError: unknown (with suggestions), or broken (with the reason)."""
@@ -99,7 +100,9 @@ class Catalog:
 
 def load_catalog() -> Catalog:
     """Every installed plugin."""
-    return build_catalog(entry_points(group=GROUP))
+    catalog = build_catalog(entry_points(group=GROUP))
+    catalog.installed = True
+    return catalog
 
 
 def build_catalog(found: Iterable[EntryPoint]) -> Catalog:

@@ -28,7 +28,8 @@ def find_cell(name: str, out: Path) -> LoadedCell:
 def explain(cell: LoadedCell) -> str:
     """Command, configuration, hashes, measurements and environment of a cell's numbers."""
     run, config = cell.run, cell.run["config"]
-    measured = hashlib.sha256("".join(i + y for i, y in cell.measured.items()).encode()).hexdigest()[:12]
+    digests = "".join(image + each.sha256 for image, each in cell.measured.items())
+    measured = hashlib.sha256(digests.encode()).hexdigest()[:12]
     lines = [f"cell {cell.id}, {run['status']}, {len(cell.images)} images, {', '.join(map(str, cell.folders))}", ""]
     for session in run["sessions"]:
         packages = ", ".join(f"{k} {v}" for k, v in session["packages"].items())
@@ -36,7 +37,8 @@ def explain(cell: LoadedCell) -> str:
             session["command"],
             f"  {session['started']} on {session['device']}, {session['threads']} threads, {session['platform']}",
             f"  python {session['python']}, {packages}; batches of {session['batch_size']}",
-            f"  commit {session['commit'] or 'none: not run from a checkout'}" + (", changed" * bool(session["dirty"])),
+            f"  commit {session['commit'] or 'none: not run from a checkout'}"
+            + (", changed" if session["dirty"] else ""),
         ]
     lines += ["", json.dumps(config, indent=2, sort_keys=True), ""]
     lines += [f"measurements {measured}, of {len(cell.measured)} images"]
@@ -60,14 +62,15 @@ def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, flo
     Recorded scores are compared with those of the kept reconstructions; of released records, which have none, with
     those of the new ones. Raises StoreError where weights or measurements of today are not those of the record.
     """
-    from invbench.rebuild import measuring, rebuild_cell
-    from invbench.runner import Options, run_cell
-    from invbench.scoring import image_rows
+    from invbench.rebuild import Remeasure, rebuild_cell
+    from invbench.runner import Options, image_ids, run_cell
+    from invbench.scoring import Scorer
 
     again = rebuild_cell(cell.run, catalog)
     _same_hashes(cell.run["config"], again.config())
-    order = [i for i in again.dataset.ids() if i in set(cell.images)]
-    if order != list(again.dataset.ids())[: len(order)]:
+    ids = image_ids(again.dataset)
+    order = [i for i in ids if i in set(cell.images)]
+    if order != ids[: len(order)]:
         raise StoreError("only cells of the first images of their dataset can be solved again")
     kept = all(cell.image_path(image) for image in order[:n])
     metrics = [p.cls() for p in catalog.plugins["metric"].values()]
@@ -80,11 +83,11 @@ def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, flo
             raise StoreError(f"the cell could not be solved again: {outcome.reason}")
         new = load_cell(outcome.folder)
         for image in order[:n]:
-            if any(r.y_sha256 != cell.measured[image] for r in new.rows if r.image == image):
+            if not cell.measured[image].same(new.measured[image]):
                 raise StoreError(f"the measurement of {image} is not the recorded one")
             if kept:
-                measured = measuring(cell.run["config"], catalog)([image])
-                rows = image_rows(cell.id, metrics, cell.reconstructions(image)[None], measured)[0]
+                measured = Remeasure(cell.run, catalog)([image])
+                rows = Scorer(metrics).image_rows(cell.id, cell.reconstructions(image)[None], measured)[0]
                 yield image, max(_pixels(cell, new, image), _scores(cell, rows, image))
             else:
                 yield image, _scores(cell, [r for r in new.rows if r.metric in {m.name for m in metrics}], image)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,52 +13,57 @@ from invbench.metric import Measurement
 if TYPE_CHECKING:
     from invbench.bank import MeasurementBank
     from invbench.posterior import ExactPosterior
+    from invbench.runner import Cell
 
 
-def rebuild_bank(config: Mapping[str, Any], catalog: Any) -> MeasurementBank:
+def rebuild_bank(run: Mapping[str, Any], catalog: Any) -> MeasurementBank:
     """The measurement bank of a recorded cell. Raises ConfigError where a plugin no longer has its options."""
     from invbench.bank import MeasurementBank
 
+    config = run["config"]
     benchmark = catalog.benchmark(config["benchmark"]["name"])
-    dataset, task = (rebuild("dataset", config, catalog), rebuild("task", config, catalog))
+    dataset, task = (rebuild("dataset", run, catalog), rebuild("task", run, catalog))
     return MeasurementBank.open(benchmark, dataset, task, config["seed"])
 
 
-def rebuild_posterior(config: Mapping[str, Any], catalog: Any, bank: MeasurementBank) -> ExactPosterior | None:
-    """The exact posterior of a recorded cell, where it is known."""
+def rebuild_posterior(run: Mapping[str, Any], catalog: Any, bank: MeasurementBank) -> ExactPosterior | None:
+    """The exact posterior of a recorded cell, where it is known: at the noise's own level, not an assumed one."""
     from invbench.posterior import ExactPosterior
 
-    prior = rebuild("prior", config, catalog).load(bank.dataset.x_shape, "cpu")
+    prior = rebuild("prior", run, catalog).load(bank.dataset.x_shape, "cpu")
     return ExactPosterior.of(bank.problem(), prior)
 
 
-def measuring(config: Mapping[str, Any], catalog: Any) -> Callable[[Sequence[str]], Measurement]:
-    """What measures a recorded cell's images, with the exact posterior where several samples are scored by it."""
-    bank = rebuild_bank(config, catalog)
-    exact = rebuild_posterior(config, catalog, bank) if config["samples"] > 1 else None
+class Remeasure:
+    """Measures a recorded cell's images again, with the exact posterior where several samples are scored by it.
 
-    def measure(images: Sequence[str]) -> Measurement:
-        try:
-            return replace(bank.measure(images), posterior=exact)
-        except KeyError as error:
-            raise StoreError(
-                f"dataset {config['dataset']['name']} holds no image {error}, which was recorded"
-            ) from None
+    ``held`` are the images that the dataset still has.
+    """
 
-    return measure
+    def __init__(self, run: Mapping[str, Any], catalog: Any) -> None:
+        self.bank = rebuild_bank(run, catalog)
+        self.held = set(self.bank.dataset.ids())
+        self._exact = rebuild_posterior(run, catalog, self.bank) if run["config"]["samples"] > 1 else None
+
+    def __call__(self, images: Sequence[str]) -> Measurement:
+        """Raises StoreError for an image that the dataset no longer has."""
+        for image in images:
+            if image not in self.held:
+                raise StoreError(f"dataset {self.bank.dataset.name} holds no image {image!r}, which was recorded")
+        return replace(self.bank.measure(images), posterior=self._exact)
 
 
-def rebuild_cell(run: Mapping[str, Any], catalog: Any) -> Any:
+def rebuild_cell(run: Mapping[str, Any], catalog: Any) -> Cell:
     """The cell of a run.json, with the weights that are found today."""
     from invbench.runner import Cell
 
     config = run["config"]
     return Cell(
         benchmark=catalog.benchmark(config["benchmark"]["name"]),
-        task=rebuild("task", config, catalog),
-        dataset=rebuild("dataset", config, catalog),
-        source=rebuild("prior", config, catalog),
-        solver=rebuild("solver", config, catalog),
+        task=rebuild("task", run, catalog),
+        dataset=rebuild("dataset", run, catalog),
+        source=rebuild("prior", run, catalog),
+        solver=rebuild("solver", run, catalog),
         seed=config["seed"],
         samples=config["samples"],
         assumed=config.get("assumed", ""),
@@ -66,7 +71,9 @@ def rebuild_cell(run: Mapping[str, Any], catalog: Any) -> Any:
     )
 
 
-def rebuild(kind: str, config: Mapping[str, Any], catalog: Any) -> Any:
-    """The task, dataset, prior or solver of a recorded cell."""
-    fields = {k: v for k, v in config[kind].items() if k not in ("name", "sha256")}
-    return make(catalog.get(kind, config[kind]["name"]), fields, kind)
+def rebuild(kind: str, run: Mapping[str, Any], catalog: Any) -> Any:
+    """The task, dataset, prior or solver of a recorded cell, its files where they were found then."""
+    options = run["config"][kind]
+    fields = {k: v for k, v in options.items() if k not in ("name", "sha256")}
+    places = {k.removeprefix(f"{kind}."): v for k, v in run.get("places", {}).items() if k.startswith(f"{kind}.")}
+    return make(catalog.get(kind, options["name"]), {**fields, **places}, kind)

@@ -4,7 +4,8 @@
 
     <out>/<benchmark>/<task>/<solver>-<cell>[.shard-i-of-k]/
         run.json         configuration, versions, hashes, cost, status
-        records.jsonl    one number a row, flushed per image; in released cells records.jsonl.gz
+        records.jsonl    one number a row, flushed per image; in released cells records.jsonl.gz. JSON by the letter:
+                         nan is null, infinity 1e999; the last row of an image has the fingerprint of its measurement
         images/*.safetensors   the float reconstructions, (samples, C, H, W)
         sets.json        scores of sets of images, and of which, by the digest of their names
         checksums.json   SHA-256 of all of these, once the cell is complete
@@ -14,18 +15,20 @@ This module is free of torch, so that tables can be built anywhere.
 
 from __future__ import annotations
 
+import glob
 import gzip
 import hashlib
 import json
+import math
 import os
 import warnings
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import msgspec
@@ -33,35 +36,48 @@ import numpy as np
 
 from invbench.artifacts import file_sha256
 from invbench.errors import LockedCell, StoreError
+from invbench.fingerprint import Fingerprint, Measured
+from invbench.schema import json_text, read_json, read_run, read_sets
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-FORMAT = 2
 SEAL = "checksums.json"
 ROWS = "records.jsonl"
 PACKED = "records.jsonl.gz"  # the same rows, of a cell that was released and is not written to any more
 SETS = "sets.json"
+PART = ".part"  # how the name of a file ends while it is written
 ASIDE = "records.damaged"  # half-written lines, as a kill leaves them
 SEALED = ("run.json", ROWS, PACKED, SETS, "images/*.safetensors")
 PARTS = ("benchmark", "task", "solver", "dataset", "prior")  # of a configuration, each with its name
 STATUSES = ("complete", "skipped", "running", "interrupted", "failed")  # of a cell, from good to bad
+PATIENCE = 20.0  # seconds that adding scores waits for another process to leave a cell
+Key = tuple[str, int, str, str]  # of a number: image, sample, metric, protocol
 MEAN = -1  # ``sample`` of rows about several samples: scores of their mean, and of all of them together
 LAST = "nfe_backward"  # the last row written for a sample: with it, the sample is complete
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One number. Millions are read at once: what is no container needs no garbage collector."""
+    """One number. Millions are read at once: what is no container needs no garbage collector.
+
+    ``y`` is in the last row of an image alone: the fingerprint of its measurement.
+    """
 
     cell: str
     image: str
-    sample: int
+    sample: Annotated[int, msgspec.Meta(ge=MEAN, lt=2**31)]
     metric: str
     protocol: str
     value: float
     unit: str
     y_sha256: str
+    y: Fingerprint | None = None
+
+    @property
+    def key(self) -> Key:
+        """What makes it the same number in another row."""
+        return self.image, self.sample, self.metric, self.protocol
 
 
 _decoder = msgspec.json.Decoder(Record)
@@ -73,17 +89,21 @@ class CellStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rows = folder / ROWS
+        self._keys: set[Key] | None = None  # of the rows that are there, while this process writes
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the folder's lock. Raises StoreError where another process has it, or nothing can be written."""
+    def writing(self, patience: float = 0.0) -> Iterator[None]:
+        """Hold the folder's lock, for which it waits up to ``patience`` seconds.
+
+        Raises LockedCell where another process has it, StoreError where nothing can be written.
+        """
         import filelock
 
         with self._disk_errors():
             (self.folder / "images").mkdir(parents=True, exist_ok=True)
             lock = filelock.FileLock(self.folder / ".lock")
             try:
-                lock.acquire(blocking=False)
+                lock.acquire(timeout=patience)
             except filelock.Timeout:
                 raise LockedCell(
                     f"another process is running this cell ({self.folder}); wait for it, or choose another out=FOLDER"
@@ -92,6 +112,7 @@ class CellStore:
             self._mend()
             yield
         finally:
+            self._keys = None
             lock.release()
 
     def append(self, image: str, x_hat: Any, rows: Iterable[Record]) -> None:
@@ -102,12 +123,26 @@ class CellStore:
             write_atomic(self.image_path(image), save({"x_hat": x_hat.contiguous()}))
         self.add_rows(rows)
 
-    def add_rows(self, rows: Iterable[Record]) -> None:
-        """Append rows, and have them on disk."""
-        with self._disk_errors(), self.rows.open("ab") as file:
-            file.write(_lines(rows))
-            file.flush()
-            os.fsync(file.fileno())
+    def add_rows(self, rows: Iterable[Record]) -> int:
+        """Append the rows that are not there yet, and have them on disk; returns their number. All of them, or none."""
+        if self._keys is None:
+            self._keys = {row.key for row in read_rows(self.rows)[0]}
+        new = [row for row in rows if row.key not in self._keys]
+        if not new:
+            return 0
+        with self._disk_errors():
+            size = self.rows.stat().st_size if self.rows.is_file() else 0
+            try:
+                with self.rows.open("ab") as file:
+                    file.write(_lines(new))
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError:
+                if self.rows.is_file():
+                    os.truncate(self.rows, size)
+                raise
+        self._keys.update(row.key for row in new)
+        return len(new)
 
     def seal(self) -> None:
         """Write the SHA-256 of every file."""
@@ -131,12 +166,17 @@ class CellStore:
     def write_sets(self, sets: dict[str, Any]) -> None:
         """Replace ``sets.json``."""
         with self._disk_errors():
-            write_atomic(self.folder / SETS, (json.dumps(sets, indent=1) + "\n").encode())
+            write_atomic(self.folder / SETS, json_text(sets, indent=1).encode())
 
     def unseal(self) -> None:
         """Forget them, before anything is written."""
         with self._disk_errors():
             (self.folder / SEAL).unlink(missing_ok=True)
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the sums are there."""
+        return (self.folder / SEAL).is_file()
 
     def damage(self) -> list[str]:
         """What differs from the seal, a line each; empty if nothing does. Raises StoreError without a seal."""
@@ -157,7 +197,7 @@ class CellStore:
 
     def refuse_damaged(self) -> None:
         """Raise StoreError where files were changed since they were sealed, which a new seal would hide."""
-        if (self.folder / SEAL).is_file() and (found := self.damage()):
+        if self.sealed and (found := self.damage()):
             raise StoreError(
                 f"{self.folder} was changed since its run was complete: {', '.join(found)}. Put the files back, or run "
                 "the cell anew with overwrite=true"
@@ -171,36 +211,41 @@ class CellStore:
         with self._disk_errors():
             for name in (ROWS, PACKED, SETS):
                 (self.folder / name).unlink(missing_ok=True)
+        self._keys = None
 
     def write_run(self, run: dict[str, Any]) -> None:
         """Replace ``run.json``."""
         with self._disk_errors():
-            write_atomic(self.folder / "run.json", (json.dumps(run, indent=2) + "\n").encode())
+            write_atomic(self.folder / "run.json", json_text(run).encode())
 
     def read_run(self) -> dict[str, Any] | None:
         """``run.json``, if there is one."""
         path = self.folder / "run.json"
         return _read_run(path) if path.is_file() else None
 
-    def done(self, samples: int) -> dict[str, str]:
-        """Images whose reconstructions and rows are complete, with the hash of their measurement."""
+    def done(self, samples: int) -> dict[str, Measured]:
+        """Images whose reconstructions and rows are complete, with what is recorded of their measurement."""
         last = [r for r in read_rows(self.rows)[0] if r.metric == LAST and r.sample == samples - 1]
-        return {r.image: r.y_sha256 for r in last if self.image_path(r.image).is_file()}
+        return {r.image: Measured(r.y_sha256, r.y) for r in last if self.image_path(r.image).is_file()}
 
     def image_path(self, image: str) -> Path:
         """Where the reconstructions of an image are kept."""
         return self.folder / "images" / f"{quote(image, safe='')}.safetensors"
 
     def _mend(self) -> None:
-        """Move a half-written last line aside, so that the next row starts on its own line."""
-        if not self.rows.is_file():
-            return
-        whole, newline, tail = self.rows.read_bytes().rpartition(b"\n")
-        if tail:
-            with self._disk_errors(), (self.folder / ASIDE).open("ab") as aside:
-                aside.write(tail + b"\n")
+        """Remove what a kill left: half-written files, and a half-written last line, which is moved aside."""
+        with self._disk_errors():
+            for folder in (self.folder, self.folder / "images"):
+                for part in folder.glob(f"*{PART}"):
+                    part.unlink(missing_ok=True)
+            if not self.rows.is_file():
+                return
+            whole, newline, tail = self.rows.read_bytes().rpartition(b"\n")
+            if tail:
+                with (self.folder / ASIDE).open("ab") as aside:
+                    aside.write(tail + b"\n")
                 write_atomic(self.rows, whole + newline)
-            warnings.warn(f"{self.rows}: a half-written last line was moved to {ASIDE}", stacklevel=2)
+                warnings.warn(f"{self.rows}: a half-written last line was moved to {ASIDE}", stacklevel=2)
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
@@ -241,20 +286,36 @@ def read_rows(path: Path) -> tuple[list[Record], int]:
             raise StoreError(f"{path} cannot be read ({error}); put back the file that was released") from None
     try:
         return _decoder.decode_lines(data), 0
-    except (msgspec.DecodeError, UnicodeDecodeError):  # a damaged line, or NaN
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # a damaged line, nan or infinity
         parsed = [_parsed(line) for line in data.splitlines()]
         rows = [row for row in parsed if row is not None]
         return rows, len(parsed) - len(rows)
 
 
 def _lines(rows: Iterable[Record]) -> bytes:
-    return "".join(json.dumps(msgspec.structs.asdict(row)) + "\n" for row in rows).encode()
+    return "".join(_line(row) + "\n" for row in rows).encode()
+
+
+def _line(row: Record) -> str:
+    """JSON by the letter, which has neither nan (null here) nor infinity (1e999, which every reader takes for it)."""
+    fields = msgspec.to_builtins(row)
+    if row.y is None:
+        del fields["y"]
+    if math.isfinite(row.value):
+        return json.dumps(fields)
+    text = {True: "null", False: "1e999" if row.value > 0 else "-1e999"}[math.isnan(row.value)]
+    return json.dumps({**fields, "value": None}).replace('"value": null', f'"value": {text}', 1)
 
 
 def _parsed(line: bytes) -> Record | None:
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decoder.decode(line)
     try:
-        return msgspec.convert(json.loads(line), Record)
-    except ValueError:  # msgspec's is one
+        fields = json.loads(line)
+        if isinstance(fields, dict) and fields.get("value", 0) is None:
+            fields["value"] = math.nan
+        return msgspec.convert(fields, Record)
+    except (ValueError, RecursionError):  # msgspec's is a ValueError
         return None
 
 
@@ -284,9 +345,16 @@ class LoadedCell:
         )
 
     @cached_property
-    def measured(self) -> dict[str, str]:
-        """The hash of the measurement of each image, sorted by name."""
-        return dict(sorted({r.image: r.y_sha256 for r in self.rows}.items()))
+    def measured(self) -> dict[str, Measured]:
+        """What is recorded of the measurement of each image, sorted by name."""
+        found = {r.image: Measured(r.y_sha256) for r in self.rows}
+        found |= {r.image: Measured(r.y_sha256, r.y) for r in self.rows if r.y is not None}
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def scored(self) -> set[tuple[str, str, str]]:
+        """What there is a number of: image, metric and protocol."""
+        return {(r.image, r.metric, r.protocol) for r in self.rows}
 
     @cached_property
     def images(self) -> list[str]:
@@ -306,16 +374,21 @@ class LoadedCell:
 
     def all_sets(self) -> dict[str, Any]:
         """What ``sets.json`` holds: names of images and scores, by the digest of the names."""
+        return self._sets
+
+    @cached_property
+    def _sets(self) -> dict[str, Any]:
         path = min(self.folders) / SETS
         if not path.is_file():
             return {}
         try:
-            found = read_json(path)
-            if not all(isinstance(s, dict) and {"images", "scores"} <= s.keys() for s in found.values()):
-                raise ValueError("it is no list of scored sets of images")
+            return read_sets(path)
         except (OSError, ValueError) as error:
-            raise StoreError(f"{path} cannot be read ({error}); delete it and run 'invbench rescore'") from None
-        return found
+            warnings.warn(
+                f"{path} cannot be read ({error}); scores of sets are left out: delete it and run 'invbench rescore'",
+                stacklevel=2,
+            )
+            return {}
 
     def folder_of(self, image: str) -> Path:
         """The folder that holds an image: the cell's, or a shard's."""
@@ -356,23 +429,40 @@ def _categories(texts: list[str]) -> pd.Categorical:
 def load_cells(out: Path, **wanted: str) -> list[LoadedCell]:
     """Cells below ``out`` whose benchmark, task, noise, solver, dataset, prior or seed are the wanted ones.
 
-    Of each, but of noise, one of several: ``solver="ddrm,davi"``.
+    Of each, but of noise, one of several: ``solver="ddrm,davi"``. Cells whose files are damaged are left out, with a
+    warning that names the file.
     """
     choices = {key: [value] if key == "noise" else value.split(",") for key, value in wanted.items()}
     by_id: dict[str, list[Path]] = {}
-    for folder in cell_folders(out):
-        if folder.parent.name not in choices.get("task", [folder.parent.name]):
-            continue
-        run = _read_run(folder / "run.json")
+    for folder, run in _readable(out, choices.get("task")):
         names = _names(run["config"])
         if all(names[key] in values for key, values in choices.items()):
             by_id.setdefault(run["cell"], []).append(folder)
-    return [_load_cell(cell, folders) for cell, folders in by_id.items()]
+    return [cell for name, folders in by_id.items() if (cell := _sound(name, folders))]
 
 
 def recorded_names(out: Path) -> list[dict[str, str]]:
     """What the cells below ``out`` are of: benchmark, task, noise, solver, dataset, prior and seed."""
-    return [_names(_read_run(folder / "run.json")["config"]) for folder in cell_folders(out)]
+    return [_names(run["config"]) for _, run in _readable(out)]
+
+
+def _readable(out: Path, tasks: Collection[str] | None = None) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Folders of cells with their run.json; a warning for each that cannot be read."""
+    for folder in cell_folders(out):
+        if tasks is None or folder.parent.name in tasks:
+            try:
+                yield folder, _read_run(folder / "run.json")
+            except StoreError as error:
+                warnings.warn(f"left out: {error}", stacklevel=2)
+
+
+def _sound(name: str, folders: list[Path]) -> LoadedCell | None:
+    """The cell, or a warning and None where its files are damaged."""
+    try:
+        return _load_cell(name, folders)
+    except StoreError as error:
+        warnings.warn(f"left out: {error}", stacklevel=2)
+        return None
 
 
 def _names(config: Mapping[str, Any]) -> dict[str, str]:
@@ -381,65 +471,42 @@ def _names(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def load_cell(folder: Path) -> LoadedCell:
-    """The cell whose folder, or whose shard's folder, this is."""
+    """The cell whose folder, or whose shard's folder, this is. Raises StoreError where a file of it is damaged."""
     whole = folder.name.partition(".shard-")[0]
-    folders = [path.parent for path in folder.parent.glob(f"{whole}*/run.json")]
+    folders = [path.parent for path in folder.parent.glob(f"{glob.escape(whole)}*/run.json")]
     return _load_cell(_read_run(folder / "run.json")["cell"], folders)
 
 
 def _load_cell(cell: str, folders: list[Path]) -> LoadedCell:
     """Join a cell's folder and its shards'; its own rows win, and the worst status is the cell's."""
     read = [read_rows(folder / name) for folder in sorted(folders, reverse=True) for name in (PACKED, ROWS)]
-    merged = {(r.image, r.sample, r.metric, r.protocol): r for rows, _ in read for r in rows}
+    merged = {r.key: r for rows, _ in read for r in rows}
     runs = {folder: _read_run(folder / "run.json") for folder in folders}
     worst_first = sorted(folders, key=lambda folder: -STATUSES.index(runs[folder]["status"]))
-    costs = [run["cost"] for run in runs.values() if "cost" in run]
-    cost = {k: (max if k == "peak_bytes" else sum)(c[k] for c in costs) for k in (costs[0] if costs else ())}
-    sessions = [session for run in runs.values() for session in run.get("sessions", [])]
-    run = {
-        **runs[worst_first[0]],
-        "cost": cost,
-        "sessions": sorted(sessions, key=lambda session: str(session.get("started"))),
-    }
+    costs = [run["cost"] for run in runs.values()]
+    cost = {k: (max if k == "peak_bytes" else sum)(c.get(k, 0) for c in costs) for k in costs[0]}
+    sessions = [session for run in runs.values() for session in run["sessions"]]
+    run = {**runs[worst_first[0]], "cost": cost, "sessions": sorted(sessions, key=lambda s: str(s["started"]))}
     return LoadedCell(cell, run, list(merged.values()), tuple(worst_first), sum(bad for _, bad in read))
 
 
 def _read_run(path: Path) -> dict[str, Any]:
-    again = "delete its folder and run the cell again"
     try:
-        run = read_json(path)
+        return read_run(path)
     except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); {again}") from None
-    if run.get("format") != FORMAT:
-        raise StoreError(
-            f"{path} has format {run.get('format')}, this invbench reads {FORMAT}; choose another out=FOLDER"
-        )
-    if not _whole(run):
-        raise StoreError(f"{path} lacks part of what a run's file has; {again}")
-    return run
-
-
-def _whole(run: Mapping[str, Any]) -> bool:
-    """Whether a run's file has what every reader takes for granted."""
-    config = run.get("config")
-    if not isinstance(config, dict) or run.get("status") not in STATUSES:
-        return False
-    named = all(isinstance(config.get(part), dict) and "name" in config[part] for part in PARTS)
-    return named and {"seed", "samples"} <= config.keys() and "cell" in run
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object. Raises ValueError where the file holds anything else, OSError where it cannot be read."""
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict):
-        raise ValueError("it holds no JSON object")
-    return found
+        raise StoreError(f"{path} cannot be read ({error}); delete its folder and run the cell again") from None
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    """Write a file whole or not at all, whatever interrupts it. Raises OSError where it cannot be written."""
+    name = path.name if len(os.fsencode(path.name)) < 200 else hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    part = path.with_name(f"{name}.{os.getpid()}{PART}")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from invbench import schema
 from invbench.errors import ConfigError, StoreError
-from invbench.records import CellStore, LoadedCell, read_json, write_atomic
+from invbench.records import CellStore, LoadedCell, write_atomic
 
 PLACES = ("out", "folder", "device", "dataset.root", "prior.weights")  # options that differ from machine to machine
 COMPLETE = ("complete", "skipped")
@@ -44,7 +46,8 @@ def release(cells: Sequence[LoadedCell], to: Path) -> Iterator[str]:
         if cell.damaged:
             raise StoreError(f"{cell.folders[0]} has {cell.damaged} lines that cannot be read; run its command again")
         sessions = [_shared(each) for each in cell.run["sessions"]]
-        run = {**cell.run, "images": len(cell.images), "sessions": sessions}
+        run = {k: v for k, v in cell.run.items() if k != "places"}
+        run |= {"images": len(cell.images), "sessions": sessions}
         CellStore(folder).replace(cell.rows, run, cell.all_sets())
         yield f"{len(cell.images)} images: {folder}"
 
@@ -63,7 +66,7 @@ def release_costs(cells: Iterable[LoadedCell], out: Path, to: Path) -> Iterator[
 def read_cost(path: Path) -> dict[str, Any]:
     """What ``invbench bench`` wrote: config, cost and session. Raises StoreError where it cannot be read."""
     try:
-        found = read_json(path)
+        found = schema.read_cost(path)
         if found != sealed(found):
             raise ValueError("it is not as 'invbench bench' wrote it")
     except (OSError, ValueError) as error:
@@ -84,12 +87,19 @@ def load_costs(*folders: Path) -> Costs:
     """
     costs: dict[tuple[str, str, str], Mapping[str, Any]] = {}
     for out in folders:
-        found = {
-            _names(cost["config"]): _measured(cost) for cost in map(read_cost, sorted(out.glob("*/*/bench-*.json")))
-        }
+        found = {_names(cost["config"]): _measured(cost) for cost in _readable_costs(out)}
         places = {names[:2] for names in found}
         costs = {names: cost for names, cost in costs.items() if names[:2] not in places} | found
     return costs
+
+
+def _readable_costs(out: Path) -> Iterator[dict[str, Any]]:
+    """What ``invbench bench`` kept below a folder; a warning for each file that cannot be read."""
+    for path in sorted(out.glob("*/*/bench-*.json")):
+        try:
+            yield read_cost(path)
+        except StoreError as error:
+            warnings.warn(f"left out: {error}", stacklevel=2)
 
 
 def alike(cells: Sequence[LoadedCell], costs: Costs) -> list[float] | None:
@@ -127,4 +137,8 @@ def _solver(cell: LoadedCell) -> str:
 
 
 def _shared(session: dict[str, Any]) -> dict[str, Any]:
-    return {**session, "command": portable(shlex.split(session["command"]))}
+    try:
+        words = shlex.split(session["command"])
+    except ValueError:  # no shell's command
+        words = session["command"].split()
+    return {**session, "command": portable(words)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import platform
@@ -9,21 +10,33 @@ import subprocess
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor
 
 from invbench.artifacts import weights_sha256
-from invbench.bank import MeasurementBank
+from invbench.bank import MeasurementBank, recorded
 from invbench.dataset import Benchmark, Dataset
 from invbench.device import describe
-from invbench.errors import InvbenchError, SolverError, StoreError
+from invbench.errors import (
+    ConfigError,
+    DataError,
+    InvbenchError,
+    PluginError,
+    SolverError,
+    StoreError,
+    UnsupportedProblem,
+)
+from invbench.fingerprint import Measured
+from invbench.guard import contained, printable, reason_of
 from invbench.kept import done_images, drop_other_parts, refuse_other_images
 from invbench.measure import Meter, peak_bytes, synchronize
 from invbench.metric import Measurement, Metric
@@ -31,23 +44,14 @@ from invbench.noise import Sigma
 from invbench.plugins import source_sha256
 from invbench.posterior import ExactPosterior
 from invbench.prior import Prior, PriorSource
-from invbench.records import FORMAT, MEAN, CellStore, Record
-from invbench.scoring import image_rows
+from invbench.records import MEAN, PATIENCE, CellStore, Record
+from invbench.schema import FORMAT, NO_COST
+from invbench.scoring import OnStage, Scorer
 from invbench.solver import Problem, Solver, Trainable
 from invbench.task import Task
 from invbench.training import read_card
 
 OnProgress = Callable[[int, int], None]  # images done, images in all
-NO_COST: dict[str, float] = {
-    "solve_seconds": 0.0,
-    "forward_seconds": 0.0,
-    "backward_seconds": 0.0,
-    "operator_seconds": 0.0,
-    "prepare_seconds": 0.0,
-    "nfe_forward": 0,
-    "nfe_backward": 0,
-    "peak_bytes": 0,
-}
 COSTS = (("seconds", "s"), ("nfe_forward", ""), ("nfe_backward", ""))  # LAST of records.py is the last one
 
 
@@ -68,22 +72,39 @@ class Cell:
 
     def config(self) -> dict[str, Any]:
         """Plain data, complete: two cells with equal configurations are the same cell."""
-        prior = {k: v for k, v in _named(self.source).items() if k != "weights"}  # the hash says which weights
-        solver = _named(self.solver)
+        placed = self._placed()
+        parts = {
+            kind: {"name": part.name, **{k: v for k, v in asdict(part).items() if k not in placed[kind]}}
+            for kind, part in self._parts().items()
+        }
+        parts["prior"]["sha256"] = self.source.fingerprint()
+        if files := self.dataset.fingerprint():
+            parts["dataset"]["sha256"] = files
         if isinstance(self.solver, Trainable):
-            solver["sha256"] = weights_sha256(self.solver.checkpoint(self.benchmark.name, self.task.name))
-            solver.pop("weights", None)
+            parts["solver"]["sha256"] = weights_sha256(self.solver.checkpoint(self.benchmark.name, self.task.name))
         return {
             "benchmark": {"name": self.benchmark.name, "version": self.benchmark.version},
-            "task": _named(self.task),
-            "dataset": _named(self.dataset),
-            "prior": {**prior, "sha256": self.source.fingerprint()},
-            "solver": solver,
+            **parts,
             "seed": self.seed,
             "samples": self.samples,
             "plugins": dict(self.plugins),
             **({"assumed": self.assumed} if self.assumed else {}),
         }
+
+    def places(self) -> dict[str, str]:
+        """Where its files were found, by option; no part of its identity, which hashes of the files are."""
+        placed, parts = self._placed(), {kind: asdict(part) for kind, part in self._parts().items()}
+        found = {f"{kind}.{key}": str(parts[kind][key]) for kind, keys in placed.items() for key in keys}
+        return {option: place for option, place in found.items() if place}
+
+    def _parts(self) -> dict[str, Any]:
+        return {"task": self.task, "dataset": self.dataset, "prior": self.source, "solver": self.solver}
+
+    def _placed(self) -> dict[str, tuple[str, ...]]:
+        """The options that only say where files lie, by kind."""
+        files = {"prior": self.source, **({"solver": self.solver} if isinstance(self.solver, Trainable) else {})}
+        weights = {kind: ("weights",) for kind, part in files.items() if hasattr(part, "weights")}
+        return {"task": (), "dataset": self.dataset.places, "prior": (), "solver": (), **weights}
 
     def told(self, problem: Problem) -> Problem:
         """The problem as the solver is told of it."""
@@ -118,42 +139,65 @@ class Outcome:
     images: int
     reason: str = ""
     solved: int = 0  # of the images, how many were not there before
+    faults: Mapping[str, str] = field(default_factory=dict)  # why metrics have no score, by name
 
 
-def run_cell(cell: Cell, metrics: Sequence[Metric], options: Options, on_progress: OnProgress | None = None) -> Outcome:
-    """Run what is missing of a cell. A fault of solver or data is recorded in the cell and returned.
+@dataclass(frozen=True)
+class Watch:
+    """What a running cell tells: its folder with its run.json, once; the images done; the metric that is called."""
 
-    Raises StoreError where the folder cannot be used, and ConfigError where task and images do not fit.
+    on_begin: Callable[[Path, dict[str, Any]], None] = lambda folder, run: None
+    on_progress: OnProgress = lambda done, total: None
+    on_stage: OnStage = lambda name: None
+
+
+def run_cell(
+    cell: Cell,
+    metrics: Sequence[Metric],
+    options: Options,
+    on_progress: OnProgress | None = None,
+    watch: Watch | None = None,
+) -> Outcome:
+    """Run what is missing of a cell. A fault of a plugin is recorded in the cell and returned.
+
+    Raises StoreError where the folder cannot be used, ConfigError where task and images do not fit, DataError where an
+    image that is asked for cannot be read, and PluginError where a part cannot say what it is.
     """
-    bank = MeasurementBank.open(cell.benchmark, cell.dataset, cell.task, cell.seed)
-    images = list(cell.dataset.ids())[: options.n]
-    config = cell.config()
+    watch = watch or Watch(on_progress=on_progress or (lambda done, total: None))
+    images = image_ids(cell.dataset)[: options.n]
+    with described("the parts of the cell cannot be told"):
+        config, places = cell.config(), cell.places()
     cell_id = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
     i, k = options.shard
     whole = options.out / cell.benchmark.name / cell.task.name / f"{cell.solver.name}-{cell_id}"
     store = CellStore(whole if k == 1 else whole.with_name(f"{whole.name}.shard-{i}-of-{k}"))
+    fresh = {"format": FORMAT, "cell": cell_id, "config": config, "cost": dict(NO_COST), "sessions": []}
+    fresh |= {"status": "failed", "reason": None, "images": 0, "places": places, "origins": dict(cell.origins)}
+    watch.on_begin(store.folder, fresh)
+    chunks = _chunks(images, options.batch_size, options.shard)
+    asked = [image for chunk in chunks for image in chunk]
+    try:
+        with contained(f"task {cell.task.name} or dataset {cell.dataset.name}"):
+            bank = MeasurementBank.open(cell.benchmark, cell.dataset, cell.task, cell.seed)
+            cell.dataset.check(asked)
+    except (ConfigError, DataError):  # what was asked for does not go together: nothing is written
+        raise
+    except Exception as error:
+        fail(store.folder, fresh, reason_of(error), traceback.format_exc())
+        return Outcome("failed", cell_id, cell.solver.name, store.folder, 0, reason_of(error))
 
     with store.writing():
-        if options.overwrite:
-            drop_other_parts(whole, options.shard)
-            store.unseal()
-            store.clear()
-        store.refuse_damaged()
-        chunks = _chunks(images, options.batch_size, options.shard)
-        done = {} if options.overwrite else done_images(whole, cell.samples)
-        refuse_other_images(bank, done)
-        run = None if options.overwrite else store.read_run()
-        if run is None:
-            run = {"format": FORMAT, "cell": cell_id, "config": config, "cost": dict(NO_COST), "sessions": []}
-        run["origins"] = dict(cell.origins)
+        run, done = _there(cell, store, whole, options, bank, asked)
+        before = sum(image in done for chunk in chunks for image in chunk)
+        run = {**fresh, **(run or {}), "origins": fresh["origins"], "places": places}
         if isinstance(cell.solver, Trainable):
             run["training"] = _trained(cell.solver.checkpoint(cell.benchmark.name, cell.task.name))
-        run.pop("traceback", None)
-        before = sum(image in done for chunk in chunks for image in chunk)
         _warn_of_other_code(cell, run)
         store.unseal()
+        run.pop("traceback", None)
         run.update(status="running", reason=None, images=before)
-        worker = _Worker(cell, metrics, options, bank, store, run, on_progress or (lambda done, total: None))
+        scorer = Scorer(metrics, watch.on_stage)
+        worker = _Worker(cell, scorer, options, bank, store, run, watch.on_progress)
         try:
             run["reason"] = worker.run_missing(chunks, done)
             run["status"] = "complete" if run["reason"] is None else "skipped"
@@ -163,14 +207,62 @@ def run_cell(cell: Cell, metrics: Sequence[Metric], options: Options, on_progres
             run["status"] = "interrupted"
             raise
         except Exception as error:
-            run["reason"] = str(error) if isinstance(error, InvbenchError) else f"{type(error).__name__}: {error}"
-            run.update(status="failed", traceback=traceback.format_exc())
+            run.update(status="failed", reason=reason_of(error), traceback=printable(traceback.format_exc()))
         finally:
             store.write_run(run)
         if run["status"] == "complete":
             store.seal()
     solved = run["images"] - before
-    return Outcome(run["status"], cell_id, cell.solver.name, store.folder, run["images"], run["reason"] or "", solved)
+    reason = run["reason"] or ""
+    return Outcome(run["status"], cell_id, cell.solver.name, store.folder, run["images"], reason, solved, scorer.faults)
+
+
+def _there(
+    cell: Cell, store: CellStore, whole: Path, options: Options, bank: MeasurementBank, images: Sequence[str]
+) -> tuple[dict[str, Any] | None, dict[str, Measured]]:
+    """What there is of a cell: its run.json, and the images that are done. None, and none, where it is overwritten.
+
+    Raises StoreError where files were changed since the cell was complete, or the images are others now.
+    """
+    if options.overwrite:
+        drop_other_parts(whole, options.shard)
+        store.unseal()
+        store.clear()
+        return None, {}
+    store.refuse_damaged()
+    done = done_images(whole, cell.samples)
+    refuse_other_images(bank, images, done)
+    return store.read_run(), done
+
+
+def fail(folder: Path, fresh: Mapping[str, Any], reason: str, trace: str = "") -> None:
+    """Record that a cell failed; what is there of it stays."""
+    store = CellStore(folder)
+    with store.writing(PATIENCE):
+        run = {**fresh, **(store.read_run() or {}), "status": "failed", "reason": reason}
+        store.unseal()
+        store.write_run({**run, "traceback": printable(trace)} if trace else run)
+
+
+@contextmanager
+def described(what: str) -> Iterator[None]:
+    """Call parts in the body. Raises PluginError, with ``what``, where one fails in a way of its own."""
+    try:
+        with contained(what):
+            yield
+    except InvbenchError:
+        raise
+    except Exception as error:  # a stranger's
+        raise PluginError(f"{what}: {reason_of(error)}") from error
+
+
+def image_ids(dataset: Dataset) -> list[str]:
+    """The ids of a dataset's images. Raises PluginError where it gives anything but a list of different names."""
+    with described(f"dataset {dataset.name} cannot list its images"):
+        found = list(dataset.ids())
+    if not all(isinstance(image, str) for image in found) or len(set(found)) != len(found):
+        raise PluginError(f"dataset {dataset.name}: expected different names of images; got {found[:3]!r}, ...")
+    return found
 
 
 @dataclass
@@ -178,7 +270,7 @@ class _Worker:
     """The parts of a running cell; ``run`` is the content of run.json, kept up to date."""
 
     cell: Cell
-    metrics: Sequence[Metric]
+    scorer: Scorer
     options: Options
     bank: MeasurementBank
     store: CellStore
@@ -186,10 +278,10 @@ class _Worker:
     on_progress: OnProgress
     exact: ExactPosterior | None = None  # of the problem, where it is known and there are samples to score
 
-    def run_missing(self, chunks: list[list[str]], done: Mapping[str, str]) -> str | None:
+    def run_missing(self, chunks: list[list[str]], done: Mapping[str, Measured]) -> str | None:
         """Solve the chunks that hold a missing image; returns why the solver does not apply, if it does not."""
         cell, device = self.cell, self.options.device
-        problem = cell.told(self.bank.problem(device))
+        problem = copy.deepcopy(cell.told(self.bank.problem(device)))  # its own, whatever a solver does to it
         if reason := declared_mismatch(cell.solver, problem):
             return reason
         total = sum(map(len, chunks))
@@ -201,13 +293,19 @@ class _Worker:
         begun = {**session(self.options), "code": cell.code()}
         self.run["sessions"].append(begun)
         self.store.write_run(self.run)
-        prior = cell.source.load(cell.dataset.x_shape, device)
-        if reason := cell.solver.skip(problem, prior):
-            return reason
+        with contained(f"prior {cell.source.name}"):
+            prior = cell.source.load(cell.dataset.x_shape, device)
         begin = time.perf_counter()
-        state = cell.solver.prepare(problem, prior)
+        try:
+            with contained(f"solver {cell.solver.name}"):
+                if reason := cell.solver.skip(problem, prior):
+                    return reason
+                state = cell.solver.prepare(problem, prior)
+        except UnsupportedProblem as error:
+            return str(error)
         self.run["cost"]["prepare_seconds"] += time.perf_counter() - begin
-        with torch.inference_mode():  # first-call costs of the network are not the solver's
+        with contained(f"prior {cell.source.name}"), torch.inference_mode():
+            # first-call costs of the network are not the solver's
             prior.eps(torch.zeros(len(todo[0]), *cell.dataset.x_shape, device=device), 0)
         self.exact = ExactPosterior.of(self.bank.problem(device), prior) if cell.samples > 1 else None
         for chunk in todo:
@@ -218,8 +316,11 @@ class _Worker:
         begun["finished"] = _now()
         return None
 
-    def _run_chunk(self, chunk: list[str], done: Mapping[str, str], problem: Problem, prior: Prior, state: Any) -> None:
-        measured = replace(self.bank.measure(chunk), posterior=self.exact)
+    def _run_chunk(
+        self, chunk: list[str], done: Mapping[str, Measured], problem: Problem, prior: Prior, state: Any
+    ) -> None:
+        with contained(f"task {self.cell.task.name} or dataset {self.cell.dataset.name}"):
+            measured = replace(self.bank.measure(chunk), posterior=self.exact)
         solved = [self._solve(measured, sample, problem, prior, state) for sample in range(self.cell.samples)]
         samples = torch.stack([x_hat for x_hat, _ in solved], dim=1)  # (B, samples, C, H, W)
         finite = samples.isfinite().flatten(1).all(1).tolist()
@@ -245,7 +346,7 @@ class _Worker:
         rng = self.bank.rng(measured.images, solver.name, sample)
         y, meter = measured.y.to(device, copy=True), Meter()
         metered = replace(problem, A=problem.A.metered(meter))
-        with torch.inference_mode(not solver.needs_grad):
+        with contained(f"solver {solver.name}"), torch.inference_mode(not solver.needs_grad):
             synchronize(device)
             begin = time.perf_counter()
             x_hat = _solved(solver, y, metered, prior.metered(meter), state, rng)
@@ -255,7 +356,9 @@ class _Worker:
         if not isinstance(x_hat, Tensor) or tuple(x_hat.shape) != expected:
             got = f"one of shape {tuple(x_hat.shape)}" if isinstance(x_hat, Tensor) else f"a {type(x_hat).__name__}"
             raise SolverError(f"expected {solver.name} to return a tensor of shape {expected}; got {got}")
-        B, cost = len(y), self.run["cost"]
+        if x_hat.is_complex():
+            raise SolverError(f"expected {solver.name} to return real values; got {x_hat.dtype}")
+        B, cost = len(measured.y), self.run["cost"]
         cost["solve_seconds"] += seconds
         cost["forward_seconds"] += meter.network.seconds
         cost["backward_seconds"] += meter.pullback.seconds
@@ -266,19 +369,20 @@ class _Worker:
 
     def _rows(self, samples: Tensor, costs: list[tuple[float, ...]], measured: Measurement) -> list[list[Record]]:
         """Scores and costs of each image; the last row of an image is its last sample's last cost."""
-        scored = image_rows(self.run["cell"], self.metrics, samples, measured)
+        scored = self.scorer.image_rows(self.run["cell"], samples, measured)
+        identities = [each.fingerprint for each in recorded(measured)]
         spent = list(enumerate(costs))
         if len(costs) > 1:
             spent.insert(0, (MEAN, tuple(map(sum, zip(*costs, strict=True)))))
-        return [
-            rows
-            + [
+        found = []
+        for rows, image, digest, identity in zip(scored, measured.images, measured.sha256, identities, strict=True):
+            costs_of = [
                 Record(self.run["cell"], image, sample, name, name, value, unit, digest)
                 for sample, cost in spent
                 for (name, unit), value in zip(COSTS, cost, strict=True)
             ]
-            for rows, image, digest in zip(scored, measured.images, measured.sha256, strict=True)
-        ]
+            found.append([*rows, *costs_of[:-1], msgspec.structs.replace(costs_of[-1], y=identity)])
+        return found
 
 
 def _solved(solver: Solver, *given: Any) -> Any:
@@ -326,10 +430,6 @@ def _trained(weights: Path) -> dict[str, Any]:
     """What the card of trained weights says of how they were made, and at what cost."""
     card = read_card(weights)
     return {key: card[key] for key in ("command", "step", "seconds", "machine", "dataset") if key in card}
-
-
-def _named(plugin: Any) -> dict[str, Any]:
-    return {"name": plugin.name, **asdict(plugin)}
 
 
 def _chunks(images: Sequence[str], size: int, shard: tuple[int, int]) -> list[list[str]]:

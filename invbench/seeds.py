@@ -39,7 +39,7 @@ def _table(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> 
         lines += [{"solver": name, "seeds": ", ".join(map(str, seeds)), **line} for line in _lines(same, metrics)]
     if not lines:
         return None
-    return Table(f"{headline(_seedless(cells[0]))} | seeds", pd.DataFrame(lines), NOTES)
+    return Table(f"{headline(cells[0].run, seed=False)} | seeds", pd.DataFrame(lines), NOTES)
 
 
 def _solvers(cells: Sequence[LoadedCell]) -> dict[str, list[LoadedCell]]:

@@ -12,11 +12,13 @@ import pandas as pd
 
 from invbench.cells import (
     DIGITS,
+    LAST_BITS,
     assumptions,
     by_measurement,
     headline,
     label,
     means_by_image,
+    sameness,
     scored_sets,
     shared_images,
     solver_of,
@@ -108,7 +110,7 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], onl
         columns = [c for name in only for c in _called(name, [*columns, *lacking])]
     duels = duels_of(lines, columns, metrics)
     shown = [lacking | line for line in marked(lines, duels)]
-    title, notes = headline(cells[0].run["config"]), _notes(cells, [c for c in columns if c not in lacking])
+    title, notes = headline(cells[0].run), _notes(cells, [c for c in columns if c not in lacking])
     notes += _set_notes(scored, metrics, [name for name, _ in columns])
     notes += mark_notes(duels)
     return Table(title, _frame(shown, columns, metrics), tuple(notes))
@@ -333,17 +335,13 @@ def _notes(cells: Sequence[LoadedCell], columns: Sequence[tuple[str, str]]) -> l
     done = [cell for cell in cells if cell.images]
     if len(done) > 1 and not shared_images(done):
         notes.append("WARNING: there is no image that all rows have; they are not comparable.")
-    if pairs := {pair for cell in cells for pair in cell.measured.items()}:
+    if pairs := {(image, each.sha256) for cell in cells for image, each in cell.measured.items()}:
         notes.append("Means over images with 95 % BCa bootstrap intervals; seconds at the batch size of the run.")
         if any(0 < len(cell.images) < COVERED for cell in cells):
             notes.append(f"WARNING: intervals over fewer than {COVERED} images are too narrow.")
         notes.append("Protocols: " + "; ".join(p for name, p in columns if name not in COLUMNS) + ".")
         digest = hashlib.sha256("".join(sorted(image + y for image, y in pairs)).encode()).hexdigest()[:12]
-        if len({image for image, _ in pairs}) == len(pairs):
-            seen = f"Measurements {digest}: every row saw the same bytes for the same image."
-            notes += [seen] if len(done) < 2 or shared_images(done) else []
-        else:
-            notes.append(f"WARNING: rows saw different measurements ({digest}); they are not comparable.")
+        notes += _sameness_notes(cells, digest) if len(done) < 2 or shared_images(done) else []
     notes += assumptions({label(cell, cells): cell for cell in cells})
     for cell in cells:
         name, run = label(cell, cells), cell.run
@@ -359,6 +357,19 @@ def _notes(cells: Sequence[LoadedCell], columns: Sequence[tuple[str, str]]) -> l
             lines = "1 damaged line of its records was" if cell.damaged == 1 else f"{cell.damaged} damaged lines were"
             notes.append(f"{name}: {lines} left out.")
     return notes
+
+
+def _sameness_notes(cells: Sequence[LoadedCell], digest: str) -> list[str]:
+    """Whether rows saw the same measurements."""
+    return {
+        "same bytes": [f"Measurements {digest}: every row saw the same bytes for the same image."],
+        "last bits": [LAST_BITS],
+        "different": [f"WARNING: rows saw different measurements ({digest}); they are not comparable."],
+        "unknown": [
+            f"WARNING: measurements differ in bytes ({digest}), and records from before there were fingerprints cannot "
+            "say how much; make those anew before you compare."
+        ],
+    }[sameness(cells)]
 
 
 def _mean_of(cell: LoadedCell, metric: str) -> float:

@@ -123,7 +123,7 @@ def draw(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Reques
         )
     for group in groups:
         config = group[0].run["config"]
-        bank = rebuild_bank(config, catalog)
+        bank = rebuild_bank(group[0].run, catalog)
         folder, end = figure_place(config, out)
         yield from filter(None, _pictures(group, bank, catalog, folder, end, asked))
 
@@ -141,7 +141,7 @@ def _pictures(
         if asked.kind == "errors":
             raise ConfigError(f"errors are mapped of images; {bank.dataset.name} has shape {bank.dataset.x_shape}")
         if math.prod(bank.dataset.x_shape) == 2:
-            exact = rebuild_posterior(group[0].run["config"], catalog, bank)
+            exact = rebuild_posterior(group[0].run, catalog, bank)
             yield plane(bank, group, exact, to, asked.rows)
     elif asked.kind == "errors":
         yield errors(bank, group, to, asked.rows, asked.images, asked.metric)

@@ -151,9 +151,11 @@ def _density(exact: ExactPosterior, measured: Measurement) -> tuple[np.ndarray, 
 
 def measured_again(bank: MeasurementBank, cells: Sequence[LoadedCell], images: Sequence[str]) -> Measurement:
     """The measurements of images. Raises StoreError where a cell solved others, since its dataset's files changed."""
+    from invbench.bank import recorded
+
     measured = bank.measure(images)
-    for cell, (image, digest) in product(cells, zip(images, measured.sha256, strict=True)):
-        if cell.measured[image] != digest:
+    for cell, (image, now) in product(cells, zip(images, recorded(measured), strict=True)):
+        if not cell.measured[image].same(now):
             raise StoreError(f"{cell.folders[0]}: {image} was solved from another measurement than is made today")
     return measured
 

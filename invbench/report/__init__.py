@@ -53,7 +53,7 @@ def build_section(cells: Sequence[LoadedCell], catalog: Catalog, images: int, ou
     """Tables, the first ``images`` pictures, figures and provenance of comparable cells, with records below ``out``."""
     return Section(
         cells=cells,
-        parts=title_parts(cells[0].run["config"]),
+        parts=title_parts(cells[0].run),
         tables=build_tables(cells, *catalog.for_tables()),
         browser=browse(cells, catalog, images),
         figures=_figures(cells, out),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from invbench.cells import format_value, label, mean_of
 from invbench.errors import InvbenchError
 from invbench.figures.pictures import measurement_pictures, picture, showable
+from invbench.fingerprint import Measured
 from invbench.records import MEAN, LoadedCell, Record
 from invbench.tables import COLUMNS, ordered
 
@@ -58,14 +59,14 @@ class Column:
                 scores.setdefault(record.image, []).append(record)
         return cls(name, cell, sample, {image: scores[image] for image in cell.images if image in scores})
 
-    def shown(self, image: str, y_sha256: str) -> Row | str:
+    def shown(self, image: str, measured: Measured) -> Row | str:
         """Picture and scores of an image, or why there are none."""
         found = self.scores.get(image)
         if not found:
             return "not run"
         if self.cell.image_path(image) is None:
             return "not kept"
-        if found[0].y_sha256 != y_sha256:
+        if not self.cell.measured[image].same(measured):
             return "of another measurement"
         psnr = [format_value("psnr", r.value) for r in found if r.metric == "psnr"]
         by_column = {(r.metric, r.protocol): r for r in found}
@@ -107,7 +108,7 @@ def _columns(cells: Sequence[LoadedCell]) -> list[Column]:
 def _rows(cells: Sequence[LoadedCell], columns: Sequence[Column], catalog: Catalog, n: int) -> list[Row]:
     from invbench.rebuild import rebuild_bank
 
-    bank = rebuild_bank(cells[0].run["config"], catalog)
+    bank = rebuild_bank(cells[0].run, catalog)
     if not showable(bank.dataset.x_shape):
         return []
     recorded = {image for cell in cells for image in cell.images}
@@ -116,12 +117,15 @@ def _rows(cells: Sequence[LoadedCell], columns: Sequence[Column], catalog: Catal
 
 
 def _row(bank: MeasurementBank, image: str, columns: Sequence[Column]) -> Row:
+    from invbench.bank import recorded
+
     measured = bank.measure([image])
+    now = recorded(measured)[0]
     return {
         "image": image,
         "truth": _encoded(measured.x[0]),
         "measurement": data_uri(measurement_pictures(bank, measured)[0]),
-        "cells": [column.shown(image, measured.sha256[0]) for column in columns],
+        "cells": [column.shown(image, now) for column in columns],
     }
 
 
