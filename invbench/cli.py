@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invbench import __version__
+from invbench.console import plain_warnings
 from invbench.errors import ConfigError, InvbenchError, unknown
 from invbench.prior import TrainablePrior
 from invbench.reading import COMMANDS
@@ -31,7 +32,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; our errors are messages."""
         try:
-            return super().invoke(ctx)
+            with plain_warnings():
+                return super().invoke(ctx)
         except InvbenchError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(2)

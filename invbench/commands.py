@@ -6,7 +6,6 @@ import math
 import os
 import shlex
 import sys
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +18,7 @@ from omegaconf import DictConfig
 
 from invbench import config as configuration
 from invbench.cells import by_measurement, label, measurement_key
+from invbench.console import plain_warnings
 from invbench.errors import InvbenchError, LockedCell, MetricError, StoreError
 from invbench.figures.drawing import draw
 from invbench.guard import noted_interrupts, printable
@@ -108,14 +108,12 @@ def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> It
             configuration.build(choice, catalog).config()  # absent weights stop the job before its references are run
         for request in requests:
             try:
-                with _progress(request.title) as on_progress, _plain_warnings(), noted_interrupts():
+                with _progress(request.title) as on_progress, plain_warnings(), noted_interrupts():
                     done = run_request(request, catalog, on_progress)
             except LockedCell:
                 if not request.reference:
                     raise
-                click.echo(
-                    f"{request.title}: left to the process that is running it", err=True
-                )  # a sweep shares it
+                click.echo(f"{request.title}: left to the process that is running it", err=True)  # a sweep shares it
                 continue
             _tell(request.title, done.outcome)
             yield Job(done.outcome.cell, done.key, out, done.outcome.status != "failed" and not done.outcome.faults)
@@ -325,11 +323,3 @@ def _progress(title: str) -> Iterator[Any]:
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-@contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """Warnings as one line each."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_args, **_kw: click.echo(f"warning: {message}", err=True)
-        yield

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import click
-
 from invbench import config as configuration
 from invbench.cells import measurement_key
+from invbench.console import plain_warnings
 from invbench.errors import PluginError
 from invbench.isolation import Ended, Send, apart
 from invbench.plugins import Catalog, load_catalog
@@ -121,8 +120,7 @@ def _job(send: Send, request: Request, without: Collection[str]) -> Done:
         on_progress=lambda done, total: send("progress", (done, total)),
         on_stage=lambda name: send("stage", name),
     )
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_args, **_kw: click.echo(f"warning: {message}", err=True)
+    with plain_warnings():
         return _run_here(request, load_catalog(), without, watch)
 
 

@@ -108,12 +108,12 @@ def release(to: Path, filters: tuple[str, ...], out: Path) -> None:
     Every number with its provenance, and what 'invbench bench' measured, without reconstructions and without this
     machine's paths. Read them with --out FOLDER.
     """
-    from invbench.release import release, release_costs
+    from invbench.release import release
 
     if "=" in to.name:
         raise ConfigError(f"expected the folder to write, then filters; got {to}")
     cells = _cells(filters, out)
-    for line in (*release(cells, to), *release_costs(cells, out, to)):
+    for line in release(cells, out, to):
         click.echo(line)
 
 

@@ -37,7 +37,7 @@ import numpy as np
 from invbench.artifacts import file_sha256
 from invbench.errors import LockedCell, StoreError
 from invbench.fingerprint import Fingerprint, Measured
-from invbench.schema import json_text, read_json, read_run, read_sets
+from invbench.schema import filled, json_text, read_json, read_run, read_sets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -481,7 +481,7 @@ def _load_cell(cell: str, folders: list[Path]) -> LoadedCell:
     """Join a cell's folder and its shards'; its own rows win, and the worst status is the cell's."""
     read = [read_rows(folder / name) for folder in sorted(folders, reverse=True) for name in (PACKED, ROWS)]
     merged = {r.key: r for rows, _ in read for r in rows}
-    runs = {folder: _read_run(folder / "run.json") for folder in folders}
+    runs = {folder: filled(_read_run(folder / "run.json")) for folder in folders}
     worst_first = sorted(folders, key=lambda folder: -STATUSES.index(runs[folder]["status"]))
     costs = [run["cost"] for run in runs.values()]
     cost = {k: (max if k == "peak_bytes" else sum)(c.get(k, 0) for c in costs) for k in costs[0]}

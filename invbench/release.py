@@ -6,7 +6,7 @@ import hashlib
 import json
 import shlex
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,22 @@ def portable(command: Iterable[str]) -> str:
     return shlex.join(text for text in command if text.partition("=")[0] not in PLACES)
 
 
-def release(cells: Sequence[LoadedCell], to: Path) -> Iterator[str]:
-    """Write the complete cells below ``to``, a folder each as in any results folder; yields a line for each cell.
+def release(cells: Sequence[LoadedCell], out: Path, to: Path) -> Iterator[str]:
+    """Write complete cells and measured costs below ``to``, as in any results folder; yields a line for each.
 
-    Raises ConfigError where that is the folder they lie in, StoreError where nothing can be written or records were
-    changed since they were complete, which a new seal would hide.
+    Raises ConfigError where that is the folder they lie in, StoreError where nothing can be written and, when all others
+    are released, where records were changed since they were complete, which a new seal would hide.
     """
+    refused = yield from release_cells(cells, to)
+    yield from release_costs(cells, out, to)
+    if refused:
+        cells_are = "1 cell is" if refused == 1 else f"{refused} cells are"
+        raise StoreError(f"{cells_are} left out, as said above; the others are released")
+
+
+def release_cells(cells: Sequence[LoadedCell], to: Path) -> Generator[str, None, int]:
+    """Write the complete cells; yields a line for each, and returns how many were damaged and left out."""
+    refused = 0
     for cell in cells:
         folder = to / _place(cell) / f"{_solver(cell)}-{cell.id}"
         if folder.parent.resolve() == cell.folders[0].parent.resolve():
@@ -41,15 +51,26 @@ def release(cells: Sequence[LoadedCell], to: Path) -> Iterator[str]:
         if cell.run["status"] not in COMPLETE:
             yield f"left out, {cell.run['status']}: {folder}"
             continue
-        for path in cell.folders:
-            CellStore(path).refuse_damaged()
-        if cell.damaged:
-            raise StoreError(f"{cell.folders[0]} has {cell.damaged} lines that cannot be read; run its command again")
+        if reason := _damage(cell):
+            refused += 1
+            yield f"left out: {reason}"
+            continue
         sessions = [_shared(each) for each in cell.run["sessions"]]
         run = {k: v for k, v in cell.run.items() if k != "places"}
         run |= {"images": len(cell.images), "sessions": sessions}
         CellStore(folder).replace(cell.rows, run, cell.all_sets())
         yield f"{len(cell.images)} images: {folder}"
+    return refused
+
+
+def _damage(cell: LoadedCell) -> str:
+    """Why a cell's records are not what was written; "" if they are."""
+    try:
+        for path in cell.folders:
+            CellStore(path).refuse_damaged()
+    except StoreError as error:
+        return str(error)
+    return f"{cell.folders[0]} has {cell.damaged} lines that cannot be read" if cell.damaged else ""
 
 
 def release_costs(cells: Iterable[LoadedCell], out: Path, to: Path) -> Iterator[str]:

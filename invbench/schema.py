@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -72,14 +73,14 @@ class Config(msgspec.Struct):
 class Session(msgspec.Struct):
     """One stretch of work."""
 
-    command: str
-    started: str
-    device: str
-    threads: int
-    platform: str
-    python: str
-    packages: dict[str, str]
-    batch_size: int
+    command: str = ""
+    started: str = ""
+    device: str = "unknown"
+    threads: int = 0
+    platform: str = "unknown"
+    python: str = "unknown"
+    packages: dict[str, str] = {}
+    batch_size: int = 0
     commit: str | None = None
     dirty: bool | None = None
     code: dict[str, str] = {}
@@ -153,7 +154,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_run(path: Path) -> dict[str, Any]:
-    """A ``run.json``, with every part that readers need. Raises ValueError or OSError."""
+    """A ``run.json`` as it was written. Raises ValueError or OSError."""
     run = read_json(path)
     if run.get("format") != FORMAT:
         raise ValueError(f"it has format {str(run.get('format'))[:40]}, this invbench reads {FORMAT}")
@@ -164,11 +165,19 @@ def read_run(path: Path) -> dict[str, Any]:
             parse_noise(noise)
     except ConfigError as error:
         raise ValueError(str(error)) from None
-    run["config"]["task"].setdefault("noise", "")
-    run["config"]["prior"].setdefault("sha256", "")
-    run["config"].setdefault("plugins", {})
-    defaults = {"reason": None, "images": 0, "sessions": [], "origins": {}}
-    return {**defaults, **run, "cost": {**NO_COST, **run.get("cost", {})}}
+    return run
+
+
+def filled(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with every part that readers need."""
+    config = dict(run["config"])
+    config["benchmark"] = {"version": 0, **config["benchmark"]}
+    config["task"] = {"noise": "", **config["task"]}
+    config["prior"] = {"sha256": "", **config["prior"]}
+    sessions = [{**msgspec.to_builtins(Session()), **session} for session in run.get("sessions", [])]
+    defaults = {"reason": None, "images": 0, "origins": {}}
+    cost = {**NO_COST, **run.get("cost", {})}
+    return {**defaults, **run, "config": {"plugins": {}, **config}, "cost": cost, "sessions": sessions}
 
 
 def read_sets(path: Path) -> dict[str, Any]:

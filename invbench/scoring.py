@@ -70,7 +70,7 @@ class Scorer:
 
         def call() -> Tensor:
             rows = metric(x_hat.clone(), _copy(measured))
-            if not isinstance(rows, Tensor) or rows.ndim < 2 or len(rows) != len(x_hat):
+            if not isinstance(rows, Tensor) or rows.ndim < 1 or len(rows) != len(x_hat):
                 raise MetricError(f"expected features of {len(x_hat)} images, a row each; got {_form(rows)}")
             return rows
 

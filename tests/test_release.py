@@ -164,7 +164,8 @@ def test_a_folder_that_cannot_be_written_and_a_damaged_cost_are_messages(made: P
     (tmp_path / "photos" / "sr4").mkdir(parents=True)
     (tmp_path / "photos" / "sr4" / "bench-davi.json").write_text("{")
     result = CliRunner().invoke(main, ["table", "--paper", "4", "benchmark=photos", "--out", str(tmp_path)])
-    assert result.exit_code == 2
+    assert result.exit_code == 0, "released costs are printed all the same"
+    assert "warning: left out: " in result.output
     assert "delete it and run 'invbench bench' again" in result.output
 
 

@@ -216,7 +216,7 @@ class Twin:
         of: dict[str, list[str]] = {}
         for task in tasks:
             cell = next(c for (_, t), c in self.found.items() if t == task)
-            of.setdefault(", ".join(title_parts(cell.run["config"])[2:]), []).append(task)
+            of.setdefault(", ".join(title_parts(cell.run)[2:]), []).append(task)
         notes = [f"{', '.join(names)}: {measurement}." for measurement, names in of.items()]
         for task in tasks if self.number != ABLATION else ():
             shown = {measurement_key(c.run["config"]) for (_, t), c in self.found.items() if t == task}

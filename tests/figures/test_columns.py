@@ -41,7 +41,7 @@ def record(out: Path, solver: str, task: str = "denoise", n: int = 3, benchmark:
 
 
 def bank_of(cells: list[LoadedCell]) -> Any:
-    return rebuild_bank(cells[0].run["config"], CATALOG)
+    return rebuild_bank(cells[0].run, CATALOG)
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ def test_a_run_leaves_a_picture(out: Path, task: str) -> None:
 
 def test_a_picture_has_a_column_for_truth_measurement_and_each_estimate(out: Path, tmp_path: Path) -> None:
     cells = cells_of(out, "inpaint")
-    bank = rebuild_bank(cells[0].run["config"], CATALOG)
+    bank = rebuild_bank(cells[0].run, CATALOG)
     wide, narrow = tmp_path / "wide.png", tmp_path / "narrow.png"
     assert comparison(bank, cells, wide, rows=2) == wide
     assert comparison(bank, [c for c in cells if c.run["config"]["samples"] == 1], narrow, rows=2) == narrow
@@ -89,7 +89,7 @@ def test_a_missing_reconstruction_names_its_image(out: Path, tmp_path: Path) -> 
 
 
 def test_measurements_that_are_no_images_are_shown_as_the_pseudo_inverse(out: Path) -> None:
-    bank = rebuild_bank(cells_of(out, "inpaint")[0].run["config"], CATALOG)
+    bank = rebuild_bank(cells_of(out, "inpaint")[0].run, CATALOG)
     measured = bank.measure(["00000"])
     (shown,) = measurement_pictures(bank, measured)
     assert shown.shape == (16, 16, 3)
@@ -108,14 +108,15 @@ def test_points_of_the_plane_are_not_drawn_as_images() -> None:
 
 
 def test_a_record_whose_plugin_has_lost_an_option_is_a_message(out: Path) -> None:
-    config = cells_of(out, "inpaint")[0].run["config"]
+    run = cells_of(out, "inpaint")[0].run
+    config = run["config"]
     with pytest.raises(ConfigError, match="task inpaint: .*'shape'"):
-        rebuild_bank({**config, "task": {**config["task"], "shape": "round"}}, CATALOG)
+        rebuild_bank({**run, "config": {**config, "task": {**config["task"], "shape": "round"}}}, CATALOG)
 
 
 def test_an_image_that_a_kill_left_half_written_is_not_drawn(out: Path, tmp_path: Path) -> None:
     cells = cells_of(out, "colorize")
-    bank = rebuild_bank(cells[0].run["config"], CATALOG)
+    bank = rebuild_bank(cells[0].run, CATALOG)
     for cell in cells:
         cell.rows[:] = [r for r in cell.rows if r.image != "00000" or r.metric == "ssim"]
     path = tmp_path / "rest.png"
