@@ -21,7 +21,8 @@ from invbench.cells import by_measurement, label, measurement_key
 from invbench.console import plain_warnings
 from invbench.errors import InvbenchError, LockedCell, MetricError, StoreError
 from invbench.figures.drawing import draw
-from invbench.guard import noted_interrupts, printable
+from invbench.guard import printable
+from invbench.interrupts import noted_interrupts
 from invbench.plugins import Catalog
 from invbench.reading import OUT
 from invbench.rebuild import Remeasure

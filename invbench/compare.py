@@ -103,8 +103,9 @@ def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "", across_machines:
     merged = a.merge(b, on=["metric", "protocol", "image"], suffixes=("_old", "_new"))
     if not across_machines and sameness([old, new]) in ("different", "unknown"):
         raise ConfigError(
-            f"{_name(new)}: the measurements differ; make both stores with the same benchmark version. Where they were "
-            "made on different processors, before records had fingerprints: compare with --across-machines"
+            f"{_name(new)}: the measurements differ; make both stores with the same benchmark version. Of records "
+            "without fingerprints only equal bytes are the same: make them on one machine, or compare with "
+            "--across-machines"
         )
     found = [
         Pair.of(str(metric), rows["value_old"].to_numpy(float), rows["value_new"].to_numpy(float))
@@ -129,7 +130,7 @@ def per_image(cell: LoadedCell, protocol: str = "") -> pd.DataFrame:
     single = wanted["metric"][wanted["sample"] != MEAN].unique()
     kept = wanted[(wanted["sample"] != MEAN) | ~wanted["metric"].isin(single)]
     keys = ["metric", "protocol", "image"]
-    means = kept.groupby(keys, as_index=False, observed=True)["value"].mean()
+    means: pd.DataFrame = kept.groupby(keys, as_index=False, observed=True)["value"].mean()
     means[keys] = means[keys].astype(object)
     return means
 

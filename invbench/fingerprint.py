@@ -65,7 +65,7 @@ def _signs(n: int) -> NDArray[np.float64]:
     """(SUMS, n) of -1 and 1, from a hash: the same everywhere and always."""
     data = hashlib.shake_128(f"invbench fingerprint of {n} numbers".encode()).digest(-(-SUMS * n // 8))
     bits = np.unpackbits(np.frombuffer(data, np.uint8))[: SUMS * n]
-    return bits.reshape(SUMS, n) * 2.0 - 1.0
+    return bits.reshape(SUMS, n).astype(np.float64) * 2 - 1
 
 
 def _agree(a: Numbers, b: Numbers) -> bool:

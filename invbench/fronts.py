@@ -92,7 +92,7 @@ def _budget_table(cells: Sequence[LoadedCell], higher: Mapping[str, bool], budge
         f"Best mean of one sample over the n images that all {len(done)} rows have a value of; NFE are forward network "
         "calls a sample. 'invbench versus' says whether two solvers differ.",
     )
-    return Table(headline(cells[0].run["config"]), pd.DataFrame(lines), notes)
+    return Table(headline(cells[0].run), pd.DataFrame(lines), notes)
 
 
 def _entry(cell: LoadedCell, cells: Sequence[LoadedCell], metric: str, images: Sequence[str]) -> str:

@@ -1,4 +1,7 @@
-"""Calls into plugins: what they change of the process is put back, and however they end is an error of theirs."""
+"""Calls into plugins: what they change of the process is put back, and however they end is an error of theirs.
+
+Imports no torch, which commands that compute nothing do without.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,14 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
-import numpy as np
-import torch
-
 from invbench.errors import InvbenchError, SolverError
+from invbench.interrupts import pressed
 
 Restore = Callable[[], Any]
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, name))
-_ctrl_c = threading.Event()
 _forks = [0]
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_parent=lambda: _forks.__setitem__(0, _forks[0] + 1))
@@ -36,7 +36,7 @@ def contained(what: str) -> Iterator[None]:
     pid, forks = os.getpid(), _forks[0]
     with preserved_state():
         try:
-            with torch.inference_mode(torch.is_inference_mode_enabled()):
+            with _same_mode():
                 yield
         except Exception:
             _end_copies(pid)
@@ -52,6 +52,12 @@ def contained(what: str) -> Iterator[None]:
         raise SolverError(f"{what} forked the process; start others with subprocess, or with multiprocessing's spawn")
 
 
+def _same_mode() -> AbstractContextManager[Any]:
+    """A mode that a plugin entered and did not leave ends with the body."""
+    torch = sys.modules.get("torch")
+    return torch.inference_mode(torch.is_inference_mode_enabled()) if torch else nullcontext()
+
+
 def _end_copies(pid: int) -> None:
     """A copy of the process that a plugin forked must not go on beside it."""
     if os.getpid() != pid:
@@ -59,42 +65,13 @@ def _end_copies(pid: int) -> None:
 
 
 @contextmanager
-def noted_interrupts() -> Iterator[None]:
-    """Tell Ctrl-C from a plugin that raises KeyboardInterrupt, in the body."""
-    _ctrl_c.clear()
+def preserved_state(*, importing: bool = False) -> Iterator[None]:
+    """Put back afterwards what a plugin may have changed of torch, numpy and the process.
 
-    def note(number: int, frame: Any) -> None:
-        _ctrl_c.set()
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread() or not _python_handles(signal.SIGINT):
-        yield
-        return
-    before = signal.signal(signal.SIGINT, note)
-    note_installed.append(note)
-    try:
-        yield
-    finally:
-        note_installed.remove(note)
-        signal.signal(signal.SIGINT, before)
-
-
-note_installed: list[Any] = []
-
-
-def pressed() -> bool:
-    """Whether a KeyboardInterrupt is the user's; taken for his where nothing is noted."""
-    return _ctrl_c.is_set() or not note_installed
-
-
-def _python_handles(number: int) -> bool:
-    return signal.getsignal(number) is signal.default_int_handler
-
-
-@contextmanager
-def preserved_state() -> Iterator[None]:
-    """Put back afterwards what a plugin may have changed of torch, numpy and the process."""
-    restores = [save() for save in (_torch, _backends, _generators, _process, _signals)]
+    ``importing`` leaves what modules do set on import: warnings, the environment, where modules are found.
+    """
+    saves = (_torch, _streams, _signals) if importing else (_torch, _streams, _signals, _generators, _process)
+    restores = [save() for save in saves]
     try:
         yield
     finally:
@@ -103,11 +80,18 @@ def preserved_state() -> Iterator[None]:
 
 
 def _torch() -> Restore:
-    """Default dtype and device, gradients, autocast, anomaly detection, deterministic algorithms, threads."""
+    """Default dtype and device, gradients, autocast, anomaly detection, deterministic algorithms, threads, kernels."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return _fresh_torch
     dtype, device, threads = torch.get_default_dtype(), torch.get_default_device(), torch.get_num_threads()
     grad, anomaly = torch.is_grad_enabled(), (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled())
     strict = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     cast = {kind: torch.is_autocast_enabled(kind) for kind in ("cpu", "cuda")}
+    precision, mkldnn, cudnn = torch.get_float32_matmul_precision(), torch.backends.mkldnn, torch.backends.cudnn
+    flags = [(cudnn, name) for name in ("enabled", "benchmark", "deterministic", "allow_tf32")]
+    saved = [(owner, name, getattr(owner, name)) for owner, name in [(mkldnn, "enabled"), *flags]]
+    generator = torch.get_rng_state()
 
     def restore() -> None:
         torch.set_default_dtype(dtype)
@@ -121,57 +105,68 @@ def _torch() -> Restore:
         torch.set_flush_denormal(False)
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
-
-    return restore
-
-
-def _backends() -> Restore:
-    """Precision of matrix products, and which kernels are allowed."""
-    precision, mkldnn, cudnn = torch.get_float32_matmul_precision(), torch.backends.mkldnn, torch.backends.cudnn
-    flags = [(cudnn, name) for name in ("enabled", "benchmark", "deterministic", "allow_tf32")]
-    saved = [(mkldnn, "enabled", mkldnn.enabled), *((owner, name, getattr(owner, name)) for owner, name in flags)]
-
-    def restore() -> None:
         if torch.get_float32_matmul_precision() != precision:
             torch.set_float32_matmul_precision(precision)
         for owner, name, value in saved:
             if getattr(owner, name) != value:
                 setattr(owner, name, value)
+        torch.set_rng_state(generator)
 
     return restore
 
 
+def _fresh_torch() -> None:
+    """What torch is like when it has just been imported, where a plugin was the first to do so."""
+    if torch := sys.modules.get("torch"):
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+        torch.set_grad_enabled(True)
+        torch.use_deterministic_algorithms(False)
+        torch.set_float32_matmul_precision("highest")
+        torch.set_flush_denormal(False)
+
+
 def _generators() -> Restore:
-    """The global random generators, which nothing here draws from."""
-    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    """The global random generators and floating-point errors of numpy and Python, which nothing here draws from."""
+    numpy, state = sys.modules.get("numpy"), random.getstate()
+    of_numpy = (numpy.random.get_state(), numpy.geterr()) if numpy else None
 
     def restore() -> None:
-        torch.set_rng_state(states[0])
-        np.random.set_state(states[1])
-        random.setstate(states[2])
+        random.setstate(state)
+        if numpy and of_numpy:
+            numpy.random.set_state(of_numpy[0])
+            numpy.seterr(**of_numpy[1])
+
+    return restore
+
+
+def _streams() -> Restore:
+    """Working directory, depth of recursion, standard streams."""
+    folder, recursion, streams = _folder(), sys.getrecursionlimit(), (sys.stdout, sys.stderr, sys.stdin)
+
+    def restore() -> None:
+        sys.setrecursionlimit(recursion)
+        sys.stdout, sys.stderr, sys.stdin = streams
+        if folder and _folder() != folder:
+            with suppress(OSError):
+                os.chdir(folder)
 
     return restore
 
 
 def _process() -> Restore:
-    """Working directory, environment, limits, standard streams, warnings."""
-    folder, environment, recursion = _folder(), dict(os.environ), sys.getrecursionlimit()
-    streams = sys.stdout, sys.stderr, sys.stdin, sys.argv, sys.path[:]
-    filters, shown, numpy_errors, collecting = warnings.filters[:], warnings.showwarning, np.geterr(), gc.isenabled()
+    """Environment, arguments, warnings, garbage collection."""
+    environment, arguments, path = dict(os.environ), sys.argv, sys.path[:]
+    filters, shown, collecting = warnings.filters[:], warnings.showwarning, gc.isenabled()
 
     def restore() -> None:
-        sys.setrecursionlimit(recursion)
-        if folder and _folder() != folder:
-            with suppress(OSError):
-                os.chdir(folder)
         if dict(os.environ) != environment:
             os.environ.clear()
             os.environ.update(environment)
-        sys.stdout, sys.stderr, sys.stdin, sys.argv, sys.path[:] = streams
+        sys.argv, sys.path[:] = arguments, path
         if warnings.filters != filters:
             warnings.filters[:] = filters  # type: ignore[index]
         warnings.showwarning = shown
-        np.seterr(**numpy_errors)
         (gc.enable if collecting else gc.disable)()
 
     return restore

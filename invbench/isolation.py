@@ -34,7 +34,7 @@ def apart(function: Callable[..., Any], arguments: tuple[Any, ...], on_event: On
     Function, arguments, events and result are pickled. ``seconds`` is the time it may take; 0 is any. Raises Ended
     where the process dies or takes longer, and the InvbenchError that the function raises.
     """
-    context = multiprocessing.get_context("forkserver" if sys.platform != "win32" else "spawn")
+    context: Any = multiprocessing.get_context("forkserver" if sys.platform != "win32" else "spawn")
     if sys.platform != "win32":
         context.set_forkserver_preload(PRELOADED)
     ours, theirs = context.Pipe()

@@ -9,8 +9,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import inspect
+import re
+import signal
+import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -21,12 +25,17 @@ import pluggy
 from invbench import hookspecs
 from invbench.dataset import Benchmark, Dataset
 from invbench.errors import PluginError, unknown
+from invbench.guard import preserved_state, reason_of
+from invbench.interrupts import pressed
 from invbench.metric import Metric
 from invbench.prior import PriorSource
 from invbench.solver import Solver
 from invbench.task import Task
 
 GROUP = "invbench"
+LONGEST = 64
+NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{LONGEST - 1}}}", re.ASCII)  # of folders, options and tables
+PATIENCE = 60  # seconds that importing a plugin may take
 KINDS: dict[str, type] = {
     "solver": Solver,
     "task": Task,
@@ -122,8 +131,10 @@ def build_catalog(found: Iterable[EntryPoint]) -> Catalog:
         try:
             for plugin in _load(manager, offered[0]):
                 offers[plugin.kind, plugin.name].append(plugin)
-        except (Exception, SystemExit) as error:  # a plugin may fail in any way; it must not take the others down
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+        except BaseException as error:  # a plugin may fail in any way; it must not take the others down
+            if isinstance(error, KeyboardInterrupt) and pressed():
+                raise
+            reason = " ".join(reason_of(error).split())
             catalog.broken.append(Broken("entry point", name, _distribution(offered[0])[0], reason))
 
     for (kind, name), plugins in offers.items():
@@ -135,6 +146,25 @@ def build_catalog(found: Iterable[EntryPoint]) -> Catalog:
     return catalog
 
 
+@contextmanager
+def in_time(entry_point: EntryPoint) -> Iterator[None]:
+    """Import in the body. Raises PluginError where it takes too long, on systems that can tell."""
+    if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def late(number: int, frame: Any) -> None:
+        raise PluginError(f"importing {entry_point.value} took longer than {PATIENCE} seconds")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(PATIENCE)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def make_plugin_manager() -> pluggy.PluginManager:
     """A manager that knows our hooks and no plugin."""
     manager = pluggy.PluginManager("invbench")
@@ -143,7 +173,8 @@ def make_plugin_manager() -> pluggy.PluginManager:
 
 
 def _load(manager: pluggy.PluginManager, entry_point: EntryPoint) -> list[Plugin]:
-    module = entry_point.load()
+    with preserved_state(importing=True), in_time(entry_point):
+        module = entry_point.load()
     manager.register(module, entry_point.name)
     try:
         try:
@@ -175,8 +206,14 @@ def _check_class(cls: Any, kind: str) -> None:
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(cls.__abstractmethods__))
         raise PluginError(f"{kind} {cls.__name__} does not define: {missing}")
-    if not isinstance(getattr(cls, "name", None), str):
+    name = getattr(cls, "name", None)
+    if not isinstance(name, str):
         raise PluginError(f"{kind} {cls.__name__} needs a class attribute 'name'")
+    if not NAME.fullmatch(name):
+        raise PluginError(
+            f"{kind} {cls.__name__}: its name must be of letters, digits, _ and -, begin with a letter or digit and be "
+            f"at most {LONGEST} characters long; got {name[:80]!r}"
+        )
     if kind != "metric":
         _check_options(cls, kind)
     if kind == "solver":

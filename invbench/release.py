@@ -31,8 +31,8 @@ def portable(command: Iterable[str]) -> str:
 def release(cells: Sequence[LoadedCell], out: Path, to: Path) -> Iterator[str]:
     """Write complete cells and measured costs below ``to``, as in any results folder; yields a line for each.
 
-    Raises ConfigError where that is the folder they lie in, StoreError where nothing can be written and, when all others
-    are released, where records were changed since they were complete, which a new seal would hide.
+    Raises ConfigError where that is the folder they lie in, StoreError where nothing can be written and, when the
+    others are released, where records were changed since they were complete, which a new seal would hide.
     """
     refused = yield from release_cells(cells, to)
     yield from release_costs(cells, out, to)

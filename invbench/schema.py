@@ -175,7 +175,7 @@ def filled(run: Mapping[str, Any]) -> dict[str, Any]:
     config["task"] = {"noise": "", **config["task"]}
     config["prior"] = {"sha256": "", **config["prior"]}
     sessions = [{**msgspec.to_builtins(Session()), **session} for session in run.get("sessions", [])]
-    defaults = {"reason": None, "images": 0, "origins": {}}
+    defaults: dict[str, Any] = {"reason": None, "images": 0, "origins": {}}
     cost = {**NO_COST, **run.get("cost", {})}
     return {**defaults, **run, "config": {"plugins": {}, **config}, "cost": cost, "sessions": sessions}
 

@@ -226,9 +226,16 @@ def _set_scores(
         for m in usable:
             found[m.name].append(scorer.features(m, x_hat, measured))
             truth[m.name].append(scorer.features(m, measured.x, measured))
-    good = [m for m in usable if m.name not in scorer.faults]
-    joined = [(m, *(torch.cat([f for f in of[m.name] if f is not None]) for of in (truth, found))) for m in good]
-    return [score for m, a, b in joined if (score := scorer.set_score(m, a, b)) is not None]
+    scores = [
+        scorer.set_score(m, _joined(truth[m.name]), _joined(found[m.name]))
+        for m in usable
+        if m.name not in scorer.faults
+    ]
+    return [score for score in scores if score is not None]
+
+
+def _joined(features: Sequence[Tensor | None]) -> Tensor:
+    return torch.cat([rows for rows in features if rows is not None])
 
 
 def _chunks(images: Sequence[str]) -> list[list[str]]:

@@ -206,7 +206,7 @@ def _build_samples(
             f"The row of {floor} is the floor, what as many exact samples score by chance; * differs from it on the "
             f"same images, at least {COVERED} (95 % BCa interval of the paired difference excludes 0)."
         )
-    title = f"{headline(cells[0].run['config'])} | {kind}"
+    title = f"{headline(cells[0].run)} | {kind}"
     return Table(title, _frame(lines, [SAMPLES, *columns], metrics), tuple(notes))
 
 
@@ -341,7 +341,7 @@ def _notes(cells: Sequence[LoadedCell], columns: Sequence[tuple[str, str]]) -> l
             notes.append(f"WARNING: intervals over fewer than {COVERED} images are too narrow.")
         notes.append("Protocols: " + "; ".join(p for name, p in columns if name not in COLUMNS) + ".")
         digest = hashlib.sha256("".join(sorted(image + y for image, y in pairs)).encode()).hexdigest()[:12]
-        notes += _sameness_notes(cells, digest) if len(done) < 2 or shared_images(done) else []
+        notes += _sameness_notes(cells, digest)
     notes += assumptions({label(cell, cells): cell for cell in cells})
     for cell in cells:
         name, run = label(cell, cells), cell.run
@@ -361,15 +361,14 @@ def _notes(cells: Sequence[LoadedCell], columns: Sequence[tuple[str, str]]) -> l
 
 def _sameness_notes(cells: Sequence[LoadedCell], digest: str) -> list[str]:
     """Whether rows saw the same measurements."""
-    return {
-        "same bytes": [f"Measurements {digest}: every row saw the same bytes for the same image."],
-        "last bits": [LAST_BITS],
-        "different": [f"WARNING: rows saw different measurements ({digest}); they are not comparable."],
-        "unknown": [
-            f"WARNING: measurements differ in bytes ({digest}), and records from before there were fingerprints cannot "
-            "say how much; make those anew before you compare."
-        ],
-    }[sameness(cells)]
+    done, found = [cell for cell in cells if cell.images], sameness(cells)
+    if found == "same bytes":
+        together = len(done) < 2 or shared_images(done)
+        return [f"Measurements {digest}: every row saw the same bytes for the same image."] if together else []
+    if found == "last bits":
+        return [LAST_BITS]
+    unless = ", unless in last bits alone, which records without fingerprints cannot say" if found == "unknown" else ""
+    return [f"WARNING: rows saw different measurements ({digest}){unless}; they are not comparable."]
 
 
 def _mean_of(cell: LoadedCell, metric: str) -> float:

@@ -42,6 +42,14 @@ def changed(made: Path, to: Path, change: Change) -> Path:
     return to
 
 
+def moved(row: dict[str, Any], by: float = 1e-3) -> dict[str, Any]:
+    """The row with the fingerprint of a measurement that differs by this part of its norm."""
+    if row.get("y"):
+        norm, *sums = row["y"]["y"]
+        return {**row, "y": {"x": row["y"]["x"], "y": [norm, *(each + by * norm for each in sums)]}}
+    return row
+
+
 def worse(row: dict[str, object]) -> dict[str, object]:
     lost = {"psnr": 0.1, "seconds": 0.0}.get(str(row["metric"]), 0.0)
     return {**row, "value": float(str(row["value"])) - lost}
@@ -137,8 +145,9 @@ def test_an_image_without_a_score_does_not_decide_between_two_solvers(made: Path
 
 
 def test_other_measurements_unknown_metrics_and_wrong_rules_are_refused(made: Path, tmp_path: Path) -> None:
-    other = changed(made, tmp_path / "other", lambda row: {**row, "y_sha256": "0"})
-    assert "measurements differ" in invbench("compare", made, other).output
+    other = changed(made, tmp_path / "other", lambda row: {**moved(row), "y_sha256": "0"})
+    for command in (["compare", made, other], ["compare", made, other, "--fail-on", "psnr<-1"]):
+        assert "measurements differ" in invbench(*command).output
     assert "lpips_vgg, which no cell" in invbench("compare", made, made, "--fail-on", "lpips_vgg>0").output
     assert "no records in" in invbench("compare", made, tmp_path / "empty").output
     for text in ("psnr", "psnr<=1", "psnr<x"):
@@ -205,7 +214,15 @@ def test_other_weights_are_compared_and_told(made: Path, tmp_path: Path) -> None
 
 
 def test_last_bits_of_measurements_may_differ_between_machines(made: Path, tmp_path: Path) -> None:
-    other = changed(made, tmp_path / "other", lambda row: {**worse(row), "y_sha256": "0"})
+    other = changed(made, tmp_path / "other", lambda row: {**moved(row, 1e-7), "y_sha256": "0"})
+    result = invbench("compare", made, other)
+    assert result.exit_code == 0
+    assert result.output.count("differ in last bits") == 1, "it is said once"
+
+
+def test_of_old_records_the_user_says_that_only_last_bits_differ(made: Path, tmp_path: Path) -> None:
+    """They have no fingerprints."""
+    other = changed(made, tmp_path / "other", lambda row: {**worse(row), "y_sha256": "0", "y": None})
     assert "or compare with --across-machines" in invbench("compare", made, other).output
     result = invbench("compare", made, other, "--across-machines", "--fail-on", "psnr<-0.05")
     assert result.exit_code == 1

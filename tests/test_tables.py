@@ -21,6 +21,7 @@ from msgspec.structs import asdict, replace
 
 from invbench.cells import label, mean_of, measurement_key
 from invbench.errors import ConfigError
+from invbench.fingerprint import Fingerprint
 from invbench.metrics.consistency import Consistency
 from invbench.metrics.distortion import PSNR, SSIM
 from invbench.records import LoadedCell, Record, load_cells
@@ -160,7 +161,22 @@ def test_different_bytes_are_a_warning() -> None:
     notes = notes_of(cell_of(), cell_of(y="1", cell="beef0000", solver={"name": "z"}))
     assert "WARNING: rows saw different measurements" in notes
     assert "not comparable" in notes
+    assert "which records without fingerprints cannot say" in notes
     assert "every row saw the same bytes" not in notes
+
+
+def test_last_bits_are_said_once_and_other_measurements_are_a_warning() -> None:
+    def cell(name: str, y: str, norm: float) -> LoadedCell:
+        found = cell_of(y=y, cell=name * 8, solver={"name": name})
+        there = Fingerprint((1.0, 0.5), (norm, 0.25))
+        rows = [replace(row, y=there) for row in found.rows]
+        return LoadedCell(found.id, found.run, rows, found.folders, 0)
+
+    near = notes_of(cell("a", "0", 2.0), cell("b", "1", 2.00001), cell("c", "2", 2.0))
+    assert near.count("differ in last bits") == 1
+    assert "WARNING" not in near.replace("WARNING: intervals", "").replace("WARNING: 2 images", "")
+    far = notes_of(cell("a", "0", 2.0), cell("b", "1", 2.001))
+    assert "WARNING: rows saw different measurements" in far
 
 
 def test_the_digest_does_not_depend_on_the_solvers() -> None:

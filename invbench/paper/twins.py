@@ -222,7 +222,7 @@ class Twin:
             shown = {measurement_key(c.run["config"]) for (_, t), c in self.found.items() if t == task}
             for group in self.measured(task):
                 if measurement_key(group[0].run["config"]) not in shown:
-                    other = ", ".join(title_parts(group[0].run["config"])[2:])
+                    other = ", ".join(title_parts(group[0].run)[2:])
                     notes.append(
                         f"Left out of {task}, measured otherwise ({other}): {', '.join(sorted(_solvers(group)))}."
                     )
