@@ -130,9 +130,8 @@ def per_image(cell: LoadedCell, protocol: str = "") -> pd.DataFrame:
     single = wanted["metric"][wanted["sample"] != MEAN].unique()
     kept = wanted[(wanted["sample"] != MEAN) | ~wanted["metric"].isin(single)]
     keys = ["metric", "protocol", "image"]
-    means: pd.DataFrame = kept.groupby(keys, as_index=False, observed=True)["value"].mean()
-    means[keys] = means[keys].astype(object)
-    return means
+    means = kept.groupby(keys, as_index=False, observed=True)["value"].mean()
+    return means.assign(**{key: means[key].astype(object) for key in keys})
 
 
 def compare(

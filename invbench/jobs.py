@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from invbench import config as configuration
 from invbench.cells import measurement_key
 from invbench.console import plain_warnings
-from invbench.errors import PluginError
+from invbench.errors import LockedCell, PluginError
 from invbench.isolation import Ended, Send, apart
 from invbench.plugins import Catalog, load_catalog
 from invbench.rebuild import Remeasure
@@ -92,7 +93,8 @@ def _run_here(request: Request, catalog: Catalog, without: Collection[str], watc
     if outcome.status == "complete":
         scorer = Scorer([m for m in metrics if m.name not in outcome.faults], watch.on_stage)
         loaded = load_cell(outcome.folder)
-        score_set(loaded, scorer, Remeasure(loaded.run, catalog))
+        with suppress(LockedCell):  # of shards, the last one scores all
+            score_set(loaded, scorer, Remeasure(loaded.run, catalog), patience=1.0)
         outcome = replace(outcome, faults={**outcome.faults, **scorer.faults})
     return Done(outcome, measurement_key(cell.config()))
 

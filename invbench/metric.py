@@ -6,6 +6,7 @@ A number is comparable only within its protocol, so every metric names its own.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -79,3 +80,7 @@ class SetMetric(Metric):
     @abstractmethod
     def distance(self, truth: Tensor, found: Tensor) -> float:
         """Between the features of n truths and of their reconstructions, both (n, ...)."""
+
+    def distances(self, truth: Tensor, found: Tensor, picks: Tensor) -> Sequence[float]:
+        """The same of each resample: ``picks`` (resamples, n) are the images that it holds. Override to be faster."""
+        return [self.distance(truth[pick], found[pick]) for pick in picks]

@@ -23,7 +23,7 @@ import math
 import os
 import warnings
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -154,6 +154,7 @@ class CellStore:
         """Write a whole cell anew but its reconstructions, its rows packed, and seal it."""
         with self._disk_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._drop_parts()
         self.unseal()
         self.clear()
         with self._disk_errors():
@@ -235,9 +236,7 @@ class CellStore:
     def _mend(self) -> None:
         """Remove what a kill left: half-written files, and a half-written last line, which is moved aside."""
         with self._disk_errors():
-            for folder in (self.folder, self.folder / "images"):
-                for part in folder.glob(f"*{PART}"):
-                    part.unlink(missing_ok=True)
+            self._drop_parts()
             if not self.rows.is_file():
                 return
             whole, newline, tail = self.rows.read_bytes().rpartition(b"\n")
@@ -246,6 +245,12 @@ class CellStore:
                     aside.write(tail + b"\n")
                 write_atomic(self.rows, whole + newline)
                 warnings.warn(f"{self.rows}: a half-written last line was moved to {ASIDE}", stacklevel=2)
+
+    def _drop_parts(self) -> None:
+        """Remove half-written files."""
+        for folder in (self.folder, self.folder / "images"):
+            for part in folder.glob(f"*{PART}"):
+                part.unlink(missing_ok=True)
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
@@ -459,7 +464,7 @@ def _readable(out: Path, tasks: Collection[str] | None = None) -> Iterator[tuple
 def _sound(name: str, folders: list[Path]) -> LoadedCell | None:
     """The cell, or a warning and None where its files are damaged."""
     try:
-        return _load_cell(name, folders)
+        return load_parts(name, folders)
     except StoreError as error:
         warnings.warn(f"left out: {error}", stacklevel=2)
         return None
@@ -474,10 +479,10 @@ def load_cell(folder: Path) -> LoadedCell:
     """The cell whose folder, or whose shard's folder, this is. Raises StoreError where a file of it is damaged."""
     whole = folder.name.partition(".shard-")[0]
     folders = [path.parent for path in folder.parent.glob(f"{glob.escape(whole)}*/run.json")]
-    return _load_cell(_read_run(folder / "run.json")["cell"], folders)
+    return load_parts(_read_run(folder / "run.json")["cell"], folders)
 
 
-def _load_cell(cell: str, folders: list[Path]) -> LoadedCell:
+def load_parts(cell: str, folders: Sequence[Path]) -> LoadedCell:
     """Join a cell's folder and its shards'; its own rows win, and the worst status is the cell's."""
     read = [read_rows(folder / name) for folder in sorted(folders, reverse=True) for name in (PACKED, ROWS)]
     merged = {r.key: r for rows, _ in read for r in rows}

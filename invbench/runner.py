@@ -305,8 +305,9 @@ class _Worker:
             return str(error)
         self.run["cost"]["prepare_seconds"] += time.perf_counter() - begin
         with contained(f"prior {cell.source.name}"), torch.inference_mode():
-            # first-call costs of the network are not the solver's
-            prior.eps(torch.zeros(len(todo[0]), *cell.dataset.x_shape, device=device), 0)
+            # first calls cost more, which is not the solver's: on a GPU, kernels are chosen by the size of the batch
+            rows = len(todo[0]) if device.type == "cuda" else 1
+            prior.eps(torch.zeros(rows, *cell.dataset.x_shape, device=device), 0)
         self.exact = ExactPosterior.of(self.bank.problem(device), prior) if cell.samples > 1 else None
         for chunk in todo:
             # A chunk is solved whole, also where a kill left it half done: batches, and with them the last

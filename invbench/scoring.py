@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from invbench.bank import recorded
@@ -16,7 +18,7 @@ from invbench.errors import MetricError, StoreError
 from invbench.guard import contained, reason_of
 from invbench.metric import Measurement, Metric, SampleMetric, SetMetric
 from invbench.rebuild import Remeasure
-from invbench.records import MEAN, PATIENCE, CellStore, LoadedCell, Record, images_digest, load_cell
+from invbench.records import MEAN, PATIENCE, CellStore, LoadedCell, Record, images_digest, load_parts
 from invbench.stats import set_interval
 
 BATCH = 16
@@ -80,14 +82,12 @@ class Scorer:
         """The score of a set from its features, with its interval; None where the metric fails."""
 
         def call() -> dict[str, Any]:
-            def distance(a: Tensor, b: Tensor) -> float:
-                value = metric.distance(a.clone(), b.clone())
-                if isinstance(value, bool | str) or not hasattr(value, "__float__"):
-                    raise MetricError(f"expected a number as distance; got {_form(value)}")
-                return float(value)
+            def resampled(picks: NDArray[np.int64]) -> list[float]:
+                scores = metric.distances(truth.clone(), found.clone(), torch.from_numpy(picks))
+                return [_number(score) for score in scores]
 
-            value = distance(truth, found)
-            low, high = set_interval(lambda picks: distance(truth[picks], found[picks]), value, len(truth))
+            value = _number(metric.distance(truth.clone(), found.clone()))
+            low, high = set_interval(resampled, value, len(truth))
             named = {"metric": metric.name, "protocol": metric.protocol, "unit": metric.unit}
             return {**named, "value": value, "low": low, "high": high}
 
@@ -125,23 +125,30 @@ def _copy(measured: Measurement) -> Measurement:
     return replace(measured, x=measured.x.clone(), y=measured.y.clone(), std=measured.std.clone())
 
 
+def _number(value: Any) -> float:
+    if isinstance(value, bool | str) or not hasattr(value, "__float__"):
+        raise MetricError(f"expected a number as distance; got {_form(value)}")
+    return float(value)
+
+
 def _form(value: object) -> str:
     return f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
 
 
 @contextmanager
-def adding_to(cell: LoadedCell) -> Iterator[tuple[LoadedCell, dict[Path, CellStore]]]:
-    """The cell as it is on disk and the stores of its folders, while nobody else writes; sealed afterwards if complete.
+def adding_to(cell: LoadedCell, folders: Sequence[Path], patience: float) -> Iterator[LoadedCell]:
+    """The cell as it is on disk, while nobody else writes to some of its folders; these are sealed afterwards.
 
-    Raises LockedCell where another process keeps it, StoreError where a file was changed since it was sealed.
+    Raises LockedCell where another process keeps one for longer, StoreError where a file was changed since it was
+    sealed.
     """
     with ExitStack() as stack:
-        stores = {folder: CellStore(folder) for folder in cell.folders}
-        for store in stores.values():
-            stack.enter_context(store.writing(PATIENCE))
+        stores = [CellStore(folder) for folder in folders]
+        for store in stores:
+            stack.enter_context(store.writing(patience))
             store.refuse_damaged()
-        yield load_cell(cell.folders[0]), stores
-        for store in stores.values():
+        yield load_parts(cell.id, cell.folders)
+        for store in stores:
             run = store.read_run()
             if run and run["status"] == "complete" and not store.sealed:
                 store.seal()
@@ -162,8 +169,8 @@ def rescore(cell: LoadedCell, scorer: Scorer, measure: Remeasure) -> int:
     wanting = [chunk for chunk in chunks if _lacking(cell, chunk, scorer, measure(chunk))]
     if not wanting and not unfinished(cell):
         return 0  # released records, which have no reconstructions, need none
-    with adding_to(cell) as (cell, stores):
-        return sum(_rescore_chunk(cell, stores, chunk, scorer, measure(chunk)) for chunk in wanting)
+    with adding_to(cell, cell.folders, PATIENCE) as cell:
+        return sum(_rescore_chunk(cell, chunk, scorer, measure(chunk)) for chunk in wanting)
 
 
 def _lacking(cell: LoadedCell, chunk: Sequence[str], scorer: Scorer, measured: Measurement) -> list[Metric]:
@@ -175,10 +182,9 @@ def _lacking(cell: LoadedCell, chunk: Sequence[str], scorer: Scorer, measured: M
     return [m for m in usable if any((i, m.name, m.protocol) not in cell.scored for i in chunk)]
 
 
-def _rescore_chunk(
-    cell: LoadedCell, stores: Mapping[Path, CellStore], chunk: Sequence[str], scorer: Scorer, measured: Measurement
-) -> int:
+def _rescore_chunk(cell: LoadedCell, chunk: Sequence[str], scorer: Scorer, measured: Measurement) -> int:
     """Add the scores that some images lack; returns the number of rows."""
+    stores = {folder: CellStore(folder) for folder in cell.folders}
     wanted = {(m.name, m.protocol) for m in _lacking(cell, chunk, scorer, measured)}
     samples = torch.stack([cell.reconstructions(i) for i in chunk])
     count = 0
@@ -189,24 +195,29 @@ def _rescore_chunk(
     return count
 
 
-def score_set(cell: LoadedCell, scorer: Scorer, measure: Remeasure, images: Sequence[str] = ()) -> None:
+def score_set(
+    cell: LoadedCell, scorer: Scorer, measure: Remeasure, images: Sequence[str] = (), patience: float = PATIENCE
+) -> None:
     """Write the scores of some of a cell's images as a set, of their first samples, where they are new.
 
-    All its images unless told. What was scored of other sets stays beside them.
+    All its images unless told. What was scored of other sets stays beside them. Raises LockedCell where another process
+    writes to the cell for longer than ``patience`` seconds.
     """
     images = images or cell.images
-    lacking = len(images) > 1 and measure.held.issuperset(images) and _unscored(cell, scorer, measure, images)
+    several = len(images) > 1 and measure.held.issuperset(images)
+    lacking = _unscored(cell, scorer, measure, images) if several else []
     if not lacking and not unfinished(cell):
         return
-    with adding_to(cell) as (cell, stores):
-        usable = _unscored(cell, scorer, measure, images) if lacking else []
-        scores = _set_scores(cell, scorer, measure, images, usable) if usable else []
-        if scores:
-            kept = [{key: value for key, value in s.items() if key != "n"} for s in cell.set_scores(images)]
-            made = {images_digest(images): {"images": list(images), "scores": [*kept, *scores]}}
-            store = stores[min(cell.folders)]
+    scores = _set_scores(cell, scorer, measure, images, lacking) if lacking else []
+    folder = min(cell.folders)
+    with adding_to(cell, [folder] if scores else cell.folders, patience) as cell:
+        there = [{key: value for key, value in s.items() if key != "n"} for s in cell.set_scores(images)]
+        known = {(s["metric"], s["protocol"]) for s in there}
+        new = [s for s in scores if (s["metric"], s["protocol"]) not in known]
+        if new:
+            store = CellStore(folder)
             store.unseal()
-            store.write_sets(cell.all_sets() | made)
+            store.write_sets(cell.all_sets() | {images_digest(images): {"images": list(images), "scores": there + new}})
 
 
 def _unscored(cell: LoadedCell, scorer: Scorer, measure: Remeasure, images: Sequence[str]) -> list[SetMetric]:

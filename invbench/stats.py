@@ -95,14 +95,14 @@ def _picks(n: int, resamples: int) -> NDArray[np.int64]:
 
 
 def set_interval(
-    score: Callable[[NDArray[np.int64]], float], value: float, n: int, resamples: int = SET_RESAMPLES
+    scores: Callable[[NDArray[np.int64]], Sequence[float]], value: float, n: int, resamples: int = SET_RESAMPLES
 ) -> tuple[float, float]:
     """95 % interval of a set's score: value -+ 1.96 bootstrap standard deviations over its n images.
 
-    Not percentiles: a resample repeats images, which raises most distances.
+    ``scores`` are those of resamples (resamples, n). Not percentiles: a resample repeats images, which raises most
+    distances.
     """
-    picks = _picks(n, resamples)
-    spread = float(np.std([score(pick) for pick in picks], ddof=1))
+    spread = float(np.std(np.asarray(scores(_picks(n, resamples)), float), ddof=1))
     return value - 1.96 * spread, value + 1.96 * spread
 
 

@@ -1,0 +1,226 @@
+"""A command that was cut at any file operation ends, when it is given again, as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cutting import command, delays, full, interrupted, kill, said, sound, state
+
+from invbench.records import CellStore, cell_folders
+
+GMM = ["solver=pinv", "benchmark=gmm", "task=sr4", "references=false", "n=3", "batch_size=2"]
+PLANE = ["solver=ddrm", "benchmark=gmm2d", "task=denoise", "references=false", "n=4", "batch_size=2", "samples=2"]
+TRAIN = ["train", "solver=davi", "benchmark=gmm2d", "task=denoise", "training.steps=6", "save_every=2"]
+Prepare = Callable[[Path], None]
+STRIDE = 5  # of the operations, those that are cut in a quick run
+
+
+def run(root: Path, *words: str) -> None:
+    status, _ = command(["run", *words, f"out={root}/o"], root)
+    assert status == 0, said(root)
+
+
+def nothing(root: Path) -> None:
+    root.mkdir()
+
+
+def done(root: Path) -> None:
+    root.mkdir()
+    run(root, *GMM)
+
+
+def unscored(root: Path) -> None:
+    """A complete cell without one metric and without the scores of its set."""
+    done(root)
+    (folder,) = cell_folders(root / "o")
+    rows = folder / "records.jsonl"
+    rows.write_text("".join(line + "\n" for line in rows.read_text().splitlines() if '"ssim"' not in line))
+    (folder / "sets.json").unlink()
+    CellStore(folder).seal()
+
+
+def in_shards(root: Path) -> None:
+    root.mkdir()
+    run(root, *GMM, "shard=0/2")
+
+
+COMMANDS: dict[str, tuple[Prepare, Callable[[Path], list[str]]]] = {
+    "run": (nothing, lambda root: ["run", *GMM, f"out={root}/o"]),
+    "run with samples": (nothing, lambda root: ["run", *PLANE, f"out={root}/o"]),
+    "run overwriting": (done, lambda root: ["run", *GMM, "overwrite=true", f"out={root}/o"]),
+    "run after a shard": (in_shards, lambda root: ["run", *GMM, f"out={root}/o"]),
+    "rescore": (unscored, lambda root: ["rescore", "--out", f"{root}/o"]),
+    "release": (done, lambda root: ["release", f"{root}/r", "--out", f"{root}/o"]),
+    "report": (done, lambda root: ["report", "--to", f"{root}/page.html", "--out", f"{root}/o"]),
+    "figure": (done, lambda root: ["figure", "bars", "--to", f"{root}/bars.png", "--out", f"{root}/o"]),
+    "bench": (done, lambda root: ["bench", *GMM, "--repeats", "1", f"out={root}/o"]),
+    "tune": (nothing, lambda root: ["tune", *PLANE[:5], "n=2", "solver.nfe=2,3", f"out={root}/o"]),
+    "train": (nothing, lambda root: [*TRAIN, f"folder={root}/t"]),
+}
+
+
+def expected(name: str, tmp_path: Path) -> tuple[dict[str, object], int]:
+    """What is there after the command, undisturbed, and how many file operations it takes."""
+    prepare, words = COMMANDS[name]
+    root = tmp_path / "undisturbed"
+    prepare(root)
+    status, operations = command(words(root), root)
+    assert status == 0, said(root)
+    sound(root)
+    return state(root), operations
+
+
+def survive(name: str, tmp_path: Path, points: list[int]) -> int:
+    """Cut the command at some of its operations and give it again; returns how often that was."""
+    wanted, operations = expected(name, tmp_path)
+    prepare, words = COMMANDS[name]
+    start = tmp_path / "start"
+    prepare(start)
+    tried = [k for k in points if k <= operations]
+    for k in tried:
+        root = tmp_path / f"cut-{k}"
+        shutil.copytree(start, root)
+        cut, _ = command(words(root), root, at=k, fault=kill)
+        assert cut == -signal.SIGKILL
+        again, _ = command(words(root), root)
+        assert again == 0, f"{name}, cut at operation {k} of {operations}: {said(root)}"
+        sound(root)
+        assert state(root) == wanted, f"{name}, cut at operation {k} of {operations}"
+        shutil.rmtree(root)
+    return len(tried)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_that_is_killed_at_some_file_operations_goes_on(name: str, tmp_path: Path) -> None:
+    assert survive(name, tmp_path, list(range(2, 400, STRIDE * 2 if name.startswith(("run", "tune")) else STRIDE)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_that_is_killed_at_any_file_operation_goes_on(name: str, tmp_path: Path) -> None:
+    count = survive(name, tmp_path, list(range(1, 400)))
+    print(f"\n{name}: {count} crash points tried, {count} survived")
+
+
+def fill(name: str, tmp_path: Path, points: list[int]) -> int:
+    """Let the disk be full from an operation on; then give the command again, with room."""
+    wanted, operations = expected(name, tmp_path)
+    prepare, words = COMMANDS[name]
+    start = tmp_path / "start"
+    prepare(start)
+    tried = [k for k in points if k <= operations]
+    for k in tried:
+        root = tmp_path / f"full-{k}"
+        shutil.copytree(start, root)
+        status, _ = command(words(root), root, at=k, fault=full, ever_after=True)
+        assert status in (0, 1, 2), said(root)
+        assert "Traceback" not in said(root)
+        again, _ = command(words(root), root)
+        assert again == 0, f"{name}, full at operation {k}: {said(root)}"
+        sound(root)
+        assert state(root) == wanted, f"{name}, full at operation {k}"
+        shutil.rmtree(root)
+    return len(tried)
+
+
+@pytest.mark.parametrize("name", ["run", "rescore", "release", "train"])
+def test_a_full_disk_is_a_message_and_the_command_goes_on(name: str, tmp_path: Path) -> None:
+    assert fill(name, tmp_path, [3, 9])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["run", "rescore", "release", "train", "bench", "tune"])
+def test_a_disk_that_is_full_from_any_operation_on_loses_nothing(name: str, tmp_path: Path) -> None:
+    count = fill(name, tmp_path, list(range(1, 60, 3)))
+    print(f"\n{name}: {count} disks filled, {count} survived")
+
+
+def kills(words: Callable[[Path], list[str]], wanted: dict[str, object], tmp_path: Path, moments: list[float]) -> None:
+    """Kill a command at these moments, each time on what is there, then let it end."""
+    root = tmp_path / "killed"
+    for i, moment in enumerate(moments):
+        if i % 5 == 0:
+            shutil.rmtree(root, ignore_errors=True)
+            root.mkdir()
+        interrupted(words(root), root, moment)
+        if i % 5 == 4 or i == len(moments) - 1:
+            status, _ = command(words(root), root)
+            assert status == 0, said(root)
+            sound(root)
+            assert state(root) == wanted
+
+
+def test_a_run_that_is_killed_at_random_goes_on(tmp_path: Path) -> None:
+    wanted, _ = expected("run with samples", tmp_path)
+    kills(COMMANDS["run with samples"][1], wanted, tmp_path, delays(5, 1.0))
+
+
+@pytest.mark.slow
+def test_a_run_survives_a_hundred_kills(tmp_path: Path) -> None:
+    wanted, _ = expected("run with samples", tmp_path)
+    kills(COMMANDS["run with samples"][1], wanted, tmp_path, delays(100, 1.0))
+    print("\nrun: 100 kills at random, 100 survived")
+
+
+@pytest.mark.slow
+def test_a_training_survives_twenty_kills(tmp_path: Path) -> None:
+    wanted, _ = expected("train", tmp_path)
+    kills(COMMANDS["train"][1], wanted, tmp_path, delays(20, 1.5))
+    print("\ntrain: 20 kills at random, 20 survived")
+
+
+def at_once(words: list[str], root: Path, count: int) -> list[int]:
+    """Exit statuses of a command that runs several times at once."""
+    pids = []
+    for _ in range(count):
+        pid = os.fork()
+        if not pid:
+            status, _ = command(words, root.with_name(f"{root.name}-{os.getpid()}"))
+            os._exit(status)
+        pids.append(pid)
+    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+
+
+def test_eight_rescores_at_once_write_each_score_once(tmp_path: Path) -> None:
+    wanted, _ = expected("rescore", tmp_path)
+    root = tmp_path / "together"
+    unscored(root)
+    assert at_once(["rescore", "--out", f"{root}/o"], root, 8) == [0] * 8
+    sound(root)
+    assert state(root) == wanted
+
+
+def test_of_eight_runs_at_once_one_solves_and_the_others_say_so(tmp_path: Path) -> None:
+    wanted, _ = expected("run", tmp_path)
+    root = tmp_path / "together"
+    root.mkdir()
+    words = ["run", *GMM, f"out={root}/o"]
+    statuses = at_once(words, root, 8)
+    assert 0 in statuses
+    assert set(statuses) <= {0, 1}
+    assert command(words, root)[0] == 0
+    sound(root)
+    assert state(root) == wanted
+
+
+def test_shards_of_several_partitions_at_once_are_one_cell(tmp_path: Path) -> None:
+    root = tmp_path / "together"
+    root.mkdir()
+    pids = []
+    for shard in ("0/2", "1/2", "0/3", "1/3", "2/3"):
+        pid = os.fork()
+        if not pid:
+            words = ["run", *GMM, "n=6", f"shard={shard}", f"out={root}/o"]
+            status, _ = command([w for w in words if w != "n=3"], root.with_name(f"shard-{os.getpid()}"))
+            os._exit(status)
+        pids.append(pid)
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0] * 5
+    sound(root)
+    images = {json.loads(line)["image"] for path in root.rglob("records.jsonl") for line in path.open()}
+    assert len(images) == 6
