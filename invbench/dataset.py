@@ -36,11 +36,15 @@ class Benchmark:
 
 
 class Dataset(ABC):
-    """Images in [-1, 1]. Subclasses are frozen dataclasses: their fields are its options."""
+    """Images in [-1, 1]. Subclasses are frozen dataclasses: their fields are its options.
+
+    ``places`` names the options that only say where files lie: they are no part of what identifies a cell.
+    """
 
     name: ClassVar[str]
     summary: ClassVar[str] = ""
     benchmark: ClassVar[Benchmark | None] = None
+    places: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abstractmethod
@@ -54,3 +58,14 @@ class Dataset(ABC):
     @abstractmethod
     def load(self, image_id: str) -> Tensor:
         """(C, H, W) float32 in [-1, 1]. Raises DataError for an image that is absent, damaged or altered."""
+
+    def fingerprint(self) -> str:
+        """What tells this list of images from another where the files are the user's, without reading them.
+
+        A short SHA-256 of the ordered ids and sizes of files; "" where the images are fixed by the dataset's name
+        and options. Raises DataError where the files are absent.
+        """
+        return ""
+
+    def check(self, images: Sequence[str]) -> None:  # noqa: B027 (most datasets have nothing to check)
+        """Raise DataError that lists every one of these images that cannot be read. Called before any is solved."""
