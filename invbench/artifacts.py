@@ -6,7 +6,6 @@ file into the cache. A file whose hash was not published is pinned at its first 
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 import re
@@ -143,8 +142,9 @@ def fetch(artifact: Artifact) -> tuple[Path, str]:
 
 def _download(artifact: Artifact, target: Path) -> None:
     """Under the lock of ``target``: what is left of killed downloads goes."""
-    for stale in target.parent.glob(f"{glob.escape(target.name)}*.part"):
-        stale.unlink(missing_ok=True)
+    for stale in target.parent.iterdir():
+        if re.fullmatch(re.escape(target.name) + r"(\.sha256)?(\.[0-9a-f]{8})?\.part", stale.name):
+            stale.unlink(missing_ok=True)
     part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     failed = f"{artifact.name}: download from {artifact.url} failed"
     try:
@@ -246,9 +246,15 @@ def file_sha256(path: Path) -> str:
 
 
 def weights_sha256(path: Path) -> str:
-    """SHA-256 of weights, gigabytes that a run asks for several times: read once while the file stays as it is."""
-    stat = path.stat()
-    return _weights_sha256(path, stat.st_mtime_ns, stat.st_size)
+    """SHA-256 of weights, gigabytes that a run asks for several times: read once while the file stays as it is.
+
+    Raises DataError where it cannot be read.
+    """
+    try:
+        stat = path.stat()
+        return _weights_sha256(path, stat.st_mtime_ns, stat.st_size)
+    except OSError as error:
+        raise DataError(f"cannot read {printable(path)}: {error.strerror}") from None
 
 
 @lru_cache(maxsize=16)

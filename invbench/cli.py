@@ -236,6 +236,7 @@ def fetch(name: str | None) -> None:
     """Download weights into the cache and verify them; without a name, list what there is."""
     from invbench.artifacts import fetch as get
     from invbench.artifacts import state
+    from invbench.listing import printable
     from invbench.plugins import load_catalog
 
     plugins = load_catalog().plugins
@@ -249,7 +250,7 @@ def fetch(name: str | None) -> None:
     if name not in artifacts:
         raise ConfigError(unknown("artifact", name, artifacts))
     path, checked = get(artifacts[name])
-    click.echo(f"{path}\n{checked}")
+    click.echo(f"{printable(path)}\n{checked}")
 
 
 def _called(name: str, catalog: Catalog) -> list[Plugin]:

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from invbench.artifacts import Artifact, existing, fetch, locate, verify
+from invbench.artifacts import Artifact, existing, fetch, locate, verify, weights_sha256
 from invbench.errors import DataError, InvbenchError
 
 CONTENT = random.Random(0).randbytes(1_000_000)
@@ -197,7 +197,7 @@ def test_killed_downloads_leave_nothing_that_is_taken_for_the_file(server: str, 
 
 
 @pytest.mark.parametrize("sha256", [DIGEST, ""])
-@pytest.mark.parametrize("stale", ["net.pt.part", "net.pt.0123abcd.part"])
+@pytest.mark.parametrize("stale", ["net.pt.part", "net.pt.0123abcd.part", "net.pt.sha256.0123abcd.part"])
 def test_what_an_earlier_kill_left_is_not_taken(server: str, cache: Path, sha256: str, stale: str) -> None:
     cache.mkdir()
     (cache / stale).write_bytes(CONTENT[:1000])
@@ -208,9 +208,11 @@ def test_what_an_earlier_kill_left_is_not_taken(server: str, cache: Path, sha256
 
 def test_other_files_downloads_are_left_alone(server: str, cache: Path) -> None:
     cache.mkdir()
-    (cache / "other.pt.0123abcd.part").write_bytes(b"half")
+    others = {"other.pt.0123abcd.part", "net.pt2.0123abcd.part", "net.pth.part", "a.net.pt.part"}
+    for name in others:
+        (cache / name).write_bytes(b"half")
     fetch(net(server, "whole"))
-    assert holds(cache) == {"net.pt", "other.pt.0123abcd.part"}
+    assert holds(cache) == {"net.pt", *others}
 
 
 FAULTS = {
@@ -423,6 +425,11 @@ def test_a_named_file_that_is_none_is_told(tmp_path: Path, name: str, message: s
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DataError, match=message):
         existing(name if name.startswith("~") else str(tmp_path / name))
+
+
+def test_a_file_that_cannot_be_read_is_told() -> None:
+    with pytest.raises(DataError, match="cannot read /proc/self/mem: "):
+        weights_sha256(Path("/proc/self/mem"))
 
 
 def test_fetch_lists_sizes(invbench: Callable[..., Any], cache: Path) -> None:
