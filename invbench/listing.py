@@ -125,7 +125,7 @@ def _names(folder: Path, _changed: int) -> dict[str, list[str]]:
 
 
 def _is_unicode(name: str) -> bool:
-    return not any("\ud800" <= c <= "\udfff" for c in name)
+    return name.isascii() or not any("\ud800" <= c <= "\udfff" for c in name)
 
 
 def _from_disk(name: str | Path) -> bool:

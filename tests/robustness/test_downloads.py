@@ -320,6 +320,12 @@ def test_a_server_that_speaks_no_tls_is_one_line(server: str) -> None:
         fetch(net(server.replace("http", "https"), "whole"))
 
 
+def test_a_proxy_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with pytest.raises(DataError, match=r"the proxy on the way to example\.invalid did not answer"):
+        fetch(net("http://example.invalid", "x"))
+
+
 def test_a_server_that_falls_silent_is_not_waited_for(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Silent(socketserver.BaseRequestHandler):
         def handle(self) -> None:

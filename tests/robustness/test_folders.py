@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import unicodedata
 import warnings
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from invbench.errors import DataError
-from invbench.images import ImageFolder, suffixes
+from invbench.images import ImageFolder, read_rgb, suffixes
 from invbench.listing import find_image, list_images, printable
 from invbench.records import CellStore
 
@@ -198,6 +199,35 @@ def test_messages_stay_on_one_line(tmp_path: Path) -> None:
 def test_no_id_leads_out_of_the_folder(tmp_path: Path, hostile: str) -> None:
     with pytest.raises(DataError, match="expected the path of a file below it"):
         find_image(tmp_path, hostile)
+
+
+def mode_or_message(path: Path) -> str:
+    try:
+        return read_rgb(path).mode
+    except DataError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(
+    "ending", ["png", "jpg", "gif", "webp", "tif", "bmp", "jp2", "tga", "ico", "psd", "dds", "pcx", "ppm"]
+)
+def test_a_damaged_file_is_read_or_refused_in_a_line(tmp_path: Path, ending: str) -> None:
+    draw = random.Random(ending)
+    if ending == "psd":
+        whole = b"8BPS\0\1" + bytes(6) + b"\0\3\0\0\0\x10\0\0\0\x10\0\x08\0\3" + bytes(12) + bytes(2 + 3 * 256)
+    else:
+        Image.effect_noise((48, 48), 50).convert("RGB").save(tmp_path / f"whole.{ending}")
+        whole = (tmp_path / f"whole.{ending}").read_bytes()
+    path = tmp_path / f"a.{ending}"
+    for _ in range(60):
+        data = bytearray(whole[: draw.randrange(1, len(whole))] if draw.random() < 0.3 else whole)
+        for _ in range(draw.choice([0, 1, 3, 30])):
+            data[draw.randrange(min(len(data), draw.choice([64, len(data)])))] = draw.randrange(256)
+        path.write_bytes(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            read = mode_or_message(path)
+        assert read == "RGB" or (read.startswith(f"cannot read image {path}: ") and read.isprintable())
 
 
 def test_what_was_seen_where_no_image_is(tmp_path: Path) -> None:
