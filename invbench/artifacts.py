@@ -12,7 +12,7 @@ import re
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -180,7 +180,8 @@ def _turn(target: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        Path(lock.lock_file).unlink(missing_ok=True)  # whoever waits sees that the file is there
+        with suppress(OSError):  # not on Windows, where it is open; whoever waits sees that the file is there
+            Path(lock.lock_file).unlink()
         lock.release()
 
 
