@@ -71,8 +71,7 @@ def find_image(root: Path, image: str) -> Path:
 
 def printable(name: str | Path) -> str:
     """A file's name for messages: one line, with what cannot be printed as backslash escapes."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace") if _from_disk(name) else str(name)
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() else _escaped(c) for c in str(name))
 
 
 def _walk(root: Path, seen: Counter[str]) -> Iterator[tuple[str, str]]:
@@ -128,6 +127,7 @@ def _is_unicode(name: str) -> bool:
     return name.isascii() or not any("\ud800" <= c <= "\udfff" for c in name)
 
 
-def _from_disk(name: str | Path) -> bool:
-    """Whether the name holds bytes that are not UTF-8, as Python keeps them."""
-    return any("\udc80" <= c <= "\udcff" for c in str(name))
+def _escaped(character: str) -> str:
+    """As a backslash escape; a byte that is not UTF-8, which Python keeps as half a surrogate pair, as that byte."""
+    is_byte = "\udc80" <= character <= "\udcff"
+    return f"\\x{ord(character) - 0xDC00:02x}" if is_byte else ascii(character)[1:-1]

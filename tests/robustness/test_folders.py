@@ -193,6 +193,7 @@ def test_messages_stay_on_one_line(tmp_path: Path) -> None:
     assert str(caught.value).isprintable()
     assert r"two\nlines\x1b[31m.png" in str(caught.value)
     assert printable("caf\udce9\n") == r"caf\xe9\n"
+    assert printable("\ud800\udce9\u7167") == "\\ud800\\xe9\u7167"
 
 
 @pytest.mark.parametrize("hostile", ["../secret.png", "/etc/passwd", "a/../../x.png", "", ".", "a//b.png", "a\0.png"])
