@@ -164,7 +164,7 @@ def to_image(x: Tensor) -> Image.Image:
 
 
 class _Kept:
-    """What was read of image files in this process: crops, the latest ``KEPT_BYTES`` of them, and every failure."""
+    """What was read of image files in this process: crops, the last ``KEPT_BYTES`` of them, and every failure."""
 
     def __init__(self) -> None:
         self.crops: OrderedDict[tuple[object, ...], np.ndarray] = OrderedDict()
@@ -179,7 +179,6 @@ class _Kept:
         key = (*file, side)
         if key not in self.crops:
             self._add(key, self._read(path, side, file))
-        self.crops.move_to_end(key)
         return self.crops[key]
 
     def fault(self, path: Path, side: int) -> str:

@@ -285,7 +285,8 @@ def test_what_is_no_picture_is_no_image() -> None:
 
 
 def test_postscript_under_another_name_is_not_run(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
+    quarters().save(tmp_path / "a.eps")
+    (tmp_path / "a.eps").rename(tmp_path / "a.png")
     with pytest.raises(DataError, match="cannot identify an image in it"):
         read_rgb(tmp_path / "a.png")
 
