@@ -28,6 +28,7 @@ from invbench.errors import DataError, InvbenchError
 
 CONTENT = random.Random(0).randbytes(1_000_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
+SERVED: list[str] = []  # the slow file, once for each time it is asked for
 FORK = multiprocessing.get_context("fork")
 
 
@@ -56,6 +57,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(CONTENT)
 
     def slow(self) -> None:
+        SERVED.append(self.path)
         self.head(Content_Length=str(len(CONTENT)))
         for i in range(0, len(CONTENT), 100_000):
             self.wfile.write(CONTENT[i : i + 100_000])
@@ -163,10 +165,12 @@ def together(artifact: Artifact, processes: int = 4) -> Counter[str]:
 
 @pytest.mark.parametrize("sha256", [DIGEST, DIGEST[:8], ""])
 def test_four_at_once_end_with_one_file(server: str, cache: Path, sha256: str) -> None:
+    SERVED.clear()
     for i in range(6):
         artifact = replace(net(server, "slow", sha256), filename=f"{i}.pt")
         assert together(artifact) == {"file": 4}
         assert locate(artifact).read_bytes() == CONTENT
+    assert len(SERVED) == 6  # whoever comes later waits for the first
     pins = set() if sha256 else {f"{i}.pt.sha256" for i in range(6)}
     assert holds(cache) == {f"{i}.pt" for i in range(6)} | pins
 

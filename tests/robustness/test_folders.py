@@ -288,7 +288,14 @@ def test_a_thousand_folders_deep_ends(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "image",
-    ["\u7167" * 83 + ".png", "a" * 251 + ".png", "%" * 251 + ".png", "/".join(["session"] * 100) + "/a.png", " " * 300],
+    [
+        "\u7167" * 83 + ".png",
+        "a" * 239,
+        "a" * 251 + ".png",
+        "%" * 251 + ".png",
+        "/".join(["session"] * 100) + "/a.png",
+        " " * 300,
+    ],
 )
 def test_a_reconstruction_s_file_has_a_name_that_every_file_system_takes(tmp_path: Path, image: str) -> None:
     path = CellStore(tmp_path).image_path(image)
