@@ -324,8 +324,10 @@ def test_no_id_has_the_file_of_another(tmp_path: Path) -> None:
     store = CellStore(tmp_path)
     long = "\u7167" * 83 + ".png"
     taken = store.image_path(long).name.removesuffix(".safetensors")
+    plain = store.image_path("x" * 300).name.removesuffix(".safetensors")
     alike = [
         long,
+        plain,
         taken,
         taken.upper(),
         long.lower(),
