@@ -28,6 +28,7 @@ class Bsds500(Dataset):
 
     name: ClassVar[str] = "bsds500"
     summary: ClassVar[str] = "all crops of the BSDS500 photographs, for training (files by hand)"
+    places: ClassVar[tuple[str, ...]] = ("root",)
     root: str = ""
     side: int = 64
     factors: str = "2 3 4"
@@ -43,16 +44,24 @@ class Bsds500(Dataset):
         return (3, self.side, self.side)
 
     def ids(self) -> Sequence[str]:
-        return _crops(ib.data_root(self.name, self.root), self.side, tuple(map(int, self.factors.split())))
+        return _crops(self._images(), tuple(map(int, self.factors.split())))
+
+    def fingerprint(self) -> str:
+        return self._images().fingerprint()
 
     def load(self, image_id: str) -> Tensor:
         import torch
 
         file, factor, top, left, flip = image_id.rsplit("@", 4)
         rows, cols = (slice(int(start), int(start) + self.side) for start in (top, left))
-        pixels = _reduced(ib.data_root(self.name, self.root) / file, int(factor))[rows, cols]
+        pixels = _reduced(self._images().path(file), int(factor))[rows, cols]
         x = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float().div(127.5).sub(1)
         return (x.flip(2) if flip == "1" else x).contiguous()
+
+    def _images(self) -> ib.ImageFolder:
+        remedy = "take them out of the folder, or put them back whole"
+        root = ib.data_root(self.name, self.root)
+        return ib.ImageFolder(root, self.side, where=ib.data_advice(self.name), remedy=remedy)
 
 
 class Source(NamedTuple):
@@ -90,21 +99,19 @@ class Crops(Sequence[str]):
 
 
 @cache
-def _crops(root: Path, side: int, factors: tuple[int, ...]) -> Crops:
-    from PIL import Image
-
-    sources = []
-    remedy = "take them out of the folder, or put them back whole"
-    names = ib.ImageFolder(root, side, where=ib.data_advice("bsds500"), remedy=remedy).ids()
+def _crops(images: ib.ImageFolder, factors: tuple[int, ...]) -> Crops:
+    sources, side = [], images.side
+    names = images.ids()
+    images.check(names)
     for name in names:
-        with Image.open(root / name) as image:
-            width, height = image.size
+        width, height = images.size(name)
         sizes = ((f, height // f - side + 1, width // f - side + 1) for f in factors)
         sources += [Source(name, f, rows, cols) for f, rows, cols in sizes if rows > 0 and cols > 0]
     if not sources:
         raise DataError(
-            f"bsds500: none of the {len(names)} photographs in {root}, reduced by {' or '.join(map(str, factors))}, "
-            f"holds a crop of {side}x{side}; choose a smaller dataset.side or smaller dataset.factors"
+            f"bsds500: none of the {len(names)} photographs in {images.root}, "
+            f"reduced by {' or '.join(map(str, factors))}, holds a crop of {side}x{side}; choose "
+            "a smaller dataset.side or smaller dataset.factors"
         )
     return Crops(sources)
 

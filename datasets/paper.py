@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from unicodedata import normalize
 
 import invbench as ib
 from invbench import Benchmark, DataError, Dataset, Shape, hookimpl
@@ -37,8 +40,37 @@ FFHQ = Benchmark("ffhq256", 1, "adm_ffhq256", "paper tier: faces, 256x256", 1000
 IMAGENET = Benchmark("imagenet256", 1, "adm_imagenet256", "paper tier: ImageNet, 256x256", 1000, TASKS, MAIN)
 
 
+class Images256(Dataset):
+    """Images of a folder, all of them or those of a list."""
+
+    places: ClassVar[tuple[str, ...]] = ("root",)
+    root: str
+
+    @property
+    def x_shape(self) -> Shape:
+        return (3, SIDE, SIDE)
+
+    def ids(self) -> Sequence[str]:
+        images = self._images()
+        listing = images.root / "ids.txt"
+        return _listed(images, listing) if listing.is_file() else images.ids()
+
+    def load(self, image_id: str) -> Tensor:
+        return self._images().load(image_id)
+
+    def fingerprint(self) -> str:
+        return self._images().fingerprint(self.ids())
+
+    def check(self, images: Sequence[str]) -> None:
+        self._images().check(images)
+
+    def _images(self) -> ib.ImageFolder:
+        remedy = "put them back whole"
+        return ib.ImageFolder(ib.data_root(self.name, self.root), SIDE, where=ib.data_advice(self.name), remedy=remedy)
+
+
 @dataclass(frozen=True)
-class Ffhq256(Dataset):
+class Ffhq256(Images256):
     """FFHQ resized to 256: 00000.png to 00999.png are the validation set, in any sub-folders of the root."""
 
     name: ClassVar[str] = "ffhq256"
@@ -46,25 +78,24 @@ class Ffhq256(Dataset):
     benchmark: ClassVar[Benchmark] = FFHQ
     root: str = ""
 
-    @property
-    def x_shape(self) -> Shape:
-        return (3, SIDE, SIDE)
-
     def ids(self) -> Sequence[str]:
-        found = {Path(name).stem: name for name in _images(self.name, self.root).ids()}
-        wanted = [f"{i:05d}" for i in range(1000)]
-        missing = [w for w in wanted if w not in found]
-        if missing:
+        found: dict[str, list[str]] = {f"{i:05d}": [] for i in range(1000)}
+        for name in self._images().ids():
+            found.get(Path(name).stem, []).append(name)
+        if missing := [stem for stem, names in found.items() if not names]:
             shown = ", ".join(missing[:5])
             raise DataError(f"ffhq256: {len(missing)} of the 1000 validation images are missing ({shown}, ...)")
-        return [found[w] for w in wanted]
-
-    def load(self, image_id: str) -> Tensor:
-        return _images(self.name, self.root).load(image_id)
+        for names in found.values():
+            if len(names) > 1:
+                raise DataError(
+                    f"ffhq256: expected one file of each number, found {' and '.join(names)}; name the folder of one "
+                    "kind of images in dataset.root"
+                )
+        return [names[0] for names in found.values()]
 
 
 @dataclass(frozen=True)
-class ImageNet256(Dataset):
+class ImageNet256(Images256):
     """ImageNet validation images, cropped and resized to 256.
 
     A file ``ids.txt`` in the root gives the list, one relative path a line (the paper's baselines use the 1000
@@ -76,68 +107,38 @@ class ImageNet256(Dataset):
     benchmark: ClassVar[Benchmark] = IMAGENET
     root: str = ""
 
-    @property
-    def x_shape(self) -> Shape:
-        return (3, SIDE, SIDE)
-
-    def ids(self) -> Sequence[str]:
-        return _listed(self.name, self.root)
-
-    def load(self, image_id: str) -> Tensor:
-        return _images(self.name, self.root).load(image_id)
-
 
 @dataclass(frozen=True)
-class CelebaHq256(Dataset):
+class CelebaHq256(Images256):
     """CelebA-HQ at 256: out of distribution for the FFHQ prior (benchmark=ffhq256 dataset=celebahq256)."""
 
     name: ClassVar[str] = "celebahq256"
     summary: ClassVar[str] = "CelebA-HQ at 256x256, for out-of-distribution tests (files by hand)"
     root: str = ""
 
-    @property
-    def x_shape(self) -> Shape:
-        return (3, SIDE, SIDE)
-
-    def ids(self) -> Sequence[str]:
-        return _listed(self.name, self.root)
-
-    def load(self, image_id: str) -> Tensor:
-        return _images(self.name, self.root).load(image_id)
-
 
 @dataclass(frozen=True)
-class GoPro256(Dataset):
+class GoPro256(Images256):
     """GoPro frames at 256: out of distribution for the ImageNet prior (benchmark=imagenet256 dataset=gopro256)."""
 
     name: ClassVar[str] = "gopro256"
     summary: ClassVar[str] = "GoPro frames at 256x256, for out-of-distribution tests (files by hand)"
     root: str = ""
 
-    @property
-    def x_shape(self) -> Shape:
-        return (3, SIDE, SIDE)
 
-    def ids(self) -> Sequence[str]:
-        return _listed(self.name, self.root)
-
-    def load(self, image_id: str) -> Tensor:
-        return _images(self.name, self.root).load(image_id)
-
-
-def _images(name: str, root: str) -> ib.ImageFolder:
-    return ib.ImageFolder(ib.data_root(name, root), SIDE, where=ib.data_advice(name))
-
-
-def _listed(name: str, root: str) -> list[str]:
-    images = _images(name, root)
-    listing = images.root / "ids.txt"
-    if not listing.is_file():
-        return images.ids()
-    names = [line.strip() for line in listing.read_text().splitlines() if line.strip()]
-    missing = [n for n in names if not (images.root / n).is_file()]
-    if missing:
-        raise DataError(f"{name}: {len(missing)} of {len(names)} images of {listing} are missing ({missing[0]}, ...)")
+def _listed(images: ib.ImageFolder, listing: Path) -> list[str]:
+    """The ids in a file, one a line. Raises DataError where it names none, one twice, or one that is not there."""
+    try:
+        lines = listing.read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise DataError(f"{listing} is not UTF-8; save it as UTF-8") from None
+    names = [normalize("NFC", posixpath.normpath(line.strip())) for line in lines if line.strip()]
+    missing = [name for name in names if not images.path(name).is_file()]
+    if missing or not names:
+        shown = f" ({missing[0]}, ...)" if missing else ""
+        raise DataError(f"{len(missing)} of {len(names)} images of {listing} are missing{shown}")
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise DataError(f"{len(twice)} images of {listing} are listed twice ({twice[0]}, ...)")
     return names
 
 

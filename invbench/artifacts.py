@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from invbench.download import download
 from invbench.errors import DataError
+from invbench.listing import printable
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file of weights. ``sha256`` is the whole digest, a prefix of it, or "" where none was published."""
+    """A file of weights. ``sha256`` is the whole digest, a prefix of it, or "" where none was published.
+
+    ``option`` names the option, if any, that takes such a file: ``prior.weights``.
+    """
 
     name: str
     filename: str
@@ -25,19 +35,20 @@ class Artifact:
     sha256: str = ""
     by_hand: str = ""  # what to do where the file cannot be downloaded by a program
     size: str = ""
+    option: str = ""
 
 
 def cache_folder() -> Path:
     """The user's cache folder for invbench, or ``INVBENCH_CACHE``."""
     import platformdirs
 
-    return Path(os.environ.get("INVBENCH_CACHE") or platformdirs.user_cache_dir("invbench"))
+    return _expanded(os.environ.get("INVBENCH_CACHE") or platformdirs.user_cache_dir("invbench"))
 
 
 def data_folder() -> Path | None:
     """The folder named by ``INVBENCH_DATA``."""
     value = os.environ.get("INVBENCH_DATA")
-    return Path(value).expanduser() if value else None
+    return _expanded(value) if value else None
 
 
 def data_root(name: str, root: str = "") -> Path:
@@ -45,7 +56,7 @@ def data_root(name: str, root: str = "") -> Path:
     base = data_folder()
     if not root and base is None:
         raise DataError(f"{name}: the images are not part of invbench; {data_advice(name)}")
-    return Path(root).expanduser() if root or base is None else base / name
+    return _expanded(root) if root or base is None else base / name
 
 
 def data_advice(name: str) -> str:
@@ -57,59 +68,176 @@ def locate(artifact: Artifact, explicit: str = "") -> Path:
     """The verified file. Raises DataError where it is absent (with the command that gets it) or differs."""
     if explicit:
         return existing(explicit)
-    folders = [f for f in (data_folder(), cache_folder()) if f]
-    for folder in folders:
-        if (folder / artifact.filename).is_file():
-            verify(artifact, folder / artifact.filename)
-            return folder / artifact.filename
-    searched = ", ".join(map(str, folders))
-    raise DataError(
-        f"{artifact.name}: {artifact.filename} not found in {searched}; get it with 'invbench fetch {artifact.name}', "
-        "or name the folder that holds it in INVBENCH_DATA"
-    )
+    found = find(artifact)
+    if found:
+        verify(artifact, found)
+        return found
+    searched, get = ", ".join(map(str, _folders())), f"get it with 'invbench fetch {artifact.name}'"
+    way = artifact.by_hand or f"or download {artifact.url} elsewhere and {by_hand(artifact)}"
+    raise DataError(f"{artifact.name}: {artifact.filename} not found in {searched}; {get}, {way}")
+
+
+def find(artifact: Artifact) -> Path | None:
+    """The file in INVBENCH_DATA or the cache, not verified."""
+    return next((f / artifact.filename for f in _folders() if (f / artifact.filename).is_file()), None)
+
+
+def state(artifact: Artifact) -> tuple[str, str]:
+    """Where the file is, and its size where that is known, for a list."""
+    path = find(artifact)
+    if path is None:
+        return "not fetched", artifact.size
+    where = "in the cache" if path.is_relative_to(cache_folder()) else "in INVBENCH_DATA"
+    return where, artifact.size or f"{path.stat().st_size / 1e6:.0f} MB"
+
+
+def by_hand(artifact: Artifact) -> str:
+    """Where to put a file that was not downloaded by invbench."""
+    place = f"put it as {artifact.filename} into {cache_folder()} or the folder that INVBENCH_DATA names"
+    return f"{place}, or set {artifact.option}=FILE" if artifact.option else place
 
 
 def existing(path: str) -> Path:
-    """The file a user named. Raises DataError where it is not there."""
-    found = Path(path).expanduser()
+    """The file a user named. Raises DataError where it is not there, or is no file that holds anything."""
+    found = _expanded(path)
     if not found.is_file():
-        raise DataError(f"no such file: {found}")
+        what = "it is a folder: " if found.is_dir() else "it is no regular file: " if found.exists() else ""
+        raise DataError(f"{what or 'no such file: '}{printable(found)}; expected a file of weights")
+    if not found.stat().st_size:
+        raise DataError(f"the file is empty: {printable(found)}; expected a file of weights")
     return found
 
 
 def verify(artifact: Artifact, path: Path) -> str:
     """SHA-256 of the file. Raises DataError where it is not the published or first-seen one."""
-    digest = file_sha256(path)
-    pin = _pin(artifact)
-    expected = artifact.sha256 or (pin.read_text().strip() if pin.is_file() else "")
-    if expected and not digest.startswith(expected):
-        raise DataError(f"{path}: expected SHA-256 {expected}, got {digest}; delete the file and fetch it again")
+    digest = weights_sha256(path)
+    if wrong := _other(artifact, digest):
+        raise DataError(f"{path}: {wrong}; delete the file and fetch it again")
     return digest
 
 
 def fetch(artifact: Artifact) -> tuple[Path, str]:
-    """Download into the cache with a progress bar; returns the path and what was checked."""
-    import pooch
+    """Download into the cache, unless the file is there; returns the path and what was checked.
 
-    if artifact.by_hand:
+    Several processes may fetch one file at once. It is written under a name of its own, and has its right one once
+    it is whole and verified. Raises DataError.
+    """
+    path = find(artifact)
+    if path is None and artifact.by_hand:
         raise DataError(f"{artifact.name}: {artifact.by_hand}")
-    folder, complete = cache_folder(), len(artifact.sha256) == 64
-    target = folder / artifact.filename
-    if not target.is_file():
-        part = target.name + ".part"
-        known = f"sha256:{artifact.sha256}" if complete else None
-        try:
-            pooch.retrieve(artifact.url, known_hash=known, fname=part, path=folder, progressbar=_progress())
-            verify(artifact, folder / part)
-        except Exception as error:
-            (folder / part).unlink(missing_ok=True)
-            raise DataError(f"{artifact.name}: download from {artifact.url} failed: {error}") from None
-        (folder / part).replace(target)
-    digest = verify(artifact, target)
+    if path is None:
+        path = cache_folder() / artifact.filename
+        with _disk_errors(cache_folder()):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _turn(path):
+                if not path.is_file():
+                    _download(artifact, path)
+    digest = verify(artifact, path)
     if artifact.sha256:
-        return target, f"SHA-256 {digest} matches the published {'hash' if complete else 'prefix'}"
-    _pin(artifact).write_text(digest + "\n")
-    return target, f"no hash was published; SHA-256 {digest} is recorded, and a file that differs will be refused"
+        return path, f"SHA-256 {digest} matches the published {'hash' if len(artifact.sha256) == 64 else 'prefix'}"
+    if _pinned(artifact):
+        return path, f"no hash was published; SHA-256 {digest} is recorded, and a file that differs will be refused"
+    return path, f"no hash was published, and the file was put there by hand: SHA-256 {digest} is not verified"
+
+
+def _download(artifact: Artifact, target: Path) -> None:
+    """Under the lock of ``target``: what is left of killed downloads goes."""
+    for stale in target.parent.iterdir():
+        if re.fullmatch(re.escape(target.name) + r"(\.sha256)?(\.[0-9a-f]{8})?\.part", stale.name):
+            stale.unlink(missing_ok=True)
+    part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
+    failed = f"{artifact.name}: download from {artifact.url} failed"
+    try:
+        try:
+            digest, ended = download(artifact.url, part)
+        except DataError as error:
+            raise DataError(f"{failed}: {error}. To do without: {by_hand(artifact)}") from None
+        if wrong := _other(artifact, digest):
+            raise DataError(f"{failed}: {wrong}")
+        if not artifact.sha256 and not _pinned(artifact):
+            if not ended:
+                raise DataError(
+                    f"{failed}: no hash was published and the server told no length, so that a part cannot be told "
+                    f"from the whole; download it with a browser and {by_hand(artifact)}"
+                )
+            _write_pin(artifact, digest)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _turn(target: Path) -> Iterator[None]:
+    """Wait until no other process downloads the file."""
+    import filelock
+
+    lock = filelock.FileLock(target.with_name(f".{target.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        print(f"waiting for another process that fetches {target.name}", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # not on Windows, where it is open; whoever waits sees that the file is there
+            Path(lock.lock_file).unlink()
+        lock.release()
+
+
+def _other(artifact: Artifact, digest: str) -> str:
+    """How the file differs from the published or first-seen one; "" where it does not, or none is known."""
+    expected = artifact.sha256.lower() or _pinned(artifact)
+    if digest.startswith(expected):
+        return ""
+    seen = f" (the first download's is recorded in {_pin(artifact)}; delete that where the new file is right)"
+    return f"expected SHA-256 {expected}, got {digest}{'' if artifact.sha256 else seen}"
+
+
+def _pinned(artifact: Artifact) -> str:
+    """SHA-256 of the first download, or "". Raises DataError where the record is damaged."""
+    pin = _pin(artifact)
+    try:
+        text = pin.read_text("ascii").strip() if pin.is_file() else ""
+    except (OSError, UnicodeDecodeError):
+        text = "unreadable"
+    if pin.is_file() and not re.fullmatch("[0-9a-f]{64}", text):
+        raise DataError(f"{pin} holds no SHA-256; delete it and {artifact.filename}, and fetch that again")
+    return text
+
+
+def _write_pin(artifact: Artifact, digest: str) -> None:
+    pin = _pin(artifact)
+    part = pin.with_name(f"{pin.name}.{secrets.token_hex(4)}.part")
+    try:
+        part.write_text(digest + "\n", "ascii")
+        part.replace(pin)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """A disk that is full or cannot be written to, as DataError."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"cannot write to {folder}: {error.strerror or error}; free space or permissions there, or name another "
+            "folder in INVBENCH_CACHE"
+        ) from None
+
+
+def _folders() -> list[Path]:
+    return [folder for folder in (data_folder(), cache_folder()) if folder]
+
+
+def _expanded(path: str) -> Path:
+    """A path a user wrote, with ~ and ~user. Raises DataError for an unknown user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise DataError(f"{path}: there is no home folder of that user; write the whole path") from None
 
 
 def file_sha256(path: Path) -> str:
@@ -119,9 +247,15 @@ def file_sha256(path: Path) -> str:
 
 
 def weights_sha256(path: Path) -> str:
-    """SHA-256 of weights, gigabytes that a run asks for several times: read once while the file stays as it is."""
-    stat = path.stat()
-    return _weights_sha256(path, stat.st_mtime_ns, stat.st_size)
+    """SHA-256 of weights, gigabytes that a run asks for several times: read once while the file stays as it is.
+
+    Raises DataError where it cannot be read.
+    """
+    try:
+        stat = path.stat()
+        return _weights_sha256(path, stat.st_mtime_ns, stat.st_size)
+    except OSError as error:
+        raise DataError(f"cannot read {printable(path)}: {error.strerror}") from None
 
 
 @lru_cache(maxsize=16)
@@ -131,11 +265,3 @@ def _weights_sha256(path: Path, _changed: int, _size: int) -> str:
 
 def _pin(artifact: Artifact) -> Path:
     return cache_folder() / f"{artifact.filename}.sha256"
-
-
-def _progress() -> bool:
-    """pooch draws its bar with tqdm, where that is installed."""
-    import importlib.util
-    import sys
-
-    return sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None

@@ -236,8 +236,9 @@ def new(kind: str, name: str) -> None:
 @click.argument("name", required=False)
 def fetch(name: str | None) -> None:
     """Download weights into the cache and verify them; without a name, list what there is."""
-    from invbench.artifacts import cache_folder
     from invbench.artifacts import fetch as get
+    from invbench.artifacts import state
+    from invbench.listing import printable
     from invbench.plugins import load_catalog
 
     plugins = load_catalog().plugins
@@ -245,13 +246,13 @@ def fetch(name: str | None) -> None:
     artifacts = {a.name: a for owner in owners for a in owner.cls.artifacts}
     if name is None:
         for a in artifacts.values():
-            state = "in the cache" if (cache_folder() / a.filename).is_file() else "not fetched"
-            click.echo(f"  {a.name:<34} {a.size:<8} {state:<13} {a.url}")
+            where, size = state(a)
+            click.echo(f"  {a.name:<34} {size:<8} {where:<16} {a.url}")
         return
     if name not in artifacts:
         raise ConfigError(unknown("artifact", name, artifacts))
     path, checked = get(artifacts[name])
-    click.echo(f"{path}\n{checked}")
+    click.echo(f"{printable(path)}\n{checked}")
 
 
 def _called(name: str, catalog: Catalog) -> list[Plugin]:

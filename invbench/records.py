@@ -21,6 +21,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import warnings
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -54,6 +55,7 @@ PARTS = ("benchmark", "task", "solver", "dataset", "prior")  # of a configuratio
 STATUSES = ("complete", "skipped", "running", "interrupted", "failed")  # of a cell, from good to bad
 PATIENCE = 20.0  # seconds that adding scores waits for another process to leave a cell
 Key = tuple[str, int, str, str]  # of a number: image, sample, metric, protocol
+LONGEST_STEM = 255 - len(".safetensors.part")  # of the name of a file, in bytes
 MEAN = -1  # ``sample`` of rows about several samples: scores of their mean, and of all of them together
 LAST = "nfe_backward"  # the last row written for a sample: with it, the sample is complete
 
@@ -231,7 +233,7 @@ class CellStore:
 
     def image_path(self, image: str) -> Path:
         """Where the reconstructions of an image are kept."""
-        return self.folder / "images" / f"{quote(image, safe='')}.safetensors"
+        return self.folder / "images" / f"{_file_stem(image)}.safetensors"
 
     def _mend(self) -> None:
         """Remove what a kill left: half-written files, and a half-written last line, which is moved aside."""
@@ -261,6 +263,18 @@ class CellStore:
                 f"cannot write to {self.folder}: {error.strerror or error}. What was computed before is kept; "
                 "free space or permissions, or choose another out=FOLDER, then run the same command to go on"
             ) from None
+
+
+def _file_stem(image: str) -> str:
+    """An image's id as the name of a file; long ones are cut, and end in "=" and their SHA-256, as no other does.
+
+    A file system takes 255 bytes, ``.safetensors.part`` among them.
+    """
+    quoted = quote(image, safe="")
+    if len(quoted) <= LONGEST_STEM:
+        return quoted
+    start = re.sub(r"%.?$", "", quoted[:100])  # no half of an escaped byte
+    return f"{start}={hashlib.sha256(image.encode()).hexdigest()}"
 
 
 def images_digest(images: Iterable[str]) -> str:

@@ -197,6 +197,7 @@ def training_images(request: Request, catalog: Catalog, benchmark: Benchmark) ->
         )
     if not len(images.ids()):
         raise DataError(f"dataset {name} holds no images to train on")
+    images.check(images.ids())
     return images
 
 

@@ -16,7 +16,7 @@ import invbench
 ROOT = Path(invbench.__file__).resolve().parent.parent
 CORE = sorted((ROOT / "invbench").rglob("*.py"))
 PLUGINS = sorted(path for folder in ("solvers", "tasks", "datasets") for path in (ROOT / folder).rglob("*.py"))
-HEAVY = ("torch", "pandas", "hydra", "matplotlib", "omegaconf", "rich", "pooch", "skimage", "jinja2")
+HEAVY = ("torch", "pandas", "hydra", "matplotlib", "omegaconf", "rich", "requests", "skimage", "jinja2")
 
 
 def name_of(path: Path) -> str:

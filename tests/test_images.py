@@ -10,10 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, features
 
 from invbench.errors import ConfigError, DataError
-from invbench.images import ImageFolder, crop_resize, read_rgb, to_tensor
+from invbench.images import (
+    ORIENTATIONS,
+    ImageFolder,
+    _Kept,
+    crop_resize,
+    read_rgb,
+    suffixes,
+    to_tensor,
+    upright_size,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -151,8 +160,9 @@ def mixed(tmp_path: Path) -> Path:
 
 
 def test_a_folder_with_unreadable_images_is_refused_with_all_their_names(mixed: Path) -> None:
+    folder = ImageFolder(mixed, 16)
     with pytest.raises(DataError) as caught:
-        ImageFolder(mixed, 16).ids()
+        folder.check(folder.ids())
     message = str(caught.value)
     assert message.startswith("3 of 5 images cannot be read")
     assert all(name in message for name in ("a/empty.png", "text.png", "cut.png"))
@@ -197,7 +207,199 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
 def test_a_file_without_permission_is_unreadable(tmp_path: Path) -> None:
     save(tmp_path / "a.png", noise(4, 4)).chmod(0)
     with pytest.raises(DataError, match=r"a\.png: .*[Pp]ermission denied"):
-        ImageFolder(tmp_path, 4).ids()
+        ImageFolder(tmp_path, 4).check(["a.png"])
+
+
+def quarters(mode: str = "RGB") -> Image.Image:
+    """48 x 32, each quarter of another grey, so that no two of its eight turns are alike."""
+    values = np.kron([[10, 80], [160, 240]], np.ones((16, 24))).astype(np.uint8)
+    return Image.fromarray(values).convert(mode)
+
+
+def stored(upright: Image.Image, orientation: int) -> Image.Image:
+    """The picture as a camera of that EXIF orientation stores it."""
+    back = {6: 8, 8: 6}.get(orientation, orientation)
+    return upright.transpose(ORIENTATIONS[back]) if back > 1 else upright
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "avif", "mpo"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photograph_stored_sideways_is_read_upright(tmp_path: Path, suffix: str, orientation: int) -> None:
+    if suffix == "avif" and not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"a.{suffix}"
+    stored(quarters(), orientation).save(path, exif=exif, quality=95)
+    image = read_rgb(path)
+    assert image.size == (48, 32) == upright_size(path)
+    assert np.abs(np.asarray(image).astype(int) - np.asarray(quarters()).astype(int)).mean() < 4
+
+
+def test_orientation_counts_in_every_mode(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for mode in ("L", "P", "RGBA", "LA", "1", "I;16"):
+        wide = (
+            Image.fromarray(np.arange(6, dtype=np.uint16).reshape(2, 3)) if mode == "I;16" else Image.new(mode, (3, 2))
+        )
+        wide.save(tmp_path / "a.png", exif=exif)
+        assert read_rgb(tmp_path / "a.png").size == (2, 3), mode
+
+
+@pytest.mark.parametrize(
+    "tags", [b"", b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\x7f", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\1\x12"]
+)
+def test_damaged_tags_turn_nothing(tmp_path: Path, tags: bytes) -> None:
+    quarters().save(tmp_path / "a.jpg", exif=tags)
+    assert read_rgb(tmp_path / "a.jpg").size == (48, 32)
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_an_orientation_that_does_not_exist_turns_nothing(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    quarters().save(tmp_path / "a.jpg", exif=exif)
+    assert read_rgb(tmp_path / "a.jpg").size == (48, 32)
+
+
+WRITABLE = sorted(
+    end
+    for end, kind in Image.registered_extensions().items()
+    if end in suffixes() and kind in Image.SAVE and end not in (".blp", ".xbm", ".msp", ".pfm")
+)
+
+
+@pytest.mark.parametrize("ending", [*WRITABLE, ".JPG", ".Png", ".JFIF", ".TIF"])
+def test_whatever_pillow_writes_is_an_image_of_the_folder(tmp_path: Path, ending: str) -> None:
+    Image.new("RGB", (32, 32), (200, 100, 50)).save(tmp_path / f"a{ending}")
+    folder = ImageFolder(tmp_path, 16)
+    assert folder.ids() == [f"a{ending}"]
+    x = folder.load(f"a{ending}")
+    assert torch.allclose(x.mean((1, 2)), torch.tensor([200.0, 100.0, 50.0]) / 127.5 - 1, atol=0.05)
+
+
+def test_what_is_no_picture_is_no_image() -> None:
+    assert {".png", ".jpg", ".jfif", ".gif", ".webp", ".tif", ".bmp", ".ppm", ".jp2", ".tga"} <= suffixes()
+    assert not {".pdf", ".eps", ".ps", ".mpg", ".h5", ".wmf", ".txt", ".db", ""} & suffixes()
+
+
+def test_postscript_under_another_name_is_not_run(tmp_path: Path) -> None:
+    quarters().save(tmp_path / "a.eps")
+    (tmp_path / "a.eps").rename(tmp_path / "a.png")
+    with pytest.raises(DataError, match="cannot identify an image in it"):
+        read_rgb(tmp_path / "a.png")
+
+
+def test_the_first_picture_of_an_animation_is_taken(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), (value, value, value)) for value in (40, 200)]
+    for ending in ("gif", "webp", "png", "tif"):
+        frames[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=frames[1:], lossless=True)
+        assert np.abs(np.asarray(read_rgb(tmp_path / f"a.{ending}")).astype(int) - 40).max() <= 2, ending
+
+
+def test_large_photographs_are_read_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("1", (20_000, 10_000)).save(tmp_path / "huge.png")
+    Image.new("1", (10_000, 9_000)).save(tmp_path / "a.png")  # Pillow warns from 89.5 million, refuses from 179
+    before = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert upright_size(tmp_path / "huge.png") == (20_000, 10_000)
+        assert read_rgb(tmp_path / "a.png").size == (10_000, 9_000)
+    monkeypatch.setattr("invbench.images.LARGEST", 80_000_000)
+    with pytest.raises(DataError, match=r"a\.png: it has more than 80 million pixels; make it smaller"):
+        read_rgb(tmp_path / "a.png")
+    assert before == Image.MAX_IMAGE_PIXELS
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS; run 'git lfs pull'"),
+        (b"<!DOCTYPE html><html></html>", "cannot identify an image in it but a web page"),
+        (b"", "the file is empty"),
+    ],
+)
+def test_what_is_there_in_place_of_an_image_is_told(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(DataError, match=reason):
+        ImageFolder(tmp_path, 8).check(["a.png"])
+
+
+def test_pipes_folders_and_links_to_nothing_are_told_apart_and_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    (tmp_path / "self.png").symlink_to("self.png")
+    folder = ImageFolder(tmp_path, 8)
+    assert folder.ids() == ["gone.png", "pipe.png", "self.png"]
+    with pytest.raises(DataError) as caught:
+        folder.check(folder.ids())
+    message = str(caught.value)
+    assert "gone.png: it is a link to nothing" in message
+    assert "pipe.png: it is no regular file" in message
+    assert "self.png: Too many levels of symbolic links" in message
+    with pytest.raises(DataError, match="it is a folder"):
+        read_rgb(tmp_path)
+
+
+class Counted:
+    """Counts what is decoded."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.names: list[str] = []
+        monkeypatch.setattr("invbench.images.read_rgb", self)
+
+    def __call__(self, path: Path) -> Image.Image:
+        self.names.append(path.name)
+        return read_rgb(path)
+
+
+def test_listing_decodes_nothing_and_each_file_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(5):
+        save(tmp_path / f"{i}.png", noise(12, 12))
+    counted = Counted(monkeypatch)
+    ImageFolder(tmp_path, 8).fingerprint()
+    first = ImageFolder(tmp_path, 8).ids()[:2]
+    assert counted.names == []
+    ImageFolder(tmp_path, 8).check(first)
+    loaded = [ImageFolder(tmp_path, 8).load(name) for name in first * 2]
+    ImageFolder(tmp_path, 8).check(first)
+    assert counted.names == ["0.png", "1.png"]
+    loaded[0].zero_()
+    assert torch.equal(ImageFolder(tmp_path, 8).load("0.png"), loaded[2])
+
+
+def test_skipping_decodes_each_file_once(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Counted(monkeypatch)
+    for _ in range(3):
+        with pytest.warns(UserWarning, match="skipped 3 unreadable"):
+            ImageFolder(mixed, 16, unreadable="skip").ids()
+    assert sorted(counted.names) == ["b.png", "cut.png", "empty.png", "text.png", "z.JPG"]
+
+
+def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
+    folder = ImageFolder(tmp_path, 8)
+    (tmp_path / "a.png").write_text("no image")
+    with pytest.raises(DataError, match="cannot identify"):
+        folder.load("a.png")
+    save(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
+    assert folder.load("a.png").max() == -1
+    save(tmp_path / "new.png", np.full((8, 8, 3), 255, np.uint8)).replace(tmp_path / "a.png")
+    assert folder.load("a.png").min() == 1
+    assert ImageFolder(tmp_path, 4).load("a.png").shape == (3, 4, 4)
+
+
+def test_what_is_kept_in_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("invbench.images._kept", _Kept())
+    monkeypatch.setattr("invbench.images.KEPT_BYTES", 3 * 8 * 8 * 3)
+    for i in range(5):
+        save(tmp_path / f"{i}.png", noise(8, 8))
+    folder = ImageFolder(tmp_path, 8)
+    once = [folder.load(name) for name in folder.ids()]
+    counted = Counted(monkeypatch)
+    again = [folder.load(name) for name in ("4.png", "3.png", "0.png")]
+    assert counted.names == ["0.png"]
+    assert all(torch.equal(a, b) for a, b in zip(again, (once[4], once[3], once[0]), strict=True))
 
 
 def test_options_of_a_folder_are_checked(tmp_path: Path) -> None:

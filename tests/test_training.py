@@ -481,6 +481,14 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
         build(Request.parse(["prior=adm_photos", f"dataset.root={tmp_path}"]), CATALOG)
 
 
+@pytest.mark.parametrize("words", [["dataset.factors=1"], ["dataset=folder", "dataset.side=64"]])
+def test_an_image_that_cannot_be_read_is_refused_before_a_training(tmp_path: Path, words: list[str]) -> None:
+    root = photographs(tmp_path / "photographs")
+    (root / "x.png").write_text("no image")
+    with pytest.raises(ib.DataError, match=r"1 of 4 images cannot be read \(.*x\.png: cannot identify an image in it"):
+        build(Request.parse(["prior=adm_photos", f"dataset.root={root}", *words]), CATALOG)
+
+
 def test_samples_of_a_prior_are_kept_and_a_solver_trains_on_them(tmp_path: Path) -> None:
     words = ["sample", "prior=adm_photos", "side=16", "nfe=2"]
     drawn = invbench([*words, "n=2"], tmp_path)

@@ -75,6 +75,7 @@ class AdmFfhq256(PriorSource):
             filename="diffusion_ffhq_10m.pt",
             url="https://huggingface.co/deepinv/diffunet/resolve/main/diffusion_ffhq_10m.pt",
             size="374 MB",
+            option="prior.weights",
         ),
     )
     native_side: ClassVar[int] = 256
@@ -107,6 +108,7 @@ class AdmImagenet256(PriorSource):
             url="https://openaipublic.blob.core.windows.net/diffusion/jul-2021/256x256_diffusion_uncond.pt",
             sha256="a37c32fffd316cd494cf3f35b339936debdc1576dad13fe57c42399a5dbc78b1",
             size="2.2 GB",
+            option="prior.weights",
         ),
     )
     native_side: ClassVar[int] = 256

@@ -199,6 +199,106 @@ def test_a_listed_image_that_is_missing_is_named(tmp_path: Path) -> None:
         make("imagenet256", root=str(tmp_path)).ids()
 
 
+def test_a_face_that_is_there_twice_is_refused(faces: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").symlink_to(faces / "ffhq256")
+    picture(tmp_path / "thumbnails" / "00007.jpg")
+    with pytest.raises(
+        DataError, match=r"one file of each number, found images/00000/00007\.png and thumbnails/00007\.jpg"
+    ):
+        make("ffhq256", root=str(tmp_path)).ids()
+
+
+@pytest.mark.parametrize(
+    ("listing", "message"),
+    [
+        (b"a.png\n\xff.png\n", r"ids\.txt is not UTF-8; save it as UTF-8"),
+        (b"a.png\n./a.png\n", r"1 images of .*ids\.txt are listed twice \(a\.png"),
+        (b"\n \n", r"0 of 0 images of .*ids\.txt are missing"),
+        (b"../secret.png\n", "expected the path of a file below it"),
+        (b"/etc/passwd\n", "expected the path of a file below it"),
+    ],
+)
+def test_a_list_of_ids_is_checked(tmp_path: Path, listing: bytes, message: str) -> None:
+    picture(tmp_path / "root" / "a.png"), picture(tmp_path / "secret.png")
+    (tmp_path / "root" / "ids.txt").write_bytes(listing)
+    with pytest.raises(DataError, match=message):
+        make("imagenet256", root=str(tmp_path / "root")).ids()
+
+
+def test_a_list_of_ids_may_come_from_another_system(tmp_path: Path) -> None:
+    picture(tmp_path / "caf\xe9" / "a.png"), picture(tmp_path / "b.png")
+    (tmp_path / "ids.txt").write_bytes("\ufeff./cafe\u0301/a.png\r\nb.png\r\n".encode())
+    dataset = make("imagenet256", root=str(tmp_path))
+    assert dataset.ids() == ["caf\xe9/a.png", "b.png"]
+    assert dataset.load("caf\xe9/a.png").shape == (3, 256, 256)
+
+
+OF_A_FOLDER = ["folder", "imagenet256", "celebahq256", "gopro256", "bsds500"]
+
+
+@pytest.mark.parametrize("name", OF_A_FOLDER)
+def test_a_folder_is_told_by_its_list_and_not_by_its_place(name: str, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        picture(tmp_path / folder / "a.png", side=300), picture(tmp_path / folder / "b.png", side=300, value=7)
+    first, second = (make(name, root=str(tmp_path / folder)) for folder in ("one", "two"))
+    assert first.places == ("root",)
+    told = first.fingerprint()
+    assert told == second.fingerprint() == make(name, root=f"{tmp_path}/two/../one/").fingerprint()
+    assert len(told) >= 12
+    (tmp_path / "one" / "b.png").unlink()
+    assert first.fingerprint() != told
+
+
+def test_the_order_of_a_list_counts(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png"), picture(tmp_path / "b.png")
+    told = set()
+    for listing in ("a.png\nb.png\n", "b.png\na.png\n", "a.png\n"):
+        (tmp_path / "ids.txt").write_text(listing)
+        told.add(make("gopro256", root=str(tmp_path)).fingerprint())
+    assert len(told) == 3
+
+
+def test_the_faces_are_told_by_the_thousand_alone(faces: Path) -> None:
+    told = make("ffhq256", root=str(faces / "ffhq256")).fingerprint()
+    extra = picture(faces / "ffhq256" / "01000" / "01001.png")
+    assert make("ffhq256", root=str(faces / "ffhq256")).fingerprint() == told
+    extra.unlink()
+
+
+@pytest.mark.parametrize("name", ["folder", "imagenet256", "celebahq256", "gopro256"])
+def test_only_images_that_are_asked_for_are_checked(name: str, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "b.png").write_text("no image"), (tmp_path / "c.png").write_bytes(b"")
+    dataset = make(name, root=str(tmp_path))
+    assert list(dataset.ids()) == ["a.png", "b.png", "c.png"]
+    dataset.check(["a.png"])
+    with pytest.raises(DataError, match=r"2 of 3 images cannot be read \(.*b\.png: .*; .*c\.png: the file is empty\)"):
+        dataset.check(["a.png", "b.png", "c.png"])
+
+
+@pytest.mark.parametrize("name", ["photos", "gmm", "gmm2d"])
+def test_what_ships_needs_no_fingerprint(name: str) -> None:
+    dataset = make(name)
+    assert (dataset.places, dataset.fingerprint()) == ((), "")
+    dataset.check(dataset.ids()[:2])
+
+
+def test_crops_of_a_photograph_stored_sideways_are_of_it_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright = np.repeat(np.arange(0, 240, 2, dtype=np.uint8)[:, None, None], 80, 1).repeat(3, 2)  # brighter downwards
+    Image.fromarray(upright).transpose(Image.Transpose.ROTATE_90).save(tmp_path / "a.png", exif=exif)
+    crops = make("bsds500", root=str(tmp_path), side=64, factors="1").ids()
+    assert len(crops) == 2 * (120 - 64 + 1) * (80 - 64 + 1)
+    x = make("bsds500", root=str(tmp_path), side=64, factors="1").load(crops[-1])
+    assert torch.allclose(((x + 1) * 127.5)[0, :, 0], torch.arange(112.0, 240.0, 2), atol=0.01)
+
+
+def test_a_home_folder_of_nobody_is_a_message() -> None:
+    with pytest.raises(DataError, match="~nobody-of-this-name/x: there is no home folder of that user"):
+        make("folder", root="~nobody-of-this-name/x").ids()
+
+
 def test_a_folder_needs_its_root() -> None:
     with pytest.raises(ConfigError, match=r"dataset=folder needs the folder: dataset\.root=FOLDER"):
         make("folder").ids()

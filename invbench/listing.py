@@ -1,0 +1,133 @@
+"""Which files of a folder are its images: names alone, no file is opened.
+
+Free of torch and Pillow, so that folders can be listed anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from unicodedata import normalize
+
+from invbench.errors import DataError
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Images by id, in lexicographic order; names that cannot be ids, with the reason; and what else was seen."""
+
+    images: dict[str, Path]
+    unusable: dict[str, str]
+    seen: Counter[str]
+    dangling: list[str]
+
+
+def list_images(root: Path, suffixes: Collection[str]) -> Listing:
+    """Files below ``root`` that end in one of ``suffixes``, whatever their case.
+
+    What begins with a dot is hidden, thus no image. Links are followed; a folder is entered once, by its own path
+    rather than by a link, and never through a link to a folder that holds the link. Ids are relative paths in the
+    composed form of Unicode (NFC), which every system shares, but for files whose names differ in that form alone.
+    """
+    found: list[str] = []
+    unusable: dict[str, str] = {}
+    seen: Counter[str] = Counter()
+    dangling: list[str] = []
+    for name, problem in _walk(root, seen):
+        suffix = Path(name).suffix.strip().lower()
+        if problem:
+            unusable[printable(name)] = problem
+        elif suffix in suffixes:
+            found.append(name)
+        elif os.path.islink(root / name) and not os.path.exists(root / name):
+            dangling.append(printable(name))
+        else:
+            seen[f"ending in {printable(suffix)}" if suffix else "without a suffix"] += 1
+    for name in found:
+        if not _is_unicode(name):
+            unusable[printable(name)] = f"the name of {printable(root / name)} is not UTF-8; rename it"
+    good = [name for name in found if _is_unicode(name)]
+    composed = Counter(normalize("NFC", name) for name in good)
+    ids = {n if composed[normalize("NFC", n)] > 1 else normalize("NFC", n): root / n for n in good}
+    return Listing(dict(sorted(ids.items())), unusable, seen, sorted(dangling))
+
+
+def find_image(root: Path, image: str) -> Path:
+    """The file of an id below ``root``, whichever form of Unicode its name has. Raises DataError for no path below."""
+    parts = image.split("/")
+    if {"", ".", ".."} & set(parts) or "\0" in image:
+        raise DataError(f"no image {printable(image)!r} in {printable(root)}: expected the path of a file below it")
+    if os.path.lexists(root / image):
+        return root / image
+    paths = [root]
+    for part in parts:
+        paths = [path / name for path in paths for name in _spellings(path).get(normalize("NFC", part), [])]
+    return next(iter(paths), root / image)
+
+
+def printable(name: str | Path) -> str:
+    """A file's name for messages: one line, with what cannot be printed as backslash escapes."""
+    return "".join(c if c.isprintable() else _escaped(c) for c in str(name))
+
+
+def _walk(root: Path, seen: Counter[str]) -> Iterator[tuple[str, str]]:
+    """Names of files below root, "/" between folders, each with why it cannot be looked into, or ""."""
+    folders, links, entered = deque([""]), deque[str](), set[str]()
+    while folders or links:
+        folder = folders.popleft() if folders else links.popleft()
+        here = os.path.realpath(root / folder)
+        if here in entered:
+            continue
+        entered.add(here)
+        try:
+            entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
+        except OSError as error:
+            yield folder, f"cannot look into {printable(root / folder)}: {error.strerror}"
+            continue
+        for entry in entries:
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.name.startswith("."):
+                seen["hidden"] += 1
+            elif not _is_folder(entry):
+                yield name, ""
+            elif not entry.is_symlink():
+                folders.append(name)
+            elif not Path(here).is_relative_to(os.path.realpath(entry.path)):  # else a loop
+                links.append(name)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _spellings(folder: Path) -> dict[str, list[str]]:
+    """The names in a folder by their composed form."""
+    try:
+        return _names(folder, folder.stat().st_mtime_ns)
+    except OSError:
+        return {}
+
+
+@lru_cache(maxsize=1000)
+def _names(folder: Path, _changed: int) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for name in sorted(os.listdir(folder)):
+        names.setdefault(normalize("NFC", name), []).append(name)
+    return names
+
+
+def _is_unicode(name: str) -> bool:
+    return name.isascii() or not any("\ud800" <= c <= "\udfff" for c in name)
+
+
+def _escaped(character: str) -> str:
+    """As a backslash escape; a byte that is not UTF-8, which Python keeps as half a surrogate pair, as that byte."""
+    is_byte = "\udc80" <= character <= "\udcff"
+    return f"\\x{ord(character) - 0xDC00:02x}" if is_byte else ascii(character)[1:-1]

@@ -1,0 +1,371 @@
+"""Folders as users have them: hidden files, links, odd and long names, on any machine."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import unicodedata
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from invbench.errors import DataError
+from invbench.images import ImageFolder, read_rgb, suffixes
+from invbench.listing import find_image, list_images, printable
+from invbench.records import CellStore
+
+NFC, NFD = (unicodedata.normalize(form, "\xe9") for form in ("NFC", "NFD"))
+ODD = [
+    "two words.png",
+    "end .png",
+    "trailing.png ",
+    "new\nline.png",
+    "tab\t.png",
+    "-dash.png",
+    "--n=3.png",
+    "a#b.png",
+    "100%.png",
+    "%41.png",
+    "a=b,c.png",
+    "[x].png",
+    "{y}.png",
+    "$HOME.png",
+    "quote'\".png",
+    "back\\slash.png",
+    "pipe|.png",
+    "star*.png",
+    "what?.png",
+    "~tilde.png",
+    "a..b.png",
+    "\u7167\u7247.png",
+    "\U0001f4f7.png",
+    "\u202eright-to-left.png",
+    "A.png",
+    "a.png",
+    "CON.png",
+]
+
+
+def picture(path: Path, value: int = 100) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (12, 12), (value, value, value)).save(path, "PNG")
+    return path
+
+
+def undecodable(folder: Path) -> bytes:
+    """An image with a name that is no UTF-8, as old archives hold them."""
+    name = os.fsencode(folder) + b"/caf\xe9.png"
+    with open(name, "wb") as file:
+        file.write(picture(folder / "good.png").read_bytes())
+    return name
+
+
+def ids(folder: Path) -> list[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return ImageFolder(folder, 8).ids()
+
+
+def test_hidden_files_and_folders_are_no_images(tmp_path: Path) -> None:
+    hidden = [".a.png", "._b.png", ".ipynb_checkpoints/b.png", ".thumbnails/x/b.png", "deep/.c/b.png", ".git/x.png"]
+    for name in ["b.png", "deep/c.png", *hidden]:
+        picture(tmp_path / name)
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini", "notes.txt"):
+        (tmp_path / name).write_text("no image")
+    assert ids(tmp_path) == ["b.png", "deep/c.png"]
+
+
+def test_a_hidden_root_is_the_user_s_choice(tmp_path: Path) -> None:
+    picture(tmp_path / ".cache" / "a.png")
+    assert ids(tmp_path / ".cache") == ["a.png"]
+
+
+def test_linked_folders_are_entered_once(tmp_path: Path) -> None:
+    for name in ("photos/a.png", "photos/real/b.png", "disk/c.png", "disk/deep/d.png"):
+        picture(tmp_path / name)
+    photos = tmp_path / "photos"
+    for name, target in {"alias": "real", "more": "../disk", "twice": "../disk", "zdeep": "../disk/deep"}.items():
+        (photos / name).symlink_to(target)
+    assert ids(photos) == ["a.png", "more/c.png", "more/deep/d.png", "real/b.png"]
+    (tmp_path / "link").symlink_to("photos")
+    assert ids(tmp_path / "link") == ids(photos)
+
+
+def test_loops_end_and_lead_nowhere_else(tmp_path: Path) -> None:
+    picture(tmp_path / "outside.png"), picture(tmp_path / "photos" / "deep" / "a.png")
+    for name, target in {
+        "self": ".",
+        "up": "..",
+        "top": "/",
+        "x": "x",
+        "deep/back": "..",
+        "one": "two",
+        "two": "one",
+    }.items():
+        (tmp_path / "photos" / name).symlink_to(target)
+    with pytest.warns(UserWarning, match="holds links to nothing, left out: one, two, x"):
+        assert ImageFolder(tmp_path / "photos", 8).ids() == ["deep/a.png"]
+
+
+def test_linked_files_are_images(tmp_path: Path) -> None:
+    blob = picture(tmp_path / "blobs" / "0123abc")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").symlink_to(blob)
+    assert ids(tmp_path / "photos") == ["a.png"]
+    ImageFolder(tmp_path / "photos", 8).check(["a.png"])
+
+
+def test_a_link_to_a_disk_that_is_gone_is_told(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "more").symlink_to("/no/such/disk")
+    with pytest.warns(UserWarning, match="holds links to nothing, left out: more"):
+        assert ImageFolder(tmp_path, 8).ids() == ["a.png"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root looks everywhere")
+def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png"), picture(tmp_path / "locked" / "b.png")
+    (tmp_path / "locked").chmod(0)
+    with pytest.raises(DataError, match="cannot look into .*locked: Permission denied"):
+        ImageFolder(tmp_path, 8).ids()
+    (tmp_path / "locked").chmod(0o700)
+
+
+def test_any_legal_name_is_an_id_and_loads(tmp_path: Path) -> None:
+    for name in ODD:
+        picture(tmp_path / name)
+    folder = ImageFolder(tmp_path, 8)
+    assert ids(tmp_path) == sorted(ODD)
+    folder.check(ODD)
+    assert all(folder.load(name).shape == (3, 8, 8) for name in ODD)
+
+
+def test_accents_are_one_id_on_every_system(tmp_path: Path) -> None:
+    for form, folder in ((NFC, "linux"), (NFD, "mac")):
+        picture(tmp_path / folder / f"{form}t{form}" / f"caf{form}.png", 50)
+    linux, mac = ImageFolder(tmp_path / "linux", 8), ImageFolder(tmp_path / "mac", 8)
+    assert ids(tmp_path / "linux") == ids(tmp_path / "mac") == [f"{NFC}t{NFC}/caf{NFC}.png"]
+    assert linux.fingerprint() == mac.fingerprint()
+    assert (linux.load(linux.ids()[0]) == mac.load(mac.ids()[0])).all()
+
+
+def test_names_that_differ_in_their_form_alone_are_two_images(tmp_path: Path) -> None:
+    twins = {f"{NFC}.png": 10, f"{NFD}.png": 200, f"{NFC}/a.png": 20, f"{NFD}/a.png": 210, f"{NFD}/b.png": 220}
+    for name, value in twins.items():
+        picture(tmp_path / name, value)
+    found = ids(tmp_path)
+    assert sorted(found) == sorted([*list(twins)[:4], f"{NFC}/b.png"])
+    folder = ImageFolder(tmp_path, 8)
+    for name, value in twins.items():
+        name = name if name in found else unicodedata.normalize("NFC", name)
+        assert round(float(folder.load(name).mean() + 1) * 127.5) == value
+
+
+def test_a_name_that_is_not_utf8_is_refused_by_name_or_skipped(tmp_path: Path) -> None:
+    undecodable(tmp_path)
+    with pytest.raises(DataError) as caught:
+        ImageFolder(tmp_path, 8).ids()
+    assert r"1 of 2 images cannot be read (the name of" in str(caught.value)
+    assert r"caf\xe9.png is not UTF-8; rename it); set dataset.unreadable=skip" in str(caught.value)
+    assert str(caught.value).isascii()
+    with pytest.warns(UserWarning, match=r"skipped 1 unreadable images: caf\\xe9\.png"):
+        assert ImageFolder(tmp_path, 8, unreadable="skip").ids() == ["good.png"]
+
+
+def test_a_folder_below_a_name_that_is_not_utf8_reads(tmp_path: Path) -> None:
+    root = Path(os.fsdecode(os.fsencode(tmp_path) + b"/r\xe9sum\xe9"))
+    picture(root / "a.png")
+    assert ids(root) == ["a.png"]
+    (root / "a.png").write_text("no image")
+    with pytest.raises(DataError, match=r"r\\xe9sum\\xe9/a\.png: cannot identify"):
+        ImageFolder(root, 8).check(["a.png"])
+
+
+def test_messages_stay_on_one_line(tmp_path: Path) -> None:
+    (tmp_path / "two\nlines\x1b[31m.png").write_text("no image")
+    with pytest.raises(DataError) as caught:
+        ImageFolder(tmp_path, 8).check(ids(tmp_path))
+    assert str(caught.value).isprintable()
+    assert r"two\nlines\x1b[31m.png" in str(caught.value)
+    assert printable("caf\udce9\n") == r"caf\xe9\n"
+    assert printable("\ud800\udce9\u7167") == "\\ud800\\xe9\u7167"
+
+
+@pytest.mark.parametrize("hostile", ["../secret.png", "/etc/passwd", "a/../../x.png", "", ".", "a//b.png", "a\0.png"])
+def test_no_id_leads_out_of_the_folder(tmp_path: Path, hostile: str) -> None:
+    with pytest.raises(DataError, match="expected the path of a file below it"):
+        find_image(tmp_path, hostile)
+
+
+def mode_or_message(path: Path) -> str:
+    try:
+        return read_rgb(path).mode
+    except DataError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(
+    "ending", ["png", "jpg", "gif", "webp", "tif", "bmp", "jp2", "tga", "ico", "psd", "dds", "pcx", "ppm"]
+)
+def test_a_damaged_file_is_read_or_refused_in_a_line(tmp_path: Path, ending: str) -> None:
+    draw = random.Random(ending)
+    if ending == "psd":
+        whole = b"8BPS\0\1" + bytes(6) + b"\0\3\0\0\0\x10\0\0\0\x10\0\x08\0\3" + bytes(12) + bytes(2 + 3 * 256)
+    else:
+        Image.effect_noise((48, 48), 50).convert("RGB").save(tmp_path / f"whole.{ending}")
+        whole = (tmp_path / f"whole.{ending}").read_bytes()
+    path = tmp_path / f"a.{ending}"
+    for _ in range(60):
+        data = bytearray(whole[: draw.randrange(1, len(whole))] if draw.random() < 0.3 else whole)
+        for _ in range(draw.choice([0, 1, 3, 30])):
+            data[draw.randrange(min(len(data), draw.choice([64, len(data)])))] = draw.randrange(256)
+        path.write_bytes(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            read = mode_or_message(path)
+        assert read == "RGB" or (read.startswith(f"cannot read image {path}: ") and read.isprintable())
+
+
+def test_what_was_seen_where_no_image_is(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no images in .*; expected files ending in .* saw no file"):
+        ImageFolder(tmp_path, 8).ids()
+    for name in (".a.png", ".b.png", "c.txt", "d.heic", "e.heic", "README"):
+        (tmp_path / name).write_text("no image")
+    (tmp_path / "more").symlink_to("/no/such/disk")
+    with pytest.raises(
+        DataError, match=r"saw 2 ending in \.heic, 1 ending in \.txt, 2 hidden, 1 without a suffix, link"
+    ) as caught:
+        ImageFolder(tmp_path, 8).ids()
+    assert str(caught.value).endswith("links to nothing (more)")
+    with pytest.raises(DataError, match="no folder at .*c.txt; it is a file, no folder"):
+        ImageFolder(tmp_path / "c.txt", 8).ids()
+
+
+def test_the_fingerprint_is_of_names_and_sizes_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = tmp_path / "photos"
+    picture(photos / "a.png"), picture(photos / "b" / "c.png", 30)
+    shutil.copytree(photos, tmp_path / "elsewhere" / "copy")
+    (tmp_path / "link").symlink_to("photos")
+    monkeypatch.chdir(tmp_path)
+    spellings = ["photos", "photos/", "./photos", "link", "elsewhere/../photos", tmp_path / "elsewhere" / "copy"]
+    found = {ImageFolder(Path(spelling), 8).fingerprint() for spelling in spellings}
+    assert len(found) == 1
+    (photos / ".hidden.png").write_bytes(b"x"), (photos / "notes.txt").write_text("x")
+    os.utime(photos / "a.png", (0, 0))
+    assert ImageFolder(photos, 8).fingerprint() in found
+    for change in (
+        lambda: picture(photos / "d.png"),
+        lambda: (photos / "d.png").rename(photos / "e.png"),
+        lambda: (photos / "e.png").write_bytes(b"other"),
+        lambda: (photos / "e.png").unlink() or (photos / "a.png").rename(photos / "b" / "a.png"),
+    ):
+        change()
+        now = ImageFolder(photos, 8).fingerprint()
+        assert now not in found
+        found.add(now)
+
+
+def test_ids_and_sizes_cannot_be_mistaken_for_each_other(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir(), (tmp_path / "y").mkdir()
+    (tmp_path / "x" / "a.png\n1b.png").write_bytes(b"1")
+    (tmp_path / "y" / "a.png").write_bytes(b"1"), (tmp_path / "y" / "1b.png").write_bytes(b"1")
+    assert ImageFolder(tmp_path / "x", 8).fingerprint() != ImageFolder(tmp_path / "y", 8).fingerprint()
+
+
+def test_a_thousand_folders_deep_ends(tmp_path: Path) -> None:
+    name = "/".join(["d"] * 300) + "/a.png"
+    picture(tmp_path / name)
+    assert list(list_images(tmp_path, suffixes()).images) == [name]
+
+
+# Names of reconstructions
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "\u7167" * 83 + ".png",
+        "a" * 239,
+        "a" * 251 + ".png",
+        "%" * 251 + ".png",
+        "/".join(["session"] * 100) + "/a.png",
+        " " * 300,
+    ],
+)
+def test_a_reconstruction_s_file_has_a_name_that_every_file_system_takes(tmp_path: Path, image: str) -> None:
+    path = CellStore(tmp_path).image_path(image)
+    assert len(os.fsencode(path.name + ".part")) <= 255
+    assert path.name.isascii()
+    path.parent.mkdir()
+    path.with_name(path.name + ".part").write_bytes(b"")
+    assert path != CellStore(tmp_path).image_path(image + "x")
+    assert path != CellStore(tmp_path).image_path("x" + image)
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("astronaut_000_000", "astronaut_000_000.safetensors"),
+        ("deep/two words.png", "deep%2Ftwo%20words.png.safetensors"),
+        ("\u7167.png", "%E7%85%A7.png.safetensors"),
+        ("a" * 238, "a" * 238 + ".safetensors"),
+    ],
+)
+def test_names_that_were_kept_before_stay(tmp_path: Path, image: str, name: str) -> None:
+    assert CellStore(tmp_path).image_path(image) == tmp_path / "images" / name
+
+
+def test_no_id_has_the_file_of_another(tmp_path: Path) -> None:
+    store = CellStore(tmp_path)
+    long = "\u7167" * 83 + ".png"
+    taken = store.image_path(long).name.removesuffix(".safetensors")
+    plain = store.image_path("x" * 300).name.removesuffix(".safetensors")
+    alike = [
+        long,
+        plain,
+        taken,
+        taken.upper(),
+        long.lower(),
+        "x" * 300,
+        "X" * 300,
+        "x" * 301,
+        *ODD,
+        *(name.upper() for name in ODD),
+    ]
+    ids = set(alike)
+    assert len({store.image_path(image).name for image in ids}) == len(ids)
+    assert "%" not in store.image_path("%" * 300).name.partition("=")[0][-1:]
+
+
+# Whole runs
+
+
+def run(invbench: Callable[..., Any], root: str, **options: Any) -> Any:
+    fixed = ("solver=pinv", "task=denoise", "references=false", "dataset=folder", "dataset.side=16", "n=50")
+    return invbench("run", *fixed, f"dataset.root={root}", **options)
+
+
+def test_a_run_solves_every_name_and_prints_it(invbench: Callable[..., Any], tmp_path: Path) -> None:
+    names = [*ODD, "\u7167" * 83 + ".png", "a" * 251 + ".png", "/".join(["session"] * 40) + "/x.png", f"{NFD}.png"]
+    for i, name in enumerate(names):
+        picture(tmp_path / "photos" / name, 5 * i)
+    result = run(invbench, "photos")
+    assert result.returncode == 0, result.stderr
+    assert f"complete, {len(names)} images" in result.stderr
+    kept = list(tmp_path.rglob("*.safetensors"))
+    assert len(kept) == len(names)
+
+
+def test_a_run_refuses_what_it_cannot_record_before_it_begins(invbench: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    undecodable(tmp_path / "photos")
+    result = run(invbench, "photos", env={**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "cp1252"})
+    assert result.returncode != 0
+    assert r"caf\xe9.png is not UTF-8; rename it" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "UnicodeEncodeError" not in result.stderr
