@@ -64,6 +64,8 @@ class DDNMPlus(Solver):
         if not 0 <= self.eta <= 1:
             raise ConfigError(f"ddnm_plus: eta must lie in [0, 1]; got {self.eta}")
         stride_grid(self.steps)
+        if self.steps < 2:
+            raise ConfigError("ddnm_plus: needs steps of at least 2; got 1: the measurement enters between calls")
         travel_walk(self.steps, self.travel_length, self.travel_repeat)
 
     def solve(

@@ -40,6 +40,8 @@ class DPS(Solver):
 
     def __post_init__(self) -> None:
         even_grid(self.nfe)
+        if self.nfe < 2:
+            raise ConfigError("dps: needs nfe of at least 2; got 1, a step from noise to image without guidance")
         if self.zeta < 0:
             raise ConfigError(f"dps: zeta must not be negative; got {self.zeta}")
 

@@ -56,6 +56,8 @@ class MCG(Solver):
 
     def __post_init__(self) -> None:
         even_grid(self.nfe)
+        if self.nfe < 2:
+            raise ConfigError("mcg: needs nfe of at least 2; got 1, a step from noise to image without guidance")
         if self.zeta < 0:
             raise ConfigError(f"mcg: zeta must not be negative; got {self.zeta}")
 
