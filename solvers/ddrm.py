@@ -60,7 +60,7 @@ class DDRM(Solver):
         del state
         A, sigma_y, eta, eta_b = problem.A, problem.sigma, self.eta, self.eta_b
         assert isinstance(A, SVDOperator)
-        s = A.pad(A.s).to(y)
+        s = A.pad(A.s).to(y.real)
         known = s > 0
         zero = s.new_zeros(())
         noise_bar = (sigma_y / s).where(known, s.new_full((), float("inf")))  # std of y_bar

@@ -71,6 +71,11 @@ class Davi(Trainable):
     def __post_init__(self) -> None:
         check(self.bridge, self.output, self.perturbation, self.fill, self.h, self.temperature, self.hole)
 
+    def skip(self, problem: Problem, prior: Prior) -> str | None:
+        del prior
+        complex_y = problem.A.measures_complex
+        return f"its network takes images; the measurement of {problem.task} is complex" if complex_y else None
+
     def solve(
         self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None
     ) -> Tensor:
