@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -18,7 +21,8 @@ from invbench.metrics.consistency import Consistency
 from invbench.operator import real_parts
 from invbench.plugins import load_catalog
 from invbench.posterior import ExactPosterior
-from invbench.runner import declared_mismatch
+from invbench.records import load_cells
+from invbench.runner import Cell, Options, declared_mismatch, run_cell
 from invbench.testing import check_operator
 
 SHAPE = (3, 16, 16)
@@ -204,3 +208,34 @@ def test_the_exact_posterior_sees_both_parts() -> None:
     m = Measurement(("a", "b"), x_hat, y, torch.full((2, 1), 0.2), ("", ""), Plane(), exact)
     gap = CATALOG.get("metric", "gap_range")()
     assert gap(samples, m).isfinite().all()
+
+
+@dataclass(frozen=True)
+class Scan(ib.Task):
+    """A plugin's task."""
+
+    name: ClassVar[str] = "scan"
+    noise: str = "gaussian 0.1 [-1,1]"
+
+    def operator(self, x_shape: ib.Shape, rng: Rng) -> ib.Operator:
+        return HalfFourier(x_shape)
+
+
+@pytest.mark.parametrize("noise", ["gaussian 0.1 [-1,1]", "uniform 0.05..0.2 [-1,1]"])
+def test_a_cell_of_complex_measurements_is_run_scored_and_read(noise: str, tmp_path: Path) -> None:
+    parts = (CATALOG.get("dataset", "gmm")(), CATALOG.get("prior", "gmm")(), CATALOG.get("solver", "red_diff")(nfe=100))
+    cell = Cell(CATALOG.benchmark("gmm"), Scan(noise), *parts)
+    metrics = [CATALOG.get("metric", name)() for name in ("psnr", "consistency")]
+    outcome = run_cell(cell, metrics, Options(tmp_path, 3))
+    assert outcome.status == "complete", outcome.reason
+    (found,) = load_cells(tmp_path)
+    values = {metric: [r.value for r in found.rows if r.metric == metric] for metric in ("psnr", "consistency")}
+    assert len(set(found.measured.values())) == 3
+    assert all(0.1 < value < 1.5 for value in values["consistency"])
+    assert min(values["psnr"]) > 10
+
+
+def test_poisson_noise_on_a_cell_of_complex_measurements_is_refused_by_name(tmp_path: Path) -> None:
+    parts = (CATALOG.get("dataset", "gmm")(), CATALOG.get("prior", "gmm")(), CATALOG.get("solver", "red_diff")(nfe=100))
+    with pytest.raises(ib.ConfigError, match="task scan: Poisson noise"):
+        run_cell(Cell(CATALOG.benchmark("gmm"), Scan("poisson 1.0"), *parts), [], Options(tmp_path, 3))
