@@ -33,7 +33,7 @@ class MeasurementBank:
 
     @classmethod
     def open(cls, benchmark: Benchmark, dataset: Dataset, task: Task, seed: int) -> MeasurementBank:
-        """Build the operator. Raises ConfigError where task and image size do not fit."""
+        """Build the operator. Raises ConfigError where task and image size, or noise and measurements do not fit."""
         axes: dict[str, str | int] = {
             "benchmark": benchmark.name,
             "version": benchmark.version,
@@ -41,6 +41,7 @@ class MeasurementBank:
             "seed": seed,
         }
         A = task.operator(dataset.x_shape, Rng.single(purpose="operator", **axes))
+        task.noise_model.refuse(A, task.name)
         return cls(benchmark, dataset, task, A, seed)
 
     def measure(self, images: Sequence[str]) -> Measurement:

@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from invbench.cells import LAST_BITS, label, measurement_key, sameness, shared_images, solver_of, usual
 from invbench.errors import ConfigError, unknown
 from invbench.records import MEAN, LoadedCell, load_cells
-from invbench.stats import SIGNIFICANT, bca_interval, holm, images_needed, sign_flip_p, tellable
+from invbench.stats import (
+    SIGNIFICANT,
+    bca_interval,
+    differences,
+    holm,
+    images_needed,
+    mean_difference,
+    sign_flip_p,
+    tellable,
+)
 from invbench.table import Table
 
 RULE = re.compile(r"(\w+)(<|>|!=)(-?(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?)(x?)")
@@ -82,15 +91,20 @@ class Pair:
         return f"{len(self.old)} ({self.nan} nan)" if self.nan else str(len(self.old))
 
     @property
+    def differences(self) -> NDArray[np.float64]:
+        """New less old, per image; 0 where both are infinite alike."""
+        return differences(self.new, self.old)
+
+    @property
     def difference(self) -> float:
         """Mean of new less old."""
-        return float((self.new - self.old).mean())
+        return mean_difference(self.differences)
 
     @property
     def ratio(self) -> float:
         """Median of the new over that of the old."""
         old, new = float(np.median(self.old)), float(np.median(self.new))
-        return new / old if old else (1.0 if new == old else float("inf"))
+        return 1.0 if new == old else new / old if old else float("inf")
 
 
 def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "", across_machines: bool = False) -> list[Pair]:
@@ -214,13 +228,13 @@ def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping
             if name not in known:
                 raise ConfigError(unknown("recorded solver", name, known))
         raise ConfigError(f"{first} and {second} have no measured images in common; run them on one task")
-    ps = holm([sign_flip_p(pair.new - pair.old) for _, pair in found])
+    ps = holm([sign_flip_p(pair.differences) for _, pair in found])
     lines = []
     for (place, pair), p in zip(found, ps, strict=True):
         better = (pair.difference > 0) == higher[pair.metric]
         verdict = "tie" if p >= SIGNIFICANT else (first if better else second)
         few = not tellable(len(pair.old), len(found))
-        needed = images_needed(pair.new - pair.old)
+        needed = images_needed(pair.differences)
         lines.append(
             {
                 "task": place,
@@ -309,7 +323,7 @@ def _loaded(folder: Path, wanted: Mapping[str, str]) -> list[LoadedCell]:
 def _line(pair: Pair, old: str, new: str) -> dict[str, str]:
     if not len(pair.old):
         return {"metric": pair.metric, "n": pair.n, old: "nan", new: "nan", "difference": "nan", "ratio": "nan"}
-    low, high = bca_interval(pair.new - pair.old)
+    low, high = bca_interval(pair.differences)
     wide = low != high and len(pair.old) > 1
     interval = f" [{low:+.3g}, {high:+.3g}]" if wide else ""
     return {

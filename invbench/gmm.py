@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from invbench.errors import ConfigError
-from invbench.operator import LinearOperator, Shape
+from invbench.operator import LinearOperator, Shape, real_parts
 from invbench.prior import Prior
 from invbench.rng import Rng
 from invbench.schedule import alpha_bar, linear_betas
@@ -148,19 +148,28 @@ class GaussianMixture:
 
 
 class LinearGaussianPosterior:
-    """p(x | y) for y = H x + sigma_y n under a mixture: exact weights, means, samples and log density."""
+    """p(x | y) for y = H x + sigma_y n under a mixture: exact weights, means, samples and log density.
+
+    Measurements are flat, (B, m) float64, as ``flat`` makes them.
+    """
 
     def __init__(self, mixture: GaussianMixture, A: LinearOperator, sigma_y: float) -> None:
         if sigma_y <= 0:
             raise ConfigError(f"the exact posterior needs a noise level above 0; got {sigma_y:g}")
         self.mixture, self.sigma_y = mixture, sigma_y
-        n, m = mixture.means.shape[1], math.prod(A.y_shape)
+        n = mixture.means.shape[1]
         eye = torch.eye(n, dtype=torch.float64).reshape(n, *A.x_shape)
-        self.H = A(eye).reshape(n, m).T  # (m, n)
+        self.H = self.flat(A(eye)).T  # (m, n)
+        m = len(self.H)
         noise = sigma_y**2 * torch.eye(m, dtype=torch.float64)
         self.HS = torch.stack([cov.times(self.H) for cov in mixture.covariances])  # H Sigma_k, (K, m, n)
         self.cholesky = torch.linalg.cholesky(self.HS @ self.H.T + noise)
         self.gain = torch.cholesky_solve(self.HS, self.cholesky).mT  # (K, n, m)
+
+    @staticmethod
+    def flat(y: Tensor) -> Tensor:
+        """(B, *y_shape) -> (B, m) float64: its numbers, of a complex y its real and imaginary parts."""
+        return real_parts(y).flatten(1).double()
 
     def weights(self, y: Tensor) -> Tensor:
         """Posterior weights: (B, m) -> (B, K)."""

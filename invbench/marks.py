@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from invbench.metric import Metric
-from invbench.stats import SIGNIFICANT, columnwise, holm, sign_flip_ps, tellable
+from invbench.stats import SIGNIFICANT, columnwise, differences, holm, sign_flip_ps, tellable
 
 VALUES = "values"  # of a line: per image, by column
 
@@ -47,7 +47,7 @@ def duels_of(
             continue
         scores = frame.to_numpy(dtype=float)
         best = int(scores.mean(axis=0).argmax() if higher else scores.mean(axis=0).argmin())
-        leads = {i: scores[:, best] - scores[:, j] for j, i in enumerate(rows) if j != best}
+        leads = {i: differences(scores[:, best], scores[:, j]) for j, i in enumerate(rows) if j != best}
         found.append(Duels(column, rows[best], leads))
     return found
 

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from invbench.errors import ConfigError, unknown
+from invbench.rng import Rng
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from invbench.rng import Rng
+    from invbench.operator import Operator, Shape
 
 UNITS = {"[-1,1]": 1.0, "[0,1]": 2.0}  # factor that turns the unit into [-1, 1]
+REACH = 1.15  # of |H x| up to which measurements count as pixel values: blurs cut off in frequency ring a little
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,14 @@ class Noise(ABC):
 
     @abstractmethod
     def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
-        """Draw y given H x: (B, *y_shape) -> y and its true standard deviation (broadcastable to y)."""
+        """Draw y given H x: (B, *y_shape) -> y and its true standard deviation, real and broadcastable to y.
+
+        Of complex measurements it is that of the real and of the imaginary part, each.
+        """
+
+    def refuse(self, A: Operator, task: str) -> None:
+        """Raise ConfigError where this noise has no meaning on measurements by ``A``; most have on all."""
+        del A, task
 
     @classmethod
     @abstractmethod
@@ -99,7 +108,7 @@ class Noise(ABC):
 
 @dataclass(frozen=True)
 class GaussianNoise(Noise):
-    """y = H x + sigma n, n standard normal."""
+    """y = H x + sigma n, n standard normal; of complex y, its real and its imaginary part each."""
 
     kind: ClassVar[str] = "gaussian"
     sigma: Sigma
@@ -109,7 +118,7 @@ class GaussianNoise(Noise):
         return self.sigma.pm1
 
     def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
-        std = clean.new_full((len(clean),) + (1,) * (clean.ndim - 1), self.sigma.pm1)
+        std = clean.real.new_full((len(clean),) + (1,) * (clean.ndim - 1), self.sigma.pm1)
         return clean + std * rng.randn_like(clean), std
 
     @classmethod
@@ -144,7 +153,7 @@ class UniformSigma(Noise):
         return None
 
     def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
-        share = rng.rand(()).to(clean)
+        share = rng.rand(()).to(clean.real)
         std = self.low.pm1 + (self.high.pm1 - self.low.pm1) * share
         std = std.reshape((-1,) + (1,) * (clean.ndim - 1))
         return clean + std * rng.randn_like(clean), std
@@ -170,7 +179,11 @@ class UniformSigma(Noise):
 
 @dataclass(frozen=True)
 class PoissonNoise(Noise):
-    """Photon noise: u = clip((Hx + 1)/2, 0, 1), counts Poisson(255 rate u), y mapped back and clipped (DPS)."""
+    """Photon noise: u = clip((Hx + 1)/2, 0, 1), counts Poisson(255 rate u), y mapped back and clipped (DPS).
+
+    For measurements that are pixel values on [-1, 1]; of others, clipping would destroy them. Black gets no noise and
+    white half of it, so that where there is much of either the truth explains y better than ``std`` says.
+    """
 
     kind: ClassVar[str] = "poisson"
     rate: float
@@ -183,7 +196,21 @@ class PoissonNoise(Noise):
     def sigma_y(self) -> None:
         return None
 
+    def refuse(self, A: Operator, task: str) -> None:
+        """Raise ConfigError where H x is complex, or where it leaves [-1, 1] for images that do not."""
+        clean = A(_extreme_images(A.x_shape))
+        reach = math.inf if clean.is_complex() else float(clean.abs().max())
+        if not reach <= REACH:
+            found = "complex" if clean.is_complex() else f"as large as {reach:.3g}"
+            raise ConfigError(
+                f"task {task}: Poisson noise is of pixel values on [-1,1], which the measurements of "
+                f"{type(A).__name__} are not: they are {found}; choose Gaussian noise, as task.noise='gaussian 0.05 "
+                "[-1,1]'"
+            )
+
     def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
+        if clean.is_complex():
+            raise ConfigError("Poisson noise is of pixel values; got complex measurements; choose Gaussian noise")
         photons = 255 * self.rate * ((clean + 1) / 2).clamp(0, 1)
         y01 = rng.poisson(photons) / (255 * self.rate)
         std = 2 * photons.clamp(min=1).sqrt() / (255 * self.rate)  # at least that of one photon
@@ -199,6 +226,17 @@ class PoissonNoise(Noise):
 
     def __str__(self) -> str:
         return f"poisson {float(self.rate)!r}"
+
+
+def _extreme_images(x_shape: Shape) -> Tensor:
+    """White, black, half white and half black, and two of random black and white pixels: (5, *x_shape)."""
+    import torch
+
+    white = torch.ones(1, *x_shape)
+    half = white.clone()
+    half[..., : x_shape[-2] // 2, :] = -1
+    random = Rng.for_images(["a", "b"], purpose="extreme images").rand(x_shape).round()
+    return torch.cat([white, -white, half, 2 * random - 1])
 
 
 def parse_noise(text: str) -> Noise:

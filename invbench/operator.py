@@ -25,7 +25,11 @@ AnyOperator = TypeVar("AnyOperator", bound="Operator")
 
 
 class Operator(ABC):
-    """A differentiable operator. ``x_shape`` is (C, H, W); ``y_shape`` any shape; neither has a batch axis."""
+    """A differentiable operator. ``x_shape`` is (C, H, W); ``y_shape`` any shape; neither has a batch axis.
+
+    Images are real. Measurements may be complex, as of a Fourier transform: they count as vectors of their real and
+    imaginary parts, with the inner product Re <y, y'>.
+    """
 
     x_shape: Shape
     y_shape: Shape
@@ -38,6 +42,16 @@ class Operator(ABC):
     @abstractmethod
     def _A(self, x: Tensor) -> Tensor:
         """H x, differentiable."""
+
+    @final
+    @property
+    def measures_complex(self) -> bool:
+        """Whether measurements are complex, for solvers that take y for real numbers."""
+        import torch
+
+        device = next((v.device for v in vars(self).values() if isinstance(v, torch.Tensor)), "cpu")
+        with torch.inference_mode():
+            return self(torch.zeros(1, *self.x_shape, device=device)).is_complex()
 
     @final
     def to(self: AnyOperator, device: torch.device | str) -> AnyOperator:
@@ -59,7 +73,7 @@ class Operator(ABC):
 
     def guess(self, y: Tensor) -> Tensor:
         """A first image for solvers that iterate: (B, *y_shape) -> (B, *x_shape). Zeros unless overridden."""
-        return y.new_zeros((len(y), *self.x_shape))
+        return y.real.new_zeros((len(y), *self.x_shape))
 
     def _checked(self, z: Tensor, shape: Shape, what: str) -> Tensor:
         if tuple(z.shape[1:]) != tuple(shape):
@@ -69,7 +83,7 @@ class Operator(ABC):
 
 
 class LinearOperator(Operator):
-    """A linear operator: adds the transpose."""
+    """A linear operator: adds the transpose, <H x, y> = <x, H^T y>; of complex y, Re <H x, y>, and H^T y is real."""
 
     @final
     def T(self, y: Tensor) -> Tensor:
@@ -81,7 +95,7 @@ class LinearOperator(Operator):
         import torch
 
         with torch.inference_mode(False), torch.enable_grad():
-            x = y.new_zeros((len(y), *self.x_shape)).clone().requires_grad_()
+            x = y.real.new_zeros((len(y), *self.x_shape)).clone().requires_grad_()
             (out,) = torch.autograd.grad(self._A(x), x, y.clone())
         return out
 
@@ -113,7 +127,8 @@ class SVDOperator(LinearOperator):
     """H = U diag(s) V^T, with the factors as fast maps.
 
     ``s`` has r entries, descending and not negative; ``Ut`` and ``U`` are orthogonal between y and (B, r),
-    ``Vt`` and ``V`` between x and (B, n), n = prod(x_shape) >= r. Coefficients r..n-1 span the null space.
+    ``Vt`` and ``V`` between x and (B, n), n = prod(x_shape) >= r. Coefficients r..n-1 span the null space. Coefficients
+    are real; a complex y has two for each entry.
     """
 
     s: Tensor
@@ -137,13 +152,13 @@ class SVDOperator(LinearOperator):
     @final
     def pinv(self, y: Tensor) -> Tensor:
         """Moore-Penrose inverse: (B, *y_shape) -> (B, *x_shape)."""
-        s = self.s.to(y.dtype)
+        s = self.s.to(y.real.dtype)
         inverse = (1 / s).where(s > 0, s.new_zeros(()))
         return self.V(self.pad(inverse * self.Ut(self._checked(y, self.y_shape, "y"))))
 
     @final
     def ridge(self, r: Tensor, rho: float) -> Tensor:
-        s = self.s.to(r.dtype)
+        s = self.s.to(r.real.dtype)
         gain = (s / (s**2 + rho)).where(s > 0, s.new_zeros(()))
         return self.V(self.pad(gain * self.Ut(r)))
 
@@ -164,12 +179,20 @@ class SVDOperator(LinearOperator):
 
     @final
     def _At(self, y: Tensor) -> Tensor:
-        return self.V(self.pad(self.s.to(y.dtype) * self.Ut(y)))
+        return self.V(self.pad(self.s.to(y.real.dtype) * self.Ut(y)))
+
+
+def real_parts(y: Tensor) -> Tensor:
+    """y itself, or of a complex one its real and imaginary parts along a last axis of two."""
+    import torch
+
+    return torch.view_as_real(y.resolve_conj()) if y.is_complex() else y
 
 
 def _row_dot(a: Tensor, b: Tensor) -> Tensor:
-    """Inner products of rows, broadcastable to them: (B, ...) -> (B, 1, ...)."""
-    return (a * b).flatten(1).sum(1).reshape(-1, *([1] * (a.ndim - 1)))
+    """Inner products of rows, real and broadcastable to them: (B, ...) -> (B, 1, ...)."""
+    products = real_parts(a) * real_parts(b)
+    return products.flatten(1).sum(1).reshape(-1, *([1] * (a.ndim - 1)))
 
 
 def _dims(shape: Shape) -> str:

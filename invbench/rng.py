@@ -46,10 +46,17 @@ class Rng:
         return cls((_generator(seed_of(**axes)),))
 
     def randn_like(self, x: Tensor) -> Tensor:
-        """Standard normal (B, ...) in the shape, dtype and on the device of ``x``; B generators."""
+        """Standard normal (B, ...) in the shape, dtype and on the device of ``x``; B generators.
+
+        Where ``x`` is complex, its real and its imaginary part are, each.
+        """
+        import torch
+
         if len(x) != len(self.generators):
             raise ValueError(f"rng has {len(self.generators)} generators; x has {len(x)} rows")
-        return self.randn(tuple(x.shape[1:])).to(device=x.device, dtype=x.dtype)
+        shape = tuple(x.shape[1:])
+        z = torch.view_as_complex(self.randn((*shape, 2))) if x.is_complex() else self.randn(shape)
+        return z.to(device=x.device, dtype=x.dtype)
 
     def randn(self, shape: tuple[int, ...]) -> Tensor:
         """Standard normal float32 (B, *shape)."""

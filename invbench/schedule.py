@@ -64,14 +64,20 @@ def bridge_std(betas: Floats) -> tuple[Floats, Floats]:
 
 
 def stride_grid(nfe: int, steps: int = T) -> list[int]:
-    """Grid G1 (DDRM, DDNM, PiGDM, RED-diff): multiples of steps // nfe, descending; the next index is -1.
+    """Grid G1 (DDRM, DDNM, PiGDM, RED-diff): floor(j steps / nfe), descending to 0; the next index is -1.
+
+    The official codes' grid where nfe divides steps; for other nfe it is spread as evenly. One or two calls count
+    down from steps - 1 instead: a chain begins with noise, which at 0 or steps / 2 would be taken for an image.
 
     >>> stride_grid(20)[:3], stride_grid(20)[-1]
     ([950, 900, 850], 0)
+    >>> stride_grid(3), stride_grid(2), stride_grid(1)
+    ([666, 333, 0], [999, 499], [999])
     """
     _check(nfe, steps)
-    stride = steps // nfe
-    return [j * stride for j in reversed(range(nfe))]
+    if nfe <= 2:
+        return [steps - 1 - j * steps // nfe for j in range(nfe)]
+    return [j * steps // nfe for j in reversed(range(nfe))]
 
 
 def even_grid(n: int, steps: int = T) -> list[int]:

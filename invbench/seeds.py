@@ -6,14 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from invbench.cells import format_value, headline, label, measurement_key
 from invbench.metric import Metric
 from invbench.records import MEAN, LoadedCell
-from invbench.stats import components
+from invbench.stats import components, mean_difference
 from invbench.table import Table
 
+DEVIATIONS = ("std images", "std seeds", "std rest")
 NOTES = (
     "Mean over images and seeds with a 95 % interval for other images and other seeds; standard deviations between "
     "images, between seeds, and of what neither explains (two-way analysis of variance). Of two or three seeds that "
@@ -66,7 +68,12 @@ def _lines(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> 
         values = group.pivot_table(index="image", columns="seed", values="value").dropna()
         if min(values.shape) < 2:
             continue
-        mean, half, images, seeds, rest = (format_value(str(metric), v) for v in components(values.to_numpy(float)))
-        deviations = {"std images": images, "std seeds": seeds, "std rest": rest}
+        found = values.to_numpy(float)
+        if np.isinf(found).any():  # restored exactly: there is no deviation of such scores
+            shown = {"mean": format_value(str(metric), mean_difference(found.ravel()))}
+            lines.append({"metric": str(metric), "n": str(len(values)), **shown, **dict.fromkeys(DEVIATIONS, "-")})
+            continue
+        mean, half, *parts = (format_value(str(metric), v) for v in components(found))
+        deviations = dict(zip(DEVIATIONS, parts, strict=True))
         lines.append({"metric": str(metric), "n": str(len(values)), "mean": f"{mean} ± {half}", **deviations})
     return lines

@@ -18,11 +18,45 @@ FLIPS = 10_000
 SIGNIFICANT = 0.05
 
 
+def differences(new: NDArray[np.float64], old: NDArray[np.float64]) -> NDArray[np.float64]:
+    """New less old, pair by pair: of equal scores 0, infinite ones too (two exact restorations have one PSNR).
+
+    >>> differences(np.array([np.inf, np.inf, 2.0]), np.array([np.inf, 30.0, 1.0]))
+    array([ 0., inf,  1.])
+    """
+    return np.subtract(new, old, out=np.zeros(np.shape(new)), where=new != old)
+
+
+def mean_difference(values: NDArray[np.float64]) -> float:
+    """The mean of differences, infinite where more of them are so in one direction than in the other.
+
+    >>> mean_difference(np.array([np.inf, 1.0, -3.0])), mean_difference(np.array([np.inf, -np.inf, 3.0]))
+    (inf, 1.0)
+    """
+    infinite = np.isinf(values)
+    balance = np.sign(values[infinite]).sum()
+    return float(balance * np.inf) if balance else float(np.where(infinite, 0.0, values).mean())
+
+
+def bounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Differences (pairs, ...) with finite ones for the infinite: each outweighs all finite ones of its column.
+
+    Their sign is known and their size is not, so that a test sees as much in them as in their signs.
+    """
+    infinite = np.isinf(values)
+    if not infinite.any():
+        return values
+    most = np.abs(np.where(infinite, 0.0, values)).max(axis=0)
+    weight = 2.0 * len(values) * np.where(most > 0, most, 1.0)
+    return np.where(infinite, np.sign(values) * weight, values)
+
+
 def bca_interval(values: NDArray[np.float64], level: float = 0.95, resamples: int = RESAMPLES) -> tuple[float, float]:
     """Bias-corrected and accelerated bootstrap interval of the mean (Efron, 1987); the same for the same values.
 
     Expanded for few values (Hesterberg, 2015): quantiles of Student's t times sqrt(n / (n - 1)), not the normal's; else
-    it would cover 92 % at n = 16. Equal values give an interval of no width; a single value gives (nan, nan).
+    it would cover 92 % at n = 16. Equal values give an interval of no width; a single value gives (nan, nan). Of values
+    that are infinite there is no width either, and both ends are their mean.
     """
     return bca_intervals(values[:, None], level, resamples)[0]
 
@@ -34,7 +68,8 @@ def bca_intervals(
     n, k = values.shape
     if n < 2:
         return [(float("nan"), float("nan"))] * k
-    means = values.mean(axis=0)
+    with np.errstate(invalid="ignore"):  # of inf and -inf, nan
+        means = values.mean(axis=0)
     found = [(float(mean), float(mean)) for mean in means]
     spread = [j for j, column in enumerate(values.T) if np.isfinite(column).all() and np.ptp(column) > 0]
     resampled = np.sort(_resampled_means(values[:, spread], resamples), axis=0)
@@ -116,9 +151,13 @@ def sign_flip_p(differences: NDArray[np.float64], flips: int = FLIPS) -> float:
 
 
 def sign_flip_ps(differences: NDArray[np.float64], flips: int = FLIPS) -> NDArray[np.float64]:
-    """The same for each column of (pairs, columns). Raises ValueError for differences that are not numbers."""
+    """The same for each column of (pairs, columns). Raises ValueError for differences that are not numbers.
+
+    An infinite difference, of an exact restoration and another, outweighs all finite ones.
+    """
     if np.isnan(differences).any():
         raise ValueError("differences must be numbers; leave out pairs with nan")
+    differences = bounded(differences)
     n, means = len(differences), abs(differences.mean(axis=0))
     if 2**n <= flips:
         signs = 1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
@@ -159,9 +198,12 @@ def holm(ps: Sequence[float]) -> list[float]:
 def images_needed(differences: NDArray[np.float64], power: float = 0.8) -> float:
     """Pairs with which a two-sided 5 % test finds the observed mean difference with this probability; inf at none.
 
+    Infinite differences count as in ``sign_flip_p``.
+
     The normal approximation with Guenther's correction for an estimated spread; at least six, with fewer of which no
     difference could be told by sign flips.
     """
+    differences = bounded(differences)
     mean, spread = abs(differences.mean()), differences.std(ddof=1)
     if mean == 0:
         return float("inf")

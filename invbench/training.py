@@ -107,11 +107,14 @@ class Training:
         self._scaler.scale(loss).backward()
 
     def update(self, optimizer: Optimizer, clip: float = math.inf) -> None:
-        """Step with the gradients, averaged over processes and at most of norm ``clip``, and clear them."""
-        self._scaler.unscale_(optimizer)
+        """Step with the gradients, averaged over processes and at most of norm ``clip``, and clear them.
+
+        In float16 gradients that overflow skip the step: averaged first, those of one process do so in all.
+        """
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if self.processes > 1:
             mean_over_processes(parameters)
+        self._scaler.unscale_(optimizer)
         if clip < math.inf:
             nn.utils.clip_grad_norm_(parameters, clip)
         self._scaler.step(optimizer)

@@ -23,6 +23,8 @@ class Bicubic(Solver):
         y_shape = problem.A.y_shape
         C, H, W = problem.x_shape
         fits = len(y_shape) == 3 and y_shape[0] in (1, C) and y_shape[1] <= H and y_shape[2] <= W
+        if fits and problem.A.measures_complex:
+            return f"enlarges images; the measurement of {problem.task} is complex"
         return None if fits else f"enlarges images; the measurement of {problem.task} has shape {y_shape}"
 
     def solve(

@@ -33,7 +33,7 @@ class DDIM(Solver):
         self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None
     ) -> Tensor:
         del state
-        x_t = rng.randn_like(y.new_empty(len(y), *problem.x_shape))
+        x_t = rng.randn_like(y.real.new_empty(len(y), *problem.x_shape))
         for t, s in pairwise([*stride_grid(self.nfe), -1]):
             eps = prior.eps(x_t, t)
             x0 = prior.to_x0(x_t, eps, t)

@@ -62,7 +62,7 @@ class DDNM(Solver):
         A, eta = problem.A, self.eta
         assert isinstance(A, SVDOperator)
         grid = [*reversed(stride_grid(self.steps)), -1]  # grid[j] ascending, grid[-1] = -1 is the clean image
-        x_t = rng.randn_like(y.new_empty(len(y), *problem.x_shape))
+        x_t = rng.randn_like(y.real.new_empty(len(y), *problem.x_shape))
         x0 = x_t
         for i, j in pairwise(travel_walk(self.steps, self.travel_length, self.travel_repeat)):
             t, s = grid[i], grid[j]

@@ -64,6 +64,8 @@ class DDNMPlus(Solver):
         if not 0 <= self.eta <= 1:
             raise ConfigError(f"ddnm_plus: eta must lie in [0, 1]; got {self.eta}")
         stride_grid(self.steps)
+        if self.steps < 2:
+            raise ConfigError("ddnm_plus: needs steps of at least 2; got 1: the measurement enters between calls")
         travel_walk(self.steps, self.travel_length, self.travel_repeat)
 
     def solve(
@@ -72,12 +74,12 @@ class DDNMPlus(Solver):
         del state
         A, sigma_y, eta = problem.A, problem.sigma, self.eta
         assert isinstance(A, SVDOperator)
-        s = A.pad(A.s).to(y)
+        s = A.pad(A.s).to(y.real)
         measured = s > 0
         noise_bar = (sigma_y / s).where(measured, s.new_zeros(()))  # std of H^+ y, per component
         y_bar = A.pad(A.Ut(y)) / s.where(measured, s.new_ones(()))
         grid = [*reversed(stride_grid(self.steps)), -1]
-        x_t = rng.randn_like(y.new_empty(len(y), *problem.x_shape))
+        x_t = rng.randn_like(y.real.new_empty(len(y), *problem.x_shape))
         x0 = x_t
         for i, j in pairwise(travel_walk(self.steps, self.travel_length, self.travel_repeat)):
             t, t_next = grid[i], grid[j]

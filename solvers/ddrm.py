@@ -51,6 +51,8 @@ class DDRM(Solver):
         if not (0 <= self.eta <= 1 and 0 <= self.eta_b <= 1):
             raise ConfigError(f"ddrm: eta and eta_b must lie in [0, 1]; got {self.eta} and {self.eta_b}")
         stride_grid(self.nfe)
+        if self.nfe < 2:
+            raise ConfigError("ddrm: needs nfe of at least 2; got 1: the measurement enters between calls")
 
     def solve(
         self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None
@@ -58,7 +60,7 @@ class DDRM(Solver):
         del state
         A, sigma_y, eta, eta_b = problem.A, problem.sigma, self.eta, self.eta_b
         assert isinstance(A, SVDOperator)
-        s = A.pad(A.s).to(y)
+        s = A.pad(A.s).to(y.real)
         known = s > 0
         zero = s.new_zeros(())
         noise_bar = (sigma_y / s).where(known, s.new_full((), float("inf")))  # std of y_bar

@@ -66,12 +66,12 @@ class FPS(Solver):
         del state
         A, sigma_y, c, M, B = problem.A, problem.sigma, self.c, self.particles, len(y)
         assert isinstance(A, SVDOperator)
-        s = A.pad(A.s).to(y)
+        s = A.pad(A.s).to(y.real)
         n = s.numel()
         y_bar = A.pad(A.Ut(y))[:, None]  # (B, 1, n)
 
         def noise(count: int) -> Tensor:
-            return rng.randn((count, n)).to(y)  # (B, count, n)
+            return rng.randn((count, n)).to(s)  # (B, count, n)
 
         top = len(prior.abar) - 2
         abar = prior.alpha_bar(top)

@@ -56,6 +56,8 @@ class MCG(Solver):
 
     def __post_init__(self) -> None:
         even_grid(self.nfe)
+        if self.nfe < 2:
+            raise ConfigError("mcg: needs nfe of at least 2; got 1, a step from noise to image without guidance")
         if self.zeta < 0:
             raise ConfigError(f"mcg: zeta must not be negative; got {self.zeta}")
 
@@ -67,13 +69,13 @@ class MCG(Solver):
         del state
         A = problem.A
         step = self.zeta * len(prior.abar) / self.nfe
-        x_t = rng.randn_like(y.new_empty(len(y), *problem.x_shape))
+        x_t = rng.randn_like(y.real.new_empty(len(y), *problem.x_shape))
         for t, s in pairwise([*even_grid(self.nfe), -1]):
             abar_s = prior.alpha_bar(s)
             x_t = x_t.detach().requires_grad_()
             eps, v = prior.eps_and_v(x_t, t)
             x0 = prior.to_x0(x_t, eps, t).clamp(-1, 1)
-            norm = (y - A(x0)).flatten(1).square().sum(1).add(1e-12).sqrt()  # (B,)
+            norm = (y - A(x0)).flatten(1).abs().square().sum(1).add(1e-12).sqrt()  # (B,)
             (gradient,) = torch.autograd.grad(norm.sum(), x_t)
             with torch.no_grad():
                 mean, std = ancestral_step(x_t, x0, v, prior.alpha_bar(t), abar_s)

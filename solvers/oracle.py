@@ -43,9 +43,9 @@ class Oracle(Solver):
         self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None
     ) -> Tensor:
         del prior, on_step
-        posterior, flat = state, y.flatten(1).double()
+        posterior, flat = state, state.flat(y)
         x = posterior.mean(flat) if self.output == "mean" else posterior.sample(flat, rng)
-        return x.to(y.dtype).reshape(-1, *problem.x_shape)
+        return x.to(y.real.dtype).reshape(-1, *problem.x_shape)
 
 
 @hookimpl

@@ -53,6 +53,8 @@ class PiGDM(Solver):
 
     def __post_init__(self) -> None:
         stride_grid(self.nfe)
+        if self.nfe < 2:
+            raise ConfigError("pigdm: needs nfe of at least 2; got 1, a step from noise to image without guidance")
         if self.eta < 0:
             raise ConfigError(f"pigdm: eta must not be negative; got {self.eta}")
 

@@ -72,7 +72,7 @@ class REDDiff(Solver):
                 disagreement = prior.eps(abar_t**0.5 * mu + (1 - abar_t) ** 0.5 * eps, t) - eps
                 prior_grad = disagreement / mu[0].numel()
             mu = mu.detach().requires_grad_()
-            misfit = 0.5 * (y - A(mu)).flatten(1).square().mean(1)
+            misfit = 0.5 * (y - A(mu)).flatten(1).abs().square().mean(1)
             (data_grad,) = torch.autograd.grad(misfit.sum(), mu)
             with torch.no_grad():
                 w_t = self.lam * WEIGHTS[self.weight](((1 - abar_t) / abar_t) ** 0.5)

@@ -151,3 +151,12 @@ def test_the_measurements_of_the_embedded_tier_are_known() -> None:
 def test_an_operator_that_does_not_fit_is_refused_before_any_image_is_read() -> None:
     with pytest.raises(ib.ConfigError, match="the box must be smaller than the image; got box=16 on 16x16"):
         bank_of(task="inpaint", box=16)
+
+
+@pytest.mark.parametrize("task", ["cs4", "phase_retrieval"])
+def test_noise_that_does_not_fit_is_refused_before_any_image_is_read(
+    task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CATALOG.get("dataset", "gmm"), "load", lambda self, image: pytest.fail("it was read"))
+    with pytest.raises(ib.ConfigError, match=f"task {task}: Poisson noise is of pixel values"):
+        bank_of(task=task, noise="poisson 1.0")

@@ -61,6 +61,26 @@ def test_ssim_is_that_of_scikit_image(shape: tuple[int, ...], data_range: float)
     np.testing.assert_allclose(ssim(x_hat, x, data_range), expected, rtol=0, atol=1e-8)
 
 
+@pytest.mark.parametrize("channels", [3, 1])
+def test_the_ssim_of_a_table_is_scikit_images_of_images_on_0_to_1(channels: int) -> None:
+    """Its usual call. On [-1, 1] the luminance term, which is not invariant to a shift, would be another."""
+    x_hat, x = pair((channels, 24, 33))
+    expected = [
+        structural_similarity(
+            ((truth + 1) / 2).double().numpy(),
+            ((found.clamp(-1, 1) + 1) / 2).double().numpy(),
+            data_range=1.0,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            channel_axis=0,
+        )
+        for found, truth in zip(x_hat, x, strict=True)
+    ]
+    np.testing.assert_allclose(SSIM()(x_hat, measurement(x)), expected, rtol=0, atol=1e-6)
+    assert SSIM.protocol == "ssim/rgb/gauss11-1.5/range1/clip[0,1]/float"
+
+
 def test_a_perfect_reconstruction() -> None:
     _, x = pair()
     assert psnr(x, x, 2.0).tolist() == [math.inf] * 4
@@ -74,7 +94,7 @@ def test_distortion_clips_the_reconstruction_and_nothing_else(metric: Metric) ->
     wild = 3 * x_hat
     assert not torch.equal(wild, wild.clamp(-1, 1))
     assert torch.equal(metric(wild, m), metric(wild.clamp(-1, 1), m))
-    raw = {"psnr": psnr, "ssim": ssim}[metric.name](wild, x, 2.0)
+    raw = psnr(wild, x, 2.0) if metric.name == "psnr" else ssim((wild + 1) / 2, (x + 1) / 2, 1.0)
     assert (metric(wild, m) > raw).all()
 
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import Tensor
 
 import invbench as ib
+from invbench.cli import main
 from invbench.metrics import posterior as scores
 from invbench.metrics.samples import CRPS, Coverage, DiversityNull, DiversityRange, Spread
+from invbench.plugins import load_catalog
 from invbench.posterior import ExactPosterior, _cdf, _quantile
+from invbench.rebuild import measuring
+from invbench.records import Record, load_cells
+from invbench.runner import Cell, Options, run_cell
+
+CATALOG = load_catalog()
+METRICS = {name: plugin.cls for name, plugin in CATALOG.plugins["metric"].items()}
 
 SIGMA, K, B = 0.1, 200, 6
 SHAPE = (1, 2, 4)
@@ -190,3 +202,46 @@ def test_diversity_splits_the_spread() -> None:
     torch.testing.assert_close(inside**2 + outside**2, total**2)
     assert float(total.mean()) == pytest.approx(0.5, abs=0.03)
     assert float((inside**2).mean() / (total**2).mean()) == pytest.approx(2 / 8, abs=0.03), "two of eight directions"
+
+
+HIDDEN = ["benchmark=gmm2d", "task=denoise", "task.noise='uniform 0.1..0.3 [-1,1]'", "assume='0.2 [-1,1]'"]
+
+
+def of_the_posterior(out: Path) -> list[Record]:
+    names = {name for name, each in METRICS.items() if each.table == "posterior"}
+    return [row for cell in load_cells(out) for row in cell.rows if row.metric in names]
+
+
+def test_a_level_that_is_assumed_makes_no_posterior_known(tmp_path: Path) -> None:
+    """The measurements' own level is hidden: samples are scored by none, in a run and after it."""
+    words = ["run", "solver=ddrm", *HIDDEN, "n=2", "samples=8", "references=false", f"out={tmp_path}"]
+    ran = CliRunner().invoke(main, words, catch_exceptions=False)
+    assert ran.exit_code == 0, ran.output
+    (cell,) = load_cells(tmp_path)
+    assert "crps" in {row.metric for row in cell.rows}
+    assert of_the_posterior(tmp_path) == []
+    assert CliRunner().invoke(main, ["rescore", "--out", str(tmp_path)], catch_exceptions=False).exit_code == 0
+    assert of_the_posterior(tmp_path) == []
+    assert measuring(cell.run["config"], CATALOG)(cell.images).posterior is None
+
+
+def test_samples_are_scored_by_the_posterior_of_the_true_level_whatever_the_solver_is_told(tmp_path: Path) -> None:
+    """The exact sampler is told 0.05 where the noise is 0.2: it is over-confident, and must look so."""
+    preset = CATALOG.benchmark("gmm2d")
+    task = CATALOG.get("task", "denoise")(noise="gaussian 0.2 [-1,1]")
+    source, solver = CATALOG.get("prior", "gmm2d")(), CATALOG.get("solver", "oracle")()
+    cell = Cell(preset, task, CATALOG.get("dataset", "gmm2d")(), source, solver, samples=32, assumed="0.05 [-1,1]")
+    metrics = [each() for each in METRICS.values() if each.table == "posterior"]
+    assert run_cell(cell, metrics, Options(tmp_path, 4)).status == "complete"
+    (found,) = load_cells(tmp_path)
+    measured = measuring(found.run["config"], CATALOG)(found.images)
+    exact = ExactPosterior.of(ib.Problem(measured.A, 0.2, "denoise", "gmm2d"), source.load((1, 1, 2), "cpu"))
+    assert measured.posterior is not None
+    assert exact is not None
+    samples = torch.stack([found.reconstructions(image) for image in found.images])
+    recorded = {(r.image, r.metric): r.value for r in found.rows}
+    ratio = METRICS["std_range"]()
+    for posterior in (exact, measured.posterior):
+        values = ratio(samples, replace(measured, posterior=posterior))
+        assert [recorded[image, "std_range"] for image in found.images] == pytest.approx(values.tolist(), rel=1e-6)
+    assert values.mean() < 0.5

@@ -454,7 +454,7 @@ def test_the_cell_names_what_determines_its_numbers_and_nothing_else(run: Run, t
     known = run(cell_of(Toy())).cell
     assert known == run(cell_of(Toy()), n=2, batch_size=1, command="other", out=tmp_path / "elsewhere").cell
     others = [cell_of(Toy(), seed=1), cell_of(Toy(), samples=2), cell_of(Toy(), benchmark="gmm2d")]
-    others += [cell_of(ddrm(nfe=1)), cell_of(ddrm(nfe=2))]
+    others += [cell_of(ddrm(nfe=2)), cell_of(ddrm(nfe=3))]
     cells = {run(cell, n=1).cell for cell in others}
     assert len(cells) == 5
     assert known not in cells

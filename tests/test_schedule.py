@@ -69,7 +69,28 @@ def test_stride_grid() -> None:
     assert stride_grid(20) == G1_20
     assert stride_grid(100) == list(range(990, -1, -10))
     assert stride_grid(1000) == list(range(999, -1, -1))
-    assert stride_grid(1) == [0]
+
+
+@pytest.mark.parametrize("nfe", [n for n in range(4, 1001) if 1000 % n == 0])
+def test_the_stride_grid_is_that_of_the_official_codes_where_the_calls_divide_the_schedule(nfe: int) -> None:
+    """``range(0, 1000, 1000 // nfe)`` in DDRM, DDNM and RED-diff: 4, 5, 8, 10, 20, 25, 40, 50, 100, ..., 1000."""
+    assert stride_grid(nfe) == list(range(0, 1000, 1000 // nfe))[::-1]
+
+
+@pytest.mark.parametrize("nfe", [3, 7, 30, 60, 150, 333, 501, 600, 700, 999])
+def test_the_stride_grid_spreads_over_the_whole_schedule(nfe: int) -> None:
+    grid = stride_grid(nfe)
+    gaps = {a - b for a, b in pairwise(grid)}
+    assert grid[-1] == 0
+    assert grid[0] >= 1000 - 1000 // nfe - 1
+    assert gaps <= {1000 // nfe, 1000 // nfe + 1}
+
+
+def test_one_or_two_calls_begin_where_the_noise_is_greatest() -> None:
+    """At 0, or at 500, a chain that begins with noise would take it for an image."""
+    assert stride_grid(1) == [999]
+    assert stride_grid(2) == [999, 499]
+    assert stride_grid(2, steps=10) == [9, 4]
 
 
 def test_even_grid() -> None:

@@ -85,7 +85,7 @@ def zoo_installed(tmp_path: Path) -> dict[str, str]:
 def test_check_prints_a_table_and_succeeds(invbench: Callable[..., Result], zoo_installed: dict[str, str]) -> None:
     result = invbench("check", "goodsolver", env=zoo_installed)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith("solver goodsolver (zoo 0.1.0): 17 pass, 0 fail, 1 n/a")
+    assert result.stdout.startswith("solver goodsolver (zoo 0.1.0): 18 pass, 0 fail, 2 n/a")
     assert any(line.split()[:2] == ["batch", "pass"] for line in result.stdout.splitlines())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -389,6 +390,47 @@ def test_two_processes_have_the_gradient_of_one_with_the_double_batch(tmp_path: 
     one, two = (read_tensors(next((tmp_path / which).rglob("state.safetensors")))[1] for which in ("one", "two"))
     for key, value in one.items():
         torch.testing.assert_close(two[key], value, rtol=1e-3, atol=1e-5, msg=lambda text, key=key: f"{key}: {text}")
+
+
+OVERFLOW = """
+import sys, torch
+from pathlib import Path
+from accelerate import PartialState
+from invbench.training import Training
+
+state = PartialState(cpu=True)
+out = Path(sys.argv[1])
+training = Training(out, {}, None, None, dtype="float16", rank=state.process_index, processes=2)
+net = torch.nn.Linear(2, 1, bias=False)
+torch.nn.init.ones_(net.weight)
+optimizer = torch.optim.AdamW(net.parameters(), 1e-3)
+for step in range(4):
+    training.backward(net(torch.full((1, 2), 1.0 + state.process_index)).square().sum())
+    if step in (1, 2) and state.process_index == step - 1:
+        net.weight.grad.fill_(float("inf") if step == 1 else float("nan"))
+    training.update(optimizer, clip=1.0)
+    line = [*net.weight.flatten().tolist(), training._scaler.get_scale()]
+    with open(out / f"{state.process_index}.txt", "a") as file:
+        file.write(" ".join(map(repr, line)) + "\\n")
+state.destroy_process_group()
+"""
+
+
+def test_a_gradient_that_overflows_on_one_process_skips_the_step_of_all(tmp_path: Path) -> None:
+    """In float16: at the second step that of the first process does, at the third that of the second."""
+    (tmp_path / "work.py").write_text(OVERFLOW)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29872"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    command = [*launch, str(tmp_path / "work.py"), str(tmp_path)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    first, second = ((tmp_path / f"{rank}.txt").read_text() for rank in (0, 1))
+    assert first == second
+    steps = [[float(word) for word in line.split()] for line in first.splitlines()]
+    assert all(math.isfinite(value) for line in steps for value in line)
+    assert [line[:2] for line in steps[1:3]] == [steps[0][:2]] * 2, "skipped"
+    assert [line[2] for line in steps] == [65536.0, 32768.0, 16384.0, 16384.0]
+    assert steps[3][0] < steps[0][0] < 1
 
 
 def test_a_folder_of_another_training_is_refused_and_the_difference_shown(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def broken(kind: str, check: str, also: str = "") -> Callable[[type[Any]], type[
 
 LEVEL = 100
 ANY_TWO_CALLS = "batch order shard truth"  # what also fails where a second call gives another result
-ALL_BUT_CLAIMS = " ".join(set(solvers.CHECKS) - {"consistency"})
+ALL_BUT_CLAIMS = " ".join(set(solvers.CHECKS) - {"consistency", "few_calls"})
 
 
 def one_step(y: Tensor, A: Any, prior: Any, rng: Rng) -> Tensor:
@@ -82,10 +82,10 @@ class GoodEverywhere(Solver):
     nfe: int = 50
 
     def solve(self, y, problem, prior, state, rng, on_step=None):
-        x = 0.1 * rng.randn_like(y.new_empty(len(y), *problem.x_shape))
+        x = 0.1 * rng.randn_like(y.real.new_empty(len(y), *problem.x_shape))
         for _ in range(self.nfe):
             x = x.detach().requires_grad_()
-            misfit = (y - problem.A(prior.x0(x, LEVEL))).square().sum()
+            misfit = (y - problem.A(prior.x0(x, LEVEL))).abs().square().sum()
             x = x - 0.01 / (1 + problem.sigma) * torch.autograd.grad(misfit, x)[0]
         return x
 
@@ -95,7 +95,7 @@ class _Bad(Solver):
     operator_type: ClassVar[type[Operator]] = SVDOperator
 
 
-@broken("solver", "shape")
+@broken("solver", "shape", "complex_y")
 @dataclass(frozen=True)
 class LikeY(Solver):
     """Returns an image of the shape of y; shape."""
@@ -320,7 +320,7 @@ class Peeks(_Bad):
         while frame := frame.f_back:
             for value in frame.f_locals.values():
                 if isinstance(value, ib.Measurement):
-                    return value.x.to(y.dtype)
+                    return value.x.to(y.real.dtype)
         return one_step(y, problem.A, prior, rng)
 
 
@@ -367,6 +367,31 @@ class CallsByBatch(_Bad):
         for _ in range(len(y)):
             prior.eps(x, LEVEL)
         return x
+
+
+@broken("solver", "few_calls")
+@dataclass(frozen=True)
+class LateStart(_Bad):
+    """Takes noise for an image where it has one call; few_calls."""
+
+    nfe: int = 5
+
+    def solve(self, y, problem, prior, state, rng, on_step=None):
+        x = rng.randn_like(y.real.new_empty(len(y), *problem.x_shape))
+        for _ in range(self.nfe):
+            x0 = prior.x0(x, 0)
+            x = x0 + problem.A.pinv(y - problem.A(x0))
+        return x0
+
+
+@broken("solver", "complex_y")
+@dataclass(frozen=True)
+class RealPart(_Bad):
+    """Drops the imaginary part of y; complex_y."""
+
+    def solve(self, y, problem, prior, state, rng, on_step=None):
+        kept = torch.complex(y.real, torch.zeros_like(y.imag)) if y.is_complex() else y
+        return one_step(kept, problem.A, prior, rng)
 
 
 @broken("solver", "consistency")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ACROSS = 2  # panels on a page's width
+AT_EDGE = "; inf at the edge"
 COST_LABELS = {"nfe": "network calls a sample (NFE)", "seconds": "seconds an image"}
 
 
@@ -69,10 +70,11 @@ def bars(cells: Sequence[LoadedCell], metric: str, higher: bool | None) -> Figur
         found = sorted(bars_of(panel, metric), key=lambda bar: -bar.value if higher else bar.value)
         values, places = np.array([bar.value for bar in found]), range(len(found))
         ends = np.array([[bar.value - bar.low, bar.high - bar.value] for bar in found]).T
-        ax.barh(places, values, color=BLUE, alpha=0.55, height=0.7)
-        ax.errorbar(values, places, xerr=np.nan_to_num(ends), fmt="none", ecolor="black", elinewidth=0.8, capsize=1.5)
-        for place, bar in enumerate(found):
-            end = bar.value if math.isnan(bar.high) else bar.high
+        drawn = within_reach(values)
+        ax.barh(places, drawn, color=BLUE, alpha=0.55, height=0.7)
+        ax.errorbar(drawn, places, xerr=np.nan_to_num(ends), fmt="none", ecolor="black", elinewidth=0.8, capsize=1.5)
+        for place, (bar, length) in enumerate(zip(found, drawn, strict=True)):
+            end = bar.high if math.isfinite(bar.high) else length
             ax.annotate(
                 format_value(metric, bar.value),
                 (max(end, 0), place),
@@ -110,13 +112,15 @@ def scatter(cells: Sequence[LoadedCell], metric: str, first: str, second: str) -
     titles = _titles([cell.run["config"] for cell, _ in shown])
     fig, axes = _page(shown, PAGE / ACROSS)
     for ax, title, (_, pair) in zip(axes, titles, shown, strict=True):
-        ax.axline((pair.old[0], pair.old[0]), slope=1, color="0.6", linewidth=0.8)
-        ax.plot(pair.old, pair.new, "o", color=BLUE, markersize=3, alpha=0.7)
+        drawn = within_reach(np.array([pair.old, pair.new]))
+        ax.axline((drawn[0, 0], drawn[0, 0]), slope=1, color="0.6", linewidth=0.8)
+        ax.plot(*drawn, "o", color=BLUE, markersize=3, alpha=0.7)
         above, below = int((pair.new > pair.old).sum()), int((pair.new < pair.old).sum())
         ax.set_title(f"{title} (n={len(pair.old)})\n{first} higher on {above}, {second} on {below}")
         low, high = min(ax.get_xlim()[0], ax.get_ylim()[0]), max(ax.get_xlim()[1], ax.get_ylim()[1])
         ax.set(xlim=(low, high), ylim=(low, high), aspect="equal")
-        ax.set(xlabel=f"{second}, {_axis(metric, cells)}", ylabel=f"{first}, {_axis(metric, cells)}")
+        edge = AT_EDGE if np.isinf([pair.old, pair.new]).any() else ""
+        ax.set(xlabel=f"{second}, {_axis(metric, cells)}{edge}", ylabel=f"{first}, {_axis(metric, cells)}{edge}")
     return fig
 
 
@@ -134,7 +138,8 @@ def front(
     for ax, panel in zip(axes, shown, strict=True):
         alone = alike(panel.cells, benched) if cost == "seconds" else None
         spent = alone or [_mean(c, COSTS[cost], panel) for c in panel.cells]
-        points = [(x, _mean(c, metric, panel)) for x, c in zip(spent, panel.cells, strict=True)]
+        values = np.array([_mean(c, metric, panel) for c in panel.cells])
+        points = list(zip(spent, within_reach(values).tolist(), strict=True))
         best = [points[i] for i in pareto(points, higher)]
         best.append((max(cost for cost, _ in points), best[-1][1]))
         ax.step(*zip(*best, strict=True), where="post", color="0.5", linewidth=0.8, zorder=1)
@@ -151,10 +156,19 @@ def front(
             ax.set_xscale("log")
         ax.grid(color="0.9", linewidth=0.5)
         whose = {"nfe": "", "seconds": ", one alone" if alone else " of the runs"}[cost]
-        ax.set(title=panel.title, xlabel=COST_LABELS[cost] + whose, ylabel=_axis(metric, cells))
+        edge = AT_EDGE if np.isinf(values).any() else ""
+        ax.set(title=panel.title, xlabel=COST_LABELS[cost] + whose, ylabel=_axis(metric, cells) + edge)
     handles = {text: line for ax in axes for line, text in zip(*ax.get_legend_handles_labels(), strict=True)}
     fig.legend([handles[name] for name in look], list(look), loc="outside lower center", ncols=5, frameon=False)
     return fig
+
+
+def within_reach(values: np.ndarray) -> np.ndarray:
+    """The values, infinite ones a little beyond the finite, where they can be drawn."""
+    finite = values[np.isfinite(values)]
+    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
+    beyond = 0.1 * max(high - low, abs(high), abs(low))
+    return np.where(np.isinf(values), np.where(values > 0, high + beyond, low - beyond), values)
 
 
 def _page(shown: Sequence[Any], height: float) -> tuple[Figure, list[Any]]:

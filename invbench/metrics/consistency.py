@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from invbench.hookspecs import hookimpl
 from invbench.metric import Measurement, Metric
+from invbench.operator import real_parts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 class Consistency(Metric):
     """Root mean square of (y - H x_hat) / std: 1 is what the truth has; below fits the noise, above misses the data.
 
-    The noise's true standard deviation is used also where the solver is not told. Not clipped.
+    The noise's true standard deviation is used also where the solver is not told. Not clipped. Of complex measurements,
+    over real and imaginary parts. A measurement without noise has none: its residual has no unit.
     """
 
     name: ClassVar[str] = "consistency"
@@ -23,10 +25,13 @@ class Consistency(Metric):
     unit: ClassVar[str] = "sigma"
     higher_is_better: ClassVar[None] = None
 
+    def unavailable(self, measurement: Measurement) -> str | None:
+        noisy = bool((measurement.std > 0).all())
+        return None if noisy else "the measurements have no noise, whose standard deviation is the unit"
+
     def __call__(self, x_hat: Tensor, measurement: Measurement) -> Tensor:
-        y = measurement.y.double()
-        residual = (y - measurement.A(x_hat.double())) / measurement.std
-        return residual.flatten(1).square().mean(1).sqrt()
+        residual = (measurement.y - measurement.A(x_hat.double())) / measurement.std.double()
+        return real_parts(residual).flatten(1).square().mean(1).sqrt()
 
 
 @hookimpl

@@ -56,11 +56,14 @@ class PSNR(Metric):
 
 
 class SSIM(Metric):
-    """Structural similarity with an 11 x 11 Gaussian window, per channel; the reconstruction is clipped."""
+    """Structural similarity on [0, 1] with an 11 x 11 Gaussian window, per channel; the reconstruction is clipped.
+
+    On [0, 1] as in the literature: its luminance term is not the same for images on [-1, 1].
+    """
 
     name: ClassVar[str] = "ssim"
     summary: ClassVar[str] = "structural similarity"
-    protocol: ClassVar[str] = "ssim/rgb/gauss11-1.5/range2/clip[-1,1]/float"
+    protocol: ClassVar[str] = "ssim/rgb/gauss11-1.5/range1/clip[0,1]/float"
     higher_is_better: ClassVar[bool] = True
 
     def unavailable(self, measurement: Measurement) -> str | None:
@@ -68,7 +71,7 @@ class SSIM(Metric):
         return f"images must be at least {WINDOW}x{WINDOW} pixels" if small else None
 
     def __call__(self, x_hat: Tensor, measurement: Measurement) -> Tensor:
-        return ssim(x_hat.clamp(-1, 1), measurement.x, data_range=2.0)
+        return ssim((x_hat.clamp(-1, 1) + 1) / 2, (measurement.x + 1) / 2, data_range=1.0)
 
 
 @hookimpl

@@ -32,8 +32,9 @@ class PosteriorMetric(SampleMetric):
         return None
 
     def __call__(self, samples: Tensor, measurement: Measurement) -> Tensor:
-        assert measurement.posterior is not None
-        return self.score(measurement.posterior, samples.flatten(2).double(), measurement.y.flatten(1).double())
+        exact = measurement.posterior
+        assert exact is not None
+        return self.score(exact, samples.flatten(2).double(), exact.posterior.flat(measurement.y))
 
     @abstractmethod
     def score(self, exact: ExactPosterior, x: Tensor, y: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ from invbench.paper.evidence import DIFFERS, NOT_RUN, Gap, Metrics, evidence, of
 from invbench.paper.published import CALLS, SLACK, SOLVERS
 from invbench.records import LoadedCell
 from invbench.release import Costs, same_run
-from invbench.stats import SIGNIFICANT, bca_interval, holm, sign_flip_p
+from invbench.stats import SIGNIFICANT, bca_interval, holm, mean_difference, sign_flip_p
 
 REPRODUCED, WITHIN, UNDECIDED, CONTRADICTED = "reproduced", "within interval", "undecided", "contradicted"
 VERDICTS = (REPRODUCED, WITHIN, UNDECIDED, CONTRADICTED, DIFFERS, NOT_RUN)
@@ -218,11 +218,11 @@ def _duel(claim: Claim, pair: tuple[str, str], own: Mapping[str, LoadedCell], me
     scores = _pair(claim, pair, own, metrics)
     if isinstance(scores, Gap):
         return scores
-    leads = sign * (scores.new - scores.old)
+    leads = sign * scores.differences
     p, (low, high) = sign_flip_p(leads), bca_interval(leads)
     names = f"{better} {format_value(claim.metric, scores.new.mean())}, lead over {worse}"
-    shown = f"{names} {leads.mean():+.3g} [{low:+.3g}, {high:+.3g}], p {p:.2g}, n {len(leads)}"
-    return Duel(float(leads.mean()), p, len(leads), shown)
+    shown = f"{names} {mean_difference(leads):+.3g} [{low:+.3g}, {high:+.3g}], p {p:.2g}, n {len(leads)}"
+    return Duel(mean_difference(leads), p, len(leads), shown)
 
 
 def _duel_of_sets(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from invbench.operator import LinearOperator, Operator, SVDOperator
+from invbench.operator import LinearOperator, Operator, SVDOperator, real_parts
 from invbench.rng import Rng
 from invbench.testing.findings import Fault, NotApplicable, expect
 
@@ -35,7 +35,8 @@ def shapes(A: Operator, tolerance: float) -> str:
     del tolerance
     x = draw(A, "x")
     y = A(x)  # checks its own shape
-    expect(y.dtype == x.dtype, f"A(x) of float64 has type {y.dtype}; expected float64; compute in the type of x")
+    came = f"A(x) of float64 has type {y.dtype}; expected float64, or complex128; compute in the type of x"
+    expect(y.dtype in (torch.float64, torch.complex128), came)
     return f"x {tuple(A.x_shape)} -> y {tuple(A.y_shape)}"
 
 
@@ -56,7 +57,7 @@ def deterministic(A: Operator, tolerance: float) -> str:
 def differentiable(A: Operator, tolerance: float) -> str:
     del tolerance
     leaf = draw(A, "x").requires_grad_()
-    (grad,) = torch.autograd.grad(A(leaf).square().sum(), leaf)
+    (grad,) = torch.autograd.grad(real_parts(A(leaf)).square().sum(), leaf)
     expect(bool(grad.isfinite().all()), "the gradient of A is not finite; expected finite numbers; mend its kinks")
     return "the gradient of |A(x)|^2 is finite"
 
@@ -71,15 +72,15 @@ def linear(A: Operator, tolerance: float) -> str:
 def adjoint(A: Operator, tolerance: float) -> str:
     A = _linear(A)
     x, v = draw(A, "x"), draw_y(A)
-    left, right = (A(x) * v).flatten(1).sum(1), (x * A.T(v)).flatten(1).sum(1)
-    advice = "mend _At, or leave it out to have it by differentiation"
+    left, right = (real_parts(A(x)) * real_parts(v)).flatten(1).sum(1), (x * A.T(v)).flatten(1).sum(1)
+    advice = "mend _At, or leave it out to have it by differentiation (of complex y: Re <A x, y>, and A^T y is real)"
     return _equal(left, right, "<A x, y> differs from <x, A^T y>", tolerance, advice)
 
 
 def sorted_values(A: Operator, tolerance: float) -> str:
     del tolerance
     A = _with_svd(A)
-    n, m, r = draw(A, "x")[0].numel(), draw_y(A)[0].numel(), len(A.s)
+    n, m, r = draw(A, "x")[0].numel(), real_parts(draw_y(A))[0].numel(), len(A.s)
     expect(r == m <= n, f"s has {r} entries; expected one per entry of y, {m}, at most {n}; pad s with zeros")
     expect(bool((A.s >= 0).all()), "singular values are negative; expected none below 0; give U the sign")
     order = "singular values are not in descending order; expected s[0] >= s[1] >= ...; sort s, U and V together"
@@ -100,7 +101,7 @@ def svd_orthogonal(A: Operator, tolerance: float) -> str:
     _equal(A.U(z), y, "U U^T y differs from y", tolerance, advice)
     _equal(A.Ut(A.U(z.flip(1))), z.flip(1), "U^T U z differs from z", tolerance, advice)
     _equal(w.square().sum(1), x.flatten(1).square().sum(1), "V^T changes the norm", tolerance, advice)
-    _equal(z.square().sum(1), y.flatten(1).square().sum(1), "U^T changes the norm", tolerance, advice)
+    _equal(z.square().sum(1), y.flatten(1).abs().square().sum(1), "U^T changes the norm", tolerance, advice)
     return "U and V undo their transposes and keep norms"
 
 
@@ -117,20 +118,21 @@ def works_in(A: Operator, dtype: torch.dtype, tolerance: float) -> str:
     name, x = str(dtype).removeprefix("torch."), draw(A, "x")
     try:
         found = {"A(x)": A(x.to(dtype))}
+        y_of = found["A(x)"].dtype
         if isinstance(A, LinearOperator):
-            found["A.T(y)"] = A.T(draw_y(A).to(dtype))
+            found["A.T(y)"] = A.T(draw_y(A).to(y_of))
         if isinstance(A, SVDOperator):
-            found["A.pinv(y)"] = A.pinv(draw_y(A).to(dtype))
+            found["A.pinv(y)"] = A.pinv(draw_y(A).to(y_of))
     except (RuntimeError, NotImplementedError) as error:
         if NO_KERNEL.search(str(error)):
             raise NotApplicable(f"torch has no {name} kernel for it ({' '.join(str(error).split())})") from None
         raise
     for what, value in found.items():
-        right = value.dtype == dtype and bool(value.isfinite().all())
+        right = value.real.dtype == dtype and bool(value.isfinite().all())
         advice = "turn the operator's own tensors into the type of x"
         expect(right, f"{what} of {name}: expected finite {name}; got {value.dtype}, or not finite; {advice}")
     y = A(x)
-    off = float((found["A(x)"].double() - y).abs().max() / y.abs().max().clamp(min=1e-12))
+    off = float((found["A(x)"].to(y.dtype) - y).abs().max() / y.abs().max().clamp(min=1e-12))
     expect(off <= tolerance, f"A(x) in {name} is off by {off:.1e}; expected at most {tolerance:g}; round later")
     return f"{', '.join(found)} stay {name}; A(x) within {off:.1e} of float64"
 
@@ -154,8 +156,8 @@ def draw(A: Operator, use: str) -> Tensor:
 
 
 def draw_y(A: Operator) -> Tensor:
-    """Three standard normal measurements, float64 (3, *y_shape)."""
-    return Rng.for_images(["a", "b", "c"], purpose="check_operator", use="y").randn(A.y_shape).double()
+    """Three standard normal measurements, float64 or complex128 (3, *y_shape)."""
+    return Rng.for_images(["a", "b", "c"], purpose="check_operator", use="y").randn_like(A(draw(A, "x")))
 
 
 def _linear(A: Operator) -> LinearOperator:

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from invbench.dataset import Benchmark
 from invbench.gmm import Covariance, GaussianMixture, GmmPrior, Scalar
-from invbench.operator import Operator, Shape
+from invbench.linops import BlockMean
+from invbench.operator import Operator, Shape, SVDOperator
 from invbench.plugins import Catalog, load_catalog
 from invbench.prior import Prior
 from invbench.rng import Rng
@@ -53,6 +54,26 @@ class Saturation(Operator):
 
     def _A(self, x: Tensor) -> Tensor:
         return F.avg_pool2d((2 * x).tanh(), 2)
+
+
+class PairedMeans(SVDOperator):
+    """Means of 4 x 4 blocks, every second one as the imaginary part of the one before: complex, y (m / 2,)."""
+
+    def __init__(self, x_shape: Shape) -> None:
+        self.means = BlockMean(x_shape, 4)
+        self.x_shape, self.y_shape, self.s = x_shape, (math.prod(self.means.y_shape) // 2,), self.means.s
+
+    def U(self, z: Tensor) -> Tensor:
+        return torch.view_as_complex(z.reshape(len(z), -1, 2).contiguous())
+
+    def Ut(self, y: Tensor) -> Tensor:
+        return torch.view_as_real(y.resolve_conj()).flatten(1)
+
+    def V(self, w: Tensor) -> Tensor:
+        return self.means.V(w)
+
+    def Vt(self, x: Tensor) -> Tensor:
+        return self.means.Vt(x)
 
 
 def tiny_mixture(x_shape: Shape) -> CountedMixture:

@@ -26,6 +26,7 @@ from invbench.testing.problems import SHAPE, SIGMA, Saturation, measure, tiny_pr
 SHORT = 10  # network calls, for solvers that can be told
 IMAGES = ("a", "b", "c", "a")  # the last problem is the first again, generator and all
 ALL = (0, 1, 2, 3)
+SWAPPED = (1, 0, 3, 2)
 CLEAN = 1e-3  # the noise level that stands for none
 
 
@@ -70,6 +71,23 @@ class SolverLab:
             raise NotApplicable(f"the solver skips the problem: {reason}")
         held = {name: tensor.clone() for name, tensor in tensors(problem, self.prior).items()}
         return Case(problem, self.prepare(problem), measure(A, IMAGES, noise)[1], held)
+
+    def with_calls(self, calls: int) -> SolverLab | None:
+        """A lab of the same solver with so many network calls; None where it has no such option, or refuses them."""
+        for name in ("nfe", "steps"):
+            if isinstance(getattr(self.solver, name, None), int):
+                other = SolverLab(type(self.solver))
+                try:
+                    other.solver = dataclasses.replace(self.solver, **{name: calls})  # type: ignore[type-var]
+                except ConfigError:
+                    return None
+                return other
+        return None
+
+    def change(self, case: Case) -> float:
+        """How far reconstructions move, at most, where a bright and a dark image's measurements are exchanged."""
+        swapped = dataclasses.replace(case, y=case.y[list(SWAPPED)])
+        return float((self.run(case).x_hat - self.run(swapped).x_hat).abs().max())
 
     def prepare(self, problem: Problem) -> Any:
         """The solver's state, of a trainable one before training. A polite refusal means that it cannot be examined."""

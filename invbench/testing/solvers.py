@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from invbench.errors import InvbenchError
 from invbench.linops import BlockMean, Identity
 from invbench.solver import Problem
 from invbench.testing.findings import Check, Fault, NotApplicable, expect
-from invbench.testing.problems import SHAPE, SIGMA
+from invbench.testing.problems import SHAPE, SIGMA, PairedMeans
 from invbench.testing.solver_lab import ALL, CLEAN, Case, SolverLab, tensors
 
 # Batches of different sizes take different kernels. Their float32 rounding, 1e-7, grows by the divisions by
@@ -28,6 +29,8 @@ SAME_IMAGE = 0.25
 # the prediction from the prior's cleanest level, 0.01, are off by that.
 FIT = 0.05
 MIXED = (2, 0, 3, 1)
+# Of what exchanging measurements changes with ten calls: what one or two calls may change no less.
+USED = 0.05
 
 
 def shape(lab: SolverLab) -> str:
@@ -215,6 +218,35 @@ def nfe(lab: SolverLab) -> str:
     return f"nfe = {promised} is {calls[0]:g} calls per image in every batch"
 
 
+def few_calls(lab: SolverLab) -> str:
+    labs = {calls: other for calls in (1, 2) if (other := lab.with_calls(calls))}
+    if not labs:
+        raise NotApplicable("has no number of calls to choose, or refuses one and two")
+    whole = lab.change(lab.main)
+    if whole == 0:
+        raise NotApplicable("ignores y with any number of calls")
+    for calls, other in labs.items():
+        found = other.change(other.main)
+        came = f"expected {calls} network call(s) to use y; exchanging measurements changes x_hat by {found:.2g}"
+        advice = "begin where the noise is greatest, or refuse so few calls with a ConfigError"
+        expect(found >= USED * whole, f"{came}, with more calls by {whole:.2g}; {advice}")
+    return f"uses y with {' and '.join(map(str, labs))} calls"
+
+
+def complex_y(lab: SolverLab) -> str:
+    case = lab.case(PairedMeans(SHAPE))  # not applicable where the solver skips it
+    try:
+        x_hat = lab.run(case).x_hat
+    except InvbenchError as error:
+        return f"refuses complex measurements: {error}"
+    advice = "make noise and images from y.real.new_empty, residuals by abs(), or skip where A.measures_complex"
+    expect(not x_hat.is_complex(), f"expected real images of complex measurements; got {x_hat.dtype}; {advice}")
+    real, imaginary = (replace(case, y=y) for y in (-case.y.conj(), case.y.conj()))
+    blind = torch.equal(x_hat, lab.run(imaginary).x_hat) and not torch.equal(x_hat, lab.run(real).x_hat)
+    expect(not blind, f"expected the imaginary part of y to matter; got the same images with its negative; {advice}")
+    return "restores complex measurements, both parts"
+
+
 def consistency(lab: SolverLab) -> str:
     if not lab.solver.consistent:
         raise NotApplicable("does not claim 'consistent', A(x_hat) -> y as sigma_y -> 0")
@@ -232,7 +264,7 @@ CHECKS: dict[str, Check] = {
     for check in (
         *(shape, finite, dtype, bfloat16),
         *(batch, order, shard, identical, repeat, seed, global_rng),
-        *(inputs, sigma, gradients, truth, counted, nfe, consistency),
+        *(inputs, sigma, gradients, truth, counted, nfe, few_calls, complex_y, consistency),
     )
 }
 

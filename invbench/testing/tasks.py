@@ -11,7 +11,7 @@ import torch
 
 from invbench.errors import ConfigError
 from invbench.noise import GaussianNoise, parse_noise
-from invbench.operator import Operator, Shape
+from invbench.operator import Operator, Shape, real_parts
 from invbench.rng import Rng
 from invbench.task import Task
 from invbench.testing import operators
@@ -79,13 +79,17 @@ def deterministic(built: Built) -> str:
 
 def noise(built: Built) -> str:
     model = parse_noise(built.task.noise)
+    try:
+        model.refuse(built.A, built.task.name)
+    except ConfigError as reason:
+        raise Fault(f"expected noise that fits the measurements; got '{built.task.noise}': {reason}") from reason
     if not isinstance(model, GaussianNoise):
         raise NotApplicable(f"'{built.task.noise}' is not Gaussian noise of one level")
     A, stated = built.A, model.sigma.pm1
     images = [str(i) for i in range(math.ceil(DRAWS / math.prod(A.y_shape)))]
     x = 2 * Rng.for_images(images, purpose="truth").rand(A.x_shape) - 1
     y, std = built.task.noise_model.sample(A(x), Rng.for_images(images, purpose="noise"))
-    found, told = float((y - built.again()(x)).std()), float(std.max())
+    found, told = float(real_parts(y - built.again()(x)).std()), float(std.max())
     came = f"expected noise of standard deviation {stated:g} on [-1, 1], as '{built.task.noise}' says"
     advice = "leave noise to Task.noise; the operator adds none"
     expect(abs(found - stated) <= LEVEL * stated, f"{came}; got {found:.4g}; {advice}")

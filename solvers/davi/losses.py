@@ -51,7 +51,11 @@ def score(eps_psi: Tensor, eps: Tensor) -> Tensor:
 
 
 def consistency(y: Tensor, Hx: Tensor, poisson: bool = False) -> Tensor:
-    """Mean squared residual (eq. 8 without 1 / 2 sigma_y^2); of photon noise on [0, 1] and weighted by 1 / 2 y (37)."""
+    """Mean squared residual (eq. 8 without 1 / 2 sigma_y^2); of photon noise on [0, 1] and weighted by 1 / 2 y (37).
+
+    The mean is over the entries of y. The official code's, for inpainting, is over all pixels, of which the missing
+    ones add 0: there it is smaller by the share that is measured.
+    """
     if not poisson:
         return (y - Hx).square().mean()
     y01 = ((y + 1) / 2).clamp(min=1 / 255)  # no fewer than one count

@@ -56,6 +56,8 @@ class Learner:
 
     def __post_init__(self) -> None:
         o: DaviOptions = self.training.options
+        if self._operator.measures_complex:
+            raise ConfigError(f"davi: its network takes images; the measurements of {self.task.name} are complex")
         self.o, self.bridge = o, self.solver.make_bridge()
         self.diffusion = losses.Diffusion(o.ikl_schedule, o.T, self.theta)
         self.phi, self.psi, self.average = (self.theta.student() for _ in range(3))
@@ -164,7 +166,9 @@ class Learner:
     def operator(self, step: int = 0) -> Operator:
         """The task's operator, of random tasks the one of this step."""
         rng = Rng.single(purpose="training operator", step=step, seed=self.training.seed)
-        return self.task.operator(self.theta.x_shape, rng).to(self.training.device)
+        A = self.task.operator(self.theta.x_shape, rng)
+        self.task.noise_model.refuse(A, self.task.name)
+        return A.to(self.training.device)
 
     @cached_property
     def _operator(self) -> Operator:

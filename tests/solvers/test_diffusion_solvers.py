@@ -105,6 +105,29 @@ def test_a_precise_measurement_is_met(name: str) -> None:
     assert (x_hat[:, 0, 0, 0] - 0.3).abs().max() < 0.06
 
 
+@pytest.mark.parametrize("calls", [1, 2, 3, 5])
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        *((name, "nfe") for name in ("ddrm", "diffpir", "pigdm", "dps", "mcg", "red_diff")),
+        ("ddnm", "steps"),
+        ("ddnm_plus", "steps"),
+    ],
+)
+def test_few_calls_use_the_measurement_or_are_refused(name: str, key: str, calls: int) -> None:
+    """Super-resolution of a bright and a dark patch, swapped: what does not change was made of noise alone."""
+    try:
+        solver = make(name, **{key: calls})
+    except ib.ConfigError:
+        assert calls == 1
+        return
+    A = ib.BlockMean((3, 16, 16), 4)
+    y = A(torch.stack([torch.full((3, 16, 16), level) for level in (0.5, -0.5)]))
+    bright, _ = restore(solver, y, A, 0.05, ib.patch_mixture())
+    dark, _ = restore(solver, y.flip(0), A, 0.05, ib.patch_mixture())
+    assert float((bright - dark).mean((1, 2, 3)).abs().min()) > 0.1
+
+
 def test_ddim_samples_the_prior_whatever_the_measurement() -> None:
     a, _ = restore(make("ddim"), torch.zeros(2000, 1, 1), first_pixel(), 0.1, gaussian(0.5))
     b, _ = restore(make("ddim"), torch.ones(2000, 1, 1), first_pixel(), 0.1, gaussian(0.5))
@@ -175,6 +198,8 @@ def test_dps_holds_no_graph_between_steps() -> None:
         ("pigdm", {"eta": -1.0}, "eta must not be negative"),
         ("diffpir", {"zeta": 2.0}, "zeta in"),
         ("red_diff", {"weight": "sqare"}, "did you mean 'square'"),
+        *((name, {"nfe": 1}, "needs nfe of at least 2; got 1") for name in ("ddrm", "diffpir", "pigdm", "dps", "mcg")),
+        ("ddnm_plus", {"steps": 1}, "needs steps of at least 2; got 1"),
         ("fps", {"particles": 0}, "particles >= 1"),
         ("fps", {"weights": "none"}, "'published' or 'ratio'"),
         ("mcg", {"zeta": -1.0}, "zeta must not be negative"),
