@@ -106,7 +106,7 @@ class _Put(ast.NodeTransformer):
 
 
 def mutations(module: str, text: str) -> list[Mutation]:
-    """Every mutation of a module's functions; of annotations and texts of messages, and of what is no function, none."""
+    """Every mutation of a module's functions; none of annotations or texts of messages."""
     tree = ast.parse(text)
     before, found = ast.unparse(tree), []
     functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]

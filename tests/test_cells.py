@@ -141,8 +141,8 @@ def test_a_headline_says_what_rows_share() -> None:
     config["task"]["factor"] = 4
     config["dataset"] |= {"images": "", "side": 8}
     assert headline(config) == (
-        "photos v1 | sr4 (factor=4) | Gaussian noise, sigma 0.05 on [-1,1] = 0.025 on [0,1] | dataset photos (side=8) | "
-        "prior adm_photos 00000000 | seed 0"
+        "photos v1 | sr4 (factor=4) | Gaussian noise, sigma 0.05 on [-1,1] = 0.025 on [0,1] | "
+        "dataset photos (side=8) | prior adm_photos 00000000 | seed 0"
     )
     del config["seed"]
     assert headline(config).endswith("prior adm_photos 00000000")
