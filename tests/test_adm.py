@@ -213,13 +213,16 @@ def plain_unet(state: dict[str, Tensor], config: UNetConfig, x: Tensor, t: Tenso
 
 @pytest.mark.parametrize("config", [TINY, RICH, AdmPhotos.config()], ids=["tiny", "rich", "photos"])
 def test_the_network_is_its_definition(config: UNetConfig) -> None:
+    """To 1e-4: float32 rounds to 6e-8, and a processor's kernels differ in the order of sums of up to 1e3 terms in each
+    of some twenty layers (4e-6 was seen); what is another function differs by a hundredth or more.
+    """
     net, x, t = randomised(config), draw(2, 3, 8, 16), torch.tensor([3, 870])
     expected = plain_unet(net.state_dict(), config, x, t)
     assert 0.1 < expected.std() < 10
-    torch.testing.assert_close(net(x, t), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(net(x, t), expected, rtol=1e-4, atol=1e-4)
     last = net.to(memory_format=torch.channels_last)
     out = last(x.contiguous(memory_format=torch.channels_last), t)
-    torch.testing.assert_close(out, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("head", [8, 16, 64])
