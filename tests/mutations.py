@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -105,19 +106,22 @@ class _Put(ast.NodeTransformer):
         return self.new if node is self.old else self.generic_visit(node)
 
 
-def mutations(module: str, text: str) -> list[Mutation]:
-    """Every mutation of a module's functions; none of annotations or texts of messages."""
-    tree = ast.parse(text)
-    before, found = ast.unparse(tree), []
+def places(tree: ast.AST) -> list[tuple[ast.AST, ast.AST]]:
+    """What can be changed in a module's functions, and into what; none of annotations or texts of messages."""
     functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
     ignored = {id(n) for f in ast.walk(tree) if isinstance(f, ast.JoinedStr | ast.arg) for n in ast.walk(f)}
     ignored |= {id(n) for f in functions if f.returns for n in ast.walk(f.returns)}
     nodes = {id(n): n for f in functions for part in f.body for n in ast.walk(part)}
-    for node in nodes.values():
-        for new in changes(node) if id(node) not in ignored else ():
-            mutated = _Put(node, new).visit(copy_but(tree, node))
-            found.append(Mutation(module, getattr(node, "lineno", 0), before, ast.unparse(mutated)))
-    return [m for m in found if m.after != before]
+    return [(node, new) for node in nodes.values() if id(node) not in ignored for new in changes(node)]
+
+
+def mutations(module: str, count: int, rng: random.Random) -> list[Mutation]:
+    """Some mutations of a module, by chance."""
+    tree = ast.parse((ROOT / "invbench" / f"{module}.py").read_text())
+    found, before = places(tree), ast.unparse(tree)
+    rng.shuffle(found)
+    texts = [(old, ast.unparse(_Put(old, new).visit(copy_but(tree, old)))) for old, new in found[:count]]
+    return [Mutation(module, getattr(old, "lineno", 0), before, after) for old, after in texts if after != before]
 
 
 def copy_but(tree: ast.AST, kept: ast.AST) -> ast.AST:
@@ -126,13 +130,10 @@ def copy_but(tree: ast.AST, kept: ast.AST) -> ast.AST:
 
 
 def picked(modules: Sequence[str], count: int, seed: int) -> list[Mutation]:
-    """As many from each module, by chance."""
-    rng, each = random.Random(seed), {}
-    for module in modules:
-        found = mutations(module, (ROOT / "invbench" / f"{module}.py").read_text())
-        rng.shuffle(found)
-        each[module] = found
-    turns = [m for turn in zip(*(f[:count] for f in each.values()), strict=False) for m in turn]
+    """As many from each module, in turn."""
+    rng = random.Random(seed)
+    each = [mutations(module, -(-count // len(modules)), rng) for module in modules]
+    turns = [m for turn in zip_longest(*each) for m in turn if m is not None]
     return turns[:count]
 
 
