@@ -181,3 +181,13 @@ def test_the_interval_of_a_set_holds_the_truth_as_often_as_it_says() -> None:
         low, high = set_interval(lambda picks, x=x: float(x[picks].mean()), float(x.mean()), 60)
         held.append(low < 2 < high)
     assert 0.89 < np.mean(held) < 0.99
+
+
+@pytest.mark.parametrize("values", [[0.0, 1.0] * 4, [0.1, 0.2] * 4, [-3.0, 0.0, 3.0] * 3])
+def test_resamples_that_equal_the_mean_count_half_so_that_the_interval_of_symmetric_values_is_symmetric(
+    values: list[float],
+) -> None:
+    """Many resamples of few levels have the mean of the values, some up to rounding: neither below it nor above."""
+    low, high = bca_interval(np.array(values))
+    mean = float(np.mean(values))
+    assert (low - mean + high - mean) / (high - low) == pytest.approx(0, abs=0.1)
