@@ -320,7 +320,7 @@ def test_a_shared_time_step_is_that_step_for_every_row() -> None:
 
 @torch.inference_mode()
 def test_a_row_does_not_depend_on_its_batch() -> None:
-    """But for its rounding: a convolution takes other kernels for another number of rows, on some processors for any."""
+    """But for rounding: a convolution takes other kernels for one row, and on some processors for any other number."""
     prior, x = small(), draw(16, 3, 16, 32)
     all_rows = prior.eps(x, 500)
     for size in (1, 2, 5):
