@@ -39,7 +39,7 @@ TESTS = {  # fast files first
     "release": "test_release.py paper/test_claims.py paper/test_twins.py",
     "runner": "test_runner.py test_seeds.py",
     "scoring": "test_scoring.py test_runner.py",
-    "stats": "test_stats.py",
+    "stats": "test_stats.py test_seeds.py",
     "tables": "test_tables.py test_scoring.py test_cli.py",
 }
 SECONDS = 180  # of the tests of one mutation; a mutation that hangs is seen
