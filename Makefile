@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check fmt lint types bench golden regression reproduce install
+.PHONY: demo test check check-portable mutations fmt lint types bench golden regression reproduce install
 
 demo: install  ## restore photographs with DAVI and DDRM; print the table and the path of the picture
 	$(BIN)/invbench run solver=ddrm,davi task=sr4
 
 test: install  ## the test suite, a process per core
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 check: install lint types test regression  ## everything CI runs
 
@@ -19,6 +19,12 @@ install: .venv/.installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@
+
+check-portable: install  ## tests, golden and released records as on other processors; hours, resumable; PORTABLE holds options
+	$(BIN)/python tests/portable.py $(PORTABLE)
+
+mutations: install  ## small faults in the modules that keep books: do tests see them? MUTATIONS holds options
+	$(BIN)/python tests/mutations.py $(MUTATIONS)
 
 fmt: install  ## format the code
 	$(BIN)/ruff format .

@@ -213,13 +213,16 @@ def plain_unet(state: dict[str, Tensor], config: UNetConfig, x: Tensor, t: Tenso
 
 @pytest.mark.parametrize("config", [TINY, RICH, AdmPhotos.config()], ids=["tiny", "rich", "photos"])
 def test_the_network_is_its_definition(config: UNetConfig) -> None:
+    """To 1e-4: float32 rounds to 6e-8, and a processor's kernels differ in the order of sums of up to 1e3 terms in each
+    of some twenty layers (4e-6 was seen); what is another function differs by a hundredth or more.
+    """
     net, x, t = randomised(config), draw(2, 3, 8, 16), torch.tensor([3, 870])
     expected = plain_unet(net.state_dict(), config, x, t)
     assert 0.1 < expected.std() < 10
-    torch.testing.assert_close(net(x, t), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(net(x, t), expected, rtol=1e-4, atol=1e-4)
     last = net.to(memory_format=torch.channels_last)
     out = last(x.contiguous(memory_format=torch.channels_last), t)
-    torch.testing.assert_close(out, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("head", [8, 16, 64])
@@ -317,12 +320,11 @@ def test_a_shared_time_step_is_that_step_for_every_row() -> None:
 
 @torch.inference_mode()
 def test_a_row_does_not_depend_on_its_batch() -> None:
-    """To the bit from two rows on. A single row goes through other convolution kernels, which round otherwise."""
+    """But for rounding: a convolution takes other kernels for one row, and on some processors for any other number."""
     prior, x = small(), draw(16, 3, 16, 32)
     all_rows = prior.eps(x, 500)
-    for size in (2, 5):
-        assert torch.equal(prior.eps(x[:size], 500), all_rows[:size])
-    torch.testing.assert_close(prior.eps(x[:1], 500), all_rows[:1], rtol=0, atol=1e-5)
+    for size in (1, 2, 5):
+        torch.testing.assert_close(prior.eps(x[:size], 500), all_rows[:size], rtol=0, atol=1e-4)
 
 
 @torch.inference_mode()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command import called
 
 import invbench
 
@@ -54,8 +55,7 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, tuple[str, ...]]]:
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which something was recorded."""
     folder = tmp_path_factory.mktemp("recorded")
-    command = [sys.executable, "-m", "invbench.cli", "run", "solver=pinv", "benchmark=gmm2d", "task=denoise", "n=2"]
-    subprocess.run(command, cwd=folder, capture_output=True, check=True)
+    assert called(["run", "solver=pinv", "benchmark=gmm2d", "task=denoise", "n=2"], folder).returncode == 0
     return folder
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
 import click
 import pytest
+from command import called
 
 import invbench
 from invbench import hookspecs
@@ -46,14 +45,7 @@ def test_the_plugin_of_the_readme_runs(tmp_path: Path) -> None:
         block("toml").replace("[project.entry-points.invbench]", "[invbench]").replace('"', "")
     )
     command = "run solver=onestep task=denoise n=4 batch_size=4 references=false"
-    result = subprocess.run(
-        [sys.executable, "-m", "invbench.cli", *command.split()],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    result = called(command.split(), tmp_path, site=tmp_path)
     assert result.returncode == 0, result.stderr
     (row,) = [line.split() for line in result.stdout.splitlines() if line.startswith("onestep ")]
     assert float(row[2]) > 25, "one call denoises 20 dB photographs to more than 25 dB"
@@ -101,9 +93,8 @@ def test_the_changelog_names_every_solver_and_task() -> None:
 
 
 def test_the_pages_show_what_their_commands_print() -> None:
-    script = [sys.executable, str(ROOT / "docs" / "update.py"), "--check"]
-    result = subprocess.run(script, capture_output=True, text=True, timeout=300)
-    assert result.returncode == 0, result.stdout + result.stderr
+    update = runpy.run_path(str(ROOT / "docs" / "update.py"))
+    assert update["run"](check=True) == 0
 
 
 def test_the_posterior_table_of_the_readme_is_that_of_the_released_records() -> None:

@@ -309,7 +309,7 @@ def test_truncation_changes_the_operator_itself() -> None:
         return (U * s.where(s >= 2.0, s.new_zeros(()))) @ Vh
 
     A = Separable(SHAPE, R, C, threshold=2.0)
-    torch.testing.assert_close(A(x), cut(R) @ x @ cut(C).T, rtol=0, atol=1e-5)
+    torch.testing.assert_close(A(x), cut(R) @ x @ cut(C).T, rtol=0, atol=1e-4)
     assert 0 < (A.s > 0).sum() < len(A.s)
 
 

@@ -20,6 +20,13 @@ PACKED = (
     "README.md",
     "LICENSE",
 )
+COMMANDS = (
+    "run solver=ddrm task=sr4 n=2 batch_size=2",
+    "report",
+    "run solver=davi benchmark=gmm2d task=denoise n=2",
+    "table --paper 1",
+    "table benchmark=photos task=sr4 --out reference",
+)
 
 
 def test_a_wheel_runs_from_another_folder(tmp_path: Path) -> None:
@@ -38,23 +45,25 @@ def test_a_wheel_runs_from_another_folder(tmp_path: Path) -> None:
     where = "import invbench, invbench_solvers.ddrm as d; print(invbench.__file__, d.__file__)"
     found = subprocess.run([sys.executable, "-c", where], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert found.stdout.count(str(site)) == 2, "the wheel, not the repository, is under test"
-    command = [sys.executable, "-m", "invbench.cli", "run", "solver=ddrm", "task=sr4", "n=2", "batch_size=2"]
-    result = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
-    assert result.returncode == 0, result.stderr
-    assert "ddrm" in result.stdout
+    restored, report, trained, paper, released = answers(COMMANDS, tmp_path, env)
+    assert "ddrm" in restored
     assert list((tmp_path / "results" / "runs" / "photos" / "sr4").glob("figure-photos-seed0-*.png"))
-    result = subprocess.run(
-        [*command[:3], "report"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120
-    )
-    assert result.stdout.strip() == "report.html", result.stderr  # its template, style and script are package data
-    trained = ["solver=davi", "benchmark=gmm2d", "task=denoise", "n=2"]  # its weights are package data
-    result = subprocess.run(
-        [*command[:4], *trained], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120
-    )
-    assert result.returncode == 0, result.stderr
-    paper = [*command[:3], "table", "--paper", "1"]  # so are the published tables
-    result = subprocess.run(paper, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
-    assert "25.46" in result.stdout, result.stderr
-    released = [*command[:3], "table", "benchmark=photos", "task=sr4", "--out", "reference"]  # and our own records
-    result = subprocess.run(released, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
-    assert "ddrm" in result.stdout, result.stderr
+    assert report.strip() == "report.html"  # its template, style and script are package data
+    assert "davi" in trained  # its weights are package data
+    assert "25.46" in paper  # so are the published tables
+    assert "ddrm" in released  # and our own records
+
+
+def answers(commands: tuple[str, ...], cwd: Path, env: dict[str, str]) -> list[str]:
+    """What commands print that one interpreter runs in turn; each must succeed."""
+    code = """
+import sys
+from invbench.cli import main
+for words in sys.argv[1:]:
+    assert not main(words.split(), standalone_mode=False), words
+    print("ANSWERED")
+"""
+    command = [sys.executable, "-c", code, *commands]
+    result = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout.split("ANSWERED\n")[:-1]

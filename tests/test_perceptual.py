@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,17 +39,41 @@ def test_small_images_have_no_haarpsi() -> None:
     assert "at least 16" in (HaarPSI().unavailable(measurement(pair((3, 12, 30))[1])) or "")
 
 
-@pytest.fixture
-def trunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with random trunks in torchvision's layout, read without their hashes."""
-    monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
-    monkeypatch.setenv("INVBENCH_CACHE", str(tmp_path / "cache"))
+class Small(torch.nn.Linear):
+    """Of one number, whatever is asked for."""
+
+    def __init__(self, *_sizes: int, **_options: object) -> None:
+        super().__init__(1, 1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_classifiers() -> Iterator[None]:
+    """Only the trunk of a network is used: its fully connected layers, a hundred million numbers, are not drawn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn, "Linear", Small)
+        yield
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with random trunks in torchvision's layout."""
+    folder = tmp_path_factory.mktemp("trunks")
     for name, artifact in TRUNKS.items():
-        object.__setattr__(artifact, "sha256", "")
         torch.manual_seed(1)
         network = getattr(torchvision.models, MODELS[name])(weights=None)
         state = {k: v for k, v in network.state_dict().items() if k.startswith("features")}
-        torch.save(state, tmp_path / artifact.filename)
+        torch.save(state, folder / artifact.filename)
+    return folder
+
+
+@pytest.fixture
+def trunks(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of these trunks, read without their hashes."""
+    monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
+    monkeypatch.setenv("INVBENCH_CACHE", str(tmp_path / "cache"))
+    for artifact in TRUNKS.values():
+        object.__setattr__(artifact, "sha256", "")
+        shutil.copy(drawn / artifact.filename, tmp_path)
     perceptual._lpips.cache_clear()
     yield tmp_path
     perceptual._lpips.cache_clear()

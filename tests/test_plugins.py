@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -13,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from command import Result, called
 
 from invbench.errors import PluginError
 from invbench.plugins import GROUP, KINDS, Catalog, build_catalog, load_catalog
@@ -280,7 +278,7 @@ def install(folder: Path, dist: str, module: str, source: str, version: str = "2
 
 
 @pytest.fixture(scope="module")
-def third_party(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.CompletedProcess[str]]:
+def third_party(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Result]:
     """The command line in an environment with a good and a broken distribution of third parties."""
     folder = tmp_path_factory.mktemp("site")
     failing = solver_source("boom", "Boom", "raise RuntimeError('out of ideas')")
@@ -289,11 +287,9 @@ def third_party(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subpr
     )
     install(folder, "their-broken", "their_broken", "import a_package_that_is_absent")
     work = tmp_path_factory.mktemp("work")
-    env = {**os.environ, "PYTHONPATH": str(folder)}
 
-    def call(*args: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "invbench.cli", *args]
-        return subprocess.run(command, cwd=work, env=env, capture_output=True, text=True, timeout=300)
+    def call(*args: str) -> Result:
+        return called(args, work, site=folder)
 
     call.work = work  # type: ignore[attr-defined]
     return call

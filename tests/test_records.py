@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from invbench.errors import StoreError
-from invbench.records import LAST, MEAN, CellStore, Record, load_cells, read_rows
+from invbench.records import LAST, MEAN, STATUSES, CellStore, Record, load_cells, read_rows
 
 WEIRD = ["a/b/c.png", "two words", "ünï/cødé ✓", "..", "50%", "a%2Fb", "line\u2028break", "-dash", "Straße.PNG"]
 
@@ -356,3 +356,41 @@ def test_rows_are_plain_json_lines(store: CellStore) -> None:
         "unit": "",
         "y_sha256": "0" * 64,
     }
+
+
+def shard_of(cell: Path, name: str, image: str, value: float, **changes: Any) -> None:
+    """A folder of a cell, or with a suffix of its shard, with one image."""
+    store = CellStore(cell.with_name(cell.name + name))
+    with store.writing():
+        store.append(image, torch.full((1, 1, 1, 1), value), rows_of(image, value))
+        store.write_run(run_of(**changes))
+
+
+@pytest.mark.parametrize("status", STATUSES[1:])
+@pytest.mark.parametrize("place", ["", ".shard-0-of-2", ".shard-1-of-2"])
+def test_the_worst_status_of_its_shards_is_the_cell_s(tmp_path: Path, place: str, status: str) -> None:
+    cell = tmp_path / "b" / "t" / "s-c0"
+    for name in ("", ".shard-0-of-2", ".shard-1-of-2"):
+        changes = {"status": status, "reason": "no luck"} if name == place else {}
+        shard_of(cell, name, "a", 1.0, **changes)
+    (found,) = load_cells(tmp_path)
+    assert (found.run["status"], found.run["reason"]) == (status, "no luck")
+    assert found.folders[0].name == cell.name + place, "the folder of that run comes first: a table names it"
+
+
+def test_of_an_image_in_a_cell_and_its_shard_the_cell_s_own_rows_count(tmp_path: Path) -> None:
+    cell = tmp_path / "b" / "t" / "s-c0"
+    shard_of(cell, ".shard-1-of-2", "a", 1.0)
+    shard_of(cell, "", "a", 2.0)
+    shard_of(cell, ".shard-0-of-2", "b", 3.0)
+    (found,) = load_cells(tmp_path)
+    assert {(row.image, row.value) for row in found.rows} == {("a", 2.0), ("b", 3.0)}
+    assert load_file(found.image_path("a"))["x_hat"].item() == 2.0  # type: ignore[arg-type]
+
+
+def test_what_shards_cost_adds_up_and_their_memory_does_not(tmp_path: Path) -> None:
+    cell = tmp_path / "b" / "t" / "s-c0"
+    for i, peak in enumerate((7, 5)):
+        cost = {"solve_seconds": 1.5 + i, "peak_bytes": peak}
+        shard_of(cell, f".shard-{i}-of-2", str(i), 1.0, cost=cost)
+    assert load_cells(tmp_path)[0].run["cost"] == {"solve_seconds": 4.0, "peak_bytes": 7}

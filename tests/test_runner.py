@@ -470,7 +470,7 @@ def batched(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     return found
 
 
-@pytest.mark.parametrize(("size", "tolerance"), [(5, 1e-5), (1, 1e-4)])
+@pytest.mark.parametrize(("size", "tolerance"), [(5, 1e-4), (1, 1e-4)])
 def test_the_batch_size_does_not_change_reconstructions(batched: dict[int, Path], size: int, tolerance: float) -> None:
     some, all_at_once = images_of(batched[size]), images_of(batched[16])
     assert some.keys() == all_at_once.keys()
@@ -591,3 +591,21 @@ def test_an_option_holds_for_every_task_of_a_sweep(invbench: Callable[..., Any],
     tasks = [cell.run["config"]["task"] for cell in load_cells(tmp_path / "results" / "runs")]
     assert {task["name"] for task in tasks} == {"denoise", "inpaint_random"}
     assert {task["noise"] for task in tasks} == {"gaussian 0.1 [-1,1]"}
+
+
+class Spends(Toy):
+    """Says that a batch took a second of the network's forward passes, two of its backward, four of the operator."""
+
+    def answer(self, y: Tensor, prior: ib.Prior, rng: ib.Rng) -> Tensor:
+        assert prior.meter is not None
+        for watch, seconds in ((prior.meter.network, 1.0), (prior.meter.pullback, 2.0), (prior.meter.operator, 4.0)):
+            watch.add(0.0, seconds)
+        return super().answer(y, prior, rng)
+
+
+def test_the_cost_of_a_cell_tells_forward_backward_and_operator_apart(run: Run) -> None:
+    cost = run_json(run(cell_of(Spends(), samples=3)))["cost"]
+    batches = 2 * 3  # 4 images, 2 at once, three samples of each
+    found = [cost[f"{part}_seconds"] / batches for part in ("forward", "backward", "operator")]
+    assert found == pytest.approx([1.0, 2.0, 4.0])
+    assert 0 < cost["solve_seconds"] < 60, "by the clock, not by what was said"

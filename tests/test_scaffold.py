@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command import called
 
 from invbench.errors import ConfigError, StoreError
 from invbench.plugins import load_catalog
 from invbench.scaffold import new_solver
 
 CATALOG = load_catalog()
-
-
-def called(words: list[str], cwd: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **({"PYTHONPATH": str(path)} if path else {})}
-    command = [sys.executable, "-m", "invbench.cli", *words]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def test_a_new_solver_runs_and_passes_its_checks(tmp_path: Path) -> None:

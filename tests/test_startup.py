@@ -8,26 +8,22 @@ import time
 from pathlib import Path
 
 import pytest
+from command import called
 
 CLI = ["-m", "invbench.cli"]
 
 
-def best_seconds(arguments: list[str], cwd: Path, runs: int = 7) -> float:
-    """Least wall time of an interpreter with these arguments; the least, since a busy machine only adds."""
-
-    def once() -> float:
-        begin = time.perf_counter()
-        subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, check=True)
-        return time.perf_counter() - begin
-
-    return min(once() for _ in range(runs))
+def seconds(arguments: list[str], cwd: Path) -> float:
+    """Wall time of an interpreter with these arguments."""
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, check=True)
+    return time.perf_counter() - begin
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
-    words = ["run", "solver=pinv", "benchmark=gmm2d", "task=denoise", "n=8"]
-    subprocess.run([sys.executable, *CLI, *words], cwd=folder, capture_output=True, check=True)
+    assert called(["run", "solver=pinv", "benchmark=gmm2d", "task=denoise", "n=8"], folder).returncode == 0
     return folder
 
 
@@ -35,6 +31,14 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("words", "limit"), [(["--help"], 0.8), (["list"], 1.5), (["table"], 4.5), (["train", "--help"], 2.5)]
 )
 def test_a_command_answers_at_once(words: list[str], limit: float, recorded: Path) -> None:
-    """In units of an import of pandas at the same time, whatever else the machine does; torch alone would take 6."""
-    pandas = best_seconds(["-c", "import pandas"], recorded)
-    assert best_seconds([*CLI, *words], recorded) < limit * pandas
+    """In units of an import of pandas at the same time, whatever else the machine does; torch alone would take 6.
+
+    The least of up to seven times each counts, since a busy machine only adds.
+    """
+    pandas, command = [], []
+    for _ in range(7):
+        pandas.append(seconds(["-c", "import pandas"], recorded))
+        command.append(seconds([*CLI, *words], recorded))
+        if len(command) > 1 and min(command) < limit * min(pandas):
+            return
+    pytest.fail(f"{min(command):.2f} s, {min(command) / min(pandas):.1f} imports of pandas; expected {limit}")

@@ -12,6 +12,7 @@ from invbench.stats import (
     bca_interval,
     bca_intervals,
     columnwise,
+    components,
     holm,
     images_needed,
     set_interval,
@@ -181,3 +182,35 @@ def test_the_interval_of_a_set_holds_the_truth_as_often_as_it_says() -> None:
         low, high = set_interval(lambda picks, x=x: x[picks].mean(1), float(x.mean()), 60)
         held.append(low < 2 < high)
     assert 0.89 < np.mean(held) < 0.99
+
+
+@pytest.mark.parametrize("values", [[0.0, 1.0] * 4, [0.1, 0.2] * 4, [-3.0, 0.0, 3.0] * 3])
+def test_resamples_that_equal_the_mean_count_half_so_that_the_interval_of_symmetric_values_is_symmetric(
+    values: list[float],
+) -> None:
+    """Many resamples of few levels have the mean of the values, some up to rounding: neither below it nor above."""
+    low, high = bca_interval(np.array(values))
+    mean = float(np.mean(values))
+    assert (low - mean + high - mean) / (high - low) == pytest.approx(0, abs=0.1)
+
+
+def test_components_of_crossed_scores_are_those_that_they_were_made_of() -> None:
+    """Effects of images and seeds with a rest that sums to 0 over each: the expected mean squares, solved by hand."""
+    image, seed = np.array([-3.0, -1.0, 0.0, 4.0]), np.array([-0.5, 0.0, 0.5])
+    rest = np.outer([1.0, -1.0, 1.0, -1.0], [1.0, -1.0, 0.0]) * 0.3
+    mean, half, images, seeds, within = components(20 + image[:, None] + seed + rest)
+    square = (rest**2).sum() / (3 * 2)
+    assert mean == pytest.approx(20)
+    assert within**2 == pytest.approx(square)
+    assert images**2 == pytest.approx(image.var(ddof=1) - square / 3)
+    assert seeds**2 == pytest.approx(seed.var(ddof=1) - square / 4)
+    assert half > 0
+
+
+def test_without_an_effect_of_seeds_the_interval_is_students_over_images() -> None:
+    image = np.array([-3.0, -1.0, 0.0, 4.0])
+    _, half, images, seeds, within = components(np.tile(image[:, None], (1, 3)))
+    assert (seeds, within) == (0, 0)
+    assert images == pytest.approx(image.std(ddof=1))
+    assert half == pytest.approx(3.182446 * image.std(ddof=1) / 2, rel=1e-5)  # Student's t of 3 degrees, 97.5 %
+    assert components(np.ones((3, 2)))[1:] == (0, 0, 0, 0)

@@ -24,7 +24,7 @@ from invbench.errors import ConfigError
 from invbench.fingerprint import Fingerprint
 from invbench.metrics.consistency import Consistency
 from invbench.metrics.distortion import PSNR, SSIM
-from invbench.records import LoadedCell, Record, load_cells
+from invbench.records import MEAN, LoadedCell, Record, load_cells
 from invbench.table import FORMATS, Table
 from invbench.tables import build_tables, format_mean, long_table
 
@@ -395,3 +395,32 @@ def test_columns_can_be_chosen_and_one_that_is_not_there_says_how_to_get_it() ->
     assert not [note for note in table.notes if "swd" in note or "ssim" in note], "notes are of what is shown"
     with pytest.raises(ConfigError, match="did you mean 'psnr'"):
         build_tables([cell_of()], METRICS, only=["pnsr"])
+
+
+def sampled(solver: str, shift: float, n: int, samples: int = 2, wave: float = 0.01) -> LoadedCell:
+    """A cell with a CRPS of each of n images, of all its samples together: a wave around 0.5 plus the shift."""
+    cell = cell_of({"name": solver}, {}, solver, config={"samples": samples})
+    values = {f"{i:02}": 0.5 + shift + wave * (-1) ** i for i in range(n)}
+    rows = [Record(solver, i, MEAN, "crps", "crps/p", v, "", i) for i, v in values.items()]
+    return LoadedCell(cell.id, cell.run, rows, cell.folders, 0)
+
+
+def scores_of(*cells: LoadedCell) -> dict[str, str]:
+    """The text of the CRPS by solver, beside the exact sampler ``oracle``."""
+    found = {"crps": type("Crps", (), {"name": "crps", "protocol": "crps/p", "table": "samples", "unit": ""})}
+    for metric in found.values():
+        metric.higher_is_better, metric.target, metric.artifacts = False, None, ()  # type: ignore[attr-defined]
+    (table,) = build_tables(cells, found, {"b": "oracle"}, only=["crps"])  # type: ignore[arg-type]
+    return {row["solver"].split()[0]: row["crps ↓"] for row in table.frame.to_dict("records")}
+
+
+def test_a_star_stands_at_a_score_above_the_floor_and_below_it_and_at_no_other() -> None:
+    exact = sampled("oracle", 0.0, 6, wave=0.0)
+    shown = scores_of(exact, sampled("above", 0.1, 6), sampled("below", -0.1, 6), sampled("level", 0.0, 6))
+    assert {solver for solver, text in shown.items() if text.endswith(" *")} == {"above", "below"}
+
+
+def test_too_few_images_and_another_number_of_samples_have_no_star() -> None:
+    exact = sampled("oracle", 0.0, 6, wave=0.0)
+    shown = scores_of(exact, sampled("few", 0.1, 5), sampled("many", 0.1, 6, samples=3))
+    assert not [text for text in shown.values() if "*" in text]

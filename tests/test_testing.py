@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import Result, called
 from zoo import TWINS, ZOO, NotFinite
 
 from invbench.plugins import Plugin
 from invbench.testing import Finding, check_plugin
 from invbench.testing.plugins import KITS
 
-Result = subprocess.CompletedProcess[str]
 ENTRY = """
 from zoo import GoodSolver, NotFinite
 from invbench import hookimpl
@@ -72,25 +72,25 @@ def test_a_crash_is_a_finding_that_names_the_exception() -> None:
 
 
 @pytest.fixture
-def zoo_installed(tmp_path: Path) -> dict[str, str]:
-    """An environment in which two solvers of the zoo and a module that does not import are installed."""
+def zoo_installed(tmp_path: Path) -> Callable[..., Result]:
+    """The command line where two solvers of the zoo and a module that does not import are installed."""
     (tmp_path / "zoo_entry.py").write_text(ENTRY)
     info = tmp_path / "zoo-0.1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo\nVersion: 0.1.0\n")
     (info / "entry_points.txt").write_text("[invbench]\nsolver_zoo = zoo_entry\nsolver_lost = zoo_nowhere\n")
-    return {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(__file__).parent}"}
+    return lambda *words: called(words, tmp_path, site=tmp_path)
 
 
-def test_check_prints_a_table_and_succeeds(invbench: Callable[..., Result], zoo_installed: dict[str, str]) -> None:
-    result = invbench("check", "goodsolver", env=zoo_installed)
+def test_check_prints_a_table_and_succeeds(zoo_installed: Callable[..., Result]) -> None:
+    result = zoo_installed("check", "goodsolver")
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("solver goodsolver (zoo 0.1.0): 18 pass, 0 fail, 2 n/a")
     assert any(line.split()[:2] == ["batch", "pass"] for line in result.stdout.splitlines())
 
 
-def test_check_fails_where_a_check_does(invbench: Callable[..., Result], zoo_installed: dict[str, str]) -> None:
-    result = invbench("check", NotFinite.name, env=zoo_installed)
+def test_check_fails_where_a_check_does(zoo_installed: Callable[..., Result]) -> None:
+    result = zoo_installed("check", NotFinite.name)
     assert result.returncode == 1
     assert "look for x / 0" in result.stdout
 
@@ -101,8 +101,8 @@ def test_check_suggests_a_name(invbench: Callable[..., Result]) -> None:
     assert "unknown name 'psnrr'; did you mean 'psnr'" in result.stderr
 
 
-def test_check_says_why_a_plugin_cannot_be_used(invbench: Callable[..., Result], zoo_installed: dict[str, str]) -> None:
-    result = invbench("check", "lost", env=zoo_installed)  # the name of its entry point is solver_lost
+def test_check_says_why_a_plugin_cannot_be_used(zoo_installed: Callable[..., Result]) -> None:
+    result = zoo_installed("check", "lost")  # the name of its entry point is solver_lost
     assert result.returncode == 1
     assert "solver_lost of zoo cannot be used: ModuleNotFoundError" in result.stderr
 

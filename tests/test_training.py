@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+from command import called as invbench
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -238,11 +239,6 @@ def test_options_get_the_types_of_their_fields() -> None:
 # The commands.
 
 
-def invbench(words: Sequence[str], cwd: Path, **kwargs: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "invbench.cli", *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, **kwargs)
-
-
 def weights_in(folder: Path) -> Path:
     (found,) = folder.rglob("weights.safetensors")
     return found
@@ -378,15 +374,16 @@ def test_help_lists_what_can_be_trained(words: list[str], tmp_path: Path) -> Non
 
 
 def test_two_processes_have_the_gradient_of_one_with_the_double_batch(tmp_path: Path) -> None:
-    words = ["-m", "invbench.cli", "train", *PLANE, "training.steps=3", "training.reg=1", "device=cpu"]
+    words = ["train", *PLANE, "training.steps=3", "training.reg=1", "device=cpu"]
+    for which in ("one", "two"):
+        (tmp_path / which).mkdir()
+    alone = invbench(words, tmp_path / "one")
+    assert alone.returncode == 0, alone.stderr
     env = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29871"]
-    for which, command in {"one": [sys.executable], "two": launch}.items():
-        (tmp_path / which).mkdir()
-        done = subprocess.run(
-            [*command, *words], cwd=tmp_path / which, env=env, capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == 0, done.stderr
+    command = [*launch, "-m", "invbench.cli", *words]
+    both = subprocess.run(command, cwd=tmp_path / "two", env=env, capture_output=True, text=True, timeout=300)
+    assert both.returncode == 0, both.stderr
     one, two = (read_tensors(next((tmp_path / which).rglob("state.safetensors")))[1] for which in ("one", "two"))
     for key, value in one.items():
         torch.testing.assert_close(two[key], value, rtol=1e-3, atol=1e-5, msg=lambda text, key=key: f"{key}: {text}")
@@ -488,9 +485,10 @@ def photographs(folder: Path, side: int = 150) -> Path:
     return folder
 
 
-def test_training_a_prior_ends_with_weights_that_run(tmp_path: Path) -> None:
+def test_training_a_prior_ends_with_weights_that_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = photographs(tmp_path / "photographs")
     words = ["prior=adm_photos", f"dataset.root={root}", "dataset.factors=1 2", "training.steps=2"]
+    monkeypatch.setattr("invbench.adm.training.SHOWN", 2)  # samples drawn to be looked at
     trained = invbench(["train", *words, "training.batch_size=4", "training.last=0.5"], tmp_path)
     assert trained.returncode == 0, trained.stderr
     weights = weights_in(tmp_path / "results" / "train" / "priors")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from command import called
 from PIL import Image
 
 from invbench.cli import main
@@ -27,12 +28,9 @@ CATALOG = load_catalog()
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Cells of three tasks by two solvers, without a network call."""
-    import subprocess
-    import sys
-
     folder = tmp_path_factory.mktemp("figures")
     options = ["solver=wiener", "task=inpaint,colorize,cs4", "benchmark=gmm", "n=3", "samples=2"]
-    subprocess.run([sys.executable, "-m", "invbench.cli", "run", *options], cwd=folder, check=True, capture_output=True)
+    assert called(["run", *options], folder).returncode == 0
     return folder / "results" / "runs"
 
 

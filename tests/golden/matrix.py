@@ -25,7 +25,7 @@ MATRIX = (  # what `invbench run` is given; several values are all their combina
     f"{TASKS} solver=ddnm_plus solver.steps=4",
     "benchmark=gmm task=sr4 solver=oracle,fps samples=2",
 )
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # the sums of a network, and with them last bits, depend on it
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # unless told: faster beside others, and last bits depend on it
 COMMON = "n=2 batch_size=2 device=cpu references=false"
 RULES = "psnr<-0.05,psnr>0.05,ssim<-0.005,ssim>0.005,haarpsi<-0.005,haarpsi>0.005,crps<-0.005,crps>0.005,nfe!=0"
 KEPT = Path(__file__).parent / "matrix"
@@ -35,7 +35,7 @@ KEYS = ("format", "cell", "config", "status", "reason", "images")
 def invbench(*arguments: str) -> int:
     """The exit status of a command; what it prints goes to the terminal."""
     command = [sys.executable, "-m", "invbench.cli", *arguments]
-    return subprocess.run(command, env={**os.environ, **ONE_THREAD}).returncode
+    return subprocess.run(command, env={**ONE_THREAD, **os.environ}).returncode
 
 
 def run(lines: Sequence[str], out: Path) -> None:

@@ -306,6 +306,24 @@ def test_the_best_of_several_must_beat_each_and_is_contradicted_by_one() -> None
     assert "of 6 pairs 5 hold" in partly.reason
 
 
+def test_a_rival_ahead_by_chance_alone_contradicts_nothing() -> None:
+    """Six differences of one sign have p = 1/32: of one rival that is significant, of two Holm's correction doubles it.
+
+    The second says that the correction, not the claim, decides: a lead beyond it does contradict.
+    """
+    claim = CLAIMS[BEST]
+    davi, least = cell_of("davi", n=6, psnr=25.0), 2 / 2**6
+    assert least < 0.05 < 2 * least
+    ahead = [cell_of(SOLVERS[m], n=6, psnr=25.5) for m in claim.methods if m != "DAVI"]
+    assert judge(claim, [davi, ahead[0]], METRICS).verdict == "contradicted"
+    assert judge(claim, [davi, *ahead[:2]], METRICS).verdict == "not run", "two of six rivals, neither surely ahead"
+    assert judge(claim, [davi, *ahead], METRICS).verdict == "undecided"
+    surely = [cell_of(SOLVERS[m], n=12, psnr=25.5) for m in claim.methods if m != "DAVI"]
+    found = judge(claim, [cell_of("davi", n=12, psnr=25.0), *surely], METRICS)
+    assert found.verdict == "contradicted"
+    assert "of 6 pairs 0 hold significantly, 6 the other way" in found.reason
+
+
 def test_a_rank_needs_the_first_before_the_second() -> None:
     claim = CLAIMS["table1-psnr-deblur/ffhq256/deblur_ddrm_tiled/psnr"]
     place = {"task": "deblur_ddrm_tiled", "n": 20}

@@ -6,13 +6,12 @@ import copy
 import importlib
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from command import called
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -507,8 +506,7 @@ def test_the_released_codes_form_of_training_runs_on_photographs(tmp_path: Path,
 
 
 def test_what_is_shipped_runs_at_once_and_is_better_than_the_measurement(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "invbench.cli", "run", "solver=davi", "benchmark=gmm2d", "task=denoise", "n=64"]
-    ran = subprocess.run([*command, "samples=16"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    ran = called(["run", "solver=davi", "benchmark=gmm2d", "task=denoise", "n=64", "samples=16"], tmp_path)
     assert ran.returncode == 0, ran.stderr
     rows = {line.split("  ")[0]: line.split() for line in ran.stdout.splitlines() if " of 16" in line or "pinv" in line}
     assert float(rows["davi, mean of 16"][4 + 1]) > float(rows["pinv"][2])
@@ -526,17 +524,7 @@ def test_shipped_weights_carry_their_card(path: Path) -> None:
 
 
 def test_a_run_without_weights_stops_at_once_and_names_the_training(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "invbench.cli",
-        "run",
-        "solver=davi",
-        "benchmark=gmm2d",
-        "task=inpaint_random",
-        "n=2",
-    ]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    ran = called(["run", "solver=davi", "benchmark=gmm2d", "task=inpaint_random", "n=2"], tmp_path)
     assert ran.returncode == 1
     assert "train them with 'invbench train solver=davi benchmark=gmm2d task=inpaint_random'" in ran.stderr
     assert "pinv" not in ran.stdout + ran.stderr
@@ -545,8 +533,7 @@ def test_a_run_without_weights_stops_at_once_and_names_the_training(tmp_path: Pa
 def test_damaged_weights_are_named(tmp_path: Path) -> None:
     (tmp_path / "w.safetensors").write_bytes(b"half a file")
     words = ["run", "solver=davi", "benchmark=gmm2d", "task=denoise", "n=2", "solver.weights=w.safetensors"]
-    command = [sys.executable, "-m", "invbench.cli", *words]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    ran = called(words, tmp_path)
     assert ran.returncode == 1
     assert "w.safetensors cannot be read" in ran.stderr
     assert "Traceback" not in ran.stderr

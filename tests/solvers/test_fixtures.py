@@ -645,17 +645,20 @@ def short(name: str) -> ib.Solver:
 @pytest.mark.parametrize(("label", "A"), problems(), ids=[label for label, _ in problems()])
 @pytest.mark.parametrize("name", sorted(CATALOG.plugins["solver"]))
 def test_twins_in_a_batch_are_equal_to_each_other_and_to_one_alone(name: str, label: str, A: ib.Operator) -> None:
+    """In float64: a processor may sum the rows of a batch in another order, by its kernels, and a sampler amplifies
+    that. MCG of 20 steps does so 1500-fold (1e-4 in float32, 1e-12 here); 1e-7 is also what a float32 result rounds to.
+    """
     if issubclass(CATALOG.plugins["solver"][name].cls, ib.Trainable):
         pytest.skip("needs training")
     solver, prior = short(name), ib.GmmPrior(two_modes(16), (1, 4, 4))
     problem = ib.Problem(A, 0.1, label, "gmm")
     if reason := declared_mismatch(solver, problem) or solver.skip(problem, prior):
         pytest.skip(reason)
-    y = 0.5 * ib.Rng.for_images(["y"]).randn(A.y_shape)
+    y = 0.5 * ib.Rng.for_images(["y"]).randn(A.y_shape).double()
     twins = solve(solver, y.repeat(2, 1, 1, 1), A, 0.1, prior, ["a", "a"])
     alone = solve(solver, y, A, 0.1, prior, ["a"])
-    assert torch.equal(twins[0], twins[1])
-    torch.testing.assert_close(twins[:1], alone, rtol=0, atol=1e-5)
+    torch.testing.assert_close(twins[0], twins[1], rtol=0, atol=1e-7)
+    torch.testing.assert_close(twins[:1], alone, rtol=0, atol=1e-7)
 
 
 # Memory.
