@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from invbench import __version__
+from invbench import __version__, console
 from invbench.errors import ConfigError, InvbenchError, unknown
 from invbench.prior import TrainablePrior
 from invbench.reading import COMMANDS
@@ -18,23 +18,49 @@ if TYPE_CHECKING:
 
 
 class Commands(click.Group):
-    """A group that suggests the nearest command and prints our errors without a traceback."""
+    """A group that suggests the nearest command and prints what is wrong as one line, without a traceback."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or fail with a suggestion."""
+        """Find the command, or fail with a suggestion; refuse what no command can mean."""
         if args and not args[0].startswith("-") and args[0] not in self.commands:
             raise click.UsageError(unknown("command", args[0], self.commands), ctx)
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if any("\0" in text for text in rest):
+            raise ConfigError("an argument holds the character 0, which no name or value can have")
+        if command is not None:
+            _refuse_twice(command, ctx, rest)
+        return name, command, rest
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; our errors are messages."""
-        try:
-            return super().invoke(ctx)
-        except InvbenchError as error:
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(2)
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command and exit; errors are messages."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **extra)
+        with console.plain():
+            try:
+                status = super().main(*args, standalone_mode=False, **extra)
+            except InvbenchError as error:
+                console.fail(str(error), 2)
+            except click.Abort:
+                click.echo("Aborted!", err=True)
+                status = 1
+            except click.ClickException as error:
+                if type(error).__name__ == "NoArgsIsHelpError":
+                    error.show()
+                else:
+                    console.fail(error.format_message(), error.exit_code)
+                status = error.exit_code
+            sys.exit(status if isinstance(status, int) else 0)
+
+
+def _refuse_twice(command: click.Command, parent: click.Context, args: list[str]) -> None:
+    """Raise UsageError for an option that is there twice: one of its values would be lost."""
+    ctx = click.Context(command, parent=parent, info_name=command.name, **command.context_settings)
+    _, _, order = command.make_parser(ctx).parse_args(list(args))
+    valued = [p for p in order if isinstance(p, click.Option) and not p.is_flag and not p.multiple]
+    if twice := next((p for p in valued if valued.count(p) > 1), None):
+        raise click.UsageError(f"{twice.opts[0]} is there twice; give it once", ctx)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

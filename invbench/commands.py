@@ -72,12 +72,13 @@ def compose(
     shows = configuration.shows_job(ready)
     ready = configuration.without_cfg(ready) if shows else ready
     jobs: list[Result] = []
+    described: list[str] = []
 
     @hydra.main(version_base="1.3", config_path=None, config_name="run")
     def job(config: DictConfig) -> None:
         choice = configuration.Choice.of_job(config)
         if shows:
-            click.echo(configuration.described(choice, catalog))
+            described.append(configuration.described(choice, catalog))
         else:
             jobs.extend(handle(choice))
 
@@ -88,6 +89,8 @@ def compose(
     except KeyboardInterrupt:
         click.echo("interrupted; what was computed is kept, and the same command goes on from there", err=True)
         return None
+    if shows:
+        click.echo("\n---\n".join(described))
     if not jobs and not shows and {"-m", "--multirun"}.intersection(ready):
         click.echo("the launcher ran the cells in other processes; 'invbench table' prints what they recorded")
     return jobs

@@ -24,7 +24,8 @@ from omegaconf import MISSING, DictConfig, OmegaConf, ValidationError
 
 from invbench.errors import ConfigError, InvbenchError, PluginError, unknown
 from invbench.noise import Sigma, canonical
-from invbench.overrides import decoded, folder, for_hydra, read, readable, split, unquoted, values
+from invbench.overrides import decoded, for_hydra, read, readable, split, unquoted, values
+from invbench.places import folder
 from invbench.plugins import Catalog, Plugin
 from invbench.settings import Settings, origins, settings
 
@@ -285,7 +286,8 @@ class Choice:
             keys = [f.name for f in dataclasses.fields(RunConfig) if f.name not in ("defaults", "hydra", "benchmark")]
             nodes = {key: self.config[key] for key in keys}
             plain = {k: OmegaConf.to_container(v) if isinstance(v, DictConfig) else v for k, v in nodes.items()}
-            object.__setattr__(self, "config", SimpleNamespace(**{k: decoded(v) for k, v in plain.items()}))
+            values = {key: decoded(value) for key, value in plain.items()}
+            object.__setattr__(self, "config", SimpleNamespace(**values | {"out": str(folder(values["out"]))}))
 
     @classmethod
     def of_job(cls, config: DictConfig) -> Choice:

@@ -185,18 +185,6 @@ def decoded(value: Any) -> Any:
     return value
 
 
-def folder(text: str, key: str = "out") -> Path:
-    """The folder of that name. Raises ConfigError for what cannot be one."""
-    if not text or "\0" in text:
-        raise ConfigError(f"{key}: expected a folder, got {text!r}")
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        raise ConfigError(
-            f"{key}: there is no home folder of {text!r}; write ./{text} for a folder of that name"
-        ) from None
-
-
 @contextmanager
 def readable(key: str, value: str) -> Iterator[None]:
     """Turn whatever Hydra's and YAML's parsers raise about a value into one line."""
@@ -216,8 +204,9 @@ def composing() -> Iterator[None]:
     except (HydraException, OmegaConfBaseException, yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"the options do not make a configuration: {reason(error)}") from None
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise StoreError(f"{where}{error.strerror or error}; choose another out=FOLDER") from None
+        if not error.filename:  # of standard output
+            raise
+        raise StoreError(f"cannot write {error.filename}: {error.strerror}; choose another out=FOLDER") from None
     finally:
         if told is None:
             del os.environ["HYDRA_FULL_ERROR"]

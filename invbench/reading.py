@@ -11,6 +11,7 @@ import click
 
 from invbench.errors import ConfigError, unknown
 from invbench.noise import canonical
+from invbench.places import folder
 
 if TYPE_CHECKING:
     from invbench.plugins import Catalog
@@ -23,8 +24,9 @@ FILTERS = ("benchmark", "task", "noise", "solver", "dataset", "prior", "seed")
 
 
 def _folder(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:
-    if Path(value).parts[:1] != (REFERENCE,):
-        return Path(value)
+    named = folder(value, "--out")
+    if named.parts[:1] != (REFERENCE,):
+        return named
     from invbench.paper.published import results_folder
 
     return results_folder() / value

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from invbench.cells import by_measurement, solver_of
 from invbench.errors import ConfigError, unknown
 from invbench.fronts import COSTS
+from invbench.places import output_file
 from invbench.records import MEAN, LoadedCell
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ class Request:
             raise ConfigError(f"--cost is the axis of a front; leave it out for {self.kind}")
         if self.cost and self.cost not in COSTS:
             raise ConfigError(unknown("cost", self.cost, COSTS))
-        if self.to and self.to.suffix not in SUFFIXES:
-            raise ConfigError(f"--to takes a file ending in {', '.join(SUFFIXES)}; got {self.to}")
+        if self.to:
+            output_file(self.to, SUFFIXES)
         if self.zoom and self.kind != "grid":
             raise ConfigError(f"--zoom enlarges a part of a grid; leave it out for {self.kind}")
         if self.images and self.kind in CHARTS:
