@@ -131,6 +131,7 @@ def front(
     shown = panels(cells, metric)
     look = series(sorted(label(cell, panel.cells) for panel in shown for cell in panel.cells))
     fig, axes = _page(shown, 2.2)
+    handles = {}
     for ax, panel in zip(axes, shown, strict=True):
         alone = alike(panel.cells, benched) if cost == "seconds" else None
         spent = alone or [_mean(c, COSTS[cost], panel) for c in panel.cells]
@@ -141,8 +142,8 @@ def front(
         for cell, point in zip(panel.cells, points, strict=True):
             name = label(cell, panel.cells)
             colour, marker = look[name]
-            ax.plot(
-                *point, marker, color=colour, markersize=5, markeredgecolor="black", markeredgewidth=0.3, label=name
+            (handles[name],) = ax.plot(
+                *point, marker, color=colour, markersize=5, markeredgecolor="black", markeredgewidth=0.3
             )
         if cost == "nfe":
             ax.set_xscale("symlog", linthresh=1)  # solvers that call no network are at 0
@@ -152,7 +153,6 @@ def front(
         ax.grid(color="0.9", linewidth=0.5)
         whose = {"nfe": "", "seconds": ", one alone" if alone else " of the runs"}[cost]
         ax.set(title=panel.title, xlabel=COST_LABELS[cost] + whose, ylabel=_axis(metric, cells))
-    handles = {text: line for ax in axes for line, text in zip(*ax.get_legend_handles_labels(), strict=True)}
     fig.legend([handles[name] for name in look], list(look), loc="outside lower center", ncols=5, frameon=False)
     return fig
 

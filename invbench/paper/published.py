@@ -18,7 +18,7 @@ from invbench.errors import ConfigError
 from invbench.metric import Metric
 from invbench.noise import parse_noise
 from invbench.records import LoadedCell, load_cells
-from invbench.table import Table
+from invbench.table import Table, escape
 from invbench.tables import absent
 
 SOURCE = "invbench_results"
@@ -186,7 +186,7 @@ class View:
         }
         lines, missing, notes = [], set(), []
         for i, ((method, nfe), by) in enumerate(self.printed.items()):
-            line = {"method": method, "NFE": nfe}
+            line = {"method": self.escaped(method), "NFE": self.escaped(nfe)}
             line |= {self.header(c): self.shown(by.get(c), marks[c][i]) for c in self.columns}
             lines.append(line)
             ours, lacking = self.ours(method, by)
@@ -214,7 +214,8 @@ class View:
         lines = []
         for metric in dict.fromkeys(c[2] for c in self.columns):
             (by,) = self.printed.values()
-            cells = {" ".join(LABELS.get(p, p) for p in place): by.get((*place, metric)) for place in places}
+            names = {place: self.escaped(" ".join(LABELS.get(p, p) for p in place)) for place in places}
+            cells = {name: by.get((*place, metric)) for place, name in names.items()}
             lines.append({"": self.escaped(metric), **{name: self.shown(row, 2) for name, row in cells.items()}})
         notes = [f"{r['dataset']}, {r['task']}, {r['metric']}: {r['note']}" for r in self.rows if r["note"]]
         notes.append("As set by the presets of ffhq256 and imagenet256: invbench info davi")
@@ -234,7 +235,8 @@ class View:
         return MARKS[self.how][rank].format(text) if rank < 2 else text
 
     def escaped(self, text: str) -> str:
-        return text.replace("_", r"\_") if self.how == "latex" else text
+        """The text as the table's format has it."""
+        return text if self.how == "csv" else escape(text, self.how)  # csv is escaped when it is printed
 
     def ours(
         self, method: str, by: Mapping[tuple[str, str, str], Mapping[str, str]]
