@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,23 +37,28 @@ class Commands(click.Group):
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run the command and exit; errors are messages."""
+        run: Callable[[], Any] = partial(super().main, *args, standalone_mode=False, **extra)
         if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
+            return run()
         with console.plain():
-            try:
-                status = super().main(*args, standalone_mode=False, **extra)
-            except InvbenchError as error:
-                console.fail(str(error), 2)
-            except click.Abort:
-                click.echo("Aborted!", err=True)
-                status = 1
-            except click.ClickException as error:
-                if type(error).__name__ == "NoArgsIsHelpError":
-                    error.show()
-                else:
-                    console.fail(error.format_message(), error.exit_code)
-                status = error.exit_code
+            status = _status(run)
             sys.exit(status if isinstance(status, int) else 0)
+
+
+def _status(run: Callable[[], Any]) -> Any:
+    """What a command ends with; of an error it says what is wrong."""
+    try:
+        return run()
+    except InvbenchError as error:
+        console.fail(str(error), 2)
+    except click.Abort:
+        click.echo("Aborted!", err=True)
+        return 1
+    except click.ClickException as error:
+        if type(error).__name__ != "NoArgsIsHelpError":
+            console.fail(error.format_message(), error.exit_code)
+        error.show()
+        return error.exit_code
 
 
 def _refuse_twice(command: click.Command, parent: click.Context, args: list[str]) -> None:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from invbench.errors import one_line
 
@@ -70,7 +70,7 @@ def plain() -> Iterator[None]:
         fail(f"{where}{error.strerror or error}", 1)
 
 
-def fail(message: str, status: int) -> None:
+def fail(message: str, status: int) -> NoReturn:
     """Say what is wrong in a line, and exit."""
     if sys.stderr is not None:
         with suppress(OSError):

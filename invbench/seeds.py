@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from invbench.cells import format_value, headline, label, measurement_key
+from invbench.cells import headline, label, measurement_key
+from invbench.digits import format_value
 from invbench.metric import Metric
 from invbench.records import MEAN, LoadedCell
 from invbench.stats import components
@@ -66,7 +67,8 @@ def _lines(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> 
         values = group.pivot_table(index="image", columns="seed", values="value").dropna()
         if min(values.shape) < 2:
             continue
-        mean, half, images, seeds, rest = (format_value(str(metric), v) for v in components(values.to_numpy(float)))
+        found = components(values.to_numpy(float))
+        mean, half, images, seeds, rest = (format_value(str(metric), v, metrics) for v in found)
         deviations = {"std images": images, "std seeds": seeds, "std rest": rest}
         lines.append({"metric": str(metric), "n": str(len(values)), "mean": f"{mean} ± {half}", **deviations})
     return lines

@@ -83,11 +83,11 @@ class Table:
         if how == "latex":
             for arrow, command in LATEX_ARROWS.items():
                 body = body.replace(arrow, command)
-        title, *notes = (_line(text, how) for text in (self.title, *self.notes))
+        title, *lines = (_line(text, how) for text in (self.title, *self.notes))
         comment = "% " if how == "latex" else ""
         head = f"### {title}\n" if how == "md" else f"{comment}{title}"
         gap = "\n" if how == "md" else ""
-        return "\n".join([head, body, *(f"{gap}{comment}{note}" for note in notes)])
+        return "\n".join([head, body, *(f"{gap}{comment}{line}" for line in lines)])
 
     def _escaped(self, how: str) -> pd.DataFrame:
         """The frame with every text escaped, those of the header too."""

@@ -16,6 +16,7 @@ from tabulate import tabulate
 
 from invbench import commands
 from invbench.cells import by_measurement
+from invbench.digits import format_value, spec_of
 from invbench.errors import ConfigError, unknown
 from invbench.metric import Metric, SampleMetric
 from invbench.plugins import Catalog
@@ -123,14 +124,18 @@ def _report(cells: Sequence[LoadedCell], searched: Sequence[str], objective: typ
 
 
 def _shown(row: Mapping[str, Any], objective: type[Metric]) -> dict[str, Any]:
-    score, seconds = format_mean(np.array(row["scores"]), ".3f"), f"{row['seconds']:.2g}"
+    score, seconds = (
+        format_mean(np.array(row["scores"]), spec_of(objective.name, {objective.name: objective})),
+        f"{row['seconds']:.2g}",
+    )
     return {**row["values"], objective.name: score, "s/image": seconds}
 
 
 def _toml(place: str, best: Mapping[str, Any], objective: type[Metric], command: str) -> list[str]:
     """The lines that make the best values the preset's."""
     better = {True: "higher is better", False: "lower is better", None: f"nearest to {objective.target} is best"}
-    found = f"{objective.name} {best['mean']:.2f}, n {best['n']}, {better[objective.higher_is_better]}"
+    mean = format_value(objective.name, best["mean"], {objective.name: objective})
+    found = f"{objective.name} {mean}, n {best['n']}, {better[objective.higher_is_better]}"
     values = [f"{key} = {json.dumps(value)}" for key, value in {**best["given"], **best["values"]}.items()]
     return [f"[{place}]", *values, f"origin = {json.dumps(f'tuned: {command} ({found})')}"]
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from invbench.cells import by_measurement, format_value, interval_of, label, mean_of, shared_images
+from invbench.cells import by_measurement, interval_of, label, mean_of, shared_images
 from invbench.compare import pairs, rivals
+from invbench.digits import NONE, Metrics, format_value
 from invbench.errors import ConfigError
 from invbench.figures.canvas import BLUE, PAGE, series, sheet, styled
 from invbench.fronts import COSTS, pareto
@@ -60,7 +61,7 @@ def _panel(title: str, cells: list[LoadedCell], metric: str) -> Panel:
 
 
 @styled
-def bars(cells: Sequence[LoadedCell], metric: str, higher: bool | None) -> Figure:
+def bars(cells: Sequence[LoadedCell], metric: str, higher: bool | None, metrics: Metrics = NONE) -> Figure:
     """Means over the images that all solvers of a panel have, with 95 % BCa intervals; the best comes first."""
     shown = panels(cells, metric)
     most = max(len(panel.cells) for panel in shown)
@@ -74,7 +75,7 @@ def bars(cells: Sequence[LoadedCell], metric: str, higher: bool | None) -> Figur
         for place, bar in enumerate(found):
             end = bar.value if math.isnan(bar.high) else bar.high
             ax.annotate(
-                format_value(metric, bar.value),
+                format_value(metric, bar.value, metrics),
                 (max(end, 0), place),
                 (3, 0),
                 textcoords="offset points",
@@ -143,7 +144,7 @@ def front(
             name = label(cell, panel.cells)
             colour, marker = look[name]
             (handles[name],) = ax.plot(
-                *point, marker, color=colour, markersize=5, markeredgecolor="black", markeredgewidth=0.3
+                *point, marker, color=colour, markersize=5, markeredgecolor="black", markeredgewidth=0.3, label=name
             )
         if cost == "nfe":
             ax.set_xscale("symlog", linthresh=1)  # solvers that call no network are at 0

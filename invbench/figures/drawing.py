@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from invbench.cells import by_measurement, solver_of
 from invbench.errors import ConfigError, unknown
 from invbench.fronts import COSTS
-from invbench.places import output_file
 from invbench.records import MEAN, LoadedCell
 
 if TYPE_CHECKING:
@@ -45,8 +44,8 @@ class Request:
             raise ConfigError(f"--cost is the axis of a front; leave it out for {self.kind}")
         if self.cost and self.cost not in COSTS:
             raise ConfigError(unknown("cost", self.cost, COSTS))
-        if self.to:
-            output_file(self.to, SUFFIXES)
+        if self.to and self.to.suffix not in SUFFIXES:
+            raise ConfigError(f"--to takes a file ending in {', '.join(SUFFIXES)}; got {self.to}")
         if self.zoom and self.kind != "grid":
             raise ConfigError(f"--zoom enlarges a part of a grid; leave it out for {self.kind}")
         if self.images and self.kind in CHARTS:
@@ -98,7 +97,7 @@ def chart(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Reque
     metrics, _ = catalog.for_tables()
     higher = metrics[asked.metric].higher_is_better if asked.metric in metrics else False
     if asked.kind == "bars":
-        return charts.bars(cells, asked.metric, higher)
+        return charts.bars(cells, asked.metric, higher, metrics)
     if asked.kind == "scatter":
         if len(asked.solvers) != 2:
             raise ConfigError(f"scatter needs two solvers, as --solvers davi,ddrm; got {len(asked.solvers)}")
@@ -138,6 +137,7 @@ def _pictures(
 
     name = "figure" if asked.kind == "grid" else asked.kind
     to = asked.to or folder / f"{name}-{end}"
+    metrics, _ = catalog.for_tables()
     if not showable(bank.dataset.x_shape):
         if asked.kind == "errors":
             raise ConfigError(f"errors are mapped of images; {bank.dataset.name} has shape {bank.dataset.x_shape}")
@@ -145,8 +145,8 @@ def _pictures(
             exact = rebuild_posterior(group[0].run["config"], catalog, bank)
             yield plane(bank, group, exact, to, asked.rows)
     elif asked.kind == "errors":
-        yield errors(bank, group, to, asked.rows, asked.images, asked.metric)
+        yield errors(bank, group, to, asked.rows, asked.images, asked.metric, metrics=metrics)
     else:
-        yield comparison(bank, group, to, asked.rows, asked.images, asked.metric, asked.zoom)
+        yield comparison(bank, group, to, asked.rows, asked.images, asked.metric, asked.zoom, metrics)
         for cell in [c for c in group if c.run["config"]["samples"] > 1 and not asked.to]:
             yield spread(bank, cell, folder / samples_name(cell, end), asked.rows)

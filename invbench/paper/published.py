@@ -13,7 +13,8 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from invbench.cells import format_value, interval_of, mean_of, usual
+from invbench.cells import interval_of, mean_of, usual
+from invbench.digits import format_interval
 from invbench.errors import ConfigError
 from invbench.metric import Metric
 from invbench.noise import parse_noise
@@ -276,8 +277,7 @@ class View:
     def text(self, cell: LoadedCell, metric: str, value: float, images: Collection[str] | None = None) -> str:
         """Our value, with its 95 % interval where these are wanted."""
         low, high = interval_of(cell, metric, images) if self.intervals else (math.nan, math.nan)
-        ends = "" if low != low or low == high else f" [{format_value(metric, low)}, {format_value(metric, high)}]"
-        return format_value(metric, value) + ends
+        return format_interval(metric, value, low, high, self.metrics)
 
     def value(self, cell: LoadedCell | None, metric: str) -> float | None:
         """A cell's mean; of arithmetic, its network calls times that of a call."""
