@@ -12,7 +12,7 @@ import click
 from invbench import __version__, console
 from invbench.errors import ConfigError, InvbenchError, unknown
 from invbench.prior import TrainablePrior
-from invbench.reading import COMMANDS
+from invbench.reading import COMMANDS, not_negative
 from invbench.solver import Trainable
 
 if TYPE_CHECKING:
@@ -101,7 +101,13 @@ def run(ctx: click.Context, overrides: tuple[str, ...]) -> None:
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 @click.option("--repeats", default=10, show_default=True, type=click.IntRange(1), help="Timed solves.")
-@click.option("--limit", default=60.0, show_default=True, help="Seconds of timed solves after which it is enough.")
+@click.option(
+    "--limit",
+    default=60.0,
+    show_default=True,
+    callback=not_negative,
+    help="Seconds of timed solves after which it is enough.",
+)
 @click.pass_context
 def bench(ctx: click.Context, overrides: tuple[str, ...], repeats: int, limit: float) -> None:
     """Measure what solvers cost: invbench bench solver=davi,ddrm task=sr4 [batch_size=1] [key=value ...]
@@ -376,6 +382,32 @@ def _run_help(catalog: Catalog) -> str:
     ]
     return "\n".join(lines)
 
+
+SHORT = {
+    "run": "Run solvers on tasks, print the table, draw it.",
+    "bench": "Measure what solvers cost, each on its own.",
+    "plan": "Say what a run would take, before it is run.",
+    "tune": "Choose a solver's options on other images.",
+    "train": "Train a solver or a prior.",
+    "sample": "Draw images from a prior.",
+    "table": "Print tables of what is recorded.",
+    "rescore": "Add scores that records lack.",
+    "release": "Write records to share.",
+    "compare": "Say what changed between two results folders.",
+    "explain": "Say where a cell's numbers come from.",
+    "verify": "Check a cell's files, and solve some again.",
+    "versus": "Tell two solvers apart on the same images.",
+    "claims": "Judge the paper's statements by the records.",
+    "figure": "Draw pictures or charts of what is recorded.",
+    "report": "Write one HTML page of what is recorded.",
+    "list": "List the plugins that are installed.",
+    "info": "Describe a plugin, its options and its cost.",
+    "check": "Put a plugin to every check of its kind.",
+    "new": "Start a plugin of your own.",
+    "fetch": "Download weights, or list what there is.",
+}
+for each, text in SHORT.items():
+    main.commands[each].short_help = text
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -441,7 +441,7 @@ def parse_shard(text: str) -> tuple[int, int]:
     >>> parse_shard("1/4")
     (1, 4)
     """
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     if not match or not int(match[1]) < int(match[2]):
         raise ConfigError(f"shard must be i/k with 0 <= i < k, for example 0/4; got {text!r}")
     return int(match[1]), int(match[2])

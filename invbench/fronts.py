@@ -24,7 +24,7 @@ def parse_budgets(text: str) -> list[float]:
     [20.0, 100.0]
     """
     parts = [part.strip() for part in text.split(",")]
-    if not all(re.fullmatch(r"\d+(\.\d+)?", part) for part in parts):
+    if not all(re.fullmatch(r"[0-9]+(\.[0-9]+)?", part) for part in parts):
         raise ConfigError(f"--budgets takes numbers of network calls, as 20,100,1000; got {text!r}")
     return [float(part) for part in parts]
 

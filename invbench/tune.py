@@ -19,6 +19,7 @@ from invbench.cells import by_measurement
 from invbench.digits import format_value, spec_of
 from invbench.errors import ConfigError, unknown
 from invbench.metric import Metric, SampleMetric
+from invbench.overrides import split
 from invbench.plugins import Catalog
 from invbench.records import MEAN, LoadedCell, load_cells
 from invbench.settings import WRITTEN, space
@@ -46,10 +47,7 @@ def tune(overrides: Sequence[str], catalog: Catalog) -> int:
 
 def _pairs(overrides: Sequence[str]) -> dict[str, str]:
     """The overrides by key. Raises ConfigError for what is no key=value."""
-    for text in overrides:
-        if text.startswith("-") or "=" not in text:
-            raise ConfigError(f"expected key=value, got {text!r}; for example: invbench tune solver=dps task=sr4")
-    return dict((key, value) for key, _, value in (text.partition("=") for text in overrides))
+    return dict(split(overrides, "invbench tune solver=dps task=sr4"))
 
 
 def _objective(name: str, samples: str, catalog: Catalog) -> type[Metric]:

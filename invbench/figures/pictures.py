@@ -116,11 +116,19 @@ def spread(bank: MeasurementBank, cell: LoadedCell, path: Path, rows: int = 4) -
 
 @styled
 def plane(
-    bank: MeasurementBank, cells: Sequence[LoadedCell], exact: ExactPosterior | None, path: Path, rows: int = 4
+    bank: MeasurementBank,
+    cells: Sequence[LoadedCell],
+    exact: ExactPosterior | None,
+    path: Path,
+    rows: int = 4,
+    images: Sequence[str] = (),
 ) -> Path | None:
-    """Samples of each solver over the exact posterior of the first images of two pixels; None where it is not known."""
+    """Samples of each solver over the exact posterior of images of two pixels; None where it is not known.
+
+    The images are those named, or else the first.
+    """
     shown = sorted((c for c in cells if c.rows), key=_seconds)
-    images = chosen(bank, shown, rows)
+    images = chosen(bank, shown, rows, images)
     if exact is None or not images:
         return None
     measured = measured_again(bank, shown, images)
