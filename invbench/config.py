@@ -147,7 +147,7 @@ def check_overrides(overrides: Sequence[str], catalog: Catalog) -> list[str]:
 
 def folders(overrides: Sequence[str]) -> list[Path]:
     """The results folders that are named."""
-    found = [value for key, value in split([text for text in overrides if "=" in text], EXAMPLE) if key == "out"]
+    found = [value for key, value in split(_split_flags(overrides)[1], EXAMPLE) if key == "out"]
     return [folder(unquoted(text)) for value in found for text in values("out", value)]
 
 

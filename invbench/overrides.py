@@ -106,7 +106,10 @@ def _swept(sweep: Any, names: Collection[str]) -> list[str]:
 def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.12g}"  # 0.8, where a range adds up to 0.7999999999999999
-    return f"'{value.text}'" if isinstance(value, QuotedString) else Override._get_value_element_as_str(value)
+    if isinstance(value, str | QuotedString):
+        text = value if isinstance(value, str) else value.text
+        return text if PLAIN.fullmatch(text) else f"'{text}'"
+    return Override._get_value_element_as_str(value)
 
 
 def read(node: DictConfig, key: str, text: str, path: str) -> Any:

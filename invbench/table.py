@@ -25,7 +25,7 @@ LATEX = {
 MARKDOWN = {"\\": r"\\", "|": r"\|", "&": "&amp;", "<": "&lt;", "`": r"\`"}
 VALUE = r"[+-]?(?:\d+\.?\d*|\.\d+|nan|inf)(?:e[+-]?\d+)?"
 NUMBER = re.compile(rf"{VALUE}x?%?(?: \[{VALUE}, {VALUE}\])?(?: \(\d+ nan\))?(?: best| tie| \*)*")
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their full-width forms
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their full-width forms
 
 
 def escape(text: str, how: str) -> str:
@@ -34,9 +34,9 @@ def escape(text: str, how: str) -> str:
     >>> escape("a_b\n<i>", "latex"), escape("a|b <i>", "md"), escape("=1+1", "csv")
     ('a\\_b\\textbackslash{}n\\ensuremath{<}i\\ensuremath{>}', 'a\\|b &lt;i>', "'=1+1")
     """
-    if how == "csv":
-        return _defused(text)
     line = one_line(text, most=sys.maxsize)
+    if how == "csv":
+        return _defused(line)
     if how == "html":
         return html.escape(line)
     if how == "md":
