@@ -172,7 +172,7 @@ def for_hydra(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(for_hydra, value)) + "]"
     text = str(value)
-    return text if PLAIN.fullmatch(text) else f"'{MARK}{quote(text, errors='surrogateescape')}'"
+    return text if PLAIN.fullmatch(text) else f"'{MARK}{quote(text, errors='surrogatepass')}'"
 
 
 def decoded(value: Any) -> Any:
@@ -184,7 +184,7 @@ def decoded(value: Any) -> Any:
     if isinstance(value, Path):
         return Path(decoded(str(value)))
     if isinstance(value, str) and value.startswith(MARK):
-        return unquote(value.removeprefix(MARK), errors="surrogateescape")
+        return unquote(value.removeprefix(MARK), errors="surrogatepass")
     return value
 
 

@@ -20,12 +20,3 @@ def folder(text: str, key: str = "out") -> Path:
         raise ConfigError(f"{key}: expected a folder, got {text!r}")
     found = Path(os.path.expanduser(text))
     return found.absolute() if str(found).startswith("~") else found  # ./~ is no home folder
-
-
-def output_file(path: Path, suffixes: tuple[str, ...], key: str = "--to") -> Path:
-    """The file to write. Raises ConfigError for another ending, or where its folder is not there."""
-    if path.suffix not in suffixes:
-        raise ConfigError(f"{key} takes a file ending in {', '.join(suffixes)}; got {path}")
-    if not path.parent.is_dir():
-        raise ConfigError(f"{key}: there is no folder {path.parent}; make it first, or choose another {key} FILE")
-    return path

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from invbench import __version__
 from invbench.cells import label, mean_of, title_parts
-from invbench.errors import StoreError
+from invbench.errors import ConfigError, StoreError
 from invbench.figures.canvas import png
 from invbench.figures.drawing import Request, chart
 from invbench.figures.pictures import figures_of
-from invbench.places import output_file
 from invbench.provenance import explain
 from invbench.records import LoadedCell, write_atomic
 from invbench.report.browser import Browser, browse
@@ -85,6 +84,7 @@ def write_page(sections: Sequence[Section], path: Path, overview: Mapping[str, s
     environment.filters["entry"] = entry
     page = environment.get_template("page.html").render(sections=sections, overview=overview, facts=_facts(sections))
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, page.encode())
     except OSError as error:
         raise StoreError(f"cannot write the report to {path}: {error.strerror}; choose another --to FILE") from None
@@ -92,8 +92,9 @@ def write_page(sections: Sequence[Section], path: Path, overview: Mapping[str, s
 
 
 def check_path(path: Path) -> None:
-    """Raises ConfigError where the name is not that of a page, or its folder is not there."""
-    output_file(path, (".html", ".htm"))
+    """Raises ConfigError where the name is not that of a page."""
+    if path.suffix not in (".html", ".htm"):
+        raise ConfigError(f"--to takes a file ending in .html; got {path}")
 
 
 def entry(text: str) -> dict[str, Any]:

@@ -219,7 +219,7 @@ BAD: list[list[str]] = [
     ),
     *(
         ["report", *words, "--out", "runs"]
-        for words in (["--to", "x"], ["--to", "/nonexistent/x.html"], ["--images", "-1"], ["x"])
+        for words in (["--to", "x"], ["--to", "file.txt/x.html"], ["--images", "-1"], ["x"])
     ),
     *(["release", *words] for words in ([""], ["a=b"], ["to", "--out", "nowhere"], ["runs", "--out", "runs"])),
     ["rescore", "--out", "nowhere"],
