@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
 from invbench.metric import Metric
@@ -17,9 +18,20 @@ SIGNIFICANT = ".3g"  # where a metric's own digits would show nothing
 
 
 def spec_of(metric: str, metrics: Metrics) -> str:
-    """The format of a metric's values; three decimals where it is not installed, or declares what is none."""
+    """The format of a metric's values; three decimals where it is not installed, or declares what is none.
+
+    Without ``metrics``, those installed are asked.
+    """
+    metrics = metrics or _installed()
     spec = metrics[metric].digits if metric in metrics else COSTS.get(metric, Metric.digits)
     return spec if SPEC.fullmatch(spec) or spec in COSTS.values() else Metric.digits
+
+
+@cache
+def _installed() -> Metrics:
+    from invbench.plugins import load_catalog
+
+    return load_catalog().for_tables()[0]
 
 
 def shown(value: float, low: float, high: float, spec: str) -> tuple[str, str, str]:
