@@ -17,17 +17,6 @@ from invbench.records import MEAN, LoadedCell
 from invbench.settings import WRITTEN
 from invbench.stats import bca_interval
 
-DIGITS = {
-    "psnr": ".2f",
-    "fid": ".2f",
-    "fid_legacy": ".2f",
-    "seconds": ".2g",
-    "gflops": ".1f",
-    "nfe_forward": "g",
-    "nfe_backward": "g",
-}  # three decimals for others
-
-
 Sameness = Literal["same bytes", "last bits", "different", "unknown"]
 LAST_BITS = "Measurements agree to 1e-5 of their norm and differ in last bits: rows were made on different processors."
 
@@ -199,8 +188,3 @@ def _refuse_mixture(cell: LoadedCell, metric: str, protocols: Collection[str]) -
             f"{cell.folders[0]} has {metric} by several protocols ({', '.join(sorted(protocols))}), which differ; "
             "'invbench table' shows them side by side, and overwrite=true makes the cell anew with today's"
         )
-
-
-def format_value(metric: str, value: float) -> str:
-    """A value with the digits of its metric."""
-    return f"{value:{DIGITS.get(metric, '.3f')}}"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from invbench import __version__
-from invbench.console import plain_warnings
+from invbench import __version__, console
 from invbench.errors import ConfigError, InvbenchError, unknown
 from invbench.prior import TrainablePrior
-from invbench.reading import COMMANDS
+from invbench.reading import COMMANDS, not_negative
 from invbench.solver import Trainable
 
 if TYPE_CHECKING:
@@ -19,24 +20,54 @@ if TYPE_CHECKING:
 
 
 class Commands(click.Group):
-    """A group that suggests the nearest command and prints our errors without a traceback."""
+    """A group that suggests the nearest command and prints what is wrong as one line, without a traceback."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or fail with a suggestion."""
+        """Find the command, or fail with a suggestion; refuse what no command can mean."""
         if args and not args[0].startswith("-") and args[0] not in self.commands:
             raise click.UsageError(unknown("command", args[0], self.commands), ctx)
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if any("\0" in text for text in rest):
+            raise ConfigError("an argument holds the character 0, which no name or value can have")
+        if command is not None:
+            _refuse_twice(command, ctx, rest)
+        return name, command, rest
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; our errors are messages."""
-        try:
-            with plain_warnings():
-                return super().invoke(ctx)
-        except InvbenchError as error:
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(2)
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command and exit; errors are messages."""
+        run: Callable[[], Any] = partial(super().main, *args, standalone_mode=False, **extra)
+        if not standalone_mode:
+            return run()
+        with console.plain(), console.plain_warnings():
+            status = _status(run)
+            sys.exit(status if isinstance(status, int) else 0)
+
+
+def _status(run: Callable[[], Any]) -> Any:
+    """What a command ends with; of an error it says what is wrong."""
+    try:
+        return run()
+    except InvbenchError as error:
+        console.fail(str(error), 2)
+    except click.Abort:
+        click.echo("Aborted!", err=True)
+        return 1
+    except click.ClickException as error:
+        if type(error).__name__ != "NoArgsIsHelpError":
+            console.fail(error.format_message(), error.exit_code)
+        error.show()
+        return error.exit_code
+
+
+def _refuse_twice(command: click.Command, parent: click.Context, args: list[str]) -> None:
+    """Raise UsageError for an option that is there twice: one of its values would be lost."""
+    ctx = click.Context(command, parent=parent, info_name=command.name, **command.context_settings)
+    _, _, order = command.make_parser(ctx).parse_args(list(args))
+    valued = [p for p in order if isinstance(p, click.Option) and not p.is_flag and not p.multiple]
+    if twice := next((p for p in valued if valued.count(p) > 1), None):
+        raise click.UsageError(f"{twice.opts[0]} is there twice; give it once", ctx)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -70,7 +101,13 @@ def run(ctx: click.Context, overrides: tuple[str, ...]) -> None:
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 @click.option("--repeats", default=10, show_default=True, type=click.IntRange(1), help="Timed solves.")
-@click.option("--limit", default=60.0, show_default=True, help="Seconds of timed solves after which it is enough.")
+@click.option(
+    "--limit",
+    default=60.0,
+    show_default=True,
+    callback=not_negative,
+    help="Seconds of timed solves after which it is enough.",
+)
 @click.pass_context
 def bench(ctx: click.Context, overrides: tuple[str, ...], repeats: int, limit: float) -> None:
     """Measure what solvers cost: invbench bench solver=davi,ddrm task=sr4 [batch_size=1] [key=value ...]
@@ -346,6 +383,32 @@ def _run_help(catalog: Catalog) -> str:
     ]
     return "\n".join(lines)
 
+
+SHORT = {
+    "run": "Run solvers on tasks, print the table, draw it.",
+    "bench": "Measure what solvers cost, each on its own.",
+    "plan": "Say what a run would take, before it is run.",
+    "tune": "Choose a solver's options on other images.",
+    "train": "Train a solver or a prior.",
+    "sample": "Draw images from a prior.",
+    "table": "Print tables of what is recorded.",
+    "rescore": "Add scores that records lack.",
+    "release": "Write records to share.",
+    "compare": "Say what changed between two results folders.",
+    "explain": "Say where a cell's numbers come from.",
+    "verify": "Check a cell's files, and solve some again.",
+    "versus": "Tell two solvers apart on the same images.",
+    "claims": "Judge the paper's statements by the records.",
+    "figure": "Draw pictures or charts of what is recorded.",
+    "report": "Write one HTML page of what is recorded.",
+    "list": "List the plugins that are installed.",
+    "info": "Describe a plugin, its options and its cost.",
+    "check": "Put a plugin to every check of its kind.",
+    "new": "Start a plugin of your own.",
+    "fetch": "Download weights, or list what there is.",
+}
+for each, text in SHORT.items():
+    main.commands[each].short_help = text
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -23,6 +23,7 @@ from invbench.errors import InvbenchError, LockedCell, MetricError, StoreError
 from invbench.figures.drawing import draw
 from invbench.guard import printable
 from invbench.interrupts import noted_interrupts
+from invbench.overrides import composing, unquoted
 from invbench.plugins import Catalog
 from invbench.reading import OUT
 from invbench.rebuild import Remeasure
@@ -71,29 +72,42 @@ def compose(
 ) -> list[Result] | None:
     """What ``handle`` makes of each job that Hydra composes; None where the user interrupted it."""
     ready = configuration.check_overrides(overrides, catalog)
-    _check_writable([text.partition("=")[2] for text in overrides if text.startswith("out=")] or [OUT])
+    _check_writable(configuration.folders(overrides) or [Path(OUT)])
     configuration.register(catalog)
+    shows = configuration.shows_job(ready)
+    ready = configuration.without_cfg(ready) if shows else ready
     jobs: list[Result] = []
+    described: list[str] = []
 
     @hydra.main(version_base="1.3", config_path=None, config_name="run")
     def job(config: DictConfig) -> None:
-        jobs.extend(handle(configuration.Choice.of_job(config)))
+        choice = configuration.Choice.of_job(config)
+        if shows:
+            described.append(configuration.described(choice, catalog))
+        else:
+            jobs.extend(handle(choice))
 
     sys.argv = ["invbench", *ready]
     try:
-        job()
+        with composing():
+            job()
     except KeyboardInterrupt:
         click.echo("interrupted; what was computed is kept, and the same command goes on from there", err=True)
         return None
-    if not jobs and {"-m", "--multirun"}.intersection(ready):
+    if shows:
+        click.echo("\n---\n".join(described))
+    if not jobs and not shows and {"-m", "--multirun"}.intersection(ready):
         click.echo("the launcher ran the cells in other processes; 'invbench table' prints what they recorded")
     return jobs
 
 
-def _check_writable(folders: Iterable[str]) -> None:
+def _check_writable(folders: Iterable[Path]) -> None:
     """Raise StoreError for a results folder that cannot be made, before Hydra fails to make that of a sweep."""
-    for folder in (Path(text.strip("'\"")).expanduser() for text in folders):
-        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    for folder in folders:
+        try:
+            there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        except OSError as error:
+            raise StoreError(f"cannot write to {folder}: {error.strerror}; choose another out=FOLDER") from None
         if not there.is_dir() or not os.access(there, os.W_OK):
             raise StoreError(f"cannot write to {folder}: {there} is no folder, or not yours; choose another out=FOLDER")
 
@@ -274,7 +288,7 @@ def _device(overrides: Sequence[str]) -> str:
     from invbench.device import choose_device, describe
 
     wanted = [text.partition("=")[2] for text in overrides if text.startswith("device=")]
-    return describe(choose_device(wanted[-1] if wanted else "auto"))
+    return describe(choose_device(unquoted(wanted[-1]) if wanted else "auto"))
 
 
 def ledger(cost: Mapping[str, float]) -> str:

@@ -13,25 +13,33 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import distributions
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import yaml
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import MISSING, DictConfig, OmegaConf, ValidationError
 
 from invbench.errors import ConfigError, InvbenchError, PluginError, unknown
 from invbench.noise import Sigma, canonical
-from invbench.plugins import Catalog
-from invbench.settings import origins, settings
+from invbench.overrides import decoded, for_hydra, read, readable, split, unquoted, values
+from invbench.places import folder
+from invbench.plugins import Catalog, Plugin
+from invbench.settings import Settings, origins, settings
+
+EXAMPLE = "invbench run solver=ddrm task=sr4"
 
 LAUNCHERS = {"joblib": "joblib", "submitit_slurm": "submitit", "submitit_local": "submitit", "ray": "ray"}
 GROUPS = ("solver", "task", "dataset", "prior")
-VALUED_FLAGS = ("--cfg", "-c", "--info", "-i", "--package", "-p")
-SWEEP = re.compile(r"(choice|range|interval|glob|shuffle|sort)\(")
+CFG, INFO = ("job", "hydra", "all"), ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+VALUED_FLAGS = {"--cfg": CFG, "-c": CFG, "--info": INFO, "-i": INFO, "--package": (), "-p": ()}
+FLAGS = ("-m", "--multirun", "--resolve")
 HYDRA = {
     "run": {"dir": "."},
-    "sweep": {"dir": "${out}", "subdir": "."},
+    "sweep": {"dir": "${invbench.folder:${out}}", "subdir": "."},
     "output_subdir": None,
     "job": {"name": "invbench"},
 }
@@ -91,6 +99,7 @@ HELP = {
 
 def register(catalog: Catalog) -> None:
     """Put every plugin's dataclass into Hydra's store."""
+    OmegaConf.register_new_resolver("invbench.folder", lambda out: str(folder(decoded(str(out)))), replace=True)
     store = ConfigStore.instance()
     store.store(name="run", node=RunConfig)
     for kind in GROUPS:
@@ -118,79 +127,122 @@ def node_of(cls: type[Any]) -> DictConfig:
 
 
 def check_overrides(overrides: Sequence[str], catalog: Catalog) -> list[str]:
-    """Overrides ready for Hydra; ``-m`` is added where a value is a list. Raises for unknown names and keys."""
-    flags, rest = _split_flags(overrides)
-    own = [(key, value) for key, value in rest if not _is_hydras(key)]
-    _check_launcher(dict(rest).get("hydra/launcher", ""))
-    named = {key: value.split(",") for key, value in own if key in ("benchmark", *GROUPS)}
+    """Overrides ready for Hydra; ``-m`` is added where a key has several values.
+
+    Raises ConfigError or PluginError for unknown names and keys, and for values that are not of their field's type.
+    """
+    flags, words = _split_flags(overrides)
+    rest = [(key.removeprefix("++"), value) for key, value in split(words, EXAMPLE)]
+    hydras = [(key, value) for key, value in rest if _is_hydras(key)]
+    own = {key: value for key, value in rest if not _is_hydras(key)}
+    for key, value in hydras:
+        with readable(key, value):
+            OverridesParser.create().parse_override(f"{key}={value}")
+    _check_plugins(dict(hydras))
+    named = {key: _names(key, own[key], catalog) for key in ("benchmark", *GROUPS) if key in own}
     chosen = {"benchmark": ["photos"], "solver": [], "task": [], **named}
     _check_names(chosen, catalog)
-    for key, value in own:
-        _check_option(key, value, chosen, catalog)
-    if any(_is_sweep(value) for _, value in own) and not {"-m", "--multirun"}.intersection(flags):
+    ready = named | {key: _checked(key, value, chosen, catalog) for key, value in own.items() if key not in named}
+    if any(len(each) > 1 for each in ready.values()) and not {"-m", "--multirun"}.intersection(flags):
         flags.append("-m")
     swept = {key for key, names in named.items() if len(names) > 1}
-    return [*flags, *(f"{key}={_for_hydra(value, key.partition('.')[0] in swept)}" for key, value in rest)]
+    texts = {key: _for_hydra(each, key.partition(".")[0] in swept) for key, each in ready.items()}
+    return [*flags, *(f"{key}={texts.get(key, value)}" for key, value in rest)]
 
 
-def _split_flags(overrides: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
-    """Hydra's own flags, which its parser wants first, and the overrides as keys and values."""
+def folders(overrides: Sequence[str]) -> list[Path]:
+    """The results folders that are named."""
+    found = [value for key, value in split(_split_flags(overrides)[1], EXAMPLE) if key == "out"]
+    return [folder(unquoted(text)) for value in found for text in values("out", value)]
+
+
+def shows_job(ready: Sequence[str]) -> bool:
+    """Whether ready overrides ask for the configuration of the jobs alone: ``--cfg job``."""
+    flags = [text for text in ready if text in VALUED_FLAGS or text.partition("=")[0] in VALUED_FLAGS]
+    return len(flags) == 1 and any(pair in (("--cfg", "job"), ("-c", "job")) for pair in pairwise(ready))
+
+
+def without_cfg(ready: Sequence[str]) -> list[str]:
+    """Ready overrides without ``--cfg job``."""
+    return [text for text in ready if text not in ("--cfg", "-c", "job")]
+
+
+def _split_flags(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Hydra's own flags, which its parser wants first, and the overrides."""
     flags: list[str] = []
-    rest: list[tuple[str, str]] = []
+    rest: list[str] = []
     for text in overrides:
         key, equals, value = text.partition("=")
-        if (name := key.removeprefix("--")) != key and name in [f.name for f in dataclasses.fields(RunConfig)]:
-            raise ConfigError(f"options are written without dashes: {name}={value or '...'}")
-        if text.startswith("-") or (flags and flags[-1] in VALUED_FLAGS and not equals):
+        if flags and flags[-1] in VALUED_FLAGS:
+            _check_flag(flags[-1], text)
             flags.append(text)
-        elif equals:
-            rest.append((key, value))
+        elif key in VALUED_FLAGS:
+            if equals:
+                _check_flag(key, value)
+            flags += [key, value] if equals else [key]
+        elif text in FLAGS:
+            flags.append(text)
+        elif text.startswith("-"):
+            if (name := key.lstrip("-")) in [f.name for f in dataclasses.fields(RunConfig)]:
+                raise ConfigError(f"options are written without dashes: {name}={value or '...'}")
+            raise ConfigError(unknown("flag", text, [*FLAGS, *VALUED_FLAGS]))
         else:
-            raise ConfigError(f"expected key=value, got {text!r}; for example: invbench run solver=ddrm task=sr4")
+            rest.append(text)
+    if flags and flags[-1] in VALUED_FLAGS:
+        _check_flag(flags[-1], "")
     return flags, rest
 
 
-def _check_launcher(name: str) -> None:
-    """Raise ConfigError for a launcher of Hydra's that is not installed."""
-    package = LAUNCHERS.get(name)
-    if package and not any(f"hydra-{package}-launcher" == (d.name or "").lower() for d in distributions()):
-        raise ConfigError(f"launcher {name!r} is not installed; pip install 'invbench[{package}]'")
+def _check_flag(flag: str, value: str) -> None:
+    """Raise ConfigError where one of Hydra's flags does not take the value."""
+    if known := VALUED_FLAGS[flag]:
+        if value not in known:
+            raise ConfigError(unknown(f"value of {flag}", value, known))
+    elif not re.fullmatch(r"[\w.@]+", value):
+        raise ConfigError(f"{flag}: expected a part of the configuration, as solver; got {value!r}")
+
+
+def _check_plugins(hydras: Mapping[str, str]) -> None:
+    """Raise ConfigError for a launcher or sweeper of Hydra's that is not installed."""
+    from hydra.core.plugins import Plugins
+    from hydra.plugins.launcher import Launcher
+    from hydra.plugins.sweeper import Sweeper
+
+    if name := hydras.get("hydra/launcher", ""):
+        package = LAUNCHERS.get(name)
+        if package and not any(f"hydra-{package}-launcher" == (d.name or "").lower() for d in distributions()):
+            raise ConfigError(f"launcher {name!r} is not installed; pip install 'invbench[{package}]'")
+    for kind, cls in (("launcher", Launcher), ("sweeper", Sweeper)):
+        if name := hydras.get(f"hydra/{kind}", ""):
+            Plugins.instance().discover(cls)  # puts the installed ones into the store
+            known = [path.removesuffix(".yaml") for path in ConfigStore.instance().list(f"hydra/{kind}")]
+            known = sorted({*known, "basic", *(n for n in LAUNCHERS if kind == "launcher")})
+            if name not in known:
+                raise ConfigError(unknown(kind, name, known))
 
 
 def _is_hydras(key: str) -> bool:
     return re.match(r"[+~]*hydra\b", key) is not None
 
 
-def _is_sweep(value: str) -> bool:
-    return SWEEP.match(value) is not None or len(_parts(value)) > 1
-
-
-def _parts(value: str) -> list[str]:
-    """What commas part, but for those within brackets and quotes: ``gaussian 0.1 [-1,1]`` is one part."""
-    return re.findall(r"(?:\[[^]]*\]|\{[^}]*\}|\([^)]*\)|'[^']*'|\"[^\"]*\"|[^,])+", value) or [value]
-
-
-def _for_hydra(value: str, swept: bool) -> str:
-    """Quote what Hydra's grammar would stumble over: noise levels hold blanks, folders may hold = and ~.
+def _for_hydra(written: Sequence[Any], swept: bool) -> str:
+    """Values as Hydra's grammar reads them.
 
     An option of a plugin that is swept over is a sweep too: Hydra composes once without the swept groups.
     """
-    if SWEEP.match(value):
-        return value
-    parts = [_quoted(part.strip()) for part in _parts(value)]
-    return f"choice({parts[0]})" if swept and len(parts) == 1 else ",".join(parts)
+    texts = [for_hydra(value) for value in written]
+    return f"choice({texts[0]})" if swept and len(texts) == 1 else ",".join(texts)
 
 
-def _quoted(text: str) -> str:
-    """The text, in quotes where it has any of what Hydra's grammar takes apart."""
-    if text.startswith(("[", "{")) or (len(text) > 1 and text[0] == text[-1] and text[0] in "'\""):
-        return text
-    return f'"{text}"' if re.search(r"[\s=~()'\[{]", text) else text
+def _names(key: str, value: str, catalog: Catalog) -> list[str]:
+    """The names that are written for a kind of plugin."""
+    known = catalog.benchmarks if key == "benchmark" else catalog.plugins[key]
+    return [unquoted(name) for name in values(key, value, known)]
 
 
 def _check_names(chosen: Mapping[str, list[str]], catalog: Catalog) -> None:
     for kind in ("solver", "task"):
-        if not chosen[kind]:
+        if not any(chosen[kind]):
             raise ConfigError(f"expected {kind}=NAME. Available: {', '.join(sorted(catalog.plugins[kind]))}")
     for name in chosen["benchmark"]:
         catalog.get("prior", catalog.benchmark(name).prior)
@@ -200,37 +252,29 @@ def _check_names(chosen: Mapping[str, list[str]], catalog: Catalog) -> None:
                 node_of(catalog.get(kind, name))
 
 
-def _check_option(path: str, value: str, chosen: Mapping[str, list[str]], catalog: Catalog) -> None:
-    """``path`` is an option of a run, or a field of each chosen plugin of its kind, and the value is of its type."""
-    kind, dot, key = path.lstrip("+~").partition(".")
+def _checked(path: str, value: str, chosen: Mapping[str, list[str]], catalog: Catalog) -> list[Any]:
+    """The values of an option of a run, or of a field of each chosen plugin of its kind, of its type."""
+    kind, dot, key = path.partition(".")
     options = [f.name for f in dataclasses.fields(RunConfig) if f.name not in ("defaults", "hydra")]
+    if path.startswith(("+", "~")):
+        raise ConfigError(f"{path}: options are set as they are named, without + or ~; write {path.lstrip('+~')}=...")
     if kind not in (GROUPS if dot else options):
         raise ConfigError(unknown("option", kind, GROUPS if dot else options))
     if not dot:
-        owners: list[type[Any]] = [] if kind in ("benchmark", *GROUPS) else [RunConfig]
+        owners: list[type[Any]] = [RunConfig]
         key = kind
     else:
         presets = [catalog.benchmark(name) for name in chosen["benchmark"]]
         defaults = [b.prior if kind == "prior" else b.name for b in presets]
         names = [n for n in chosen.get(kind, defaults) if n not in catalog.benchmarks or kind != "prior"]
         owners = [catalog.get(kind, name) for name in names]
+    found = []
     for cls in owners:
         known = [f.name for f in dataclasses.fields(cls)]
         if key not in known:
             raise ConfigError(unknown(f"option of {kind} {cls.name}", key, known))
-        if SWEEP.match(value) is None and not re.search(r"[\s\"'\[{]", value):
-            for each in _parts(value):
-                _check_value(cls, key, each, path)
-
-
-def _check_value(cls: type[Any], key: str, text: str, path: str) -> None:
-    """The text can become the field's type."""
-    node = node_of(cls)
-    try:
-        node[key] = yaml.safe_load(text)
-    except ValidationError:
-        wanted = type(node[key]).__name__
-        raise ConfigError(f"{path}: expected a value of type {wanted}, got {text!r}") from None
+        found.append([read(node_of(cls), key, each, path) for each in values(path, value)])
+    return min(found, key=lambda each: len(str(each))) if found else []  # of 5 and 5.0, what both fields take
 
 
 @dataclass(frozen=True)
@@ -240,6 +284,15 @@ class Choice:
     names: Mapping[str, str]
     config: Any
     written: frozenset[str]
+
+    def __post_init__(self) -> None:
+        """Take Hydra's configuration as plain values: of texts it was given, their encoded form."""
+        if isinstance(self.config, DictConfig):
+            keys = [f.name for f in dataclasses.fields(RunConfig) if f.name not in ("defaults", "hydra", "benchmark")]
+            nodes = {key: self.config[key] for key in keys}
+            plain = {k: OmegaConf.to_container(v) if isinstance(v, DictConfig) else v for k, v in nodes.items()}
+            values = {key: decoded(value) for key, value in plain.items()}
+            object.__setattr__(self, "config", SimpleNamespace(**values | {"out": str(folder(values["out"]))}))
 
     @classmethod
     def of_job(cls, config: DictConfig) -> Choice:
@@ -255,31 +308,14 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Any:
     """The cell of a choice, or that of a reference solver on the same measurements."""
     from invbench.runner import Cell
 
-    benchmark = catalog.benchmark(choice.names["benchmark"])
-    prior = choice.names["prior"]
-    names = {
-        "task": choice.names["task"],
-        "dataset": choice.names["dataset"],
-        "prior": benchmark.prior if prior == benchmark.name else prior,
-        "solver": solver or choice.names["solver"],
-    }
-    parts = {kind: catalog.plugin(kind, name) for kind, name in names.items()}
-    values: dict[str, Any] = {kind: OmegaConf.to_container(choice.config[kind]) for kind in GROUPS}
-    values["task"] = {
-        **values["task"],
-        **{k: v for k, v in benchmark.tasks.get(names["task"], {}).items() if f"task.{k}" not in choice.written},
-    }
-    values["task"]["noise"] = canonical(values["task"]["noise"])
-    chosen = settings(parts["solver"].cls, benchmark.name, names["task"])
-    own = () if solver else choice.written
-    written = frozenset(key.removeprefix("solver.") for key in own if key.startswith("solver."))
-    node = node_of(parts["solver"].cls) if solver else choice.config.solver
-    values["solver"] = _with_settings(node, {k: v for k, v in chosen.values.items() if k not in written}, chosen.origin)
+    config, benchmark = choice.config, catalog.benchmark(choice.names["benchmark"])
+    parts = _plugins(choice, catalog, solver)
+    values = _fields(choice, catalog, solver)
     made = {kind: make(plugin.cls, values[kind], kind) for kind, plugin in parts.items()}
-    config = choice.config
     for key, least in {"n": 0, "samples": 1, "batch_size": 1}.items():
-        if config[key] < least:
-            raise ConfigError(f"{key} must be at least {least}; got {config[key]}")
+        if getattr(config, key) < least:
+            raise ConfigError(f"{key} must be at least {least}; got {getattr(config, key)}")
+    chosen, written = _settings(choice, catalog, solver)
     return Cell(
         benchmark=benchmark,
         task=made["task"],
@@ -292,6 +328,53 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Any:
         origins=origins(parts["solver"].cls, chosen, written),
         plugins=tuple(sorted({(p.distribution, p.version) for p in parts.values()})),
     )
+
+
+def described(choice: Choice, catalog: Catalog) -> str:
+    """What a job runs, as YAML: plugins with every field, presets and tuned settings put in, and the other options."""
+    benchmark = catalog.benchmark(choice.names["benchmark"])
+    fields = {kind: {"name": p.name} for kind, p in _plugins(choice, catalog).items()}
+    fields = {kind: named | _fields(choice, catalog)[kind] for kind, named in fields.items()}
+    rest = {key: value for key, value in vars(choice.config).items() if key not in GROUPS}
+    rest["n"] = rest["n"] or benchmark.n
+    return yaml.safe_dump({"benchmark": benchmark.name, **fields, **rest}, sort_keys=False, allow_unicode=True).rstrip()
+
+
+def _plugins(choice: Choice, catalog: Catalog, solver: str | None = None) -> dict[str, Plugin]:
+    """The plugin of each kind."""
+    benchmark, prior = catalog.benchmark(choice.names["benchmark"]), choice.names["prior"]
+    names = {
+        "task": choice.names["task"],
+        "dataset": choice.names["dataset"],
+        "prior": benchmark.prior if prior == benchmark.name else prior,
+        "solver": solver or choice.names["solver"],
+    }
+    return {kind: catalog.plugin(kind, name) for kind, name in names.items()}
+
+
+def _fields(choice: Choice, catalog: Catalog, solver: str | None = None) -> dict[str, dict[str, Any]]:
+    """The fields of each plugin, what presets and settings say put in where the user wrote nothing."""
+    benchmark, task = catalog.benchmark(choice.names["benchmark"]), choice.names["task"]
+    values: dict[str, dict[str, Any]] = {kind: dict(getattr(choice.config, kind)) for kind in GROUPS}
+    preset = {k: v for k, v in benchmark.tasks.get(task, {}).items() if f"task.{k}" not in choice.written}
+    values["task"] |= preset
+    values["task"]["noise"] = canonical(values["task"]["noise"])
+    cls = catalog.get("solver", solver or choice.names["solver"])
+    if solver:
+        values["solver"] = dict(OmegaConf.to_container(node_of(cls)))  # type: ignore[arg-type]
+    chosen, written = _settings(choice, catalog, solver)
+    values["solver"] |= _typed_settings(
+        cls, {k: v for k, v in chosen.values.items() if k not in written}, chosen.origin
+    )
+    return values
+
+
+def _settings(choice: Choice, catalog: Catalog, solver: str | None = None) -> tuple[Settings, frozenset[str]]:
+    """The solver's hyper-parameters for the preset and task, and which fields the user wrote."""
+    cls = catalog.get("solver", solver or choice.names["solver"])
+    own = () if solver else choice.written
+    written = frozenset(key.removeprefix("solver.") for key in own if key.startswith("solver."))
+    return settings(cls, catalog.benchmark(choice.names["benchmark"]).name, choice.names["task"]), written
 
 
 def _assumed(text: str, task: Any, solver: Any) -> str:
@@ -307,12 +390,13 @@ def _assumed(text: str, task: Any, solver: Any) -> str:
     return str(level) if solver.needs_sigma else ""
 
 
-def _with_settings(node: DictConfig, values: Mapping[str, Any], origin: str) -> Any:
-    """The solver's options with a set of hyper-parameters on top, each of its field's type."""
+def _typed_settings(cls: type[Any], values: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """A set of hyper-parameters, each of its field's type."""
     try:
-        return OmegaConf.to_container(OmegaConf.merge(node, dict(values)))
+        found: Any = OmegaConf.to_container(OmegaConf.merge(node_of(cls), dict(values)))
     except ValidationError as error:
         raise PluginError(f"hyper-parameters of {origin!r}: {str(error).splitlines()[0]}") from None
+    return {key: found[key] for key in values}
 
 
 def make(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
@@ -328,16 +412,14 @@ def make(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
 
 def typed(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
     """An instance whose fields have the types they declare. Raises ConfigError for an unknown field or wrong value."""
-    node, known = node_of(cls), [f.name for f in dataclasses.fields(cls)]
-    for key, value in values.items():
+    known = [f.name for f in dataclasses.fields(cls)]
+    for key in values:
         if key not in known:
             raise ConfigError(unknown(f"option of {kind}", key, known))
-        try:
-            node[key] = yaml.safe_load(value) if isinstance(value, str) else value
-        except ValidationError:
-            wanted = type(node[key]).__name__
-            raise ConfigError(f"{kind}.{key}: expected a value of type {wanted}, got {value!r}") from None
+    node = node_of(cls)
     fields: Any = OmegaConf.to_container(node)
+    for key, value in values.items():
+        fields[key] = read(node, key, value if isinstance(value, str) else for_hydra(value), f"{kind}.{key}")
     return make(cls, fields, kind)
 
 
@@ -348,7 +430,7 @@ def options(choice: Choice, cell: Any, command: str) -> Any:
 
     config = choice.config
     return Options(
-        out=Path(config.out).expanduser(),
+        out=folder(config.out),
         n=config.n or cell.benchmark.n,
         batch_size=config.batch_size,
         device=choose_device(config.device),
@@ -376,7 +458,7 @@ def parse_shard(text: str) -> tuple[int, int]:
     >>> parse_shard("1/4")
     (1, 4)
     """
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     if not match or not int(match[1]) < int(match[2]):
         raise ConfigError(f"shard must be i/k with 0 <= i < k, for example 0/4; got {text!r}")
     return int(match[1]), int(match[2])

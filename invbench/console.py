@@ -1,12 +1,76 @@
-"""What is said on the terminal besides results."""
+"""Standard output and error as the command line needs them: any encoding, full disks and closed pipes, no traceback."""
 
 from __future__ import annotations
 
+import codecs
+import errno
+import os
+import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
 import click
+
+from invbench.errors import one_line
+
+WORDS = {"↑": "^", "↓": "v", "→": "->", "±": "+-", "×": "x", "…": "...", "–": "-", "’": "'"}  # noqa: RUF001
+ASCII = "ascii-plain"  # ASCII under a name that click does not take for a mistake, to write UTF-8 instead
+
+
+def spelt_out(error: UnicodeError) -> tuple[str, int]:
+    r"""What stands for characters that a stream cannot encode: ``^`` for an arrow up, ``\xe9`` for an e acute."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    bad = error.object[error.start : error.end]
+    return "".join(WORDS.get(c) or c.encode("ascii", "backslashreplace").decode() for c in bad), error.end
+
+
+def _plain_ascii(name: str) -> codecs.CodecInfo | None:
+    if name.replace("_", "-") != ASCII:
+        return None
+    found = codecs.lookup("ascii")
+    return codecs.CodecInfo(
+        found.encode,
+        found.decode,
+        found.streamreader,
+        found.streamwriter,
+        found.incrementalencoder,
+        found.incrementaldecoder,
+        name=ASCII,
+    )
+
+
+codecs.register_error("invbench", spelt_out)
+codecs.register(_plain_ascii)
+
+
+def prepare(*streams: Any) -> None:
+    """Let the streams write any text, spelt out where their encoding lacks a character."""
+    for stream in streams:
+        if hasattr(stream, "reconfigure"):
+            narrow = codecs.lookup(stream.encoding or "ascii").name == "ascii"
+            stream.reconfigure(errors="invbench", **({"encoding": ASCII} if narrow else {}))
+
+
+@contextmanager
+def plain() -> Iterator[None]:
+    """A command's output: whatever it cannot be written to is one line on standard error, and exit status 1."""
+    if sys.stdout is None:
+        fail("standard output is closed; redirect it to a file or to /dev/null", 1)
+    prepare(sys.stdout, sys.stderr)
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        _abandon(sys.stdout)
+        if error.errno == errno.EPIPE:  # the reader has read enough
+            sys.exit(1)
+        where = f"{error.filename}: " if error.filename else "cannot write the output: "
+        fail(f"{where}{error.strerror or error}", 1)
 
 
 @contextmanager
@@ -17,9 +81,26 @@ def plain_warnings() -> Iterator[None]:
     def show(message: Warning | str, *_args: object, **_kw: object) -> None:
         if str(message) not in said:
             said.add(str(message))
-            click.echo(f"warning: {message}", err=True)
+            click.echo(f"warning: {one_line(str(message))}", err=True)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = show
         yield
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """Say what is wrong in a line, and exit."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.write(f"error: {one_line(message)}\n")
+            sys.stderr.flush()
+    sys.exit(status)
+
+
+def _abandon(stream: Any) -> None:
+    """Let what is left in the stream's buffer go nowhere, so that Python does not fail on it at its end."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)

@@ -73,3 +73,22 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
     return f"unknown {what} {name!r}{hint} Available: {', '.join(known) or 'none'}"
+
+
+def shortened(text: str, most: int = 300) -> str:
+    """The text without its middle where it is longer than ``most`` characters.
+
+    >>> shortened("0123456789", 7)
+    '01...89'
+    """
+    half = (most - 3) // 2
+    return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
+
+
+def one_line(text: str, most: int = 2000) -> str:
+    r"""The text as a line that any terminal may be given: what cannot be printed is escaped.
+
+    >>> one_line("a\nb\x1b[0m")
+    'a\\nb\\x1b[0m'
+    """
+    return shortened("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text), most)

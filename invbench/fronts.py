@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from invbench.cells import by_measurement, format_value, headline, label, mean_of, shared_images
+from invbench.cells import by_measurement, headline, label, mean_of, shared_images
+from invbench.digits import format_value
 from invbench.errors import ConfigError, unknown
 from invbench.metric import Metric
 from invbench.records import LoadedCell
@@ -23,7 +24,7 @@ def parse_budgets(text: str) -> list[float]:
     [20.0, 100.0]
     """
     parts = [part.strip() for part in text.split(",")]
-    if not all(re.fullmatch(r"\d+(\.\d+)?", part) for part in parts):
+    if not all(re.fullmatch(r"[0-9]+(\.[0-9]+)?", part) for part in parts):
         raise ConfigError(f"--budgets takes numbers of network calls, as 20,100,1000; got {text!r}")
     return [float(part) for part in parts]
 
@@ -76,17 +77,22 @@ def budget_tables(
     if bad := [name for name in only if name not in names]:
         raise ConfigError(unknown("metric with a best value", bad[0], names))
     chosen = {name: ranked[name] for name in only or names}
-    return [_budget_table(group, chosen, budgets) for group in by_measurement(cells)]
+    return [_budget_table(group, chosen, budgets, metrics) for group in by_measurement(cells)]
 
 
-def _budget_table(cells: Sequence[LoadedCell], higher: Mapping[str, bool], budgets: Sequence[float]) -> Table:
+def _budget_table(
+    cells: Sequence[LoadedCell],
+    higher: Mapping[str, bool],
+    budgets: Sequence[float],
+    metrics: Mapping[str, type[Metric]],
+) -> Table:
     done = [cell for cell in cells if cell.images]
     lines = []
     for metric, up in higher.items():
         images = shared_images(done, metric)
         line = {"best": f"{metric} {'↑' if up else '↓'}", "n": str(len(images))}
         for budget, cell in zip(budgets, best_under(done, metric, budgets, up), strict=True):
-            line[f"within {budget:g} NFE"] = _entry(cell, cells, metric, images) if cell else "-"
+            line[f"within {budget:g} NFE"] = _entry(cell, cells, metric, images, metrics) if cell else "-"
         lines.append(line)
     notes = (
         f"Best mean of one sample over the n images that all {len(done)} rows have a value of; NFE are forward network "
@@ -95,6 +101,12 @@ def _budget_table(cells: Sequence[LoadedCell], higher: Mapping[str, bool], budge
     return Table(headline(cells[0].run), pd.DataFrame(lines), notes)
 
 
-def _entry(cell: LoadedCell, cells: Sequence[LoadedCell], metric: str, images: Sequence[str]) -> str:
+def _entry(
+    cell: LoadedCell,
+    cells: Sequence[LoadedCell],
+    metric: str,
+    images: Sequence[str],
+    metrics: Mapping[str, type[Metric]],
+) -> str:
     value, nfe = mean_of(cell, metric, images), mean_of(cell, COSTS["nfe"], images)
-    return f"{label(cell, cells)} {format_value(metric, value or 0.0)} ({nfe:g} NFE)"
+    return f"{label(cell, cells)} {format_value(metric, value or 0.0, metrics)} ({nfe:g} NFE)"

@@ -43,6 +43,7 @@ class Metric(ABC):
     summary: ClassVar[str] = ""
     protocol: ClassVar[str]
     unit: ClassVar[str] = ""
+    digits: ClassVar[str] = ".3f"  # of its values in tables, as Python formats numbers
     higher_is_better: ClassVar[bool | None]  # None: nearest to the target is best
     target: ClassVar[float | None] = 1.0  # None: neither high nor low is better
     table: ClassVar[str] = "images"  # metrics of one kind are printed in one table

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from invbench.cells import solver_of
 from invbench.errors import ConfigError, StoreError
 from invbench.records import CellStore, LoadedCell, Record, load_cell, load_cells
 
@@ -18,11 +19,22 @@ def find_cell(name: str, out: Path) -> LoadedCell:
     """The cell of an id, the start of one, a folder or its name. Raises ConfigError where there is none, or several."""
     if (Path(name) / "run.json").is_file():
         return load_cell(Path(name))
-    found = [c for c in load_cells(out) if c.id.startswith(name) or any(f.name == name for f in c.folders)]
+    if not name:
+        raise ConfigError("expected the id of a cell, its start, or a folder; got an empty text")
+    cells = load_cells(out)
+    found = [c for c in cells if c.id.startswith(name) or any(f.name == name for f in c.folders)]
     if len(found) != 1:
         listed = ", ".join(sorted(c.id for c in found)) or "none"
+        if not found and (own := [c for c in cells if solver_of(c) == name]):
+            raise ConfigError(f"{name} is a solver; name one of its cells: {', '.join(map(_listed, own))}")
         raise ConfigError(f"expected the id of a cell in {out}, its start, or a folder; {name!r} matches {listed}")
     return found[0]
+
+
+def _listed(cell: LoadedCell) -> str:
+    """A cell's id with what tells a reader which one it is."""
+    config = cell.run["config"]
+    return f"{cell.id} ({config['benchmark']['name']}/{config['task']['name']}, seed {config['seed']})"
 
 
 def explain(cell: LoadedCell) -> str:

@@ -11,6 +11,7 @@ import click
 
 from invbench.errors import ConfigError, unknown
 from invbench.noise import canonical
+from invbench.places import folder
 
 if TYPE_CHECKING:
     from invbench.plugins import Catalog
@@ -23,11 +24,19 @@ FILTERS = ("benchmark", "task", "noise", "solver", "dataset", "prior", "seed")
 
 
 def _folder(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:
-    if Path(value).parts[:1] != (REFERENCE,):
-        return Path(value)
+    named = folder(value, "--out")
+    if named.parts[:1] != (REFERENCE,):
+        return named
     from invbench.paper.published import results_folder
 
     return results_folder() / value
+
+
+def not_negative(_context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """The number, if it is 0 or more. Raises BadParameter for others and nan."""
+    if not value >= 0:
+        raise click.BadParameter(f"expected a number of 0 or more, got {value:g}", param=parameter)
+    return value
 
 
 out_option = click.option(
@@ -110,7 +119,7 @@ def release(to: Path, filters: tuple[str, ...], out: Path) -> None:
     """
     from invbench.release import release
 
-    if "=" in to.name:
+    if "=" in to.name or to == Path():
         raise ConfigError(f"expected the folder to write, then filters; got {to}")
     cells = _cells(filters, out)
     for line in release(cells, out, to):
@@ -140,7 +149,10 @@ def compare(
     NEW lacks what BASE has: a cell, an image, a metric that a rule names, a value that is not nan.
     """
     from invbench.compare import compare, parse_rules
+    from invbench.table import FORMATS
 
+    if how not in FORMATS:
+        raise ConfigError(unknown("table format", how, FORMATS))
     table, failed = compare(base, new, parse_rules(rules), _wanted(filters), across_machines)
     click.echo(table.render(how))
     ctx.exit(1 if failed else 0)
@@ -159,7 +171,9 @@ def explain(cell: str, out: Path) -> None:
 @click.command()
 @click.argument("cell")
 @click.option("--images", default=3, show_default=True, type=click.IntRange(0), help="How many are solved again.")
-@click.option("--tolerance", default=1e-4, show_default=True, help="Largest difference that is the same.")
+@click.option(
+    "--tolerance", default=1e-4, show_default=True, help="Largest difference that is the same.", callback=not_negative
+)
 @out_option
 @click.pass_context
 def verify(ctx: click.Context, cell: str, images: int, tolerance: float, out: Path) -> None:
@@ -186,7 +200,12 @@ def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: Pat
     """Tell two solvers apart on the same images: invbench versus davi ddrm [task=sr4] ..."""
     from invbench.compare import versus
     from invbench.plugins import load_catalog
+    from invbench.table import FORMATS
 
+    if first == second:
+        raise ConfigError(f"expected two solvers, got {first} twice; its seeds and options are told apart by 'table'")
+    if how not in FORMATS:
+        raise ConfigError(unknown("table format", how, FORMATS))
     metrics, _ = load_catalog().for_tables()
     higher = {name: bool(m.higher_is_better) for name, m in metrics.items() if m.higher_is_better is not None}
     _print([versus(_cells(filters, out), first, second, higher)], how)
@@ -358,8 +377,11 @@ def _print(tables: Sequence[Table], how: str) -> None:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    """``a,b`` as its names; none of an empty text."""
-    return tuple(name for name in (part.strip() for part in text.split(",")) if name)
+    """``a,b`` as its names; none of an empty text. Raises ConfigError for commas alone."""
+    names = tuple(name for name in (part.strip() for part in text.split(",")) if name)
+    if text and not names:
+        raise ConfigError(f"expected names, as a,b; got {text!r}")
+    return names
 
 
 def _wanted(filters: tuple[str, ...]) -> dict[str, str]:

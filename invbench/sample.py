@@ -17,10 +17,14 @@ from invbench.config import typed
 from invbench.device import choose_device
 from invbench.errors import ConfigError, StoreError, unknown
 from invbench.images import to_image
+from invbench.overrides import split
+from invbench.places import folder as place
 from invbench.plugins import Catalog
 from invbench.prior import Prior
 from invbench.rng import Rng
 from invbench.schedule import ddim_split, stride_grid
+
+EXAMPLE = "invbench sample prior=adm_photos n=16"
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def sample(overrides: Sequence[str], catalog: Catalog) -> Path:
     source = typed(catalog.get("prior", name), fields, "prior")
     side = f"-side{options.side}" if options.side != SampleConfig.side else ""
     name = f"{name}-{source.fingerprint()[:8]}-nfe{options.nfe}-seed{options.seed}{side}"
-    folder = Path(options.out).expanduser() / name
+    folder = place(options.out) / name
     ids = [f"{i:06d}" for i in range(options.n)]
     missing = [each for each in ids if not (folder / f"{each}.png").is_file()]
     device = choose_device(options.device)
@@ -65,8 +69,14 @@ def sample(overrides: Sequence[str], catalog: Catalog) -> Path:
             images = draw(prior, Rng.for_images(chunk, purpose="sample", seed=options.seed), options.nfe, device)
         for each, x in zip(chunk, images, strict=True):
             part = folder / f"{each}.part"
-            to_image(x).save(part, format="PNG")
-            part.replace(folder / f"{each}.png")
+            try:
+                to_image(x).save(part, format="PNG")
+                part.replace(folder / f"{each}.png")
+            except OSError as error:
+                raise StoreError(
+                    f"cannot write {folder / each}.png: {error.strerror or error}; free space, or choose another "
+                    "out=FOLDER, then run the same command to go on"
+                ) from None
         click.echo(f"{start + len(chunk)}/{len(missing)} samples", err=True)
     return folder
 
@@ -84,10 +94,7 @@ def draw(prior: Prior, rng: Rng, nfe: int, device: torch.device) -> Tensor:
 def parse(overrides: Sequence[str]) -> tuple[str, dict[str, str], dict[str, str]]:
     """The prior's name, its fields, and the other options."""
     name, fields, own = "", {}, {}
-    for text in overrides:
-        key, equals, value = text.partition("=")
-        if not equals or text.startswith("-"):
-            raise ConfigError(f"expected key=value, got {text!r}; for example: invbench sample prior=adm_photos n=16")
+    for key, value in split(overrides, EXAMPLE):
         if key == "prior":
             name = value
         elif key.startswith("prior."):
@@ -98,5 +105,5 @@ def parse(overrides: Sequence[str]) -> tuple[str, dict[str, str], dict[str, str]
     if bad := [key for key in own if key not in known]:
         raise ConfigError(unknown("option", bad[0], [*known, "prior"]))
     if not name:
-        raise ConfigError("expected prior=NAME; for example: invbench sample prior=adm_photos n=16")
+        raise ConfigError(f"expected prior=NAME; for example: {EXAMPLE}")
     return name, fields, own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from pathlib import Path
 
@@ -71,6 +72,8 @@ def new_solver(name: str, where: Path, catalog: Catalog) -> str:
 
     Raises ConfigError for a name that is none, or that a solver has, StoreError where nothing can be written.
     """
+    if keyword.iskeyword(name):
+        raise ConfigError(f"{name!r} is a word of Python's own; choose another name for the solver")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ConfigError(f"a solver's name has small letters, digits and _, as my_solver; got {name!r}")
     if name in catalog.plugins["solver"]:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from invbench.cells import format_value, headline, label, measurement_key
+from invbench.cells import headline, label, measurement_key
+from invbench.digits import format_value
 from invbench.metric import Metric
 from invbench.records import MEAN, LoadedCell
 from invbench.stats import components, mean_difference
@@ -70,10 +71,10 @@ def _lines(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> 
             continue
         found = values.to_numpy(float)
         if np.isinf(found).any():  # restored exactly: there is no deviation of such scores
-            shown = {"mean": format_value(str(metric), mean_difference(found.ravel()))}
+            shown = {"mean": format_value(str(metric), mean_difference(found.ravel()), metrics)}
             lines.append({"metric": str(metric), "n": str(len(values)), **shown, **dict.fromkeys(DEVIATIONS, "-")})
             continue
-        mean, half, *parts = (format_value(str(metric), v) for v in components(found))
+        mean, half, *parts = (format_value(str(metric), v, metrics) for v in components(found))
         deviations = dict(zip(DEVIATIONS, parts, strict=True))
         lines.append({"metric": str(metric), "n": str(len(values)), "mean": f"{mean} ± {half}", **deviations})
     return lines

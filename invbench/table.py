@@ -3,15 +3,58 @@
 from __future__ import annotations
 
 import html
+import re
+import sys
 from dataclasses import dataclass
 
 import pandas as pd
 
-from invbench.errors import ConfigError, unknown
+from invbench.errors import ConfigError, one_line, unknown
 
 FORMATS = {"text": "simple", "md": "github", "latex": "latex_booktabs", "html": "html", "csv": "csv"}
 RAW = {"latex": "latex_raw", "html": "unsafehtml"}
 LATEX_ARROWS = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$"}
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "^": r"\^{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\ensuremath{<}",
+    ">": r"\ensuremath{>}",
+    **{c: rf"\{c}" for c in "{}$&#%_"},
+}
+MARKDOWN = {"\\": r"\\", "|": r"\|", "&": "&amp;", "<": "&lt;", "`": r"\`"}
+VALUE = r"[+-]?(?:\d+\.?\d*|\.\d+|nan|inf)(?:e[+-]?\d+)?"
+NUMBER = re.compile(rf"{VALUE}x?%?(?: \[{VALUE}, {VALUE}\])?(?: \(\d+ nan\))?(?: best| tie| \*)*")
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their full-width forms
+
+
+def escape(text: str, how: str) -> str:
+    r"""The text as a cell or a line of a format, which takes no part of it for markup, a formula or another line.
+
+    >>> escape("a_b\n<i>", "latex"), escape("a|b <i>", "md"), escape("=1+1", "csv")
+    ('a\\_b\\textbackslash{}n\\ensuremath{<}i\\ensuremath{>}', 'a\\|b &lt;i>', "'=1+1")
+    """
+    line = one_line(text, most=sys.maxsize)
+    if how == "csv":
+        return _defused(line)
+    if how == "html":
+        return html.escape(line)
+    if how == "md":
+        return "".join(MARKDOWN.get(c, c) for c in line).replace("](", r"]\(")
+    return "".join(LATEX.get(c, c) for c in line) if how == "latex" else line
+
+
+def _line(text: str, how: str) -> str:
+    """The text as a line beside a table, where a bar parts no cells; in LaTeX it is a comment."""
+    line = escape(text, "text" if how == "latex" else how)
+    return line.replace(r"\|", "|") if how == "md" else line
+
+
+def _defused(text: str) -> str:
+    """A cell of csv that no spreadsheet takes for a formula: of numbers, the plus sign is left out."""
+    if NUMBER.fullmatch(text):
+        return text.removeprefix("+")
+    return f"'{text}" if text.startswith(FORMULA) and text != "-" else text
 
 
 @dataclass(frozen=True)
@@ -28,18 +71,27 @@ class Table:
         if how not in FORMATS:
             raise ConfigError(unknown("table format", how, FORMATS))
         if how == "csv":
-            return self.frame.to_csv(index=False)
+            return self._escaped(how).to_csv(index=False)
         from tabulate import tabulate
 
         style = {**FORMATS, **RAW}[how] if self.raw else FORMATS[how]
-        body = tabulate(self.frame.to_dict("list"), headers="keys", tablefmt=style, disable_numparse=True)
+        frame = self.frame if self.raw else self._escaped("text" if how in RAW else how)  # tabulate does the rest
+        body = tabulate(frame.to_dict("list"), headers="keys", tablefmt=style, disable_numparse=True)
         if how == "html":
-            notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
-            return f"<h3>{html.escape(self.title)}</h3>\n{body}\n{notes}"
+            notes = "".join(f"<p>{escape(note, how)}</p>" for note in self.notes)
+            return f"<h3>{escape(self.title, how)}</h3>\n{body}\n{notes}"
         if how == "latex":
             for arrow, command in LATEX_ARROWS.items():
                 body = body.replace(arrow, command)
+        title, *lines = (_line(text, how) for text in (self.title, *self.notes))
         comment = "% " if how == "latex" else ""
-        head = f"### {self.title}\n" if how == "md" else f"{comment}{self.title}"
+        head = f"### {title}\n" if how == "md" else f"{comment}{title}"
         gap = "\n" if how == "md" else ""
-        return "\n".join([head, body, *(f"{gap}{comment}{note}" for note in self.notes)])
+        return "\n".join([head, body, *(f"{gap}{comment}{line}" for line in lines)])
+
+    def _escaped(self, how: str) -> pd.DataFrame:
+        """The frame with every text escaped, those of the header too."""
+        frame = self.frame.apply(
+            lambda column: column.map(lambda cell: escape(cell, how) if isinstance(cell, str) else cell)
+        )
+        return frame.set_axis([escape(str(name), how) for name in self.frame.columns], axis=1)

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from invbench.cells import (
-    DIGITS,
     LAST_BITS,
     assumptions,
     by_measurement,
@@ -23,6 +22,7 @@ from invbench.cells import (
     shared_images,
     solver_of,
 )
+from invbench.digits import shown, spec_of
 from invbench.errors import ConfigError, unknown
 from invbench.marks import VALUES, duels_of, mark_notes, marked
 from invbench.metric import Metric
@@ -97,23 +97,23 @@ def _build(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], onl
         rows = cell.frame
         rows = rows[rows["metric"].isin([m for m in rows["metric"].unique() if _table_of(m, metrics) == "images"])]
         named.append((label(cell, cells), rows[rows["sample"] != MEAN]))
-        of_set.append(_set_scores(sets[cell.id]))
+        of_set.append(_set_scores(sets[cell.id], metrics))
         if (rows["sample"] == MEAN).any():
             k = rows["sample"].max() + 1
             named.append((f"{label(cell, cells)}, mean of {k}", rows[rows["sample"] == MEAN]))
             of_set.append({})
-    lines = [{**line, **scores} for line, scores in zip(_lines(named), of_set, strict=True)]
+    lines = [{**line, **scores} for line, scores in zip(_lines(named, metrics), of_set, strict=True)]
     columns = ordered({column for line in lines for column in line if isinstance(column, tuple)})
     lacking: dict[tuple[str, str], str] = {}
     if only:
         lacking = {(name, ""): absent(name, metrics) for name in only if not _called(name, columns)}
         columns = [c for name in only for c in _called(name, [*columns, *lacking])]
     duels = duels_of(lines, columns, metrics)
-    shown = [lacking | line for line in marked(lines, duels)]
+    told = [lacking | line for line in marked(lines, duels)]
     title, notes = headline(cells[0].run), _notes(cells, [c for c in columns if c not in lacking])
     notes += _set_notes(scored, metrics, [name for name, _ in columns])
     notes += mark_notes(duels)
-    return Table(title, _frame(shown, columns, metrics), tuple(notes))
+    return Table(title, _frame(told, columns, metrics), tuple(notes))
 
 
 def _called(name: str, columns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -140,12 +140,12 @@ def _sets(cells: Sequence[LoadedCell]) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _set_scores(scores: Sequence[Mapping[str, Any]]) -> dict[Any, Any]:
+def _set_scores(scores: Sequence[Mapping[str, Any]], metrics: Mapping[str, type[Metric]]) -> dict[Any, Any]:
     """Cells of the scores of a set, keyed as those of means over images are."""
     line = {}
     for s in scores:
-        spec = DIGITS.get(s["metric"], ".3f")
-        line[s["metric"], s["protocol"]] = f"{s['value']:{spec}} [{s['low']:{spec}}, {s['high']:{spec}}]"
+        value, low, high = shown(s["value"], s["low"], s["high"], spec_of(s["metric"], metrics))
+        line[s["metric"], s["protocol"]] = f"{value} [{low}, {high}]"
     return line
 
 
@@ -191,7 +191,7 @@ def _build_samples(
         return None
     exact = {_samples(cell): rows for cell, rows in scored if solver_of(cell) == floor}
     lines = []
-    means = _lines([(label(cell, cells), rows) for cell, rows in scored])
+    means = _lines([(label(cell, cells), rows) for cell, rows in scored], metrics)
     for (cell, rows), line in zip(scored, means, strict=True):
         if solver_of(cell) != floor and _samples(cell) in exact:
             line |= _starred(line, rows, exact[_samples(cell)])
@@ -253,14 +253,14 @@ def _table_of(metric: str, metrics: Mapping[str, type[Metric]]) -> str:
     return metrics[metric].table if metric in metrics else "images"
 
 
-def _lines(named: Sequence[tuple[str, pd.DataFrame]]) -> list[dict[Any, Any]]:
+def _lines(named: Sequence[tuple[str, pd.DataFrame]], metrics: Mapping[str, type[Metric]]) -> list[dict[Any, Any]]:
     """Cells of each row, keyed by (metric, protocol): mean over images with its interval."""
     lines: list[dict[Any, Any]] = []
     for name, rows in named:
         lines.append({"solver": name, "n": rows["image"].nunique(), VALUES: _by_column(rows)})
     places = [(line, column) for line in lines for column in line[VALUES]]
     columns = [line[VALUES][column].to_numpy(dtype=float) for line, column in places]
-    means = format_means(columns, [DIGITS.get(metric, ".3f") for _, (metric, _) in places])
+    means = format_means(columns, [spec_of(metric, metrics) for _, (metric, _) in places])
     for (line, column), mean in zip(places, means, strict=True):
         line[column] = mean
     for line in lines:
@@ -294,13 +294,13 @@ def format_mean(values: np.ndarray, spec: str) -> str:
 def format_means(columns: Sequence[np.ndarray], specs: Sequence[str]) -> list[str]:
     """The same for several columns, faster than one by one."""
     good = [values[~np.isnan(values)] for values in columns]
-    shown = []
+    texts = []
     for values, kept, spec, (low, high) in zip(columns, good, specs, columnwise(bca_intervals, good), strict=True):
         excluded = f" ({len(values) - len(kept)} nan)" if len(kept) < len(values) else ""
-        mean = f"{kept.mean():{spec}}" if len(kept) else "nan"
-        wide = not math.isnan(low) and f"{low:{spec}}" != f"{high:{spec}}"
-        shown.append(mean + (f" [{low:{spec}}, {high:{spec}}]" if wide else "") + excluded)
-    return shown
+        mean, *ends = shown(float(kept.mean()) if len(kept) else math.nan, low, high, spec)
+        wide = not math.isnan(low) and ends[0] != ends[1]
+        texts.append(mean + (f" [{ends[0]}, {ends[1]}]" if wide else "") + excluded)
+    return texts
 
 
 def ordered(columns: Collection[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from invbench.config import typed
 from invbench.errors import ConfigError, unknown
+from invbench.overrides import split
+from invbench.places import folder
 from invbench.prior import TrainablePrior
 from invbench.solver import Trainable
 
@@ -59,11 +61,8 @@ class Request:
         fields: dict[str, dict[str, Any]] = {kind: {} for kind in (*KINDS, "training", "options")}
         variants: dict[str, str] = {}
         own = [f.name for f in dataclasses.fields(TrainConfig)]
-        for text in overrides:
-            key, equals, value = text.partition("=")
+        for key, value in split(overrides, "invbench train solver=davi task=sr4"):
             kind, dot, name = key.partition(".")
-            if not equals or text.startswith("-"):
-                raise ConfigError(f"expected key=value, got {text!r}; for example: invbench train solver=davi task=sr4")
             if key.startswith("+"):
                 variants[key[1:]] = value
             elif not dot and kind in KINDS:
@@ -77,6 +76,9 @@ class Request:
         options = typed(TrainConfig, fields["options"], "train")
         if options.save_every < 1:
             raise ConfigError(f"save_every must be at least 1; got {options.save_every}")
+        folder(options.out)
+        if options.folder:
+            folder(options.folder, "folder")
         return cls(names, fields, variants, options, tuple(overrides))
 
 

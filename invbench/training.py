@@ -269,7 +269,9 @@ def read_card(path: Path) -> dict[str, Any]:
         return {}
     try:
         card: dict[str, Any] = json.loads(read_tensors(path)[0].get("card", "{}"))
-    except ValueError:
+        if not isinstance(card, dict):
+            raise ValueError("no mapping")
+    except (ValueError, RecursionError):
         raise DataError(f"the card in {path} is damaged; train or fetch it again") from None
     return card
 

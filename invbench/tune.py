@@ -16,8 +16,10 @@ from tabulate import tabulate
 
 from invbench import commands
 from invbench.cells import by_measurement
+from invbench.digits import format_value, spec_of
 from invbench.errors import ConfigError, unknown
 from invbench.metric import Metric, SampleMetric
+from invbench.overrides import split
 from invbench.plugins import Catalog
 from invbench.records import MEAN, LoadedCell, load_cells
 from invbench.settings import WRITTEN, space
@@ -45,10 +47,7 @@ def tune(overrides: Sequence[str], catalog: Catalog) -> int:
 
 def _pairs(overrides: Sequence[str]) -> dict[str, str]:
     """The overrides by key. Raises ConfigError for what is no key=value."""
-    for text in overrides:
-        if text.startswith("-") or "=" not in text:
-            raise ConfigError(f"expected key=value, got {text!r}; for example: invbench tune solver=dps task=sr4")
-    return dict((key, value) for key, _, value in (text.partition("=") for text in overrides))
+    return dict(split(overrides, "invbench tune solver=dps task=sr4"))
 
 
 def _objective(name: str, samples: str, catalog: Catalog) -> type[Metric]:
@@ -123,14 +122,18 @@ def _report(cells: Sequence[LoadedCell], searched: Sequence[str], objective: typ
 
 
 def _shown(row: Mapping[str, Any], objective: type[Metric]) -> dict[str, Any]:
-    score, seconds = format_mean(np.array(row["scores"]), ".3f"), f"{row['seconds']:.2g}"
+    score, seconds = (
+        format_mean(np.array(row["scores"]), spec_of(objective.name, {objective.name: objective})),
+        f"{row['seconds']:.2g}",
+    )
     return {**row["values"], objective.name: score, "s/image": seconds}
 
 
 def _toml(place: str, best: Mapping[str, Any], objective: type[Metric], command: str) -> list[str]:
     """The lines that make the best values the preset's."""
     better = {True: "higher is better", False: "lower is better", None: f"nearest to {objective.target} is best"}
-    found = f"{objective.name} {best['mean']:.2f}, n {best['n']}, {better[objective.higher_is_better]}"
+    mean = format_value(objective.name, best["mean"], {objective.name: objective})
+    found = f"{objective.name} {mean}, n {best['n']}, {better[objective.higher_is_better]}"
     values = [f"{key} = {json.dumps(value)}" for key, value in {**best["given"], **best["values"]}.items()]
     return [f"[{place}]", *values, f"origin = {json.dumps(f'tuned: {command} ({found})')}"]
 

@@ -55,6 +55,9 @@ def load_strict(module: nn.Module, state: dict[str, Tensor], source: str) -> Non
             if k in state and own[k].shape != state[k].shape
         ],
     }
+    if whole := [k for k in own if k in state and own[k].is_floating_point() and not state[k].is_floating_point()]:
+        kind = str(state[whole[0]].dtype).removeprefix("torch.")
+        raise DataError(f"{source}: expected floating point numbers, got {kind} in {_some(whole)}; fetch it again")
     if any(faults.values()):
         listed = "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in faults.items() if names)
         raise DataError(f"{source} does not fit the network: {listed}")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from invbench.adm.checkpoint import load_strict, read_state_dict
 from invbench.adm.unet import UNet, UNetConfig
+from invbench.errors import DataError
 from invbench.operator import Shape
 from invbench.prior import Prior
 from invbench.rng import seeded
@@ -45,9 +46,15 @@ def load_adm(
 
     A lower ``dtype`` is for the convolutions alone; norms, time embedding and output stay in float32.
     """
+    from invbench.training import read_card
+
+    state = read_state_dict(path)
+    if solver := read_card(path).get("solver"):
+        name = solver.get("name", "another") if isinstance(solver, dict) else solver
+        raise DataError(f"{path} holds weights of solver {name}, not a prior's; name it as solver.weights")
     with torch.device("meta"):
         net = UNet(config)
-    load_strict(net, read_state_dict(path), str(path))
+    load_strict(net, state, str(path))
     net = net.eval().requires_grad_(False)
     for blocks in (net.input_blocks, net.middle_block, net.output_blocks):
         for module in blocks.modules():

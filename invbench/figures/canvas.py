@@ -32,6 +32,7 @@ STYLE: dict[Any, Any] = {
     "savefig.pad_inches": 0.03,
     "svg.fonttype": "none",  # text stays text
     "pdf.fonttype": 42,
+    "text.parse_math": False,  # a name may hold any characters
 }
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from invbench.cells import by_measurement, format_value, interval_of, label, mean_of, shared_images
+from invbench.cells import by_measurement, interval_of, label, mean_of, shared_images
 from invbench.compare import pairs, rivals
+from invbench.digits import NONE, Metrics, format_value
 from invbench.errors import ConfigError
 from invbench.figures.canvas import BLUE, PAGE, series, sheet, styled
 from invbench.fronts import COSTS, pareto
@@ -61,7 +62,7 @@ def _panel(title: str, cells: list[LoadedCell], metric: str) -> Panel:
 
 
 @styled
-def bars(cells: Sequence[LoadedCell], metric: str, higher: bool | None) -> Figure:
+def bars(cells: Sequence[LoadedCell], metric: str, higher: bool | None, metrics: Metrics = NONE) -> Figure:
     """Means over the images that all solvers of a panel have, with 95 % BCa intervals; the best comes first."""
     shown = panels(cells, metric)
     most = max(len(panel.cells) for panel in shown)
@@ -76,7 +77,7 @@ def bars(cells: Sequence[LoadedCell], metric: str, higher: bool | None) -> Figur
         for place, (bar, length) in enumerate(zip(found, drawn, strict=True)):
             end = bar.high if math.isfinite(bar.high) else length
             ax.annotate(
-                format_value(metric, bar.value),
+                format_value(metric, bar.value, metrics),
                 (max(end, 0), place),
                 (3, 0),
                 textcoords="offset points",
@@ -135,6 +136,7 @@ def front(
     shown = panels(cells, metric)
     look = series(sorted(label(cell, panel.cells) for panel in shown for cell in panel.cells))
     fig, axes = _page(shown, 2.2)
+    handles = {}
     for ax, panel in zip(axes, shown, strict=True):
         alone = alike(panel.cells, benched) if cost == "seconds" else None
         spent = alone or [_mean(c, COSTS[cost], panel) for c in panel.cells]
@@ -146,7 +148,7 @@ def front(
         for cell, point in zip(panel.cells, points, strict=True):
             name = label(cell, panel.cells)
             colour, marker = look[name]
-            ax.plot(
+            (handles[name],) = ax.plot(
                 *point, marker, color=colour, markersize=5, markeredgecolor="black", markeredgewidth=0.3, label=name
             )
         if cost == "nfe":
@@ -158,7 +160,6 @@ def front(
         whose = {"nfe": "", "seconds": ", one alone" if alone else " of the runs"}[cost]
         edge = AT_EDGE if np.isinf(values).any() else ""
         ax.set(title=panel.title, xlabel=COST_LABELS[cost] + whose, ylabel=_axis(metric, cells) + edge)
-    handles = {text: line for ax in axes for line, text in zip(*ax.get_legend_handles_labels(), strict=True)}
     fig.legend([handles[name] for name in look], list(look), loc="outside lower center", ncols=5, frameon=False)
     return fig
 

@@ -58,19 +58,25 @@ DEFAULT = Request()
 def figure(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Request) -> Iterator[Path]:
     """Draw what was asked of these cells; yields the files, below ``out`` unless one was named.
 
+    Of the records that come with invbench, whose folder is not the user's, in the current folder.
+
     Raises ConfigError for solvers or a metric that no record has, or that the kind cannot show.
     """
+    from invbench.paper.published import results_folder
+
+    released = (results_folder() / "reference").resolve()
+    place = Path() if released in (out.resolve(), *out.resolve().parents) else out
     cells = select(cells, asked.solvers)
     known = {r.metric for c in cells for r in c.rows if r.sample != MEAN}
     known |= {s["metric"] for c in cells for s in c.sets if asked.kind in ("bars", "front")}
     if asked.metric not in known:
         raise ConfigError(f"{unknown('metric', asked.metric, known)}; 'invbench rescore' adds what records lack")
     if asked.kind in PICTURES:
-        yield from draw(cells, catalog, out, asked)
+        yield from draw(cells, catalog, place, asked)
         return
     from invbench.figures.canvas import save
 
-    yield save(chart(cells, catalog, out, asked), asked.to or out / f"{asked.kind}-{asked.metric}.png")
+    yield save(chart(cells, catalog, out, asked), asked.to or place / f"{asked.kind}-{asked.metric}.png")
 
 
 def select(cells: Sequence[LoadedCell], wanted: Sequence[str]) -> list[LoadedCell]:
@@ -97,7 +103,7 @@ def chart(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Reque
     metrics, _ = catalog.for_tables()
     higher = metrics[asked.metric].higher_is_better if asked.metric in metrics else False
     if asked.kind == "bars":
-        return charts.bars(cells, asked.metric, higher)
+        return charts.bars(cells, asked.metric, higher, metrics)
     if asked.kind == "scatter":
         if len(asked.solvers) != 2:
             raise ConfigError(f"scatter needs two solvers, as --solvers davi,ddrm; got {len(asked.solvers)}")
@@ -137,15 +143,16 @@ def _pictures(
 
     name = "figure" if asked.kind == "grid" else asked.kind
     to = asked.to or folder / f"{name}-{end}"
+    metrics, _ = catalog.for_tables()
     if not showable(bank.dataset.x_shape):
         if asked.kind == "errors":
             raise ConfigError(f"errors are mapped of images; {bank.dataset.name} has shape {bank.dataset.x_shape}")
         if math.prod(bank.dataset.x_shape) == 2:
             exact = rebuild_posterior(group[0].run, catalog, bank)
-            yield plane(bank, group, exact, to, asked.rows)
+            yield plane(bank, group, exact, to, asked.rows, asked.images)
     elif asked.kind == "errors":
-        yield errors(bank, group, to, asked.rows, asked.images, asked.metric)
+        yield errors(bank, group, to, asked.rows, asked.images, asked.metric, metrics=metrics)
     else:
-        yield comparison(bank, group, to, asked.rows, asked.images, asked.metric, asked.zoom)
+        yield comparison(bank, group, to, asked.rows, asked.images, asked.metric, asked.zoom, metrics)
         for cell in [c for c in group if c.run["config"]["samples"] > 1 and not asked.to]:
             yield spread(bank, cell, folder / samples_name(cell, end), asked.rows)

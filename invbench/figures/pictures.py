@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from invbench.cells import format_value, label, measurement_key
+from invbench.cells import label, measurement_key
+from invbench.digits import NONE, Metrics, format_value
 from invbench.errors import ConfigError, StoreError, unknown
 from invbench.figures.canvas import BLUE, RED, save, sheet, styled
 from invbench.figures.grid import SIDE, TITLE, Box, Column, grid, worst_square
@@ -36,6 +37,7 @@ def comparison(
     images: Sequence[str] = (),
     metric: str = "psnr",
     zoom: bool = False,
+    metrics: Metrics = NONE,
 ) -> Path | None:
     """Truth, measurement and each solver's reconstruction of some images, with a metric under each; None without any.
 
@@ -45,9 +47,9 @@ def comparison(
 
     def pictures(cell: LoadedCell, images: Sequence[str], _x: Tensor) -> Iterator[Column]:
         stacks = [cell.reconstructions(image) for image in images]
-        yield label(cell, cells), [picture(s[0]) for s in stacks], _captions(cell, metric, images, 0)
+        yield label(cell, cells), [picture(s[0]) for s in stacks], _captions(cell, metric, images, 0, metrics)
         if len(stacks[0]) > 1:
-            captions = _captions(cell, metric, images, MEAN)
+            captions = _captions(cell, metric, images, MEAN, metrics)
             yield f"mean of {len(stacks[0])}", [picture(s.mean(0)) for s in stacks], captions
 
     columns = _columns(bank, cells, rows, images, pictures)
@@ -61,12 +63,13 @@ def errors(
     rows: int = 4,
     images: Sequence[str] = (),
     metric: str = "psnr",
+    metrics: Metrics = NONE,
 ) -> Path | None:
     """Truth and each solver's error, as ``comparison`` lays them out; None without images."""
 
     def maps(cell: LoadedCell, images: Sequence[str], x: Tensor) -> Iterator[Column]:
         found = [error_map(cell.reconstructions(i)[0], row) for i, row in zip(images, x, strict=True)]
-        yield label(cell, cells), found, _captions(cell, metric, images, 0)
+        yield label(cell, cells), found, _captions(cell, metric, images, 0, metrics)
 
     columns = _columns(bank, cells, rows, images, maps)
     return save(grid(columns, scale="|x_hat - x| on [-1,1], mean over channels"), path) if columns else None
@@ -113,11 +116,19 @@ def spread(bank: MeasurementBank, cell: LoadedCell, path: Path, rows: int = 4) -
 
 @styled
 def plane(
-    bank: MeasurementBank, cells: Sequence[LoadedCell], exact: ExactPosterior | None, path: Path, rows: int = 4
+    bank: MeasurementBank,
+    cells: Sequence[LoadedCell],
+    exact: ExactPosterior | None,
+    path: Path,
+    rows: int = 4,
+    images: Sequence[str] = (),
 ) -> Path | None:
-    """Samples of each solver over the exact posterior of the first images of two pixels; None where it is not known."""
+    """Samples of each solver over the exact posterior of images of two pixels; None where it is not known.
+
+    The images are those named, or else the first.
+    """
     shown = sorted((c for c in cells if c.rows), key=_seconds)
-    images = chosen(bank, shown, rows)
+    images = chosen(bank, shown, rows, images)
     if exact is None or not images:
         return None
     measured = measured_again(bank, shown, images)
@@ -205,10 +216,11 @@ def _given(bank: MeasurementBank, measured: Measurement) -> list[Column]:
     return [("truth", pictures, blank), ("measurement", measurement_pictures(bank, measured), blank)]
 
 
-def _captions(cell: LoadedCell, metric: str, images: Sequence[str], sample: int) -> list[str]:
+def _captions(cell: LoadedCell, metric: str, images: Sequence[str], sample: int, metrics: Metrics) -> list[str]:
     """A metric of a sample of each image with its unit; nothing where it was not scored."""
     found = {r.image: r for r in cell.rows if r.metric == metric and r.sample == sample}
-    return [f"{format_value(metric, found[i].value)} {found[i].unit}".strip() if i in found else "" for i in images]
+    texts = {i: f"{format_value(metric, r.value, metrics)} {r.unit}".strip() for i, r in found.items()}
+    return [texts.get(image, "") for image in images]
 
 
 def _seconds(cell: LoadedCell) -> float:

@@ -46,6 +46,7 @@ class PSNR(Metric):
     """Peak signal-to-noise ratio over all channels; the reconstruction is clipped, nothing is quantised."""
 
     name: ClassVar[str] = "psnr"
+    digits: ClassVar[str] = ".2f"
     summary: ClassVar[str] = "peak signal-to-noise ratio"
     protocol: ClassVar[str] = "psnr/rgb/range2/clip[-1,1]/float"
     unit: ClassVar[str] = "dB"

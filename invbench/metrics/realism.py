@@ -142,6 +142,7 @@ class FID(InceptionMetric):
     """Fréchet distance, resized without aliasing (clean-fid's "clean")."""
 
     name: ClassVar[str] = "fid"
+    digits: ClassVar[str] = ".2f"
     summary: ClassVar[str] = "Fréchet Inception distance, clean-fid's resizing"
     protocol: ClassVar[str] = "fid/clean/u8-round"
     artifacts: ClassVar[tuple[Artifact, ...]] = (INCEPTION["clean"],)

@@ -13,12 +13,13 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from invbench.cells import format_value, interval_of, mean_of, usual
+from invbench.cells import interval_of, mean_of, usual
+from invbench.digits import format_interval
 from invbench.errors import ConfigError
 from invbench.metric import Metric
 from invbench.noise import parse_noise
 from invbench.records import LoadedCell, load_cells
-from invbench.table import Table
+from invbench.table import Table, escape
 from invbench.tables import absent
 
 SOURCE = "invbench_results"
@@ -186,7 +187,7 @@ class View:
         }
         lines, missing, notes = [], set(), []
         for i, ((method, nfe), by) in enumerate(self.printed.items()):
-            line = {"method": method, "NFE": nfe}
+            line = {"method": self.escaped(method), "NFE": self.escaped(nfe)}
             line |= {self.header(c): self.shown(by.get(c), marks[c][i]) for c in self.columns}
             lines.append(line)
             ours, lacking = self.ours(method, by)
@@ -214,7 +215,8 @@ class View:
         lines = []
         for metric in dict.fromkeys(c[2] for c in self.columns):
             (by,) = self.printed.values()
-            cells = {" ".join(LABELS.get(p, p) for p in place): by.get((*place, metric)) for place in places}
+            names = {place: self.escaped(" ".join(LABELS.get(p, p) for p in place)) for place in places}
+            cells = {name: by.get((*place, metric)) for place, name in names.items()}
             lines.append({"": self.escaped(metric), **{name: self.shown(row, 2) for name, row in cells.items()}})
         notes = [f"{r['dataset']}, {r['task']}, {r['metric']}: {r['note']}" for r in self.rows if r["note"]]
         notes.append("As set by the presets of ffhq256 and imagenet256: invbench info davi")
@@ -234,7 +236,8 @@ class View:
         return MARKS[self.how][rank].format(text) if rank < 2 else text
 
     def escaped(self, text: str) -> str:
-        return text.replace("_", r"\_") if self.how == "latex" else text
+        """The text as the table's format has it."""
+        return text if self.how == "csv" else escape(text, self.how)  # csv is escaped when it is printed
 
     def ours(
         self, method: str, by: Mapping[tuple[str, str, str], Mapping[str, str]]
@@ -274,8 +277,7 @@ class View:
     def text(self, cell: LoadedCell, metric: str, value: float, images: Collection[str] | None = None) -> str:
         """Our value, with its 95 % interval where these are wanted."""
         low, high = interval_of(cell, metric, images) if self.intervals else (math.nan, math.nan)
-        ends = "" if low != low or low == high else f" [{format_value(metric, low)}, {format_value(metric, high)}]"
-        return format_value(metric, value) + ends
+        return format_interval(metric, value, low, high, self.metrics)
 
     def value(self, cell: LoadedCell | None, metric: str) -> float | None:
         """A cell's mean; of arithmetic, its network calls times that of a call."""

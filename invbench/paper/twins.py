@@ -14,7 +14,6 @@ import pandas as pd
 from invbench.cells import (
     assumptions,
     by_measurement,
-    format_value,
     mean_of,
     measurement_key,
     shared_images,
@@ -22,6 +21,7 @@ from invbench.cells import (
     title_parts,
     usual,
 )
+from invbench.digits import format_value
 from invbench.errors import ConfigError
 from invbench.metric import Metric
 from invbench.paper.published import (
@@ -166,7 +166,7 @@ class Twin:
     def text(self, row: str, task: str, metric: str, value: float) -> str:
         """A row's score, with its interval where these are wanted, but for what was measured on its own."""
         if metric in MEASURED and self.benched(task):
-            return format_value(metric, value)
+            return format_value(metric, value, self.metrics)
         return self.view.text(self.found[row, task], metric, value, self.common(task, metric))
 
     def higher(self, metric: str) -> bool:
@@ -269,5 +269,5 @@ def twin_table(
     """
     if not {r["metric"] for r in Paper.load().of(number)} & TWIN_METRICS.keys():
         raise ConfigError(f"table {number} has no scores that could be measured on {benchmark}; see --paper {number}")
-    view = View(number, Paper.load().of(number), cells, how, filtered=filtered, intervals=intervals)
+    view = View(number, Paper.load().of(number), cells, how, metrics=metrics, filtered=filtered, intervals=intervals)
     return Twin(number, benchmark, cells, metrics, costs or {}, view).table()

@@ -35,8 +35,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from invbench.cells import format_value, shared_images
+from invbench.cells import shared_images
 from invbench.compare import Pair, pairs, per_image
+from invbench.digits import format_interval, format_value
 from invbench.errors import ConfigError
 from invbench.paper.claims import Claim
 from invbench.paper.evidence import DIFFERS, NOT_RUN, Gap, Metrics, evidence, of_sets, protocol_of
@@ -116,7 +117,7 @@ def _cell(claim: Claim, own: Mapping[str, LoadedCell], gaps: Mapping[str, Gap], 
         verdict = REPRODUCED if sure else WITHIN
     else:
         verdict = DIFFERS if claim.caveat else CONTRADICTED
-    return Finding(verdict, _shown(claim.metric, found), found.n, claim.caveat)
+    return Finding(verdict, _shown(claim.metric, found, metrics), found.n, claim.caveat)
 
 
 def _order(claim: Claim, own: Mapping[str, LoadedCell], gaps: Mapping[str, Gap], metrics: Metrics) -> Finding:
@@ -220,7 +221,7 @@ def _duel(claim: Claim, pair: tuple[str, str], own: Mapping[str, LoadedCell], me
         return scores
     leads = sign * scores.differences
     p, (low, high) = sign_flip_p(leads), bca_interval(leads)
-    names = f"{better} {format_value(claim.metric, scores.new.mean())}, lead over {worse}"
+    names = f"{better} {format_value(claim.metric, scores.new.mean(), metrics)}, lead over {worse}"
     shown = f"{names} {mean_difference(leads):+.3g} [{low:+.3g}, {high:+.3g}], p {p:.2g}, n {len(leads)}"
     return Duel(mean_difference(leads), p, len(leads), shown)
 
@@ -236,8 +237,8 @@ def _duel_of_sets(
         sizes = f"{len(worse.images)} images, not the {len(better.images)} of {pair[0]}"
         return Gap(DIFFERS, pair[1], f"{claim.metric} of {sizes}; run the same, or 'invbench rescore'", pair)
     apart = a.high < b.low or b.high < a.low
-    shown = ", ".join(f"{name} {_shown(claim.metric, found)}" for name, found in zip(pair, (a, b), strict=True))
-    return Duel(sign * (a.value - b.value), 0.0 if apart else 1.0, a.n, f"{shown}, n {a.n}")
+    texts = [f"{name} {_shown(claim.metric, found, metrics)}" for name, found in zip(pair, (a, b), strict=True)]
+    return Duel(sign * (a.value - b.value), 0.0 if apart else 1.0, a.n, f"{', '.join(texts)}, n {a.n}")
 
 
 def _pair(claim: Claim, pair: tuple[str, str], own: Mapping[str, LoadedCell], metrics: Metrics) -> Pair | Gap:
@@ -271,9 +272,8 @@ def _of_set(score: Mapping[str, Any]) -> Estimate:
     return Estimate(score["value"], score["low"], score["high"], score["n"])
 
 
-def _shown(metric: str, found: Estimate) -> str:
-    value, low, high = (format_value(metric, v) for v in found[:3])
-    return f"{value} [{low}, {high}]" if low != high else value
+def _shown(metric: str, found: Estimate, metrics: Metrics) -> str:
+    return format_interval(metric, *found[:3], metrics)
 
 
 def _setting(cell: LoadedCell) -> str:

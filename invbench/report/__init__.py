@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import re
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ def _provenance(cell: LoadedCell, cells: Sequence[LoadedCell], out: Path) -> dic
         "name": label(cell, cells),
         "cell": cell.id,
         "status": cell.run["status"],
-        "command": f"invbench explain {cell.id} --out {out}",
+        "command": shlex.join(["invbench", "explain", cell.id, "--out", str(out)]),
         "text": explain(cell),
     }
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from invbench.cells import format_value, label, mean_of
+from invbench.cells import label, mean_of
+from invbench.digits import Metrics, format_value
 from invbench.errors import InvbenchError
 from invbench.figures.pictures import measurement_pictures, picture, showable
 from invbench.fingerprint import Measured
@@ -50,14 +51,15 @@ class Column:
     cell: LoadedCell
     sample: int
     scores: Mapping[str, Sequence[Record]]  # of an image
+    metrics: Metrics
 
     @classmethod
-    def of(cls, name: str, cell: LoadedCell, sample: int) -> Column:
+    def of(cls, name: str, cell: LoadedCell, sample: int, metrics: Metrics) -> Column:
         scores: dict[str, list[Record]] = {}
         for record in cell.rows:
             if record.sample == sample:
                 scores.setdefault(record.image, []).append(record)
-        return cls(name, cell, sample, {image: scores[image] for image in cell.images if image in scores})
+        return cls(name, cell, sample, {image: scores[image] for image in cell.images if image in scores}, metrics)
 
     def shown(self, image: str, measured: Measured) -> Row | str:
         """Picture and scores of an image, or why there are none."""
@@ -68,19 +70,19 @@ class Column:
             return "not kept"
         if not self.cell.measured[image].same(measured):
             return "of another measurement"
-        psnr = [format_value("psnr", r.value) for r in found if r.metric == "psnr"]
+        psnr = [format_value("psnr", r.value, self.metrics) for r in found if r.metric == "psnr"]
         by_column = {(r.metric, r.protocol): r for r in found}
         x_hat = self.cell.reconstructions(image)
         return {
             "src": _encoded(x_hat.mean(0) if self.sample == MEAN else x_hat[self.sample]),
             "caption": psnr[0] if psnr else "",
-            "scores": [_score(by_column[c]) for c in ordered(by_column)],
+            "scores": [_score(by_column[c], self.metrics) for c in ordered(by_column)],
         }
 
 
 def browse(cells: Sequence[LoadedCell], catalog: Catalog, n: int) -> Browser:
     """Pictures of the first ``n`` images of comparable cells; why there are none, where they cannot be made."""
-    columns = _columns(cells)
+    columns = _columns(cells, catalog.for_tables()[0])
     if not n:
         return Browser(reason="This report was made without images (--images 0).")
     if not any(cell.image_path(image) for cell in cells for image in cell.images):
@@ -94,14 +96,14 @@ def browse(cells: Sequence[LoadedCell], catalog: Catalog, n: int) -> Browser:
     return Browser(["truth", "measurement", *(c.name for c in columns)], rows)
 
 
-def _columns(cells: Sequence[LoadedCell]) -> list[Column]:
+def _columns(cells: Sequence[LoadedCell], metrics: Metrics) -> list[Column]:
     """Columns of the cells with scores, the quickest solver first."""
     columns = []
     for cell in sorted((c for c in cells if c.rows), key=lambda c: mean_of(c, "seconds") or 0.0):
         name, K = label(cell, cells), cell.run["config"]["samples"]
-        columns.append(Column.of(f"{name}, sample 1 of {K}" if K > 1 else name, cell, 0))
+        columns.append(Column.of(f"{name}, sample 1 of {K}" if K > 1 else name, cell, 0, metrics))
         if K > 1:
-            columns.append(Column.of(f"{name}, mean of {K}", cell, MEAN))
+            columns.append(Column.of(f"{name}, mean of {K}", cell, MEAN, metrics))
     return columns
 
 
@@ -129,9 +131,9 @@ def _row(bank: MeasurementBank, image: str, columns: Sequence[Column]) -> Row:
     }
 
 
-def _score(record: Record) -> tuple[str, str, str]:
+def _score(record: Record, metrics: Metrics) -> tuple[str, str, str]:
     """Metric, value with its unit, protocol."""
-    value = f"{format_value(record.metric, record.value)} {record.unit}".strip()
+    value = f"{format_value(record.metric, record.value, metrics)} {record.unit}".strip()
     return COLUMNS.get(record.metric, record.metric), value, record.protocol
 
 

@@ -1,0 +1,226 @@
+"""What the user wrote as key=value: read once, here, and handed to Hydra in a form that its grammar cannot misread.
+
+A value is one of a few: a number, a truth value, a list in brackets, or a text, by the type of the field it is for. A
+text is taken as it stands, but for quotes around all of it. Commas outside of brackets and quotes part the values of a
+sweep; ``choice(...)``, ``range(...)`` and ``glob(...)`` of plugin names are sweeps, too.
+
+Texts that are no plain words reach Hydra and OmegaConf percent-encoded, so that neither takes a ``=``, a quote or a
+``${...}`` in the name of a folder for its own; ``decoded`` undoes that.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import Enum
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString, RangeSweep, Sweep
+from hydra.errors import HydraException
+from omegaconf import Container, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from omegaconf.nodes import BooleanNode, FloatNode, IntegerNode, StringNode
+
+from invbench.errors import ConfigError, StoreError, shortened
+
+SWEEP = re.compile(r"(choice|range|interval|glob|shuffle|sort)\(.*\)", re.DOTALL)
+NUMBERS = {
+    IntegerNode: re.compile(r"[+-]?[0-9]+"),
+    FloatNode: re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|nan)", re.IGNORECASE),
+    BooleanNode: re.compile(r"true|false|yes|no|on|off|y|n|1|0", re.IGNORECASE),
+}
+PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[A-Za-z_][\w./-]*(?<!/)", re.ASCII | re.IGNORECASE)
+MARK = "%%"  # of a text that is percent-encoded
+MOST = 10_000  # values of a sweep
+
+
+def split(texts: Iterable[str], example: str) -> list[tuple[str, str]]:
+    """Keys and values, each key once. Raises ConfigError with the example for what is no key=value."""
+    found: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key or text.startswith("-"):
+            raise ConfigError(f"expected key=value, got {shortened(text)!r}; for example: {example}")
+        if "\0" in value:
+            raise ConfigError(f"{key}: expected a text without the character 0; got {shortened(value)!r}")
+        if key in found:
+            raise ConfigError(
+                f"{key} is there twice, as {shortened(found[key])!r} and {shortened(value)!r}; give it once"
+            )
+        found[key] = value
+    return list(found.items())
+
+
+def parts(value: str) -> list[str]:
+    """What commas part, but for those within brackets and quotes: ``gaussian 0.1 [-1,1]`` is one part.
+
+    >>> parts("a, 'b,c',[1,2]")
+    ['a', "'b,c'", '[1,2]']
+    """
+    found = re.findall(r"(?:\[[^]]*\]|\{[^}]*\}|\([^)]*\)|'[^']*'|\"[^\"]*\"|[^,])+", value)
+    return [part.strip() for part in found] if len(found) > 1 else [value]
+
+
+def values(key: str, value: str, names: Collection[str] = ()) -> list[str]:
+    """Each value that was written for a key. Raises ConfigError for a sweep that cannot be read, or has no values.
+
+    ``names`` are those that ``glob(...)`` chooses from.
+    """
+    if not SWEEP.fullmatch(value):
+        return parts(value)
+    with readable(key, value):
+        parsed = OverridesParser.create().parse_override(f"{key}={value}").value()
+        if not isinstance(parsed, Sweep | Glob):
+            return [value]
+        found = _swept(parsed, names)
+    if not found:
+        raise ConfigError(f"{key}: {value} has no values" + (f"; of {', '.join(sorted(names))}" if names else ""))
+    return found
+
+
+def _swept(sweep: Any, names: Collection[str]) -> list[str]:
+    """The values of a sweep of Hydra's grammar, as the user would write each."""
+    if isinstance(sweep, Glob) and names:
+        return sweep.filter(sorted(names))
+    if isinstance(sweep, ChoiceSweep):
+        found = [_text(each) for each in sweep.list]
+    elif isinstance(sweep, RangeSweep):
+        found = [_text(each) for each in islice(sweep.range(), MOST + 1)]
+    else:
+        raise ConfigError("interval(...) and glob(...) name no values here; write them, as a,b,c")
+    if len(found) > MOST:
+        raise ConfigError(f"a sweep has at most {MOST:,} values; write fewer")
+    if sweep.shuffle:
+        random.shuffle(found)
+    return found
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.12g}"  # 0.8, where a range adds up to 0.7999999999999999
+    if isinstance(value, str | QuotedString):
+        text = value if isinstance(value, str) else value.text
+        return text if PLAIN.fullmatch(text) else f"'{text}'"
+    return Override._get_value_element_as_str(value)
+
+
+def read(node: DictConfig, key: str, text: str, path: str) -> Any:
+    """The value of the text for a field of a plugin's node, of its type. Raises ConfigError, naming ``path``."""
+    field = node._get_node(key)
+    wanted = _wanted(field)
+    literal = unquoted(text)
+    try:
+        if literal == text == "null" and field._is_optional():  # type: ignore[union-attr]
+            return None
+        pattern = NUMBERS.get(type(field))  # type: ignore[arg-type]
+        if pattern and not pattern.fullmatch(literal):
+            raise ValueError
+        node[key] = literal if isinstance(field, (*NUMBERS, StringNode, Enum)) else _loaded(field, text)
+        found = node._get_node(key)
+        return OmegaConf.to_container(found) if isinstance(found, Container) else found._value()  # type: ignore[union-attr]
+    except (OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError):
+        raise ConfigError(f"{path}: expected a value of type {wanted}, got {shortened(text)!r}") from None
+
+
+def _loaded(field: Any, text: str) -> Any:
+    """A list, a mapping or a value of any type, as YAML has them."""
+    found = yaml.safe_load(text)
+    if isinstance(field, Container) and not isinstance(found, list | dict):
+        raise ValueError
+    return found
+
+
+def _wanted(field: Any) -> str:
+    """The field's type in words."""
+    if isinstance(field, Container):
+        return "dict" if isinstance(field, DictConfig) else "list, as [1,2]"
+    kind = field._metadata.ref_type
+    return str(getattr(kind, "__name__", kind))
+
+
+def unquoted(text: str) -> str:
+    """The text without the quotes around it.
+
+    >>> unquoted("'a b'"), unquoted("it's")
+    ('a b', "it's")
+    """
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+
+
+def for_hydra(value: Any) -> str:
+    """A value that was read, as Hydra's grammar reads it back.
+
+    >>> for_hydra([1e-3, True, "a b"])
+    "[0.001,true,'%%a%20b']"
+    """
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{for_hydra(str(k))}:{for_hydra(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(for_hydra, value)) + "]"
+    text = str(value)
+    return text if PLAIN.fullmatch(text) else f"'{MARK}{quote(text, errors='surrogatepass')}'"
+
+
+def decoded(value: Any) -> Any:
+    """What ``for_hydra`` was given, in texts, lists and mappings."""
+    if isinstance(value, Mapping):
+        return {decoded(k): decoded(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [decoded(each) for each in value]
+    if isinstance(value, Path):
+        return Path(decoded(str(value)))
+    if isinstance(value, str) and value.startswith(MARK):
+        return unquote(value.removeprefix(MARK), errors="surrogatepass")
+    return value
+
+
+@contextmanager
+def readable(key: str, value: str) -> Iterator[None]:
+    """Turn whatever Hydra's and YAML's parsers raise about a value into one line."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise ConfigError(f"{key}: cannot read {shortened(value)!r} ({reason(error)})") from None
+
+
+@contextmanager
+def composing() -> Iterator[None]:
+    """Turn what Hydra raises of a configuration into one line; our own errors pass."""
+    told = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises, and prints nothing
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"the options do not make a configuration: {reason(error)}") from None
+    except OSError as error:
+        if not error.filename:  # of standard output
+            raise
+        raise StoreError(f"cannot write {error.filename}: {error.strerror}; choose another out=FOLDER") from None
+    finally:
+        if told is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = told
+
+
+def reason(error: BaseException) -> str:
+    """What an error of Hydra or YAML says, without its advice on debugging."""
+    if isinstance(error, RecursionError):
+        return "nested too deep"
+    lines = [" ".join(line.split()) for line in str(error.__cause__ or error).splitlines()]
+    kept = [line for line in lines if line and "HYDRA_FULL_ERROR" not in line]
+    return shortened(kept[0] if kept else type(error).__name__)

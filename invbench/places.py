@@ -1,0 +1,22 @@
+"""Folders and files that the user names: any legal name, taken as it stands."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from invbench.errors import ConfigError
+
+
+def folder(text: str, key: str = "out") -> Path:
+    """The folder of that name, ``~`` at its start the home folder. Raises ConfigError for what cannot be one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f"{key}: expected a folder whose name is UTF-8, got {text!r}; rename it, or link to it"
+        ) from None
+    if not text or "\0" in text:
+        raise ConfigError(f"{key}: expected a folder, got {text!r}")
+    found = Path(os.path.expanduser(text))
+    return found.absolute() if str(found).startswith("~") else found  # ./~ is no home folder
