@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +21,7 @@ from invbench.prior import Prior
 from invbench.records import write_atomic
 from invbench.release import sealed
 from invbench.runner import Cell, declared_mismatch
+from invbench.schema import json_text
 from invbench.table import Table
 
 ROW_BYTES = 3000  # of an image's rows of numbers, about
@@ -274,7 +274,7 @@ def keep(cost: Cost, cell: Cell, out: Path, session: dict[str, Any]) -> Path:
     content = sealed({"config": cell.config(), "cost": asdict(cost), "session": session})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, (json.dumps(content, indent=1) + "\n").encode())
+        write_atomic(path, json_text(content, indent=1).encode())
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}; choose another out=FOLDER") from None
     return path

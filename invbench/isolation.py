@@ -75,6 +75,8 @@ def _follow(process: Any, ours: Connection, on_event: OnEvent, seconds: float) -
         if kind == "error":
             name, text = content
             raise getattr(errors, name, InvbenchError)(text)
+        if kind == "broke":
+            raise Ended(content)
         on_event(kind, content)
 
 
@@ -142,7 +144,7 @@ def _child(
     except KeyboardInterrupt:
         pass
     except BaseException as error:
-        send("error", ("InvbenchError", f"{type(error).__name__}: {error}"))
+        send("broke", f"broke what it runs in: {type(error).__name__}: {error}")
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()

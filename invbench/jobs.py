@@ -153,7 +153,7 @@ class _Heard:
         if self.begun is None:
             raise PluginError(f"{request.title}: a plugin {reason}")
         folder, fresh = self.begun
-        fail(folder, fresh, reason)
+        fail(folder, fresh, reason, f"none: the process of the cell {reason}")
         solver = fresh["config"]["solver"]["name"]
         outcome = Outcome("failed", fresh["cell"], solver, folder, self.images, reason)
         return Done(outcome, measurement_key(fresh["config"]))

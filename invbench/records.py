@@ -251,8 +251,7 @@ class CellStore:
     def _drop_parts(self) -> None:
         """Remove half-written files."""
         for folder in (self.folder, self.folder / "images"):
-            for part in folder.glob(f"*{PART}"):
-                part.unlink(missing_ok=True)
+            drop_parts(folder)
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
@@ -514,6 +513,12 @@ def _read_run(path: Path) -> dict[str, Any]:
         return read_run(path)
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read ({error}); delete its folder and run the cell again") from None
+
+
+def drop_parts(folder: Path) -> None:
+    """Remove the half-written files that a kill left in a folder, to which nobody else writes."""
+    for part in folder.glob(f"*{PART}"):
+        part.unlink(missing_ok=True)
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -235,13 +235,13 @@ def _there(
     return store.read_run(), done
 
 
-def fail(folder: Path, fresh: Mapping[str, Any], reason: str, trace: str = "") -> None:
+def fail(folder: Path, fresh: Mapping[str, Any], reason: str, trace: str) -> None:
     """Record that a cell failed; what is there of it stays."""
     store = CellStore(folder)
     with store.writing(PATIENCE):
         run = {**fresh, **(store.read_run() or {}), "status": "failed", "reason": reason}
         store.unseal()
-        store.write_run({**run, "traceback": printable(trace)} if trace else run)
+        store.write_run({**run, "traceback": printable(trace)})
 
 
 @contextmanager

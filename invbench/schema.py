@@ -113,10 +113,10 @@ class Score(msgspec.Struct):
 
     metric: str
     protocol: str
-    unit: str
     value: float | None
     low: float | None
     high: float | None
+    unit: str = ""
 
 
 class Scored(msgspec.Struct):
@@ -124,6 +124,22 @@ class Scored(msgspec.Struct):
 
     images: list[str]
     scores: list[Score]
+
+
+class CostConfig(msgspec.Struct):
+    """Of the configuration, what costs are found by."""
+
+    benchmark: Named
+    task: Named
+    solver: Named
+
+
+class CostSession(msgspec.Struct):
+    """Of the session, what makes a setting."""
+
+    device: str
+    threads: int
+    command: str = ""
 
 
 class Spent(msgspec.Struct):
@@ -136,9 +152,9 @@ class Spent(msgspec.Struct):
 class Cost(msgspec.Struct):
     """``bench-<solver>.json``."""
 
-    config: Config
+    config: CostConfig
     cost: Spent
-    session: Session
+    session: CostSession
     sha256: str
 
 

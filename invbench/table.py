@@ -22,7 +22,8 @@ LATEX = {
     ">": r"\ensuremath{>}",
     **{c: rf"\{c}" for c in "{}$&#%_"},
 }
-MARKDOWN = {"\\": r"\\", "|": r"\|", "&": "&amp;", "<": "&lt;", "`": r"\`"}
+MARKDOWN = {"\\": r"\\", "|": r"\|", "&": "&amp;", "`": r"\`"}
+TAG = re.compile(r"<(?=[A-Za-z/!?])")  # what Markdown takes for the beginning of one
 VALUE = r"[+-]?(?:\d+\.?\d*|\.\d+|nan|inf)(?:e[+-]?\d+)?"
 NUMBER = re.compile(rf"{VALUE}x?%?(?: \[{VALUE}, {VALUE}\])?(?: \(\d+ nan\))?(?: best| tie| \*)*")
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their full-width forms
@@ -40,7 +41,7 @@ def escape(text: str, how: str) -> str:
     if how == "html":
         return html.escape(line)
     if how == "md":
-        return "".join(MARKDOWN.get(c, c) for c in line).replace("](", r"]\(")
+        return TAG.sub("&lt;", "".join(MARKDOWN.get(c, c) for c in line)).replace("](", r"]\(")
     return "".join(LATEX.get(c, c) for c in line) if how == "latex" else line
 
 

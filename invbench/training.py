@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from invbench.dataset import Dataset
 from invbench.errors import ConfigError, DataError, TrainingError
 from invbench.images import to_image
 from invbench.metric import Measurement
-from invbench.records import write_atomic
+from invbench.records import drop_parts, write_atomic
 from invbench.rng import Rng
 
 STATE, WEIGHTS, LOG = "state.safetensors", "weights.safetensors", "train.jsonl"
@@ -158,7 +159,9 @@ class Training:
             rows = torch.cat([column.float().cpu() for column in columns], dim=3)
             folder = self.folder / "samples"
             folder.mkdir(exist_ok=True)
-            to_image(rows.transpose(0, 1).flatten(1, 2)).save(folder / f"{step:07d}.png")
+            data = BytesIO()
+            to_image(rows.transpose(0, 1).flatten(1, 2)).save(data, format="PNG")
+            write_atomic(folder / f"{step:07d}.png", data.getvalue())
 
     @property
     def weights(self) -> Path:
@@ -227,6 +230,7 @@ class Training:
     def _restore(self) -> int:
         """Load the checkpoint, if there is one, and cut the log to it; returns its step."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        drop_parts(self.folder)
         path = self.folder / STATE
         if not path.is_file():
             (self.folder / LOG).unlink(missing_ok=True)

@@ -17,11 +17,12 @@ from tabulate import tabulate
 from invbench import commands
 from invbench.cells import by_measurement
 from invbench.digits import format_value, spec_of
-from invbench.errors import ConfigError, unknown
+from invbench.errors import ConfigError, StoreError, unknown
 from invbench.metric import Metric, SampleMetric
 from invbench.overrides import split
 from invbench.plugins import Catalog
-from invbench.records import MEAN, LoadedCell, load_cells
+from invbench.records import MEAN, LoadedCell, load_cells, write_atomic
+from invbench.schema import json_text
 from invbench.settings import WRITTEN, space
 from invbench.stats import bca_interval
 from invbench.tables import format_mean
@@ -116,7 +117,10 @@ def _report(cells: Sequence[LoadedCell], searched: Sequence[str], objective: typ
     path = cells[0].folders[0].parent / f"tune-{solver}-seed{config['seed']}.json"
     split = config["dataset"].get("split")
     result = {"command": command, "objective": objective.protocol, "split": split, "ranking": rows}
-    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    try:
+        write_atomic(path, json_text(result).encode())
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}; choose another out=FOLDER") from None
     click.echo(f"result: {path}")
     return True
 

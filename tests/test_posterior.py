@@ -16,7 +16,7 @@ from invbench.metrics import posterior as scores
 from invbench.metrics.samples import CRPS, Coverage, DiversityNull, DiversityRange, Spread
 from invbench.plugins import load_catalog
 from invbench.posterior import ExactPosterior, _cdf, _quantile
-from invbench.rebuild import measuring
+from invbench.rebuild import Remeasure
 from invbench.records import Record, load_cells
 from invbench.runner import Cell, Options, run_cell
 
@@ -222,7 +222,7 @@ def test_a_level_that_is_assumed_makes_no_posterior_known(tmp_path: Path) -> Non
     assert of_the_posterior(tmp_path) == []
     assert CliRunner().invoke(main, ["rescore", "--out", str(tmp_path)], catch_exceptions=False).exit_code == 0
     assert of_the_posterior(tmp_path) == []
-    assert measuring(cell.run["config"], CATALOG)(cell.images).posterior is None
+    assert Remeasure(cell.run, CATALOG)(cell.images).posterior is None
 
 
 def test_samples_are_scored_by_the_posterior_of_the_true_level_whatever_the_solver_is_told(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_samples_are_scored_by_the_posterior_of_the_true_level_whatever_the_solv
     metrics = [each() for each in METRICS.values() if each.table == "posterior"]
     assert run_cell(cell, metrics, Options(tmp_path, 4)).status == "complete"
     (found,) = load_cells(tmp_path)
-    measured = measuring(found.run["config"], CATALOG)(found.images)
+    measured = Remeasure(found.run, CATALOG)(found.images)
     exact = ExactPosterior.of(ib.Problem(measured.A, 0.2, "denoise", "gmm2d"), source.load((1, 1, 2), "cpu"))
     assert measured.posterior is not None
     assert exact is not None

@@ -184,7 +184,8 @@ def test_a_measurement_that_cannot_be_made_again_is_a_reason_not_a_failure(out: 
 
 def test_another_measurement_than_was_solved_is_not_shown(out: Path) -> None:
     for path in out.glob("photos/inpaint/*/records.jsonl"):
-        path.write_text(re.sub(r'"y_sha256": "\w{6}', '"y_sha256": "000000', path.read_text()))
+        text = re.sub(r'"y_sha256": "\w{6}', '"y_sha256": "000000', path.read_text())
+        path.write_text(re.sub(r', "y": \{.*\}\}', "}", text))  # as of records that have no fingerprints
     assert {cell for row in rows_in(page_of(out, "task=inpaint")) for cell in row["cells"]} == {
         "of another measurement"
     }

@@ -407,7 +407,11 @@ def sampled(solver: str, shift: float, n: int, samples: int = 2, wave: float = 0
 
 def scores_of(*cells: LoadedCell) -> dict[str, str]:
     """The text of the CRPS by solver, beside the exact sampler ``oracle``."""
-    found = {"crps": type("Crps", (), {"name": "crps", "protocol": "crps/p", "table": "samples", "unit": ""})}
+    found = {
+        "crps": type(
+            "Crps", (), {"name": "crps", "protocol": "crps/p", "table": "samples", "unit": "", "digits": ".3f"}
+        )
+    }
     for metric in found.values():
         metric.higher_is_better, metric.target, metric.artifacts = False, None, ()  # type: ignore[attr-defined]
     (table,) = build_tables(cells, found, {"b": "oracle"}, only=["crps"])  # type: ignore[arg-type]

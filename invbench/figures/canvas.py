@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from invbench.errors import StoreError
+from invbench.records import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,7 +80,9 @@ def save(fig: Figure, path: Path) -> Path:
     """Write PNG or, by the path's suffix, a vector format; folders are made. Raises StoreError where it cannot."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fig.savefig(path)
+        data = BytesIO()
+        fig.savefig(data, format=path.suffix.removeprefix("."))
+        write_atomic(path, data.getvalue())
     except OSError as error:
         raise StoreError(f"cannot write the figure to {path}: {error.strerror}") from None
     return path

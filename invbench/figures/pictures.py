@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
 from itertools import product
 from pathlib import Path
 from textwrap import fill
@@ -17,7 +18,7 @@ from invbench.digits import NONE, Metrics, format_value
 from invbench.errors import ConfigError, StoreError, unknown
 from invbench.figures.canvas import BLUE, RED, save, sheet, styled
 from invbench.figures.grid import SIDE, TITLE, Box, Column, grid, worst_square
-from invbench.records import MEAN, LoadedCell
+from invbench.records import MEAN, LoadedCell, write_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -245,7 +246,9 @@ def training_curve(folder: Path) -> Path:
         axes.set(title=name, xlabel="step")
         if min(values) > 0 and max(values) > 10 * min(values):
             axes.set_yscale("log")
-    figure.savefig(path, dpi=120)
+    data = BytesIO()
+    figure.savefig(data, dpi=120, format="png")
+    write_atomic(path, data.getvalue())
     return path
 
 

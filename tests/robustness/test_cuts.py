@@ -60,7 +60,7 @@ COMMANDS: dict[str, tuple[Prepare, Callable[[Path], list[str]]]] = {
     "report": (done, lambda root: ["report", "--to", f"{root}/page.html", "--out", f"{root}/o"]),
     "figure": (done, lambda root: ["figure", "bars", "--to", f"{root}/bars.png", "--out", f"{root}/o"]),
     "bench": (done, lambda root: ["bench", *GMM, "--repeats", "1", f"out={root}/o"]),
-    "tune": (nothing, lambda root: ["tune", *PLANE[:5], "n=2", "solver.nfe=2,3", f"out={root}/o"]),
+    "tune": (nothing, lambda root: ["tune", *PLANE[:4], "n=2", "solver.nfe=2,3", f"out={root}/o"]),
     "train": (nothing, lambda root: [*TRAIN, f"folder={root}/t"]),
 }
 
