@@ -10,6 +10,7 @@ import torch
 
 from invbench.dataset import Benchmark, Dataset
 from invbench.fingerprint import Measured, fingerprint
+from invbench.guard import described
 from invbench.metric import Measurement
 from invbench.operator import Operator
 from invbench.rng import Rng
@@ -40,13 +41,15 @@ class MeasurementBank:
             "task": task.name,
             "seed": seed,
         }
-        A = task.operator(dataset.x_shape, Rng.single(purpose="operator", **axes))
+        with described(f"task {task.name} on dataset {dataset.name}"):
+            A = task.operator(dataset.x_shape, Rng.single(purpose="operator", **axes))
         task.noise_model.refuse(A, task.name)
         return cls(benchmark, dataset, task, A, seed)
 
     def measure(self, images: Sequence[str]) -> Measurement:
         """Load and measure some images."""
-        rows = [self._one(image) for image in images]
+        with described(f"dataset {self.dataset.name}, measured by task {self.task.name}"):
+            rows = [self._one(image) for image in images]
         x, y, std = (torch.cat([row[i] for row in rows]) for i in range(3))
         digests = tuple(hashlib.sha256(row[1].numpy().tobytes()).hexdigest() for row in rows)
         return Measurement(tuple(images), x, y, std, digests, self.A)

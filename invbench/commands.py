@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from invbench import config as configuration
 from invbench.cells import by_measurement, label, measurement_key
 from invbench.console import plain_warnings
-from invbench.errors import InvbenchError, LockedCell, MetricError, StoreError
+from invbench.errors import DataError, InvbenchError, LockedCell, MetricError, PluginError, StoreError
 from invbench.figures.drawing import draw
 from invbench.guard import printable
 from invbench.interrupts import noted_interrupts
@@ -87,13 +87,15 @@ def compose(
         else:
             jobs.extend(handle(choice))
 
-    sys.argv = ["invbench", *ready]
+    arguments, sys.argv = sys.argv, ["invbench", *ready]
     try:
         with composing():
             job()
     except KeyboardInterrupt:
         click.echo("interrupted; what was computed is kept, and the same command goes on from there", err=True)
         return None
+    finally:
+        sys.argv = arguments
     if shows:
         click.echo("\n---\n".join(described))
     if not jobs and not shows and {"-m", "--multirun"}.intersection(ready):
@@ -206,10 +208,13 @@ def _show(out: Path, key: str, catalog: Catalog) -> None:
             click.echo(f"{label(cell, cells)}: {ledger(cost)}")
         if cell.images and (seconds := cell.run.get("training", {}).get("seconds")):
             click.echo(f"{label(cell, cells)}: trained in {seconds / 3600:.2g} h; {payoff(seconds, cell, cells)}")
-    kept = [cell for cell in cells if all(map(cell.image_path, cell.images))]
-    for path in draw(kept, catalog, out) if kept else ():
-        click.echo(f"figure: {path}")
-    if absent := [label(cell, cells) for cell in cells if cell not in kept]:
+    kept = [cell for cell in cells if cell.images and all(map(cell.image_path, cell.images))]
+    try:
+        for path in draw(kept, catalog, out) if kept else ():
+            click.echo(f"figure: {path}")
+    except (DataError, PluginError) as error:  # of a dataset or task that is broken now; the records are whole
+        click.echo(f"not drawn: {error}", err=True)
+    if absent := [label(cell, cells) for cell in cells if cell.images and cell not in kept]:
         click.echo(f"not drawn, their reconstructions are not here: {', '.join(absent)}")
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
-from invbench.errors import InvbenchError, SolverError
+from invbench.errors import InvbenchError, PluginError, SolverError
 from invbench.interrupts import pressed
 
 Restore = Callable[[], Any]
@@ -50,6 +50,18 @@ def contained(what: str) -> Iterator[None]:
     _end_copies(pid)
     if _forks[0] != forks:
         raise SolverError(f"{what} forked the process; start others with subprocess, or with multiprocessing's spawn")
+
+
+@contextmanager
+def described(what: str) -> Iterator[None]:
+    """Call a plugin in the body. Raises PluginError, with ``what``, where it fails in a way of its own."""
+    try:
+        with contained(what):
+            yield
+    except InvbenchError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{what}: {reason_of(error)}") from error
 
 
 def _same_mode() -> AbstractContextManager[Any]:

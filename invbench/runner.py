@@ -10,8 +10,7 @@ import subprocess
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -29,14 +28,13 @@ from invbench.device import describe
 from invbench.errors import (
     ConfigError,
     DataError,
-    InvbenchError,
     PluginError,
     SolverError,
     StoreError,
     UnsupportedProblem,
 )
 from invbench.fingerprint import Measured
-from invbench.guard import contained, printable, reason_of
+from invbench.guard import contained, described, printable, reason_of
 from invbench.kept import done_images, drop_other_parts, refuse_other_images
 from invbench.measure import Meter, peak_bytes, synchronize
 from invbench.metric import Measurement, Metric
@@ -77,8 +75,8 @@ class Cell:
             kind: {"name": part.name, **{k: v for k, v in asdict(part).items() if k not in placed[kind]}}
             for kind, part in self._parts().items()
         }
-        parts["prior"]["sha256"] = self.source.fingerprint()
-        if files := self.dataset.fingerprint():
+        parts["prior"]["sha256"] = _text("prior", self.source)
+        if files := _text("dataset", self.dataset):
             parts["dataset"]["sha256"] = files
         if isinstance(self.solver, Trainable):
             parts["solver"]["sha256"] = weights_sha256(self.solver.checkpoint(self.benchmark.name, self.task.name))
@@ -177,8 +175,8 @@ def run_cell(
     chunks = _chunks(images, options.batch_size, options.shard)
     asked = [image for chunk in chunks for image in chunk]
     try:
-        with contained(f"task {cell.task.name} or dataset {cell.dataset.name}"):
-            bank = MeasurementBank.open(cell.benchmark, cell.dataset, cell.task, cell.seed)
+        bank = MeasurementBank.open(cell.benchmark, cell.dataset, cell.task, cell.seed)
+        with described(f"dataset {cell.dataset.name}"):
             cell.dataset.check(asked)
     except (ConfigError, DataError):  # what was asked for does not go together: nothing is written
         raise
@@ -235,6 +233,14 @@ def _there(
     return store.read_run(), done
 
 
+def _text(kind: str, part: PriorSource | Dataset) -> str:
+    """A part's fingerprint. Raises PluginError where it is no text."""
+    found: object = part.fingerprint()
+    if not isinstance(found, str):
+        raise PluginError(f"{kind} {part.name}: expected a text as fingerprint; got a {type(found).__name__}")
+    return found
+
+
 def fail(folder: Path, fresh: Mapping[str, Any], reason: str, trace: str) -> None:
     """Record that a cell failed; what is there of it stays."""
     store = CellStore(folder)
@@ -242,18 +248,6 @@ def fail(folder: Path, fresh: Mapping[str, Any], reason: str, trace: str) -> Non
         run = {**fresh, **(store.read_run() or {}), "status": "failed", "reason": reason}
         store.unseal()
         store.write_run({**run, "traceback": printable(trace)})
-
-
-@contextmanager
-def described(what: str) -> Iterator[None]:
-    """Call parts in the body. Raises PluginError, with ``what``, where one fails in a way of its own."""
-    try:
-        with contained(what):
-            yield
-    except InvbenchError:
-        raise
-    except Exception as error:  # a stranger's
-        raise PluginError(f"{what}: {reason_of(error)}") from error
 
 
 def image_ids(dataset: Dataset) -> list[str]:
@@ -320,8 +314,7 @@ class _Worker:
     def _run_chunk(
         self, chunk: list[str], done: Mapping[str, Measured], problem: Problem, prior: Prior, state: Any
     ) -> None:
-        with contained(f"task {self.cell.task.name} or dataset {self.cell.dataset.name}"):
-            measured = replace(self.bank.measure(chunk), posterior=self.exact)
+        measured = replace(self.bank.measure(chunk), posterior=self.exact)
         solved = [self._solve(measured, sample, problem, prior, state) for sample in range(self.cell.samples)]
         samples = torch.stack([x_hat for x_hat, _ in solved], dim=1)  # (B, samples, C, H, W)
         finite = samples.isfinite().flatten(1).all(1).tolist()
