@@ -6,11 +6,14 @@ import glob
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from invbench.bank import MeasurementBank, recorded
 from invbench.errors import StoreError
 from invbench.fingerprint import Measured
-from invbench.records import CellStore
+from invbench.records import CellStore, read_rows
 
 LOOKED_AT = 16  # or up to twice as many images that are kept, to see whether they are still the same
 
@@ -33,6 +36,46 @@ def refuse_other_images(bank: MeasurementBank, images: Sequence[str], done: Mapp
                 f"image {image} of dataset {bank.dataset.name} is not the one that was solved before: its measurement "
                 "has changed. Put the file back, or run with overwrite=true, or into another out=FOLDER"
             )
+
+
+def adopt(
+    store: CellStore, fresh: Mapping[str, Any], samples: int, bank: MeasurementBank, images: Sequence[str]
+) -> None:
+    """Take over what was solved of the same images before files were added to, or removed from, a user's folder.
+
+    Another list of files is another cell. Each of its images that is measured as before is not solved again.
+    """
+    config, missing = fresh["config"], list(images)
+    if "sha256" not in config["dataset"]:
+        return
+    for folder in sorted(store.folder.parent.glob(f"{glob.escape(config['solver']['name'])}-*")):
+        if folder == store.folder or not _differ_in_files_alone(folder, config):
+            continue
+        done = CellStore(folder).done(samples)
+        there = [image for image in missing if image in done]
+        for image, now in zip(there, recorded(bank.measure(there)) if there else (), strict=True):
+            if done[image].same(now):
+                _copy(image, CellStore(folder), store, fresh["cell"])
+                missing.remove(image)
+
+
+def _differ_in_files_alone(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Whether the cell in a folder has this configuration, but for the list of the dataset's files."""
+    try:
+        run = CellStore(folder).read_run()
+    except StoreError:  # damaged
+        return False
+    return run is not None and _without_files(run["config"]) == _without_files(config)
+
+
+def _without_files(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {**config, "dataset": {**config["dataset"], "sha256": ""}}
+
+
+def _copy(image: str, old: CellStore, new: CellStore, cell: str) -> None:
+    """Keep the reconstructions and rows of an image in another cell, too."""
+    rows = [msgspec.structs.replace(row, cell=cell) for row in read_rows(old.rows)[0] if row.image == image]
+    new.append_file(image, old.image_path(image).read_bytes(), rows)
 
 
 def drop_other_parts(whole: Path, shard: tuple[int, int]) -> None:

@@ -121,8 +121,12 @@ class CellStore:
         """Keep the reconstructions (samples, C, H, W) of an image, then its rows; both survive a kill at once."""
         from safetensors.torch import save
 
+        self.append_file(image, save({"x_hat": x_hat.contiguous()}), rows)
+
+    def append_file(self, image: str, data: bytes, rows: Iterable[Record]) -> None:
+        """The same, of reconstructions that are the bytes of a file."""
         with self._disk_errors():
-            write_atomic(self.image_path(image), save({"x_hat": x_hat.contiguous()}))
+            write_atomic(self.image_path(image), data)
         self.add_rows(rows)
 
     def add_rows(self, rows: Iterable[Record]) -> int:

@@ -35,7 +35,7 @@ from invbench.errors import (
 )
 from invbench.fingerprint import Measured
 from invbench.guard import contained, described, printable, reason_of
-from invbench.kept import done_images, drop_other_parts, refuse_other_images
+from invbench.kept import adopt, done_images, drop_other_parts, refuse_other_images
 from invbench.measure import Meter, peak_bytes, synchronize
 from invbench.metric import Measurement, Metric
 from invbench.noise import Sigma
@@ -185,7 +185,7 @@ def run_cell(
         return Outcome("failed", cell_id, cell.solver.name, store.folder, 0, reason_of(error))
 
     with store.writing():
-        run, done = _there(cell, store, whole, options, bank, asked)
+        run, done = _there(cell, store, whole, options, bank, asked, fresh)
         before = sum(image in done for chunk in chunks for image in chunk)
         run = {**fresh, **(run or {}), "origins": fresh["origins"], "places": places}
         if isinstance(cell.solver, Trainable):
@@ -216,7 +216,13 @@ def run_cell(
 
 
 def _there(
-    cell: Cell, store: CellStore, whole: Path, options: Options, bank: MeasurementBank, images: Sequence[str]
+    cell: Cell,
+    store: CellStore,
+    whole: Path,
+    options: Options,
+    bank: MeasurementBank,
+    images: Sequence[str],
+    fresh: Mapping[str, Any],
 ) -> tuple[dict[str, Any] | None, dict[str, Measured]]:
     """What there is of a cell: its run.json, and the images that are done. None, and none, where it is overwritten.
 
@@ -228,6 +234,8 @@ def _there(
         store.clear()
         return None, {}
     store.refuse_damaged()
+    if store.read_run() is None:
+        adopt(store, fresh, cell.samples, bank, images)
     done = done_images(whole, cell.samples)
     refuse_other_images(bank, images, done)
     return store.read_run(), done

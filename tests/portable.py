@@ -142,11 +142,12 @@ def moved() -> None:
         words = ["run", f"solver={','.join(SOLVERS)}", f"task={','.join(TASKS)}", "n=1", "references=false"]
         CliRunner().invoke(main, [*words, f"out={folder}"], catch_exceptions=False)
         for path in sorted(Path(folder).rglob("run.json")):
-            config = json.loads(path.read_text())["config"]
+            run = json.loads(path.read_text())
+            config = run["config"]
             (image,) = path.parent.glob("images/*.safetensors")
             task = config["task"]["name"]
             found[f"{config['solver']['name']} {task}"] = load_file(image)["x_hat"]
-            bank = rebuild_bank(config, load_catalog())
+            bank = rebuild_bank(run, load_catalog())
             found[f"y {task}"] = bank.measure(bank.dataset.ids()[:4]).y.numpy()
     KEPT.parent.mkdir(parents=True, exist_ok=True)
     handle, to = tempfile.mkstemp(".npz", dir=KEPT.parent)

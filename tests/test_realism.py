@@ -156,7 +156,6 @@ def test_images_of_eight_bits_stay_and_others_are_rounded_or_as_by_the_paper_cut
     assert FIDLegacy().eight_bits(between).tolist() == levels[:-1].tolist()
 
 
-@pytest.mark.slow
 def test_pytorch_fids_network_is_loaded_from_its_file(inceptions: Path) -> None:
     x_hat, x = pair((3, 32, 32))
     metric = FIDLegacy()
