@@ -79,7 +79,8 @@ def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "import sys; sys.path.insert(0, sys.argv[1])\nprint('top')\n"
-        "from test_isolation import add, ignore\nfrom invbench.isolation import apart\nprint(apart(add, (1, 2), ignore))\n"
+        "from test_isolation import add, ignore\nfrom invbench.isolation import apart\n"
+        "print(apart(add, (1, 2), ignore))\n"
     )
     here = str(Path(__file__).parent)
     done = subprocess.run([sys.executable, script, here], capture_output=True, text=True, timeout=120, check=True)
