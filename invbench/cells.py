@@ -115,7 +115,7 @@ def title_parts(run: Mapping[str, Any], *, seed: bool = True) -> list[str]:
     return [
         f"{benchmark['name']} v{benchmark['version']}",
         task["name"] + (f" ({options})" if options else ""),
-        parse_noise(task["noise"]).label,
+        parse_noise(task["noise"]).label if task["noise"] else "noise not recorded",
         _describe("dataset", dataset),
         f"prior {config['prior']['name']} {config['prior']['sha256'][:8]}",
         *([f"seed {config['seed']}"] if seed else []),

@@ -212,7 +212,7 @@ def _show(out: Path, key: str, catalog: Catalog) -> None:
     try:
         for path in draw(kept, catalog, out) if kept else ():
             click.echo(f"figure: {path}")
-    except (DataError, PluginError) as error:  # of a dataset or task that is broken now; the records are whole
+    except (DataError, PluginError, StoreError) as error:  # files that are not those of then; the records are whole
         click.echo(f"not drawn: {error}", err=True)
     if absent := [label(cell, cells) for cell in cells if cell.images and cell not in kept]:
         click.echo(f"not drawn, their reconstructions are not here: {', '.join(absent)}")
