@@ -115,7 +115,8 @@ def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "", across_machines:
     """
     a, b = (per_image(cell, protocol) for cell in (old, new))
     merged = a.merge(b, on=["metric", "protocol", "image"], suffixes=("_old", "_new"))
-    if not across_machines and sameness([old, new]) in ("different", "unknown"):
+    measurements = sameness([old, new])
+    if measurements == "different" or (measurements == "unknown" and not across_machines):
         raise ConfigError(
             f"{_name(new)}: the measurements differ; make both stores with the same benchmark version. Of records "
             "without fingerprints only equal bytes are the same: make them on one machine, or compare with "

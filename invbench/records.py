@@ -231,9 +231,16 @@ class CellStore:
         return _read_run(path) if path.is_file() else None
 
     def done(self, samples: int) -> dict[str, Measured]:
-        """Images whose reconstructions and rows are complete, with what is recorded of their measurement."""
-        last = [r for r in read_rows(self.rows)[0] if r.metric == LAST and r.sample == samples - 1]
-        return {r.image: Measured(r.y_sha256, r.y) for r in last if self.image_path(r.image).is_file()}
+        """Images whose reconstructions and rows are complete, with what is recorded of their measurement.
+
+        Of released records, which come without reconstructions, those whose rows are.
+        """
+        own, packed = (
+            [r for r in read_rows(self.folder / name)[0] if r.metric == LAST and r.sample == samples - 1]
+            for name in (ROWS, PACKED)
+        )
+        done = packed + [r for r in own if self.image_path(r.image).is_file()]
+        return {r.image: Measured(r.y_sha256, r.y) for r in done}
 
     def image_path(self, image: str) -> Path:
         """Where the reconstructions of an image are kept."""

@@ -187,6 +187,10 @@ def run_cell(
     with store.writing():
         run, done = _there(cell, store, whole, options, bank, asked, fresh)
         before = sum(image in done for chunk in chunks for image in chunk)
+        if run and run["status"] == "complete" and store.sealed and before == len(asked):
+            _warn_of_other_code(cell, run)
+            watch.on_progress(before, before)
+            return Outcome("complete", cell_id, cell.solver.name, store.folder, before)
         run = {**fresh, **(run or {}), "origins": fresh["origins"], "places": places}
         if isinstance(cell.solver, Trainable):
             run["training"] = _trained(cell.solver.checkpoint(cell.benchmark.name, cell.task.name))
@@ -420,7 +424,7 @@ def _warn_of_other_code(cell: Cell, run: Mapping[str, Any]) -> None:
     """Warn where records were made by a solver or task whose source was another."""
     now, name = cell.code(), {"solver": cell.solver.name, "task": cell.task.name}
     for kind in now:
-        if any(s.get("code", {}).get(kind, now[kind]) != now[kind] for s in run["sessions"]):
+        if any(s.get("code", {}).get(kind, now[kind]) != now[kind] for s in run.get("sessions", [])):
             warnings.warn(
                 f"the code of {kind} {name[kind]} has changed since records of this cell were made, which are kept; "
                 "overwrite=true runs them again",

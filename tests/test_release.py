@@ -46,6 +46,16 @@ def test_a_solver_runs_beside_released_records(made: Path, tmp_path: Path) -> No
     assert "figure: " in text
 
 
+def test_a_run_takes_released_images_for_solved_and_leaves_them_as_they_are(made: Path, tmp_path: Path) -> None:
+    invbench("release", str(tmp_path), "--out", str(made))
+    before = {path: path.read_bytes() for path in tmp_path.glob("*/*/pinv-*/*")}
+    run = CliRunner().invoke(main, ["run", "solver=ddrm", "solver.nfe=2", "task=sr4", "n=2", f"out={tmp_path}"])
+    assert run.exit_code == 0
+    assert "photos/sr4/pinv: complete, 2 images, kept from before" in run.output
+    assert {path: path.read_bytes() for path in before} == before
+    assert not list(tmp_path.glob("*/*/pinv-*/records.jsonl"))
+
+
 def test_what_is_released_names_no_place_of_the_machine(made: Path, tmp_path: Path) -> None:
     invbench("release", str(tmp_path), "--out", str(made))
     texts = [path.read_text() for path in tmp_path.rglob("*.json")]
