@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from invbench.dataset import Benchmark, Dataset
+from invbench.errors import PluginError
 from invbench.fingerprint import Measured, fingerprint
 from invbench.guard import described
 from invbench.metric import Measurement
@@ -54,6 +55,10 @@ class MeasurementBank:
         digests = tuple(hashlib.sha256(row[1].numpy().tobytes()).hexdigest() for row in rows)
         return Measurement(tuple(images), x, y, std, digests, self.A)
 
+    def ids(self) -> list[str]:
+        """The ids of the dataset's images. Raises PluginError where it gives anything but different names."""
+        return image_ids(self.dataset)
+
     def problem(self, device: torch.device | str = "cpu") -> Problem:
         """What a solver may know of the measurements."""
         task = self.task
@@ -87,3 +92,12 @@ def recorded(measured: Measurement) -> list[Measured]:
     """What is recorded of each measurement, by which another machine knows it again."""
     rows = zip(measured.x.numpy(), measured.y.numpy(), measured.sha256, strict=True)
     return [Measured(digest, fingerprint(x, y)) for x, y, digest in rows]
+
+
+def image_ids(dataset: Dataset) -> list[str]:
+    """The ids of a dataset's images. Raises PluginError where it gives anything but a list of different names."""
+    with described(f"dataset {dataset.name} cannot list its images"):
+        found = list(dataset.ids())
+    if not all(isinstance(image, str) for image in found) or len(set(found)) != len(found):
+        raise PluginError(f"dataset {dataset.name}: expected different names of images; got {found[:3]!r}, ...")
+    return found

@@ -89,7 +89,7 @@ class Bench:
 
     def prepare(self) -> None:
         """Measure, and prepare the solver, untimed."""
-        images = list(self.cell.dataset.ids())[: self.batch]
+        images = self.bank.ids()[: self.batch]
         self.images, self.y = images, self.bank.measure(images).y.to(self.device)
         self.state = self.cell.solver.prepare(self.problem, self.prior)
 

@@ -246,9 +246,10 @@ def check(ctx: click.Context, name: str) -> None:
         ctx.exit(1)
     plugins = _called(name, catalog)
 
-    from invbench.testing.report import check_and_print
+    from invbench.testing.report import check_and_print, check_apart
 
-    ctx.exit(0 if check_and_print(plugins) and not broken else 1)
+    good = check_apart(name, plugins) if catalog.installed else check_and_print(plugins)
+    ctx.exit(0 if good and not broken else 1)
 
 
 @main.command()

@@ -26,7 +26,7 @@ from invbench.interrupts import noted_interrupts
 from invbench.overrides import composing, unquoted
 from invbench.plugins import Catalog
 from invbench.reading import OUT
-from invbench.rebuild import Remeasure
+from invbench.rebuild import Remeasure, located
 from invbench.records import LoadedCell, load_cells
 from invbench.seeds import seed_tables
 from invbench.tables import build_tables
@@ -164,14 +164,14 @@ def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog) -> Iterator[str]:
     from invbench.scoring import Scorer
 
     failed = 0
-    scorer = Scorer([p.cls() for p in catalog.plugins["metric"].values()])
+    scorer = Scorer(catalog.metrics())
     for group in by_measurement(cells):
         sets = {tuple(cell.images) for cell in group}
         for cell in group:
             config = cell.run["config"]
             title = f"{config['benchmark']['name']}/{config['task']['name']}/{config['solver']['name']}-{cell.id}"
             try:
-                yield f"{title}: {_rescore(cell, scorer, sets, catalog)}"
+                yield f"{title}: {_rescore(cell, scorer, sets, catalog, located(cell, group))}"
             except InvbenchError as error:
                 failed += 1
                 yield f"{title}: {error}"
@@ -183,11 +183,13 @@ def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog) -> Iterator[str]:
         raise MetricError(f"{', '.join(scorer.faults)} failed, as said above; all other scores are there")
 
 
-def _rescore(cell: LoadedCell, scorer: Scorer, sets: Collection[Sequence[str]], catalog: Catalog) -> str:
+def _rescore(
+    cell: LoadedCell, scorer: Scorer, sets: Collection[Sequence[str]], catalog: Catalog, run: Mapping[str, Any]
+) -> str:
     """Score a cell; says how many scores are new."""
     from invbench.scoring import rescore, score_set
 
-    measure = Remeasure(cell.run, catalog)
+    measure = Remeasure(run, catalog)
     count = rescore(cell, scorer, measure)
     for images in sets:
         if set(images).issubset(cell.images):
@@ -266,7 +268,7 @@ def plan(overrides: list[str], catalog: Catalog) -> int:
                 click.echo(f"{each.cell.task.name}/{each.cell.solver.name}: would be skipped, it {reason}", err=True)
                 return
             click.echo(f"{each.cell.task.name}/{each.cell.solver.name}: counting", err=True)
-            yield forecast(each, min(options.n, len(each.cell.dataset.ids())))
+            yield forecast(each, min(options.n, len(each.bank.ids())))
         except InvbenchError as error:
             click.echo(f"error: {error}", err=True)
 

@@ -1,4 +1,4 @@
-"""Ctrl-C of the user, told from a plugin that raises KeyboardInterrupt. No torch."""
+"""Ctrl-C of the user and the end of a batch job, told from a plugin that raises KeyboardInterrupt. No torch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ _noting: list[bool] = []
 
 @contextmanager
 def noted_interrupts() -> Iterator[None]:
-    """Note Ctrl-C in the body, where Python handles it and this is the main thread."""
+    """Note Ctrl-C and SIGTERM in the body, where Python handles it and this is the main thread."""
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
+    numbers = [signal.SIGINT]
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # what batch systems send
+        numbers.append(signal.SIGTERM)
 
     def note(number: int, frame: Any) -> None:
         _pressed.set()
@@ -26,11 +29,12 @@ def noted_interrupts() -> Iterator[None]:
 
     _pressed.clear()
     _noting.append(True)
-    before = signal.signal(signal.SIGINT, note)
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         _noting.pop()
 
 

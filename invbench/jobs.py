@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from invbench import config as configuration
+from invbench.bank import image_ids
 from invbench.cells import measurement_key
 from invbench.console import plain_warnings
 from invbench.errors import LockedCell, PluginError
@@ -17,7 +18,7 @@ from invbench.isolation import Ended, Send, apart
 from invbench.plugins import Catalog, load_catalog
 from invbench.rebuild import Remeasure
 from invbench.records import load_cell
-from invbench.runner import Cell, OnProgress, Options, Outcome, Watch, fail, image_ids, run_cell
+from invbench.runner import Cell, OnProgress, Options, Outcome, Watch, fail, run_cell
 from invbench.scoring import Scorer, score_set
 
 OURS = "invbench"  # the distribution whose plugins are no strangers
@@ -88,7 +89,7 @@ def how_to_run(choice: configuration.Choice, cell: Cell, command: str) -> Option
 def _run_here(request: Request, catalog: Catalog, without: Collection[str], watch: Watch) -> Done:
     """Run a cell in this process, but for some metrics."""
     cell = configuration.build(request.choice, catalog, request.reference or None)
-    metrics = [p.cls() for name, p in catalog.plugins["metric"].items() if name not in without]
+    metrics = catalog.metrics(without)
     outcome = run_cell(cell, metrics, how_to_run(request.choice, cell, request.command), watch=watch)
     if outcome.status == "complete":
         scorer = Scorer([m for m in metrics if m.name not in outcome.faults], watch.on_stage)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import inspect
+import os
 import re
 import signal
 import threading
+import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -25,7 +27,7 @@ import pluggy
 from invbench import hookspecs
 from invbench.dataset import Benchmark, Dataset
 from invbench.errors import PluginError, unknown
-from invbench.guard import preserved_state, reason_of
+from invbench.guard import contained, preserved_state, reason_of
 from invbench.interrupts import pressed
 from invbench.metric import Metric
 from invbench.prior import PriorSource
@@ -100,6 +102,20 @@ class Catalog:
         metrics = {name: plugin.cls for name, plugin in self.plugins["metric"].items()}
         return metrics, {b.name: b.floor for b in self.benchmarks.values() if b.floor}
 
+    def metrics(self, without: Collection[str] = ()) -> list[Metric]:
+        """Every metric that can be made, but for some; the others are warned of."""
+        made = []
+        for name, plugin in self.plugins["metric"].items():
+            if name not in without:
+                try:
+                    with contained(f"metric {name}"):
+                        made.append(plugin.cls())
+                except Exception as error:  # a stranger's
+                    warnings.warn(
+                        f"metric {name} of {plugin.distribution} cannot be made: {reason_of(error)}", stacklevel=2
+                    )
+        return made
+
     def benchmark(self, name: str) -> Benchmark:
         """The preset of that name. Raises PluginError with suggestions."""
         if name not in self.benchmarks:
@@ -173,8 +189,17 @@ def make_plugin_manager() -> pluggy.PluginManager:
 
 
 def _load(manager: pluggy.PluginManager, entry_point: EntryPoint) -> list[Plugin]:
-    with preserved_state(importing=True), in_time(entry_point):
-        module = entry_point.load()
+    pid = os.getpid()
+    try:
+        with preserved_state(importing=True), in_time(entry_point):
+            return _offered(manager, entry_point)
+    finally:
+        if os.getpid() != pid:
+            os._exit(1)  # a copy of the process that the plugin made
+
+
+def _offered(manager: pluggy.PluginManager, entry_point: EntryPoint) -> list[Plugin]:
+    module = entry_point.load()
     manager.register(module, entry_point.name)
     try:
         try:
@@ -214,7 +239,9 @@ def _check_class(cls: Any, kind: str) -> None:
             f"{kind} {cls.__name__}: its name must be of letters, digits, _ and -, begin with a letter or digit and be "
             f"at most {LONGEST} characters long; got {name[:80]!r}"
         )
-    if kind != "metric":
+    if kind == "metric":
+        _check_metric(cls)
+    else:
         _check_options(cls, kind)
     if kind == "solver":
         _check_solve(cls)
@@ -223,6 +250,23 @@ def _check_class(cls: Any, kind: str) -> None:
             raise PluginError(f"dataset {cls.name}: expected an invbench.Benchmark as benchmark; got {cls.benchmark!r}")
         if cls.benchmark.name != cls.name:
             raise PluginError(f"dataset {cls.name}: its benchmark must have its name; got {cls.benchmark.name!r}")
+
+
+def _check_metric(cls: Any) -> None:
+    """The texts and numbers by which a table shows a metric."""
+    for name in ("protocol", "unit", "digits", "table"):
+        if not isinstance(getattr(cls, name, None), str):
+            raise PluginError(f"metric {cls.name}: expected a text as class attribute {name!r}")
+    if not cls.protocol:
+        raise PluginError(f"metric {cls.name}: its protocol is empty; say what the number depends on")
+    if getattr(cls, "higher_is_better", 0) not in (True, False, None):
+        raise PluginError(f"metric {cls.name} needs higher_is_better: True, False, or None (nearest to target is best)")
+    if cls.target is not None and not isinstance(cls.target, int | float):
+        raise PluginError(f"metric {cls.name}: expected a number or None as target; got {cls.target!r}")
+    try:
+        format(0.0, cls.digits)
+    except ValueError:
+        raise PluginError(f"metric {cls.name}: digits must format a number, as '.3f'; got {cls.digits!r}") from None
 
 
 def _check_options(cls: Any, kind: str) -> None:

@@ -74,8 +74,9 @@ def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, flo
     Recorded scores are compared with those of the kept reconstructions; of released records, which have none, with
     those of the new ones. Raises StoreError where weights or measurements of today are not those of the record.
     """
+    from invbench.bank import image_ids
     from invbench.rebuild import Remeasure, rebuild_cell
-    from invbench.runner import Options, image_ids, run_cell
+    from invbench.runner import Options, run_cell
     from invbench.scoring import Scorer
 
     again = rebuild_cell(cell.run, catalog)
@@ -85,7 +86,7 @@ def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, flo
     if order != ids[: len(order)]:
         raise StoreError("only cells of the first images of their dataset can be solved again")
     kept = all(cell.image_path(image) for image in order[:n])
-    metrics = [p.cls() for p in catalog.plugins["metric"].values()]
+    metrics = catalog.metrics()
     with TemporaryDirectory() as folder:
         size = max(n, 2) if len(order) > 1 else 1
         outcome = run_cell(

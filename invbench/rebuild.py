@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invbench.config import make
@@ -13,6 +14,7 @@ from invbench.metric import Measurement
 if TYPE_CHECKING:
     from invbench.bank import MeasurementBank
     from invbench.posterior import ExactPosterior
+    from invbench.records import LoadedCell
     from invbench.runner import Cell
 
 
@@ -42,7 +44,7 @@ class Remeasure:
 
     def __init__(self, run: Mapping[str, Any], catalog: Any) -> None:
         self.bank = rebuild_bank(run, catalog)
-        self.held = set(self.bank.dataset.ids())
+        self.held = set(self.bank.ids())
         self._exact = rebuild_posterior(run, catalog, self.bank) if run["config"]["samples"] > 1 else None
 
     def __call__(self, images: Sequence[str]) -> Measurement:
@@ -51,6 +53,15 @@ class Remeasure:
             if image not in self.held:
                 raise StoreError(f"dataset {self.bank.dataset.name} holds no image {image!r}, which was recorded")
         return replace(self.bank.measure(images), posterior=self._exact)
+
+
+def located(cell: LoadedCell, others: Sequence[LoadedCell]) -> Mapping[str, Any]:
+    """A cell's run.json; where its folder of images is gone, with that of another cell on the same images."""
+    for each in (cell, *others):
+        places = each.run.get("places", {})
+        if all(Path(place).expanduser().exists() for place in places.values()):
+            return {**cell.run, "places": places} if places else cell.run
+    return cell.run
 
 
 def rebuild_cell(run: Mapping[str, Any], catalog: Any) -> Cell:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from invbench.artifacts import weights_sha256
-from invbench.bank import MeasurementBank, recorded
+from invbench.bank import MeasurementBank, image_ids, recorded
 from invbench.dataset import Benchmark, Dataset
 from invbench.device import describe
 from invbench.errors import (
@@ -260,15 +260,6 @@ def fail(folder: Path, fresh: Mapping[str, Any], reason: str, trace: str) -> Non
         run = {**fresh, **(store.read_run() or {}), "status": "failed", "reason": reason}
         store.unseal()
         store.write_run({**run, "traceback": printable(trace)})
-
-
-def image_ids(dataset: Dataset) -> list[str]:
-    """The ids of a dataset's images. Raises PluginError where it gives anything but a list of different names."""
-    with described(f"dataset {dataset.name} cannot list its images"):
-        found = list(dataset.ids())
-    if not all(isinstance(image, str) for image in found) or len(set(found)) != len(found):
-        raise PluginError(f"dataset {dataset.name}: expected different names of images; got {found[:3]!r}, ...")
-    return found
 
 
 @dataclass

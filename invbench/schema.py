@@ -166,6 +166,7 @@ def read_json(path: Path) -> dict[str, Any]:
         raise ValueError("it is nested too deep") from None
     if not isinstance(found, dict):
         raise ValueError("it holds no JSON object")
+    json.dumps(found, ensure_ascii=False).encode()  # raises ValueError for halves of characters
     return found
 
 

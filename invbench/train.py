@@ -21,7 +21,7 @@ import torch
 
 from invbench import __version__
 from invbench.artifacts import weights_sha256
-from invbench.bank import MeasurementBank
+from invbench.bank import MeasurementBank, image_ids
 from invbench.config import make, typed
 from invbench.dataset import Benchmark, Dataset
 from invbench.device import choose_device
@@ -212,7 +212,7 @@ def held_out(benchmark: Benchmark, catalog: Catalog, task: Any, images: Dataset,
         raise ConfigError(
             f"the training images are {ours}, those of benchmark {benchmark.name} {theirs}; set dataset.side"
         )
-    ids = list(dataset.ids())[:VALIDATED]
+    ids = image_ids(dataset)[:VALIDATED]
     if task is not None:
         return MeasurementBank.open(benchmark, dataset, task, seed).measure(ids)
     x = torch.stack([dataset.load(each) for each in ids])

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invbench.cells import by_measurement, solver_of
-from invbench.errors import ConfigError, unknown
+from invbench.cells import by_measurement, solver_of, title_parts
+from invbench.errors import ConfigError, DataError, PluginError, StoreError, unknown
 from invbench.fronts import COSTS
 from invbench.records import MEAN, LoadedCell
 
@@ -120,18 +120,25 @@ def draw(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Reques
     Raises ConfigError where that file is ambiguous.
     """
     from invbench.figures.pictures import figure_place
-    from invbench.rebuild import rebuild_bank
+    from invbench.rebuild import located, rebuild_bank
 
     groups = by_measurement(cells)
     if asked.to and len(groups) > 1:
         raise ConfigError(
             f"--to names one file, the filters leave {len(groups)} measurements; filter by task, noise or seed"
         )
+    refused: list[str] = []
     for group in groups:
-        config = group[0].run["config"]
-        bank = rebuild_bank(group[0].run, catalog)
-        folder, end = figure_place(config, out)
-        yield from filter(None, _pictures(group, bank, catalog, folder, end, asked))
+        try:
+            folder, end = figure_place(group[0].run["config"], out)
+            bank = rebuild_bank(located(group[0], group), catalog)
+            yield from filter(None, _pictures(group, bank, catalog, folder, end, asked))
+        except (ConfigError, DataError, PluginError, StoreError) as error:
+            if len(groups) == 1:
+                raise
+            refused.append(f"{' '.join(title_parts(group[0].run)[:2])}: {error}")
+    if refused:
+        raise StoreError(f"{len(refused)} of {len(groups)} measurements cannot be drawn: {'; '.join(refused)}")
 
 
 def _pictures(

@@ -198,7 +198,7 @@ def chosen(
     Raises ConfigError for one that not every cell has.
     """
     done = [set(cell.images) for cell in cells]  # not those that a kill left half written
-    shared = [i for i in bank.dataset.ids() if done and all(i in d for d in done)]
+    shared = [i for i in bank.ids() if done and all(i in d for d in done)]
     if bad := [i for i in images if i not in shared]:
         raise ConfigError(unknown("image that every solver has finished", bad[0], shared))
     return images or shared[:rows]

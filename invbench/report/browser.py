@@ -108,13 +108,13 @@ def _columns(cells: Sequence[LoadedCell], metrics: Metrics) -> list[Column]:
 
 
 def _rows(cells: Sequence[LoadedCell], columns: Sequence[Column], catalog: Catalog, n: int) -> list[Row]:
-    from invbench.rebuild import rebuild_bank
+    from invbench.rebuild import located, rebuild_bank
 
-    bank = rebuild_bank(cells[0].run, catalog)
+    bank = rebuild_bank(located(cells[0], cells), catalog)
     if not showable(bank.dataset.x_shape):
         return []
     recorded = {image for cell in cells for image in cell.images}
-    images = [image for image in bank.dataset.ids() if image in recorded]
+    images = [image for image in bank.ids() if image in recorded]
     return [_row(bank, image, columns) for image in images[:n]]
 
 

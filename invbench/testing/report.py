@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import click
 from tabulate import tabulate
 
-from invbench.plugins import Plugin
+from invbench.isolation import Ended, Send, apart
+from invbench.plugins import Plugin, load_catalog
 from invbench.testing.findings import Finding
 from invbench.testing.plugins import check_plugin
 
@@ -22,6 +23,22 @@ def check_and_print(plugins: Sequence[Plugin]) -> bool:
         click.echo(report(plugin, findings) + "\n")
         good = good and not any(f.status == "fail" for f in findings)
     return good
+
+
+def check_apart(name: str, plugins: Sequence[Plugin]) -> bool:
+    """The same in a process of its own, where strangers' plugins of this name may exit or crash."""
+    if all(plugin.distribution == "invbench" for plugin in plugins):
+        return check_and_print(plugins)
+    try:
+        return bool(apart(_check, (name,), lambda kind, content: None))
+    except Ended as ended:
+        click.echo(f"error: {name}: a check {ended}", err=True)
+        return False
+
+
+def _check(send: Send, name: str) -> bool:
+    """What the other process does."""
+    return check_and_print([kind[name] for kind in load_catalog().plugins.values() if name in kind])
 
 
 def report(plugin: Plugin, findings: Sequence[Finding]) -> str:
