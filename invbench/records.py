@@ -537,6 +537,9 @@ def write_atomic(path: Path, data: bytes) -> None:
     name = path.name if len(os.fsencode(path.name)) < 200 else hashlib.sha256(os.fsencode(path.name)).hexdigest()
     part = path.with_name(f"{name}.{os.getpid()}{PART}")
     try:
+        for old in path.parent.glob(f"{glob.escape(name)}.*{PART}"):
+            if not _alive(old.name.split(".")[-2]):
+                old.unlink(missing_ok=True)
         with part.open("wb") as file:
             file.write(data)
             file.flush()
@@ -545,3 +548,16 @@ def write_atomic(path: Path, data: bytes) -> None:
     except OSError:
         part.unlink(missing_ok=True)
         raise
+
+
+def _alive(pid: str) -> bool:
+    """Whether a process with this number is there; taken for granted where that cannot be asked."""
+    if os.name != "posix" or not pid.isdecimal():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

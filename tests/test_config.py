@@ -44,7 +44,7 @@ def cell_of(*overrides: str, solver: str | None = None) -> Cell:
         ([*PLAIN, "benchmark=gm"], PluginError, "unknown benchmark 'gm'; did you mean 'gmm'"),
         ([*PLAIN, "prior=adm_fotos"], PluginError, "unknown prior 'adm_fotos'; did you mean 'adm_photos'"),
         ([*PLAIN, "sede=1"], ConfigError, "unknown option 'sede'; did you mean 'seed'?"),
-        ([*PLAIN, "solvr=pinv"], ConfigError, "unknown option 'solvr'; did you mean 'solver'?"),
+        ([*PLAIN, "solvr=pinv"], ConfigError, "unknown option 'solvr'; did you mean 'solver'"),
         (["solver=ddrm", "task=sr4", "solver.nfes=5"], ConfigError, "of solver ddrm 'nfes'; did you mean 'nfe'?"),
         ([*PLAIN, "task.facto=2"], ConfigError, "unknown option of task sr4 'facto'; did you mean 'factor'?"),
         ([*PLAIN, "dataset.splt=tune"], ConfigError, "unknown option of dataset photos 'splt'; did you mean 'split'?"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 from tabulate import tabulate
@@ -15,12 +15,12 @@ from invbench.testing.plugins import check_plugin
 WIDTH = 100  # of the sentences
 
 
-def check_and_print(plugins: Sequence[Plugin]) -> bool:
+def check_and_print(plugins: Sequence[Plugin], say: Callable[[str], None] = click.echo) -> bool:
     """Put every plugin to its checks and print a table of each; whether none failed."""
     good = True
     for plugin in plugins:
         findings = check_plugin(plugin)
-        click.echo(report(plugin, findings) + "\n")
+        say(report(plugin, findings) + "\n")
         good = good and not any(f.status == "fail" for f in findings)
     return good
 
@@ -30,7 +30,7 @@ def check_apart(name: str, plugins: Sequence[Plugin]) -> bool:
     if all(plugin.distribution == "invbench" for plugin in plugins):
         return check_and_print(plugins)
     try:
-        return bool(apart(_check, (name,), lambda kind, content: None))
+        return bool(apart(_check, (name,), lambda kind, text: click.echo(text)))
     except Ended as ended:
         click.echo(f"error: {name}: a check {ended}", err=True)
         return False
@@ -38,7 +38,8 @@ def check_apart(name: str, plugins: Sequence[Plugin]) -> bool:
 
 def _check(send: Send, name: str) -> bool:
     """What the other process does."""
-    return check_and_print([kind[name] for kind in load_catalog().plugins.values() if name in kind])
+    plugins = [kind[name] for kind in load_catalog().plugins.values() if name in kind]
+    return check_and_print(plugins, lambda text: send("table", text))
 
 
 def report(plugin: Plugin, findings: Sequence[Finding]) -> str:

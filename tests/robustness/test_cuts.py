@@ -18,7 +18,7 @@ GMM = ["solver=pinv", "benchmark=gmm", "task=sr4", "references=false", "n=3", "b
 PLANE = ["solver=ddrm", "benchmark=gmm2d", "task=denoise", "references=false", "n=4", "batch_size=2", "samples=2"]
 TRAIN = ["train", "solver=davi", "benchmark=gmm2d", "task=denoise", "training.steps=6", "save_every=2"]
 Prepare = Callable[[Path], None]
-STRIDE = 5  # of the operations, those that are cut in a quick run
+QUICK = {"tune": 30, "train": 8, "rescore": 3, "release": 3}  # every so many operations are cut in a quick run
 
 
 def run(root: Path, *words: str) -> None:
@@ -98,7 +98,7 @@ def survive(name: str, tmp_path: Path, points: list[int]) -> int:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_that_is_killed_at_some_file_operations_goes_on(name: str, tmp_path: Path) -> None:
-    assert survive(name, tmp_path, list(range(2, 400, STRIDE * 2 if name.startswith(("run", "tune")) else STRIDE)))
+    assert survive(name, tmp_path, list(range(2, 400, QUICK.get(name, 9))))
 
 
 @pytest.mark.slow

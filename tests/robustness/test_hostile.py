@@ -13,10 +13,7 @@ import pytest
 from hostile import ENDS, STATES, distribution, solvers
 
 PLACE = ["benchmark=gmm2d", "task=denoise", "references=false", "n=4", "batch_size=2"]
-FEW = (
-    ["exit", "os_exit", "segfault", "fork", "keyboard_interrupt", "nan"],
-    ["float64", "meta", "json", "environ", "mixture"],
-)
+FEW = ["exit", "os_exit", "fork"], ["float64", "json"]
 SWEEP = """
 import sys
 from invbench.cli import main
@@ -96,7 +93,6 @@ def test_a_few_hostile_solvers_harm_nobody(site: Path, tmp_path: Path) -> None:
         assert status(out, f"hostile_{name}")[0] == "failed"
     assert "exit()" in status(out, "hostile_exit")[1]
     assert "ended the process (exit status 0)" in status(out, "hostile_os_exit")[1]
-    assert "SIGSEGV" in status(out, "hostile_segfault")[1]
     assert "forked" in status(out, "hostile_fork")[1]
 
 
@@ -107,9 +103,9 @@ def test_sixty_four_hostile_solvers_harm_nobody(site: Path, tmp_path: Path) -> N
 
 
 def test_a_solver_that_hangs_is_ended_and_the_next_runs(site: Path, tmp_path: Path) -> None:
-    statuses = sweep(["hostile_hang", "ddrm"], tmp_path, site, "timeout=8")
+    statuses = sweep(["hostile_hang", "ddrm"], tmp_path, site, "timeout=6")
     assert statuses == {"hostile_hang": 1, "ddrm": 0}
-    assert status(tmp_path, "hostile_hang") == ("failed", "took longer than timeout=8 seconds")
+    assert status(tmp_path, "hostile_hang") == ("failed", "took longer than timeout=6 seconds")
 
 
 METRIC = """
@@ -139,10 +135,8 @@ METRICS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["Metric", "SetMetric"])
-@pytest.mark.parametrize("name", ["ends"])
-def test_a_metric_costs_its_own_column_only(kind: str, name: str, tmp_path: Path) -> None:
-    check_metric(kind, name, tmp_path)
+def test_a_metric_that_ends_the_process_costs_its_own_column_only(tmp_path: Path) -> None:
+    check_metric("Metric", "ends", tmp_path)
 
 
 @pytest.mark.slow
@@ -216,12 +210,14 @@ def invbench_register_priors(): return [Hostile]
 BODIES = {"raises": "1 / 0", "exits": "exit()", "ends": "os._exit(0)", "gives_none": "return None"}
 
 
-def test_a_task_dataset_or_prior_fails_its_own_cell(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bodies", [["raises"], pytest.param([*BODIES], marks=pytest.mark.slow)])
+def test_a_task_dataset_or_prior_fails_its_own_cell(bodies: list[str], tmp_path: Path) -> None:
     """All of them one after another in one process, with a neighbour at the end."""
     site = tmp_path / "site"
     words = []
     for kind, source in OTHERS.items():
-        for name, body in BODIES.items():
+        for name in bodies:
+            body = BODIES[name]
             module = f"{kind}_that_{name}"
             text = source.format(body=body).replace('"hostile"', f'"{module}"')
             distribution(site, module, kind, text)
@@ -243,4 +239,4 @@ def test_a_task_dataset_or_prior_fails_its_own_cell(tmp_path: Path) -> None:
     assert statuses == ["1"] * len(words) + ["0"], done.stderr
     assert "Traceback" not in done.stderr
     recorded = {run.parent.name for run in tmp_path.glob("out-*/*/*/*/run.json")}
-    assert len(recorded) >= len(BODIES), "those whose cells could be told are recorded as failed"
+    assert len(recorded) >= len(bodies), "those whose cells could be told are recorded as failed"
