@@ -99,7 +99,7 @@ def _torch() -> Restore:
     dtype, device, threads = torch.get_default_dtype(), torch.get_default_device(), torch.get_num_threads()
     grad, anomaly = torch.is_grad_enabled(), (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled())
     strict = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    cast = {kind: torch.is_autocast_enabled(kind) for kind in ("cpu", "cuda")}
+    cast, nesting = {kind: torch.is_autocast_enabled(kind) for kind in ("cpu", "cuda")}, _nesting(torch)
     precision, mkldnn, cudnn = torch.get_float32_matmul_precision(), torch.backends.mkldnn, torch.backends.cudnn
     flags = [(cudnn, name) for name in ("enabled", "benchmark", "deterministic", "allow_tf32")]
     saved = [(owner, name, getattr(owner, name)) for owner, name in [(mkldnn, "enabled"), *flags]]
@@ -114,6 +114,9 @@ def _torch() -> Restore:
         torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
         for kind, on in cast.items():
             torch.set_autocast_enabled(kind, on)
+        while _nesting(torch) > nesting:  # else weights that autocast keeps would outlive their next change
+            torch.autocast_decrement_nesting()
+            torch.clear_autocast_cache()
         torch.set_flush_denormal(False)
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
@@ -125,6 +128,12 @@ def _torch() -> Restore:
         torch.set_rng_state(generator)
 
     return restore
+
+
+def _nesting(torch: Any) -> int:
+    """How many autocasts are entered."""
+    torch.autocast_increment_nesting()
+    return int(torch.autocast_decrement_nesting())
 
 
 def _fresh_torch() -> None:

@@ -97,6 +97,19 @@ def test_an_end_that_is_no_exception_is_one(error: BaseException, told: str) -> 
         raise error
 
 
+def test_weights_are_cast_anew_after_an_autocast_that_a_plugin_did_not_leave() -> None:
+    net = torch.nn.Linear(4, 4)
+    with contained("a plugin"):
+        _entered(torch.autocast("cpu", torch.bfloat16))
+    with torch.no_grad():
+        x = torch.ones(1, 4)
+        for scale in (1.0, 0.0):
+            net.weight.mul_(scale)
+            with torch.autocast("cpu", torch.bfloat16):
+                y = net(x)
+    assert torch.equal(y[0].float(), net.bias.to(torch.bfloat16).float())
+
+
 def test_ordinary_exceptions_pass() -> None:
     with pytest.raises(ValueError, match="mine"), contained("solver x"):
         raise ValueError("mine")
