@@ -17,6 +17,8 @@ from invbench import isolation
 from invbench.errors import ConfigError
 from invbench.isolation import Ended, apart
 
+pytestmark = pytest.mark.long
+
 
 def ignore(kind: str, content: Any) -> None:
     pass

@@ -133,6 +133,7 @@ def shell(step: str, env: dict[str, str], cwd: Path) -> subprocess.CompletedProc
     return subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.long
 def test_the_workflow_to_copy_runs_and_fails_when_a_rule_is_broken(runner: dict[str, str], tmp_path: Path) -> None:
     workflow = yaml.safe_load(THEIRS.read_text())
     assert workflow["defaults"]["run"]["shell"] == "bash"

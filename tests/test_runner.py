@@ -542,6 +542,7 @@ def interruptions(tmp_path_factory: pytest.TempPathFactory) -> Interruptions:
     return Interruptions(out, folder / "alone", codes, errors)
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_three_times_equals_an_uninterrupted_one(interruptions: Interruptions) -> None:
     assert [interruptions.codes[i] for i in (0, 2, 3)] == [-signal.SIGKILL] * 3, "the run ended before it was killed"
     assert interruptions.codes[4:] == [0, 0], interruptions.errors[4:]
@@ -550,12 +551,14 @@ def test_a_run_that_was_killed_three_times_equals_an_uninterrupted_one(interrupt
     assert load_cells(interruptions.out)[0].run["status"] == "complete"
 
 
+@pytest.mark.long
 def test_ctrl_c_says_that_the_work_is_kept(interruptions: Interruptions) -> None:
     assert interruptions.codes[1] == 130
     assert "interrupted; what was computed is kept, and the same command goes on from there" in interruptions.errors[1]
     assert "Traceback" not in interruptions.errors[1]
 
 
+@pytest.mark.long
 def test_a_second_process_on_the_same_cell_is_told(interruptions: Interruptions, tmp_path: Path) -> None:
     out = tmp_path / "out"
     first = start(out)

@@ -14,6 +14,7 @@ from cutting import command, delays, full, interrupted, kill, said, sound, state
 
 from invbench.records import CellStore, cell_folders
 
+pytestmark = pytest.mark.long
 GMM = ["solver=pinv", "benchmark=gmm", "task=sr4", "references=false", "n=3", "batch_size=2"]
 PLANE = ["solver=ddrm", "benchmark=gmm2d", "task=denoise", "references=false", "n=4", "batch_size=2", "samples=2"]
 TRAIN = ["train", "solver=davi", "benchmark=gmm2d", "task=denoise", "training.steps=6", "save_every=2"]

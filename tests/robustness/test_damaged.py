@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from command import called
 
+pytestmark = pytest.mark.long
 Edit = Callable[[dict[str, Any]], Any]
 READERS = {
     "table": ["table"],

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hostile import ENDS, STATES, distribution, solvers
 
+pytestmark = pytest.mark.long
 PLACE = ["benchmark=gmm2d", "task=denoise", "references=false", "n=4", "batch_size=2"]
 FEW = ["exit", "os_exit", "fork"], ["float64", "json"]
 SWEEP = """

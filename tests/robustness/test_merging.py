@@ -14,6 +14,7 @@ from PIL import Image
 
 from invbench.records import CellStore, cell_folders, load_cells
 
+pytestmark = pytest.mark.long
 WORDS = ["solver=pinv", "task=denoise", "references=false", "dataset=folder", "dataset.side=16", "batch_size=1"]
 Call = Callable[..., Any]
 
