@@ -2,18 +2,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test robustness check check-portable mutations fmt lint types bench golden regression reproduce install
+.PHONY: demo test test-long robustness check check-portable mutations fmt lint types bench golden regression reproduce install
 
 demo: install  ## restore photographs with DAVI and DDRM; print the table and the path of the picture
 	$(BIN)/invbench run solver=ddrm,davi task=sr4
 
 test: install  ## the test suite, a process per core
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not long"
+
+test-long: install  ## the tests that run whole commands in processes of their own, or train
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "long and not slow"
 
 robustness: install  ## every cut, kill, full disk, hostile plugin and bad input, counted; half an hour
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/robustness -m slow -s
 
-check: install lint types test regression  ## everything CI runs
+check: install lint types test test-long regression  ## everything CI runs
 
 install: .venv/.installed
 

@@ -92,6 +92,7 @@ def test_the_changelog_names_every_solver_and_task() -> None:
         assert f"`{name}`" in changelog
 
 
+@pytest.mark.long
 def test_the_pages_show_what_their_commands_print() -> None:
     update = runpy.run_path(str(ROOT / "docs" / "update.py"))
     assert update["run"](check=True) == 0

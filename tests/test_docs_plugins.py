@@ -53,6 +53,7 @@ def test_task_dataset_prior_and_metric_of_the_page_run_together(home: Path) -> N
     assert re.search(r"^diffpir +2 ", text, re.M)
 
 
+@pytest.mark.long
 def test_the_trained_solver_of_the_page_is_better_than_what_it_starts_from_and_repeatable(home: Path) -> None:
     train = ["train", "solver=corrector", "task=sr4", "dataset=discs", "dataset.side=64"]
     for folder in ("a", "b"):

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 PACKED = (
     "invbench",
@@ -29,6 +31,7 @@ COMMANDS = (
 )
 
 
+@pytest.mark.long
 def test_a_wheel_runs_from_another_folder(tmp_path: Path) -> None:
     source, site = tmp_path / "source", tmp_path / "site"
     source.mkdir()

@@ -14,6 +14,7 @@ from invbench.scaffold import new_solver
 CATALOG = load_catalog()
 
 
+@pytest.mark.long
 def test_a_new_solver_runs_and_passes_its_checks(tmp_path: Path) -> None:
     made = called(["new", "solver", "my_method"], tmp_path)
     assert made.returncode == 0, made.stderr

@@ -114,6 +114,7 @@ def test_check_covers_every_kind_of_a_name(invbench: Callable[..., Result]) -> N
     assert "prior gmm2d" in result.stdout
 
 
+@pytest.mark.long
 def test_the_tests_can_be_run_from_anywhere_for_one_plugin(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "--pyargs", "invbench.testing", "-q", "-p", "no:cacheprovider"]
     env = {**os.environ, "INVBENCH_CHECK": "psnr"}

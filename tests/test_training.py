@@ -316,6 +316,7 @@ def test_a_training_goes_on_from_the_weights_that_it_is_given(tmp_path: Path) ->
     assert "was trained for task 'denoise' of 'gmm2d', not for 'inpaint_random'" in other.stderr
 
 
+@pytest.mark.long
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     words = ["train", *PLANE, "training.steps=400", "save_every=20"]
     (tmp_path / "whole").mkdir()
@@ -335,6 +336,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 
+@pytest.mark.long
 def test_ctrl_c_keeps_the_step_in_hand(tmp_path: Path) -> None:
     words = ["train", *PLANE, "training.steps=100000", "save_every=10"]
     process = subprocess.Popen(
@@ -373,6 +375,7 @@ def test_help_lists_what_can_be_trained(words: list[str], tmp_path: Path) -> Non
     assert "--dry-run" in told.stdout
 
 
+@pytest.mark.long
 def test_two_processes_have_the_gradient_of_one_with_the_double_batch(tmp_path: Path) -> None:
     words = ["train", *PLANE, "training.steps=3", "training.reg=1", "device=cpu"]
     for which in ("one", "two"):
@@ -413,6 +416,7 @@ state.destroy_process_group()
 """
 
 
+@pytest.mark.long
 def test_a_gradient_that_overflows_on_one_process_skips_the_step_of_all(tmp_path: Path) -> None:
     """In float16: at the second step that of the first process does, at the third that of the second."""
     (tmp_path / "work.py").write_text(OVERFLOW)
@@ -485,6 +489,7 @@ def photographs(folder: Path, side: int = 150) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_training_a_prior_ends_with_weights_that_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = photographs(tmp_path / "photographs")
     words = ["prior=adm_photos", f"dataset.root={root}", "dataset.factors=1 2", "training.steps=2"]
