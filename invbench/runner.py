@@ -187,7 +187,8 @@ def run_cell(
     with store.writing():
         run, done = _there(cell, store, whole, options, bank, asked, fresh)
         before = sum(image in done for chunk in chunks for image in chunk)
-        if run and run["status"] == "complete" and store.sealed and before == len(asked):
+        here = run and run.get("places", places) == places  # a folder that was moved is noted
+        if run and here and run["status"] == "complete" and store.sealed and before == len(asked):
             _warn_of_other_code(cell, run)
             watch.on_progress(before, before)
             return Outcome("complete", cell_id, cell.solver.name, store.folder, before)

@@ -59,6 +59,14 @@ def test_a_folder_is_one_however_it_is_written(invbench: Call, tmp_path: Path, s
     assert len(cell_folders(tmp_path / "out")) == 1
 
 
+def test_a_folder_that_was_moved_is_found_after_the_next_run(invbench: Call, tmp_path: Path) -> None:
+    root = photographs(tmp_path / "photos")
+    run(invbench, root)
+    root.rename(tmp_path / "moved")
+    assert "kept from before" in run(invbench, tmp_path / "moved")
+    assert invbench("rescore", "--out", "out").returncode == 0
+
+
 def test_folders_of_the_same_names_are_two(invbench: Call, tmp_path: Path) -> None:
     photographs(tmp_path / "one")
     for i in range(4):
