@@ -77,68 +77,57 @@ def expected(name: str, tmp_path: Path) -> tuple[dict[str, object], int]:
     return state(root), operations
 
 
-def survive(name: str, tmp_path: Path, points: list[int]) -> int:
-    """Cut the command at some of its operations and give it again; returns how often that was."""
+def killed(words: list[str], root: Path, k: int) -> None:
+    """The command, killed at an operation."""
+    assert command(words, root, at=k, fault=kill)[0] == -signal.SIGKILL
+
+
+def filled(words: list[str], root: Path, k: int) -> None:
+    """The command, on a disk that is full from an operation on: it ends with a message."""
+    assert command(words, root, at=k, fault=full, ever_after=True)[0] in (0, 1, 2), said(root)
+    assert "Traceback" not in said(root)
+
+
+def survive(name: str, tmp_path: Path, points: list[int], spoil: Callable[[list[str], Path, int], None]) -> int:
+    """Spoil the command at some of its operations and give it again; returns how often that was."""
     wanted, operations = expected(name, tmp_path)
     prepare, words = COMMANDS[name]
     start = tmp_path / "start"
     prepare(start)
     tried = [k for k in points if k <= operations]
     for k in tried:
-        root = tmp_path / f"cut-{k}"
+        root = tmp_path / f"spoilt-{k}"
         shutil.copytree(start, root)
-        cut, _ = command(words(root), root, at=k, fault=kill)
-        assert cut == -signal.SIGKILL
+        spoil(words(root), root, k)
         again, _ = command(words(root), root)
-        assert again == 0, f"{name}, cut at operation {k} of {operations}: {said(root)}"
+        assert again == 0, f"{name}, spoilt at operation {k} of {operations}: {said(root)}"
         sound(root)
-        assert state(root) == wanted, f"{name}, cut at operation {k} of {operations}"
+        assert state(root) == wanted, f"{name}, spoilt at operation {k} of {operations}"
         shutil.rmtree(root)
     return len(tried)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_that_is_killed_at_some_file_operations_goes_on(name: str, tmp_path: Path) -> None:
-    assert survive(name, tmp_path, list(range(2, 400, QUICK.get(name, 9))))
+    assert survive(name, tmp_path, list(range(2, 400, QUICK.get(name, 9))), killed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_that_is_killed_at_any_file_operation_goes_on(name: str, tmp_path: Path) -> None:
-    count = survive(name, tmp_path, list(range(1, 400)))
+    count = survive(name, tmp_path, list(range(1, 400)), killed)
     print(f"\n{name}: {count} crash points tried, {count} survived")
-
-
-def fill(name: str, tmp_path: Path, points: list[int]) -> int:
-    """Let the disk be full from an operation on; then give the command again, with room."""
-    wanted, operations = expected(name, tmp_path)
-    prepare, words = COMMANDS[name]
-    start = tmp_path / "start"
-    prepare(start)
-    tried = [k for k in points if k <= operations]
-    for k in tried:
-        root = tmp_path / f"full-{k}"
-        shutil.copytree(start, root)
-        status, _ = command(words(root), root, at=k, fault=full, ever_after=True)
-        assert status in (0, 1, 2), said(root)
-        assert "Traceback" not in said(root)
-        again, _ = command(words(root), root)
-        assert again == 0, f"{name}, full at operation {k}: {said(root)}"
-        sound(root)
-        assert state(root) == wanted, f"{name}, full at operation {k}"
-        shutil.rmtree(root)
-    return len(tried)
 
 
 @pytest.mark.parametrize("name", ["run", "rescore", "release", "train"])
 def test_a_full_disk_is_a_message_and_the_command_goes_on(name: str, tmp_path: Path) -> None:
-    assert fill(name, tmp_path, [3, 9])
+    assert survive(name, tmp_path, [3, 9], filled)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["run", "rescore", "release", "train", "bench", "tune"])
 def test_a_disk_that_is_full_from_any_operation_on_loses_nothing(name: str, tmp_path: Path) -> None:
-    count = fill(name, tmp_path, list(range(1, 60, 3)))
+    count = survive(name, tmp_path, list(range(1, 60, 3)), filled)
     print(f"\n{name}: {count} disks filled, {count} survived")
 
 
