@@ -1,7 +1,9 @@
 """Samples against an exact posterior, split into what the operator measures and what it does not.
 
-All in the coordinates z = V^T x of a dense singular value decomposition of H: the first ``rank`` span the range of
-H^T, the rest its null space. Along any direction the posterior is a one-dimensional mixture of Gaussians.
+The two parts are the range of H^T and the null space of H. No score depends on the basis that a decomposition returns
+for them, which differs between processors where singular values are equal: means and spreads are summed over all of a
+part, and shapes are seen along fixed random directions of the image space, projected onto the part. Along any
+direction the posterior is a one-dimensional mixture of Gaussians.
 """
 
 from __future__ import annotations
@@ -31,11 +33,10 @@ class ExactPosterior:
     def __init__(self, posterior: LinearGaussianPosterior) -> None:
         self.posterior = posterior
         _, s, Vt = torch.linalg.svd(posterior.H)
-        self.V = Vt.T  # (n, n)
-        self.rank = int((s > 1e-5 * s.max()).sum())
-        covariances = posterior.covariances()
-        self.variances = torch.einsum("ni,knm,mi->ki", self.V, covariances, self.V).clamp(min=0)  # (components, n)
-        self._covariances = covariances
+        rank = int((s > 1e-5 * s.max()).sum())
+        self.bases: dict[Part, Tensor] = {"range": Vt[:rank].T, "null": Vt[rank:].T}  # orthonormal, (n, dimension)
+        self._covariances = posterior.covariances()
+        self._traces = {part: torch.einsum("ni,kni->k", V, self._covariances @ V) for part, V in self.bases.items()}
 
     @classmethod
     def of(cls, problem: Problem, prior: Prior) -> ExactPosterior | None:
@@ -44,42 +45,48 @@ class ExactPosterior:
             return None
         return cls(LinearGaussianPosterior(prior.mixture, problem.A.to("cpu"), problem.sigma_y))
 
-    def part(self, part: Part) -> slice:
-        """Coordinates of the range or the null space; empty where there are none."""
-        return slice(0, self.rank) if part == "range" else slice(self.rank, len(self.V))
+    def dimension(self, part: Part) -> int:
+        """Of the range or the null space; 0 where there is none."""
+        return self.bases[part].shape[1]
+
+    def directions(self, part: Part) -> Tensor:
+        """Unit vectors (n, 64): random directions of the image space, projected onto a part."""
+        V = self.bases[part]
+        g = Rng.single(purpose="directions").randn((len(V), DIRECTIONS))[0].double()
+        inside = V @ (V.T @ g)
+        return inside / inside.norm(dim=0)
 
     def mean_gap(self, x: Tensor, y: Tensor, part: Part) -> Tensor:
         """Distance of the samples' mean from E[x | y], in standard deviations of the posterior: (B,)."""
-        mean, variance = self._moments(y, part)
-        gap = (x @ self.V[:, self.part(part)]).mean(1) - mean
-        return (gap.square().sum(1) / variance.sum(1)).sqrt()
+        gap = (x.mean(1) - self.posterior.mean(y)) @ self.bases[part]
+        return (gap.square().sum(1) / self.variance(y, part)).sqrt()
 
     def spread_ratio(self, x: Tensor, y: Tensor, part: Part) -> Tensor:
         """Root mean square standard deviation of the samples over that of the posterior: (B,). 1 is right."""
-        _, variance = self._moments(y, part)
-        return ((x @ self.V[:, self.part(part)]).var(1).sum(1) / variance.sum(1)).sqrt()
+        return ((x @ self.bases[part]).var(1).sum(1) / self.variance(y, part)).sqrt()
+
+    def variance(self, y: Tensor, part: Part) -> Tensor:
+        """Of the posterior, summed over a part: (B,)."""
+        apart = (self.posterior.means(y) - self.posterior.mean(y)[:, None]) @ self.bases[part]  # (B, c, dimension)
+        return (self.posterior.weights(y) * (self._traces[part] + apart.square().sum(2))).sum(1)
 
     def coverage(self, x: Tensor, y: Tensor, part: Part) -> Tensor:
-        """Share of the samples' coordinates inside the posterior's central 90 % interval: (B,). 0.9 is right."""
-        weights, means, variances = self._along(y, part)
-        z = x @ self.V[:, self.part(part)]  # (B, K, i)
-        u = _cdf(z, weights, means, variances)
+        """Share of the samples inside the posterior's central 90 % interval: (B,). 0.9 is right."""
+        directions = self.directions(part)
+        u = _cdf(x @ directions, *self._along(y, directions))
         return ((u - 0.5).abs() < CENTRAL / 2).double().flatten(1).mean(1)
 
     def sliced_wasserstein(self, x: Tensor, y: Tensor, part: Part) -> Tensor:
-        """2-Wasserstein distance along random directions, in standard deviations of the posterior: (B,).
+        """2-Wasserstein distance along the directions, in standard deviations of the posterior: (B,).
 
         The k-th of K sorted projections is compared with the posterior's quantile at (k - 1/2) / K.
         """
-        inside = self.V[:, self.part(part)]
-        g = Rng.single(purpose="directions").randn((inside.shape[1], DIRECTIONS))[0].double()
-        directions = inside @ (g / g.norm(dim=0))  # (n, L)
-        weights, means = self.posterior.weights(y), self.posterior.means(y) @ directions  # (B, c), (B, c, L)
-        variances = torch.einsum("nl,knm,ml->kl", directions, self._covariances, directions).clamp(min=0)
+        directions = self.directions(part)
+        along = self._along(y, directions)
         K = x.shape[1]
         levels = ((torch.arange(K, dtype=torch.float64) + 0.5) / K)[None, :, None]
-        distance = (x @ directions).sort(dim=1).values - _quantile(levels, weights, means, variances)
-        scale = _total(weights, means, variances)[1].mean(1)
+        distance = (x @ directions).sort(dim=1).values - _quantile(levels, *along)
+        scale = _total(*along)[1].mean(1)
         return (distance.square().mean((1, 2)) / scale).sqrt()
 
     def mode_error(self, x: Tensor, y: Tensor) -> Tensor:
@@ -88,13 +95,10 @@ class ExactPosterior:
         found = self.posterior.mixture.log_components(x.reshape(-1, n)).softmax(1).reshape(B, K, -1).mean(1)
         return 0.5 * (found - self.posterior.weights(y)).abs().sum(1)
 
-    def _along(self, y: Tensor, part: Part) -> tuple[Tensor, Tensor, Tensor]:
-        """Weights (B, c), means (B, c, i) and variances (c, i) of the components along the coordinates of a part."""
-        chosen = self.part(part)
-        return self.posterior.weights(y), self.posterior.means(y) @ self.V[:, chosen], self.variances[:, chosen]
-
-    def _moments(self, y: Tensor, part: Part) -> tuple[Tensor, Tensor]:
-        return _total(*self._along(y, part))
+    def _along(self, y: Tensor, directions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights (B, c), means (B, c, i) and variances (c, i) of the components along directions (n, i)."""
+        variances = torch.einsum("ni,knm,mi->ki", directions, self._covariances, directions).clamp(min=0)
+        return self.posterior.weights(y), self.posterior.means(y) @ directions, variances
 
 
 def _total(weights: Tensor, means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -126,7 +127,7 @@ def test_samples_of_one_component_are_flagged_by_the_weights(setting: Setting) -
 
 def test_without_a_null_space_there_is_no_score_of_it() -> None:
     setting = Setting(ib.Identity(SHAPE))
-    assert setting.exact.rank == 8
+    assert setting.exact.dimension("range") == 8
     found = setting.scored(setting.samples)
     assert not [name for name in found if name.endswith("null")]
     assert "swd_range" in found
@@ -146,22 +147,48 @@ def test_the_posterior_is_known_for_mixtures_and_linear_operators_with_gaussian_
 
 
 def test_range_and_null_space_are_those_of_the_operator(setting: Setting) -> None:
-    inside = setting.exact.V[:, setting.exact.part("null")].T.reshape(-1, *SHAPE)
-    assert len(inside) == 6
-    assert setting.A(inside).abs().max() < 1e-6
+    assert setting.exact.dimension("null") == 6
+    for inside in (setting.exact.bases["null"], setting.exact.directions("null")):
+        assert setting.A(inside.T.reshape(-1, *SHAPE)).abs().max() < 1e-6
 
 
-def test_variances_along_the_basis_are_those_of_many_samples(setting: Setting) -> None:
-    z = setting.samples @ setting.exact.V
-    weights, means, variances = setting.exact._along(setting.y.flatten(1), "range")
+def test_variances_are_those_of_many_samples(setting: Setting) -> None:
+    y = setting.y.flatten(1)
+    directions = setting.exact.directions("range")
+    z = setting.samples @ directions
+    weights, means, variances = setting.exact._along(y, directions)
     mean = (weights[:, :, None] * means).sum(1)
     variance = (weights[:, :, None] * (variances + (means - mean[:, None]) ** 2)).sum(1)
-    torch.testing.assert_close(z[:, :, :2].mean(1), mean, rtol=0, atol=0.06)
-    torch.testing.assert_close(z[:, :, :2].var(1), variance, rtol=0.5, atol=0)
+    torch.testing.assert_close(z.mean(1), mean, rtol=0, atol=0.06)
+    torch.testing.assert_close(z.var(1), variance, rtol=0.5, atol=0)
+    for part in PARTS:
+        found = (setting.samples @ setting.exact.bases[part]).var(1).sum(1)
+        torch.testing.assert_close(found, setting.exact.variance(y, part), rtol=0.3, atol=0)
+
+
+def turned(exact: ExactPosterior) -> ExactPosterior:
+    """The same posterior, its parts spanned by other orthonormal vectors: what another processor may find."""
+    other = copy(exact)
+    other.bases = {}
+    for part, V in exact.bases.items():
+        d = V.shape[1]
+        rotation, _ = torch.linalg.qr(ib.Rng.single(turn=part).randn((max(d, 1), max(d, 1)))[0].double())
+        other.bases[part] = V @ rotation[:d, :d]
+    return other
+
+
+def test_no_score_depends_on_the_basis_of_a_part(setting: Setting) -> None:
+    """Block means have equal singular values, so that a decomposition may return any basis of either part."""
+    other = copy(setting)
+    other.exact = turned(setting.exact)
+    for part in PARTS:
+        assert not torch.allclose(other.exact.bases[part], setting.exact.bases[part], atol=0.1)
+    found, expected = other.scored(setting.samples), setting.scored(setting.samples)
+    assert found == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_quantile_inverts_the_distribution_function(setting: Setting) -> None:
-    along = setting.exact._along(setting.y.flatten(1), "null")
+    along = setting.exact._along(setting.y.flatten(1), setting.exact.directions("null"))
     levels = torch.tensor([0.01, 0.3, 0.5, 0.97], dtype=torch.float64)[None, :, None]
     found = _cdf(_quantile(levels, *along), *along)
     torch.testing.assert_close(found, levels.expand_as(found), rtol=0, atol=1e-8)
