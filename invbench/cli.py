@@ -298,7 +298,7 @@ def _called(name: str, catalog: Catalog) -> list[Plugin]:
     found = [plugins[name] for plugins in catalog.plugins.values() if name in plugins]
     if not found and name not in catalog.benchmarks:
         known = {n for plugins in catalog.plugins.values() for n in plugins} | set(catalog.benchmarks)
-        raise ConfigError(unknown("name", name, known))
+        raise ConfigError(unknown("name", name, known) + catalog.not_loaded())
     return found
 
 

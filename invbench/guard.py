@@ -14,7 +14,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from invbench.errors import InvbenchError, PluginError, SolverError
 from invbench.interrupts import pressed
@@ -82,13 +82,27 @@ def preserved_state(*, importing: bool = False) -> Iterator[None]:
 
     ``importing`` leaves what modules do set on import: warnings, the environment, where modules are found.
     """
-    saves = (_torch, _streams, _signals) if importing else (_torch, _streams, _signals, _generators, _process)
+    saves = [_exits, _torch, _streams, _signals]
+    saves += [] if importing else [_generators, _process]
     restores = [save() for save in saves]
     try:
         yield
     finally:
         for restore in restores:
             restore()
+
+
+def _exits() -> Restore:
+    """Ending the process at once, past every handler, becomes an exit that is seen; copies of the process may."""
+    pid, leave = os.getpid(), os._exit
+
+    def refused(status: int) -> NoReturn:
+        if os.getpid() != pid:
+            leave(status)
+        raise SystemExit(status)
+
+    os._exit = refused
+    return lambda: setattr(os, "_exit", leave)
 
 
 def _torch() -> Restore:

@@ -20,6 +20,7 @@ from invbench.errors import InvbenchError
 Event = tuple[str, Any]  # what it is, and its content
 Send = Callable[[str, Any], None]
 OnEvent = Callable[[str, Any], None]
+_leave = os._exit  # as it is outside of plugins
 GRACE = 30.0  # seconds that an interrupted process has to say goodbye
 PRELOADED = ["invbench.commands", "invbench.runner"]
 
@@ -148,7 +149,7 @@ def _child(
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
-    os._exit(0)  # whatever threads a plugin has left
+    _leave(0)  # whatever threads a plugin has left
 
 
 def _die_with(watched: Connection) -> None:
@@ -157,4 +158,4 @@ def _die_with(watched: Connection) -> None:
         watched.recv()
     with suppress(OSError, AttributeError):
         os.killpg(os.getpid(), signal.SIGKILL)
-    os._exit(1)
+    _leave(1)

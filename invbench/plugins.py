@@ -87,9 +87,12 @@ class Catalog:
         for b in self.broken:
             if (b.kind, b.name) in ((kind, name), ("entry point", name), ("entry point", f"{kind}_{name}")):
                 raise PluginError(f"{kind} {name!r} of {b.distribution} cannot be used: {b.reason}")
-        message = unknown(kind, name, self.plugins[kind])
+        raise PluginError(unknown(kind, name, self.plugins[kind]) + self.not_loaded())
+
+    def not_loaded(self) -> str:
+        """What could not be loaded and why, to end a message with; empty where all was."""
         failed = [f"{b.name} of {b.distribution} ({b.reason})" for b in self.broken]
-        raise PluginError(message + (f". Not loaded: {'; '.join(failed)}" if failed else ""))
+        return f". Not loaded: {'; '.join(failed)}" if failed else ""
 
     @property
     def benchmarks(self) -> dict[str, Benchmark]:

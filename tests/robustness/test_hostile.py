@@ -93,7 +93,7 @@ def test_a_few_hostile_solvers_harm_nobody(site: Path, tmp_path: Path) -> None:
         assert statuses[f"hostile_{name}"] == 1
         assert status(out, f"hostile_{name}")[0] == "failed"
     assert "exit()" in status(out, "hostile_exit")[1]
-    assert "ended the process (exit status 0)" in status(out, "hostile_os_exit")[1]
+    assert "exit()" in status(out, "hostile_os_exit")[1]
     assert "forked" in status(out, "hostile_fork")[1]
 
 
@@ -137,7 +137,41 @@ METRICS = {
 
 
 def test_a_metric_that_ends_the_process_costs_its_own_column_only(tmp_path: Path) -> None:
-    check_metric("Metric", "ends", tmp_path)
+    check_metric("Metric", "crashes", tmp_path)
+
+
+@pytest.mark.parametrize("body", ["os._exit(0)", "exit()", "os.fork()"])
+def test_a_plugin_that_ends_the_process_when_imported_is_a_row_with_its_reason(body: str, tmp_path: Path) -> None:
+    distribution(tmp_path, "leaves", "solver", f"import os\n{body}\n")
+    environment = {"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
+    for words, expected in ((["list"], 0), (["info", "leaves"], 2), (["table", "--out", "reference"], 0)):
+        command = [sys.executable, "-m", "invbench.cli", *words]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120)
+        assert done.returncode == expected, done.stderr
+        assert done.stdout if expected == 0 else "Not loaded: solver_leaves of leaves (" in done.stderr
+
+
+def test_a_dataset_that_ends_the_process_ends_no_command_silently(tmp_path: Path) -> None:
+    """Verifying, and drawing, a cell whose dataset has gone bad since is an error of that dataset."""
+    good = OTHERS["dataset"].replace("{body}", "return ['a', 'b']").replace('raise ValueError("no")', "{load}")
+    text = "import torch\n" + good.replace("{load}", "return torch.zeros(1, 1, 2)")
+    distribution(tmp_path, "turncoat", "dataset", text.replace('"hostile"', '"turncoat"'))
+    environment = {"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin", "MPLBACKEND": "Agg"}
+
+    def said(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "invbench.cli", *words]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120)
+
+    ran = said("run", "solver=pinv", "dataset=turncoat", *PLACE, "out=out")
+    assert ran.returncode == 0, ran.stderr
+    bad = "import torch\n" + good.replace("{load}", "os._exit(0)").replace('"hostile"', '"turncoat"')
+    (tmp_path / "turncoat.py").write_text(bad)
+    (cell,) = (path.parent.name.rpartition("-")[2] for path in (tmp_path / "out").glob("*/*/*/run.json"))
+    for words in (["verify", cell], ["figure"], ["rescore"]):
+        done = said(*words, "--out", "out")
+        assert done.returncode in (1, 2), (words, done.stdout)
+        assert "turncoat" in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
