@@ -51,7 +51,7 @@ regression: install  ## run a small matrix and compare it with the golden record
 	$(BIN)/python tests/golden/matrix.py check
 
 golden: install  ## rewrite the golden tables and records; review the diff like code
-	INVBENCH_GOLDEN=1 $(BIN)/python -m pytest tests/test_tables.py
+	INVBENCH_GOLDEN=1 $(BIN)/python -m pytest tests/analysis/test_tables.py
 	$(BIN)/python tests/golden/matrix.py write
 
 reproduce: install  ## run every released experiment again, as results/reproduce.sh says; days, and resumable

@@ -45,16 +45,6 @@ from invbench.solver import OnStep, Problem, Solver, Trainable
 from invbench.task import Task
 
 if TYPE_CHECKING:
-    from invbench.adm.checkpoint import load_strict, read_state_dict
-    from invbench.bound import variational_bound
-    from invbench.gmm import (
-        Covariance,
-        GaussianMixture,
-        GmmPrior,
-        LinearGaussianPosterior,
-        patch_mixture,
-        planar_mixture,
-    )
     from invbench.images import ImageFolder, read_rgb
     from invbench.linops import (
         BlockMean,
@@ -66,14 +56,24 @@ if TYPE_CHECKING:
         Selection,
         Separable,
     )
+    from invbench.priors.adm.checkpoint import load_strict, read_state_dict
+    from invbench.priors.bound import variational_bound
+    from invbench.priors.gmm import (
+        Covariance,
+        GaussianMixture,
+        GmmPrior,
+        LinearGaussianPosterior,
+        patch_mixture,
+        planar_mixture,
+    )
     from invbench.training import Training, cosine, ema_decay, ema_update, read_card, read_tensors, set_lr
 
 __version__ = "0.1.0"
 
 _LAZY = {
-    "adm.checkpoint": ("load_strict", "read_state_dict"),
-    "bound": ("variational_bound",),
-    "gmm": (
+    "priors.adm.checkpoint": ("load_strict", "read_state_dict"),
+    "priors.bound": ("variational_bound",),
+    "priors.gmm": (
         "Covariance",
         "GaussianMixture",
         "GmmPrior",

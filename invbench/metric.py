@@ -16,7 +16,7 @@ from invbench.operator import Operator
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from invbench.posterior import ExactPosterior
+    from invbench.priors.posterior import ExactPosterior
 
 
 @dataclass(frozen=True)

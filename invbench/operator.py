@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from invbench.measure import Meter
+    from invbench.meter import Meter
 
 Shape = tuple[int, ...]
 CG_STEPS = 100

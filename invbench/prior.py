@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from invbench.measure import Meter
+    from invbench.meter import Meter
     from invbench.training import Training
 
 AnyPrior = TypeVar("AnyPrior", bound="Prior")
@@ -64,7 +64,7 @@ class Prior(ABC):
 
         It starts as a copy of this prior's network; where there is none, as a small one of its own.
         """
-        from invbench.mlp import MlpPrior
+        from invbench.priors.mlp import MlpPrior
 
         return MlpPrior(self.x_shape, self.abar)
 

@@ -26,8 +26,8 @@ from invbench.dataset import Dataset
 from invbench.errors import ConfigError, DataError, TrainingError
 from invbench.images import to_image
 from invbench.metric import Measurement
-from invbench.records import drop_parts, write_atomic
 from invbench.rng import Rng
+from invbench.store.records import drop_parts, write_atomic
 
 STATE, WEIGHTS, LOG = "state.safetensors", "weights.safetensors", "train.jsonl"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from click.testing import CliRunner
 
-from invbench.cli import main
+from invbench.cli.main import main
 
 Result = subprocess.CompletedProcess[str]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from invbench.records import LAST, LoadedCell, Record
+from invbench.store.records import LAST, LoadedCell, Record
 
 
 def loaded_cell(

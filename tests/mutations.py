@@ -30,17 +30,17 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TREE = ("invbench", "solvers", "tasks", "datasets", "results", "examples", "tests", "pyproject.toml")
 TESTS = {  # fast files first
-    "cells": "test_cells.py test_tables.py paper/test_twins.py test_compare.py",
-    "compare": "test_compare.py test_seeds.py test_regression.py",
-    "kept": "test_runner.py test_seeds.py",
-    "marks": "test_marks.py test_tables.py",
+    "analysis/comparable": "analysis/test_comparable.py analysis/test_tables.py paper/test_proxy.py",
+    "analysis/compare": "analysis/test_compare.py analysis/test_seeds.py analysis/test_regression.py",
+    "run/resume": "run/test_runner.py analysis/test_seeds.py",
+    "analysis/significance": "analysis/test_significance.py analysis/test_tables.py",
     "paper/verdicts": "paper/test_claims.py",
-    "records": "test_records.py test_release.py test_runner.py",
-    "release": "test_release.py paper/test_claims.py paper/test_twins.py",
-    "runner": "test_runner.py test_seeds.py",
-    "scoring": "test_scoring.py test_runner.py",
-    "stats": "test_stats.py test_seeds.py",
-    "tables": "test_tables.py test_scoring.py test_cli.py",
+    "store/records": "store/test_records.py store/test_release.py run/test_runner.py",
+    "store/release": "store/test_release.py paper/test_claims.py paper/test_proxy.py",
+    "run/runner": "run/test_runner.py analysis/test_seeds.py",
+    "run/scoring": "run/test_scoring.py run/test_runner.py",
+    "analysis/stats": "analysis/test_stats.py analysis/test_seeds.py",
+    "analysis/tables": "analysis/test_tables.py run/test_scoring.py cli/test_main.py",
 }
 SECONDS = 180  # of the tests of one mutation; a mutation that hangs is seen
 

@@ -114,7 +114,7 @@ def verified() -> None:
     """Verify an image of each cell; names those that fail, and exits with 1 where one does."""
     from click.testing import CliRunner
 
-    from invbench.cli import main
+    from invbench.cli.main import main
 
     failed = []
     for place in CELLS.split():
@@ -133,9 +133,9 @@ def moved() -> None:
     from click.testing import CliRunner
     from safetensors.numpy import load_file
 
-    from invbench.cli import main
+    from invbench.cli.main import main
     from invbench.plugins import load_catalog
-    from invbench.rebuild import rebuild_bank
+    from invbench.run.rebuild import rebuild_bank
 
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -16,13 +16,13 @@ from torch import Tensor
 
 import invbench as ib
 from invbench import LinearOperator, Measurement, Rng, parse_noise
-from invbench.measure import Meter
+from invbench.meter import Meter
 from invbench.metrics.consistency import Consistency
 from invbench.operator import real_parts
 from invbench.plugins import load_catalog
-from invbench.posterior import ExactPosterior
-from invbench.records import load_cells
-from invbench.runner import Cell, Options, declared_mismatch, run_cell
+from invbench.priors.posterior import ExactPosterior
+from invbench.run.runner import Cell, Options, declared_mismatch, run_cell
+from invbench.store.records import load_cells
 from invbench.testing import check_operator
 
 SHAPE = (3, 16, 16)

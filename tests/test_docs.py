@@ -12,11 +12,11 @@ from command import called
 
 import invbench
 from invbench import hookspecs
-from invbench.cells import solver_of
-from invbench.cli import main
+from invbench.analysis.comparable import solver_of
+from invbench.cli.main import main
 from invbench.paper.published import results_folder
 from invbench.plugins import load_catalog
-from invbench.records import MEAN, load_cells
+from invbench.store.records import MEAN, load_cells
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -13,9 +13,9 @@ from torch import Tensor
 
 import invbench as ib
 from invbench import ConfigError, GaussianNoise, Noise, PoissonNoise, Rng, Sigma, UniformSigma, parse_noise
-from invbench.bank import MeasurementBank
 from invbench.metrics.consistency import Consistency
 from invbench.plugins import load_catalog
+from invbench.run.bank import MeasurementBank
 
 # Levels are printed with six significant digits, so only such levels survive a round trip.
 LEVELS = st.integers(0, 999_999).map(lambda k: k / 1e5)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from invbench.cli import main
-from invbench.config import check_overrides
+from invbench.cli.main import main
+from invbench.cli.train import chosen_variants, part
+from invbench.cli.train_request import Request
 from invbench.plugins import load_catalog
-from invbench.train import chosen_variants, part
-from invbench.train_request import Request
+from invbench.run.config import check_overrides
 
 ROOT = Path(__file__).parent.parent
 NOTE = f"""#!{sys.executable}

@@ -21,12 +21,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import invbench as ib
-from invbench.commands import payoff
-from invbench.config import typed
+from invbench.cli.compute import payoff
+from invbench.cli.train import build, chosen_variants, out_of_memory
+from invbench.cli.train_request import Request
 from invbench.plugins import load_catalog
-from invbench.records import LoadedCell
-from invbench.train import build, chosen_variants, out_of_memory
-from invbench.train_request import Request
+from invbench.run.config import typed
+from invbench.store.records import LoadedCell
 from invbench.training import Training, ema_decay, ema_update, random_crop, read_card, read_tensors
 
 CATALOG = load_catalog()
@@ -493,7 +493,7 @@ def photographs(folder: Path, side: int = 150) -> Path:
 def test_training_a_prior_ends_with_weights_that_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = photographs(tmp_path / "photographs")
     words = ["prior=adm_photos", f"dataset.root={root}", "dataset.factors=1 2", "training.steps=2"]
-    monkeypatch.setattr("invbench.adm.training.SHOWN", 2)  # samples drawn to be looked at
+    monkeypatch.setattr("invbench.priors.adm.training.SHOWN", 2)  # samples drawn to be looked at
     trained = invbench(["train", *words, "training.batch_size=4", "training.last=0.5"], tmp_path)
     assert trained.returncode == 0, trained.stderr
     weights = weights_in(tmp_path / "results" / "train" / "priors")

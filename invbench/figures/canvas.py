@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from invbench.errors import StoreError
-from invbench.records import write_atomic
+from invbench.store.records import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from invbench.cells import by_measurement, interval_of, label, mean_of, shared_images
-from invbench.compare import pairs, rivals
-from invbench.digits import NONE, Metrics, format_value
+from invbench.analysis.comparable import by_measurement, interval_of, label, mean_of, shared_images
+from invbench.analysis.compare import pairs, rivals
+from invbench.analysis.digits import NONE, Metrics, format_value
+from invbench.analysis.pareto import COSTS, pareto
 from invbench.errors import ConfigError
 from invbench.figures.canvas import BLUE, PAGE, series, sheet, styled
-from invbench.fronts import COSTS, pareto
-from invbench.records import LoadedCell
-from invbench.release import Costs, alike
+from invbench.store.records import LoadedCell
+from invbench.store.release import Costs, alike
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

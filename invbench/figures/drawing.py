@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invbench.cells import by_measurement, solver_of, title_parts
+from invbench.analysis.comparable import by_measurement, solver_of, title_parts
+from invbench.analysis.pareto import COSTS
 from invbench.errors import ConfigError, DataError, PluginError, StoreError, unknown
-from invbench.fronts import COSTS
-from invbench.records import MEAN, LoadedCell
+from invbench.store.records import MEAN, LoadedCell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from invbench.bank import MeasurementBank
     from invbench.plugins import Catalog
+    from invbench.run.bank import MeasurementBank
 
 PICTURES, CHARTS = ("grid", "errors"), ("bars", "scatter", "front")
 SUFFIXES = (".png", ".pdf", ".svg")
@@ -98,7 +98,7 @@ def chart(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Reque
     """The bars, scatter or front of these cells. Raises ConfigError where they do not fit the kind."""
     from invbench.figures import charts
     from invbench.paper.published import results_folder
-    from invbench.release import load_costs
+    from invbench.store.release import load_costs
 
     metrics, _ = catalog.for_tables()
     higher = metrics[asked.metric].higher_is_better if asked.metric in metrics else False
@@ -120,7 +120,7 @@ def draw(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Reques
     Raises ConfigError where that file is ambiguous.
     """
     from invbench.figures.pictures import figure_place
-    from invbench.rebuild import located, rebuild_bank
+    from invbench.run.rebuild import located, rebuild_bank
 
     groups = by_measurement(cells)
     if asked.to and len(groups) > 1:
@@ -146,7 +146,7 @@ def _pictures(
 ) -> Iterator[Path | None]:
     """The pictures of one measurement."""
     from invbench.figures.pictures import comparison, errors, plane, samples_name, showable, spread
-    from invbench.rebuild import rebuild_posterior
+    from invbench.run.rebuild import rebuild_posterior
 
     name = "figure" if asked.kind == "grid" else asked.kind
     to = asked.to or folder / f"{name}-{end}"

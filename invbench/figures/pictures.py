@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from invbench.cells import label, measurement_key
-from invbench.digits import NONE, Metrics, format_value
+from invbench.analysis.comparable import label, measurement_key
+from invbench.analysis.digits import NONE, Metrics, format_value
 from invbench.errors import ConfigError, StoreError, unknown
 from invbench.figures.canvas import BLUE, RED, save, sheet, styled
 from invbench.figures.grid import SIDE, TITLE, Box, Column, grid, worst_square
-from invbench.records import MEAN, LoadedCell, write_atomic
+from invbench.store.records import MEAN, LoadedCell, write_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from invbench.bank import MeasurementBank
     from invbench.metric import Measurement
-    from invbench.posterior import ExactPosterior
+    from invbench.priors.posterior import ExactPosterior
+    from invbench.run.bank import MeasurementBank
 
 SHOWN = 6  # samples in a figure of samples
 
@@ -163,7 +163,7 @@ def _density(exact: ExactPosterior, measured: Measurement) -> tuple[np.ndarray, 
 
 def measured_again(bank: MeasurementBank, cells: Sequence[LoadedCell], images: Sequence[str]) -> Measurement:
     """The measurements of images. Raises StoreError where a cell solved others, since its dataset's files changed."""
-    from invbench.bank import recorded
+    from invbench.run.bank import recorded
 
     measured = bank.measure(images)
     for cell, (image, now) in product(cells, zip(images, recorded(measured), strict=True)):

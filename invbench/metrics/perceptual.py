@@ -130,7 +130,7 @@ def _lpips(trunk: str, scaled: bool) -> Any:
 
     import torch
 
-    from invbench.adm.checkpoint import read_state_dict
+    from invbench.priors.adm.checkpoint import read_state_dict
 
     artifact = TRUNKS[trunk]
     weights = read_state_dict(locate(artifact))

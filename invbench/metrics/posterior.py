@@ -14,7 +14,7 @@ from invbench.metric import Measurement, Metric, SampleMetric
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from invbench.posterior import ExactPosterior, Part
+    from invbench.priors.posterior import ExactPosterior, Part
 
 
 class PosteriorMetric(SampleMetric):

@@ -222,7 +222,7 @@ def _pytorch_fid(path: Any) -> Callable[[Tensor], Tensor]:
 
     from cleanfid import inception_pytorch
 
-    from invbench.adm.checkpoint import read_state_dict
+    from invbench.priors.adm.checkpoint import read_state_dict
 
     weights = read_state_dict(path)
     try:

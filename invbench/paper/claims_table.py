@@ -8,13 +8,13 @@ from types import MappingProxyType
 
 import pandas as pd
 
+from invbench.analysis.table import Table
 from invbench.paper.claims import Claim
 from invbench.paper.evidence import NOT_RUN, Metrics
 from invbench.paper.published import HIGHER, METRICS, NOISE, run_command
 from invbench.paper.verdicts import VERDICTS, Finding, judge
-from invbench.records import LoadedCell
-from invbench.release import Costs
-from invbench.table import Table
+from invbench.store.records import LoadedCell
+from invbench.store.release import Costs
 
 TWIN = "twin, protocol differs"
 

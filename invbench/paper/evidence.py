@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from invbench.cells import by_measurement, usual
+from invbench.analysis.comparable import by_measurement, usual
+from invbench.analysis.tables import absent
 from invbench.metric import Metric, SetMetric
 from invbench.paper import published
 from invbench.paper.claims import Claim
 from invbench.paper.published import CALLS, SOLVERS
-from invbench.records import MEAN, LoadedCell
 from invbench.settings import WRITTEN
-from invbench.tables import absent
+from invbench.store.records import MEAN, LoadedCell
 
 DIFFERS, NOT_RUN = "protocol differs", "not run"
 FREE = {"weights"}  # options that may be written by hand

@@ -13,14 +13,14 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from invbench.cells import interval_of, mean_of, usual
-from invbench.digits import format_interval
+from invbench.analysis.comparable import interval_of, mean_of, usual
+from invbench.analysis.digits import format_interval
+from invbench.analysis.table import Table, escape
+from invbench.analysis.tables import absent
 from invbench.errors import ConfigError
 from invbench.metric import Metric
 from invbench.noise import parse_noise
-from invbench.records import LoadedCell, load_cells
-from invbench.table import Table, escape
-from invbench.tables import absent
+from invbench.store.records import LoadedCell, load_cells
 
 SOURCE = "invbench_results"
 TITLES = {

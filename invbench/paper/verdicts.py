@@ -35,16 +35,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from invbench.cells import shared_images
-from invbench.compare import Pair, pairs, per_image
-from invbench.digits import format_interval, format_value
+from invbench.analysis.comparable import shared_images
+from invbench.analysis.compare import Pair, pairs, per_image
+from invbench.analysis.digits import format_interval, format_value
+from invbench.analysis.stats import SIGNIFICANT, bca_interval, holm, mean_difference, sign_flip_p
 from invbench.errors import ConfigError
 from invbench.paper.claims import Claim
 from invbench.paper.evidence import DIFFERS, NOT_RUN, Gap, Metrics, evidence, of_sets, protocol_of
 from invbench.paper.published import CALLS, SLACK, SOLVERS
-from invbench.records import LoadedCell
-from invbench.release import Costs, same_run
-from invbench.stats import SIGNIFICANT, bca_interval, holm, mean_difference, sign_flip_p
+from invbench.store.records import LoadedCell
+from invbench.store.release import Costs, same_run
 
 REPRODUCED, WITHIN, UNDECIDED, CONTRADICTED = "reproduced", "within interval", "undecided", "contradicted"
 VERDICTS = (REPRODUCED, WITHIN, UNDECIDED, CONTRADICTED, DIFFERS, NOT_RUN)

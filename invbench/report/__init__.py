@@ -15,16 +15,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from invbench import __version__
-from invbench.cells import label, mean_of, title_parts
+from invbench.analysis.comparable import label, mean_of, title_parts
+from invbench.analysis.table import Table
+from invbench.analysis.tables import build_tables
 from invbench.errors import ConfigError, StoreError
 from invbench.figures.canvas import png
 from invbench.figures.drawing import Request, chart
 from invbench.figures.pictures import figures_of
-from invbench.provenance import explain
-from invbench.records import LoadedCell, write_atomic
 from invbench.report.browser import Browser, browse
-from invbench.table import Table
-from invbench.tables import build_tables
+from invbench.run.verify import explain
+from invbench.store.records import LoadedCell, write_atomic
 
 if TYPE_CHECKING:
     from invbench.plugins import Catalog

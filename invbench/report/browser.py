@@ -8,20 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from invbench.cells import label, mean_of
-from invbench.digits import Metrics, format_value
+from invbench.analysis.comparable import label, mean_of
+from invbench.analysis.digits import Metrics, format_value
+from invbench.analysis.tables import COLUMNS, ordered
 from invbench.errors import InvbenchError
 from invbench.figures.pictures import measurement_pictures, picture, showable
-from invbench.fingerprint import Measured
-from invbench.records import MEAN, LoadedCell, Record
-from invbench.tables import COLUMNS, ordered
+from invbench.store.fingerprint import Measured
+from invbench.store.records import MEAN, LoadedCell, Record
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from invbench.bank import MeasurementBank
     from invbench.plugins import Catalog
+    from invbench.run.bank import MeasurementBank
 
 SIDE = 128  # longest side of a picture, pixels
 CHUNK = 24  # images that the page builds at once, when they scroll into view
@@ -108,7 +108,7 @@ def _columns(cells: Sequence[LoadedCell], metrics: Metrics) -> list[Column]:
 
 
 def _rows(cells: Sequence[LoadedCell], columns: Sequence[Column], catalog: Catalog, n: int) -> list[Row]:
-    from invbench.rebuild import located, rebuild_bank
+    from invbench.run.rebuild import located, rebuild_bank
 
     bank = rebuild_bank(located(cells[0], cells), catalog)
     if not showable(bank.dataset.x_shape):
@@ -119,7 +119,7 @@ def _rows(cells: Sequence[LoadedCell], columns: Sequence[Column], catalog: Catal
 
 
 def _row(bank: MeasurementBank, image: str, columns: Sequence[Column]) -> Row:
-    from invbench.bank import recorded
+    from invbench.run.bank import recorded
 
     measured = bank.measure([image])
     now = recorded(measured)[0]

@@ -12,7 +12,7 @@ from invbench.errors import DataError
 from invbench.linops import BlockMean
 from invbench.metric import Measurement, Metric, SampleMetric, SetMetric
 from invbench.operator import Shape
-from invbench.posterior import ExactPosterior
+from invbench.priors.posterior import ExactPosterior
 from invbench.rng import Rng
 from invbench.solver import Problem
 from invbench.testing.findings import Check, NotApplicable, expect

@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from invbench.dataset import Benchmark
-from invbench.gmm import Covariance, GaussianMixture, GmmPrior, Scalar
 from invbench.linops import BlockMean
 from invbench.operator import Operator, Shape, SVDOperator
 from invbench.plugins import Catalog, load_catalog
 from invbench.prior import Prior
+from invbench.priors.gmm import Covariance, GaussianMixture, GmmPrior, Scalar
 from invbench.rng import Rng
 
 SHAPE: Shape = (3, 8, 12)

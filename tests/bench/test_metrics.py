@@ -7,8 +7,8 @@ import torch
 from timing import seconds
 
 from invbench import Identity, Measurement, Metric, Rng, SetMetric
-from invbench.adm.priors import AdmPhotos
 from invbench.plugins import load_catalog
+from invbench.priors.adm.sources import AdmPhotos
 
 BATCH, SHAPE = 16, (3, 64, 64)
 METRICS = ("psnr", "ssim", "haarpsi", "swd")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from timing import seconds
 
-from invbench.adm.priors import AdmPhotos
+from invbench.priors.adm.sources import AdmPhotos
 
 SHAPE = (3, 64, 64)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from invbench.records import LAST, CellStore, Record
+from invbench.store.records import LAST, CellStore, Record
 
 SOLVERS, IMAGES, METRICS = 13, 1000, ("psnr", "ssim", "haarpsi", "consistency", "seconds", "nfe_forward", LAST)
 SIGMAS = range(1, 1 + max(1, int(os.environ.get("INVBENCH_RECORDS", 91_000)) // (SOLVERS * IMAGES * len(METRICS))))

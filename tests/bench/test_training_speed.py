@@ -15,9 +15,9 @@ from test_unet_speed import plain_forward
 from torch import Tensor
 
 import invbench as ib
-from invbench.adm.prior import AdmPrior
-from invbench.adm.priors import AdmPhotos
 from invbench.plugins import load_catalog
+from invbench.priors.adm.prior import AdmPrior
+from invbench.priors.adm.sources import AdmPhotos
 from invbench.training import Training
 
 SIDE, BATCH, ROUNDS = 64, 8, 3

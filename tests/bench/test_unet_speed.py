@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from timing import seconds
 from torch import Tensor, nn
 
-from invbench.adm.priors import AdmPhotos
-from invbench.adm.unet import AttentionBlock, GroupNorm, ResBlock, UNet, timestep_embedding
+from invbench.priors.adm.sources import AdmPhotos
+from invbench.priors.adm.unet import AttentionBlock, GroupNorm, ResBlock, UNet, timestep_embedding
 
 SHAPE = (16, 3, 64, 64)
 

@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 from matplotlib.figure import Figure
 
-from invbench.cells import image_means, mean_of, solver_of
-from invbench.cli import main
+from invbench.analysis.comparable import image_means, mean_of, solver_of
+from invbench.analysis.stats import bca_interval
+from invbench.cli.main import main
 from invbench.errors import ConfigError
 from invbench.figures import charts
-from invbench.records import LoadedCell, load_cells
-from invbench.stats import bca_interval
+from invbench.store.records import LoadedCell, load_cells
 
 
 def invbench(*arguments: str | Path) -> Result:
@@ -209,7 +209,7 @@ def test_a_chart_needs_no_torch(out: Path, tmp_path: Path) -> None:
 
     code = f"""
 import sys
-from invbench.cli import main
+from invbench.cli.main import main
 main(["figure", "bars", "--to", "a.png", "--out", {str(out)!r}], standalone_mode=False)
 assert not {{"torch", "hydra"}} & set(sys.modules)
 """

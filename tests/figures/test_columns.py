@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from invbench.cells import label
+from invbench.analysis.comparable import label
 from invbench.errors import StoreError
 from invbench.figures import pictures
 from invbench.figures.drawing import draw
 from invbench.figures.grid import SIDE
 from invbench.figures.pictures import comparison, measurement_pictures, picture
 from invbench.plugins import load_catalog
-from invbench.rebuild import rebuild_bank
-from invbench.records import LoadedCell, load_cells
-from invbench.runner import Cell, Options, run_cell
+from invbench.run.rebuild import rebuild_bank
+from invbench.run.runner import Cell, Options, run_cell
+from invbench.store.records import LoadedCell, load_cells
 
 CATALOG = load_catalog()
 Columns = list[tuple[str, list[np.ndarray], list[str]]]

@@ -13,14 +13,14 @@ from click.testing import CliRunner
 from command import called
 from PIL import Image
 
-from invbench.cli import main
+from invbench.cli.main import main
 from invbench.errors import ConfigError, StoreError
 from invbench.figures.drawing import Request, draw
 from invbench.figures.grid import SIDE, Box, grid, worst_square
 from invbench.figures.pictures import comparison, error_map, measurement_pictures, picture, showable
 from invbench.plugins import load_catalog
-from invbench.rebuild import rebuild_bank
-from invbench.records import LoadedCell, load_cells
+from invbench.run.rebuild import rebuild_bank
+from invbench.store.records import LoadedCell, load_cells
 
 CATALOG = load_catalog()
 

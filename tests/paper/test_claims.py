@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from invbench.cli import main
+from invbench.cli.main import main
 from invbench.errors import ConfigError
 from invbench.paper.claims import Claim, chosen, load_claims
 from invbench.paper.claims_table import claims_table, stated
 from invbench.paper.published import HIGHER, SOLVERS, results_folder
 from invbench.paper.verdicts import Finding, judge
 from invbench.plugins import load_catalog
-from invbench.records import LAST, LoadedCell, Record, images_digest
+from invbench.store.records import LAST, LoadedCell, Record, images_digest
 
 METRICS = load_catalog().for_tables()[0]
 NOWHERE = str(Path(__file__).parent)  # holds no records
@@ -471,7 +471,7 @@ def test_what_is_missing_has_a_command_with_its_noise() -> None:
 def test_judging_needs_no_torch(tmp_path: Path) -> None:
     code = """
 import sys
-from invbench.cli import main
+from invbench.cli.main import main
 try:
     main(["claims", "table8"])
 except SystemExit as end:

@@ -20,10 +20,11 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from invbench import commands, jobs  # noqa: F401  (what commands import when they run, imported before the fork)
-from invbench.cli import main
+from invbench.cli import compute as commands  # noqa: F401  (what commands import when they run, imported before the fork)
+from invbench.cli.main import main
 from invbench.figures import charts, pictures  # noqa: F401
-from invbench.records import CellStore, cell_folders
+from invbench.run import jobs  # noqa: F401  (what commands import when they run, imported before the fork)
+from invbench.store.records import CellStore, cell_folders
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 OPERATIONS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")

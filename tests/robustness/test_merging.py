@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from invbench.records import CellStore, cell_folders, load_cells
+from invbench.store.records import CellStore, cell_folders, load_cells
 
 pytestmark = pytest.mark.long
 WORDS = ["solver=pinv", "task=denoise", "references=false", "dataset=folder", "dataset.side=16", "batch_size=1"]

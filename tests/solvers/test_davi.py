@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import invbench as ib
-from invbench.adm.priors import AdmPhotos
 from invbench.plugins import load_catalog
+from invbench.priors.adm.sources import AdmPhotos
 from invbench.settings import settings
 from invbench.training import Training, read_card
 

@@ -27,7 +27,7 @@ from invbench import (
     Separable,
     SVDOperator,
 )
-from invbench.measure import Meter
+from invbench.meter import Meter
 
 SHAPE = (3, 4, 4)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import invbench as ib
-from invbench.measure import Meter
+from invbench.meter import Meter
 from invbench.plugins import load_catalog
 
 CATALOG = load_catalog()

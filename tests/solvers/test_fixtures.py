@@ -23,7 +23,7 @@ from torch import Tensor
 
 import invbench as ib
 from invbench.plugins import load_catalog
-from invbench.runner import declared_mismatch
+from invbench.run.runner import declared_mismatch
 
 CATALOG = load_catalog()
 Vector = NDArray[Any]

@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from torch import Tensor
 
 import invbench as ib
-from invbench.cli import main
+from invbench.cli.main import main
 from invbench.plugins import load_catalog
-from invbench.runner import declared_mismatch
+from invbench.run.runner import declared_mismatch
 
 CATALOG = load_catalog()
 TASKS = ("hdr", "phase_retrieval")

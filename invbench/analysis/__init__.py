@@ -1,0 +1,1 @@
+"""What records say: means, intervals, comparisons, tables. No torch."""

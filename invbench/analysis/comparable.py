@@ -1,0 +1,190 @@
+"""Recorded cells: which are comparable, how they are called, and their means over images. No torch."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from invbench.analysis.stats import bca_interval
+from invbench.errors import ConfigError
+from invbench.noise import parse_noise
+from invbench.settings import WRITTEN
+from invbench.store.fingerprint import Measured
+from invbench.store.records import MEAN, LoadedCell
+
+Sameness = Literal["same bytes", "last bits", "different", "unknown"]
+LAST_BITS = "Measurements agree to 1e-5 of their norm and differ in last bits: rows were made on different processors."
+
+
+def by_measurement(cells: Sequence[LoadedCell]) -> list[list[LoadedCell]]:
+    """Comparable cells together, ordered by benchmark and task."""
+    groups: dict[tuple[str, str, str], list[LoadedCell]] = {}
+    for cell in cells:
+        config = cell.run["config"]
+        place = config["benchmark"]["name"], config["task"]["name"], measurement_key(config)
+        groups.setdefault(place, []).append(cell)
+    return [groups[place] for place in sorted(groups)]
+
+
+def measurement_key(config: Mapping[str, Any]) -> str:
+    """Text that is equal for cells whose solvers saw the same measurements and prior."""
+    shared = {k: v for k, v in config.items() if k not in ("solver", "samples", "assumed", "plugins")}
+    return json.dumps(shared, sort_keys=True)
+
+
+def sameness(cells: Sequence[LoadedCell]) -> Sameness:
+    """How alike the measurements are that cells saw of the same image."""
+    seen: dict[str, list[Measured]] = {}
+    for cell in cells:
+        for image, measured in cell.measured.items():
+            seen.setdefault(image, []).append(measured)
+    others = [(each[0], other) for each in seen.values() for other in each[1:] if other.sha256 != each[0].sha256]
+    if not others:
+        return "same bytes"
+    if all(first.same(other) for first, other in others):
+        return "last bits"
+    known = all(first.fingerprint and other.fingerprint for first, other in others)
+    return "different" if known else "unknown"
+
+
+def label(cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
+    """Solver name, with the options that tell it from others of the same name."""
+    own = _options(cell)
+    rivals = [r for r in map(_options, cells) if r["name"] == own["name"]]
+    differing = [f"{k}={v}" for k, v in own.items() if any(r.get(k) != v for r in rivals)]
+    twin = f"[{cell.id[:6]}]"  # nothing but the version of a plugin tells them apart
+    return " ".join([own["name"], *differing, *([twin] if rivals.count(own) > 1 else [])])
+
+
+def _options(cell: LoadedCell) -> dict[str, Any]:
+    config = cell.run["config"]
+    assumed = {"assume": config["assumed"]} if "assumed" in config else {}
+    return {**config["solver"], "samples": config["samples"], **assumed}
+
+
+def assumptions(rows: Mapping[str, LoadedCell]) -> list[str]:
+    """Which rows were told a noise level that is not the measurements' own."""
+    told = {name: cell.run["config"]["assumed"] for name, cell in rows.items() if "assumed" in cell.run["config"]}
+    levels: dict[str, list[str]] = {}
+    for name, level in told.items():
+        levels.setdefault(level, []).append(name)
+    return [
+        f"Told a noise level of {level}, not the image's own: {', '.join(names)}." for level, names in levels.items()
+    ]
+
+
+def scored_sets(cell: LoadedCell) -> dict[str, list[list[str]]]:
+    """The sets of images, most first, that a cell was scored on, by metric."""
+    found: dict[str, list[list[str]]] = {}
+    for scored in sorted(cell.all_sets().values(), key=lambda scored: -len(scored["images"])):
+        for score in scored["scores"]:
+            found.setdefault(score["metric"], []).append(scored["images"])
+    return found
+
+
+def solver_of(cell: LoadedCell) -> str:
+    """The name of a cell's solver."""
+    return str(cell.run["config"]["solver"]["name"])
+
+
+def means_by_image(images: pd.Categorical, values: np.ndarray) -> pd.Series:
+    """Means over samples by image, in the order of names; NaN where one sample's is."""
+    names = images.categories
+    counts = np.bincount(images.codes, minlength=len(names))
+    sums = np.bincount(images.codes, values, minlength=len(names))
+    return pd.Series(sums[counts > 0] / counts[counts > 0], index=names[counts > 0])
+
+
+def headline(run: Mapping[str, Any], *, seed: bool = True) -> str:
+    """What the rows of a table share, in a line."""
+    return " | ".join(title_parts(run, seed=seed))
+
+
+def title_parts(run: Mapping[str, Any], *, seed: bool = True) -> list[str]:
+    """A measurement in words: benchmark, task, noise, dataset (and where it was found), prior, seed."""
+    config, places = run["config"], run.get("places", {})
+    found = {key.removeprefix("dataset."): place for key, place in places.items() if key.startswith("dataset.")}
+    dataset = {"name": config["dataset"]["name"], **found, **config["dataset"]}
+    benchmark, task = config["benchmark"], config["task"]
+    options = ", ".join(f"{k}={v}" for k, v in task.items() if k not in ("name", "noise"))
+    return [
+        f"{benchmark['name']} v{benchmark['version']}",
+        task["name"] + (f" ({options})" if options else ""),
+        parse_noise(task["noise"]).label if task["noise"] else "noise not recorded",
+        _describe("dataset", dataset),
+        f"prior {config['prior']['name']} {config['prior']['sha256'][:8]}",
+        *([f"seed {config['seed']}"] if seed else []),
+    ]
+
+
+def _describe(kind: str, plugin: Mapping[str, Any]) -> str:
+    shown = {key: str(value)[:8] if key == "sha256" else value for key, value in plugin.items()}
+    options = ", ".join(f"{k}={v}" for k, v in shown.items() if k != "name" and v != "")
+    return f"{kind} {plugin['name']}" + (f" ({options})" if options else "")
+
+
+def usual(cell: LoadedCell) -> tuple[int, bool, int]:
+    """Greater for the cell that stands for its solver: options as they come, one sample a measurement, most images."""
+    written = sum(origin == WRITTEN for origin in cell.run.get("origins", {}).values())
+    return -written, cell.run["config"]["samples"] == 1, len(cell.images)
+
+
+def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> pd.Series:
+    """Means over samples, by image; empty where the cell has no such rows.
+
+    Raises ConfigError where the metric was scored by several protocols, which are never averaged.
+    """
+    wanted = set(cell.images if images is None else images)
+    rows = cell.frame[(cell.frame["metric"] == metric) & (cell.frame["sample"] != MEAN)]
+    rows = rows[rows["image"].isin(wanted)]
+    _refuse_mixture(cell, metric, rows["protocol"].unique())
+    return means_by_image(rows["image"].array, rows["value"].to_numpy(dtype=float))
+
+
+def shared_images(cells: Sequence[LoadedCell], *metrics: str) -> list[str]:
+    """Images that every cell has, with a value (not nan) of these metrics, sorted by name; none of no cells.
+
+    Of a metric that scores sets: the most images that every cell with such scores was scored on.
+    """
+    images = set.intersection(*(set(cell.images) for cell in cells)) if cells else set()
+    for metric in metrics:
+        if sets := [found[metric] for cell in cells if metric in (found := scored_sets(cell))]:
+            common = [each for each in sets[0] if all(each in others for others in sets)]
+            images = images.intersection(common[0] if common else ())
+            continue
+        for cell in cells:
+            values = image_means(cell, metric, images)
+            images = images.difference(values.index[values.isna()])
+    return sorted(images)
+
+
+def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> float | None:
+    """Mean over images of the means over samples, or the score of these images as a set."""
+    values = image_means(cell, metric, images)
+    if len(values):
+        return float(values.mean())
+    scores = [s for s in cell.set_scores(cell.images if images is None else images) if s["metric"] == metric]
+    _refuse_mixture(cell, metric, {s["protocol"] for s in scores})
+    return float(scores[0]["value"]) if scores else None
+
+
+def interval_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> tuple[float, float]:
+    """The 95 % interval of ``mean_of``; its ends are nan where there is none."""
+    values = image_means(cell, metric, images).dropna().to_numpy(dtype=float)
+    if len(values):
+        return bca_interval(values)
+    scores = cell.set_scores(cell.images if images is None else images)
+    return next(((s["low"], s["high"]) for s in scores if s["metric"] == metric), (math.nan, math.nan))
+
+
+def _refuse_mixture(cell: LoadedCell, metric: str, protocols: Collection[str]) -> None:
+    if len(protocols) > 1:
+        raise ConfigError(
+            f"{cell.folders[0]} has {metric} by several protocols ({', '.join(sorted(protocols))}), which differ; "
+            "'invbench table' shows them side by side, and overwrite=true makes the cell anew with today's"
+        )

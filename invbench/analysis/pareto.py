@@ -1,0 +1,112 @@
+"""What quality costs: the Pareto front, and the best solver under a budget of network calls. No torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from invbench.analysis.comparable import by_measurement, headline, label, mean_of, shared_images
+from invbench.analysis.digits import format_value
+from invbench.analysis.table import Table
+from invbench.errors import ConfigError, unknown
+from invbench.metric import Metric
+from invbench.store.records import LoadedCell
+
+COSTS = {"nfe": "nfe_forward", "seconds": "seconds"}
+
+
+def parse_budgets(text: str) -> list[float]:
+    """Budgets such as ``20,100,1000``. Raises ConfigError for what is no number of calls, 0 or more.
+
+    >>> parse_budgets("20, 100")
+    [20.0, 100.0]
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[0-9]+(\.[0-9]+)?", part) for part in parts):
+        raise ConfigError(f"--budgets takes numbers of network calls, as 20,100,1000; got {text!r}")
+    return [float(part) for part in parts]
+
+
+def pareto(points: Sequence[tuple[float, float]], higher: bool) -> list[int]:
+    """Indices of the (cost, value) that nothing as cheap is as good as, from cheap to dear.
+
+    >>> pareto([(20, 23.0), (1, 24.0), (100, 24.5), (0, 21.0)], higher=True)
+    [3, 1, 2]
+    """
+    sign = 1 if higher else -1
+    front: list[int] = []
+    for i in sorted(range(len(points)), key=lambda i: (points[i][0], -sign * points[i][1])):
+        if not front or sign * points[i][1] > sign * points[front[-1]][1]:
+            front.append(i)
+    return front
+
+
+def best_under(
+    cells: Sequence[LoadedCell], metric: str, budgets: Sequence[float], higher: bool
+) -> list[LoadedCell | None]:
+    """Under each budget of network calls a sample, the cell with the best mean over the images that all have.
+
+    None where no cell is as cheap. Calls are forward passes, which the literature counts.
+    """
+    images = shared_images(cells, metric)
+    scored = [(mean_of(cell, COSTS["nfe"], images), mean_of(cell, metric, images), cell) for cell in cells]
+    known = [(cost, value, cell) for cost, value, cell in scored if cost is not None and value is not None]
+    choose = max if higher else min
+    return [
+        choose(within, key=lambda each: each[1])[2] if (within := [k for k in known if k[0] <= budget]) else None
+        for budget in budgets
+    ]
+
+
+def budget_tables(
+    cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]], budgets: Sequence[float], only: Sequence[str] = ()
+) -> list[Table]:
+    """A table per measurement: the best solver under each budget, a row per metric that has a better direction.
+
+    Raises ConfigError for a metric of ``only`` that no record has, or that has no direction.
+    """
+    found = {r.metric for cell in cells for r in cell.rows}
+    ranked = {
+        m.name: bool(m.higher_is_better)
+        for m in metrics.values()
+        if m.table == "images" and m.higher_is_better is not None
+    }
+    names = [name for name in ranked if name in found]
+    if bad := [name for name in only if name not in names]:
+        raise ConfigError(unknown("metric with a best value", bad[0], names))
+    chosen = {name: ranked[name] for name in only or names}
+    return [_budget_table(group, chosen, budgets, metrics) for group in by_measurement(cells)]
+
+
+def _budget_table(
+    cells: Sequence[LoadedCell],
+    higher: Mapping[str, bool],
+    budgets: Sequence[float],
+    metrics: Mapping[str, type[Metric]],
+) -> Table:
+    done = [cell for cell in cells if cell.images]
+    lines = []
+    for metric, up in higher.items():
+        images = shared_images(done, metric)
+        line = {"best": f"{metric} {'↑' if up else '↓'}", "n": str(len(images))}
+        for budget, cell in zip(budgets, best_under(done, metric, budgets, up), strict=True):
+            line[f"within {budget:g} NFE"] = _entry(cell, cells, metric, images, metrics) if cell else "-"
+        lines.append(line)
+    notes = (
+        f"Best mean of one sample over the n images that all {len(done)} rows have a value of; NFE are forward network "
+        "calls a sample. 'invbench versus' says whether two solvers differ.",
+    )
+    return Table(headline(cells[0].run), pd.DataFrame(lines), notes)
+
+
+def _entry(
+    cell: LoadedCell,
+    cells: Sequence[LoadedCell],
+    metric: str,
+    images: Sequence[str],
+    metrics: Mapping[str, type[Metric]],
+) -> str:
+    value, nfe = mean_of(cell, metric, images), mean_of(cell, COSTS["nfe"], images)
+    return f"{label(cell, cells)} {format_value(metric, value or 0.0, metrics)} ({nfe:g} NFE)"

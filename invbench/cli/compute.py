@@ -1,0 +1,347 @@
+"""The commands that compute: run, bench, plan, rescore, and what they print."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+import hydra
+from omegaconf import DictConfig
+
+from invbench.analysis.comparable import by_measurement, label, measurement_key
+from invbench.analysis.seeds import seed_tables
+from invbench.analysis.tables import build_tables
+from invbench.cli.console import plain_warnings
+from invbench.cli.read import OUT
+from invbench.errors import DataError, InvbenchError, LockedCell, MetricError, PluginError, StoreError
+from invbench.figures.drawing import draw
+from invbench.guard import printable
+from invbench.interrupts import noted_interrupts
+from invbench.plugins import Catalog
+from invbench.run import config as configuration
+from invbench.run.overrides import composing, unquoted
+from invbench.run.rebuild import Remeasure, located
+from invbench.store.records import LoadedCell, load_cells
+
+if TYPE_CHECKING:
+    from invbench.run.runner import Outcome
+    from invbench.run.scoring import Scorer
+
+Result = TypeVar("Result")
+
+
+class Job(NamedTuple):
+    """A cell that was asked for, and what became of it; ``cell`` is None where it could not be built."""
+
+    cell: str | None
+    key: str | None  # of its measurement
+    out: Path
+    success: bool
+
+
+def run(overrides: list[str], catalog: Catalog) -> int:
+    """Compose, run each job's cell and its references, print tables and figures; returns the exit status."""
+    jobs = run_jobs(overrides, catalog, shlex.join(["invbench", "run", *overrides]))
+    if jobs is None:
+        return 130
+    for out, key in dict.fromkeys((job.out, job.key) for job in jobs if job.key):
+        _show(out, key, catalog)
+    for out in dict.fromkeys(job.out for job in jobs):
+        _show_seeds(out, {job.key for job in jobs}, catalog)
+    return 0 if all(job.success for job in jobs) else 1
+
+
+def run_jobs(overrides: Sequence[str], catalog: Catalog, command: str) -> list[Job] | None:
+    """Compose with Hydra and run what results; None where the user interrupted it.
+
+    Empty where a launcher ran the jobs in other processes, or where Hydra only printed something.
+    """
+    return compose(overrides, catalog, lambda choice: _run_job(choice, catalog, command))
+
+
+def compose(
+    overrides: Sequence[str], catalog: Catalog, handle: Callable[[Any], Iterable[Result]]
+) -> list[Result] | None:
+    """What ``handle`` makes of each job that Hydra composes; None where the user interrupted it."""
+    ready = configuration.check_overrides(overrides, catalog)
+    _check_writable(configuration.folders(overrides) or [Path(OUT)])
+    configuration.register(catalog)
+    shows = configuration.shows_job(ready)
+    ready = configuration.without_cfg(ready) if shows else ready
+    jobs: list[Result] = []
+    described: list[str] = []
+
+    @hydra.main(version_base="1.3", config_path=None, config_name="run")
+    def job(config: DictConfig) -> None:
+        choice = configuration.Choice.of_job(config)
+        if shows:
+            described.append(configuration.described(choice, catalog))
+        else:
+            jobs.extend(handle(choice))
+
+    arguments, sys.argv = sys.argv, ["invbench", *ready]
+    try:
+        with composing():
+            job()
+    except KeyboardInterrupt:
+        click.echo("interrupted; what was computed is kept, and the same command goes on from there", err=True)
+        return None
+    finally:
+        sys.argv = arguments
+    if shows:
+        click.echo("\n---\n".join(described))
+    if not jobs and not shows and {"-m", "--multirun"}.intersection(ready):
+        click.echo("the launcher ran the cells in other processes; 'invbench table' prints what they recorded")
+    return jobs
+
+
+def _check_writable(folders: Iterable[Path]) -> None:
+    """Raise StoreError for a results folder that cannot be made, before Hydra fails to make that of a sweep."""
+    for folder in folders:
+        try:
+            there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        except OSError as error:
+            raise StoreError(f"cannot write to {folder}: {error.strerror}; choose another out=FOLDER") from None
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            raise StoreError(f"cannot write to {folder}: {there} is no folder, or not yours; choose another out=FOLDER")
+
+
+def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> Iterator[Job]:
+    """Run the cell of a job after its references."""
+    from invbench.run.jobs import Request, run_request
+
+    out = Path(choice.config.out).expanduser()
+    try:
+        requests = [Request(choice, solver, command) for solver in _solvers(choice, catalog)]
+        if not any(request.at_risk(catalog) for request in requests):
+            configuration.build(choice, catalog).config()  # absent weights stop the job before its references are run
+        for request in requests:
+            try:
+                with _progress(request.title) as on_progress, plain_warnings(), noted_interrupts():
+                    done = run_request(request, catalog, on_progress)
+            except LockedCell:
+                if not request.reference:
+                    raise
+                click.echo(f"{request.title}: left to the process that is running it", err=True)  # a sweep shares it
+                continue
+            _tell(request.title, done.outcome)
+            yield Job(done.outcome.cell, done.key, out, done.outcome.status != "failed" and not done.outcome.faults)
+    except InvbenchError as error:
+        click.echo(f"error: {printable(str(error))}", err=True)
+        yield Job(None, None, out, False)
+
+
+def _solvers(choice: configuration.Choice, catalog: Catalog) -> list[str]:
+    """The solvers of a job: its references, then "" for its own."""
+    own = choice.names["solver"]
+    references = catalog.benchmark(choice.names["benchmark"]).references if choice.config.references else ()
+    return [*(name for name in references if name != own), ""]
+
+
+def _tell(title: str, outcome: Outcome) -> None:
+    """Say what became of a cell."""
+    kept = ", kept from before" if outcome.status == "complete" and not outcome.solved else ""
+    click.echo(f"{title}: {outcome.status}, {outcome.images} images{kept}, cell {outcome.cell}", err=True)
+    if outcome.reason:
+        click.echo(f"  {outcome.reason}", err=True)
+    for metric, reason in outcome.faults.items():
+        click.echo(f"  metric {metric} failed, and its scores are left out: {reason}", err=True)
+
+
+def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog) -> Iterator[str]:
+    """Add the scores that cells lack, of each image and of each set of images a rival has; yields a line for each.
+
+    Raises StoreError at the end where a cell could not be scored.
+    """
+    from invbench.run.scoring import Scorer
+
+    failed = 0
+    scorer = Scorer(catalog.metrics())
+    for group in by_measurement(cells):
+        sets = {tuple(cell.images) for cell in group}
+        for cell in group:
+            config = cell.run["config"]
+            title = f"{config['benchmark']['name']}/{config['task']['name']}/{config['solver']['name']}-{cell.id}"
+            try:
+                yield f"{title}: {_rescore(cell, scorer, sets, catalog, located(cell, group))}"
+            except InvbenchError as error:
+                failed += 1
+                yield f"{title}: {error}"
+    yield from (f"metric {name} failed, and its scores are left out: {why}" for name, why in scorer.faults.items())
+    if failed:
+        some = "1 cell" if failed == 1 else f"{failed} cells"
+        raise StoreError(f"{some} could not be scored, as said above; the others are")
+    if scorer.faults:
+        raise MetricError(f"{', '.join(scorer.faults)} failed, as said above; all other scores are there")
+
+
+def _rescore(
+    cell: LoadedCell, scorer: Scorer, sets: Collection[Sequence[str]], catalog: Catalog, run: Mapping[str, Any]
+) -> str:
+    """Score a cell; says how many scores are new."""
+    from invbench.run.scoring import rescore, score_set
+
+    measure = Remeasure(run, catalog)
+    count = rescore(cell, scorer, measure)
+    for images in sets:
+        if set(images).issubset(cell.images):
+            score_set(cell, scorer, measure, images)
+    gone = len(set(cell.images) - measure.held)
+    left = f"; the dataset holds {gone} of them no more, which are left as they are" if gone else ""
+    return f"{count} new scores of {len(cell.images)} images{left}"
+
+
+def _show(out: Path, key: str, catalog: Catalog) -> None:
+    """Print the table of a measurement and draw its figure."""
+    cells = [c for c in load_cells(out) if measurement_key(c.run["config"]) == key]
+    for table in build_tables(cells, *catalog.for_tables()):
+        click.echo("\n" + table.render())
+    for cell in cells:
+        cost = cell.run["cost"]
+        if cost["nfe_forward"] and cost["solve_seconds"]:
+            click.echo(f"{label(cell, cells)}: {ledger(cost)}")
+        if cell.images and (seconds := cell.run.get("training", {}).get("seconds")):
+            click.echo(f"{label(cell, cells)}: trained in {seconds / 3600:.2g} h; {payoff(seconds, cell, cells)}")
+    kept = [cell for cell in cells if cell.images and all(map(cell.image_path, cell.images))]
+    try:
+        for path in draw(kept, catalog, out) if kept else ():
+            click.echo(f"figure: {path}")
+    except (DataError, PluginError, StoreError) as error:  # files that are not those of then; the records are whole
+        click.echo(f"not drawn: {error}", err=True)
+    if absent := [label(cell, cells) for cell in cells if cell.images and cell not in kept]:
+        click.echo(f"not drawn, their reconstructions are not here: {', '.join(absent)}")
+
+
+def _show_seeds(out: Path, keys: Collection[str | None], catalog: Catalog) -> None:
+    """Print what varied over the seeds of measurements, where there were several."""
+    cells = [c for c in load_cells(out) if measurement_key(c.run["config"]) in keys]
+    for table in seed_tables(cells, catalog.for_tables()[0]):
+        click.echo("\n" + table.render())
+
+
+def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) -> int:
+    """Measure what each solver of the jobs costs on its own, print the table and keep the numbers."""
+    from invbench.run.bench import Cost, cost_table, keep
+    from invbench.run.runner import session
+
+    titles: list[str] = []
+    command = shlex.join(["invbench", "bench", *overrides, f"--repeats={repeats}", f"--limit={limit:g}"])
+
+    def handle(choice: configuration.Choice) -> Iterator[Cost]:
+        try:
+            each, options = _benched(choice, catalog, 1)
+            place = f"{each.cell.benchmark.name}/{each.cell.task.name}"
+            if reason := each.refusal():
+                click.echo(f"{place}/{each.cell.solver.name}: skipped, it {reason}", err=True)
+                return
+            click.echo(f"{place}/{each.cell.solver.name}: measuring", err=True)
+            cost = each.cost(repeats, limit)
+            keep(cost, each.cell, options.out, session(replace(options, command=command, batch_size=each.batch)))
+            titles.append(f"Cost on {place}")
+            yield cost
+        except InvbenchError as error:
+            click.echo(f"error: {error}", err=True)
+
+    costs = compose(overrides, catalog, handle)
+    if not costs:
+        return 1
+    click.echo(cost_table(costs, ", ".join(dict.fromkeys(titles)), _device(overrides)).render())
+    return 0
+
+
+def plan(overrides: list[str], catalog: Catalog) -> int:
+    """Print what the jobs would take, without running them."""
+    from invbench.run.bench import Forecast, forecast, forecast_table
+
+    def handle(choice: configuration.Choice) -> Iterator[Forecast]:
+        try:
+            each, options = _benched(choice, catalog, choice.config.batch_size)
+            if reason := each.refusal():
+                click.echo(f"{each.cell.task.name}/{each.cell.solver.name}: would be skipped, it {reason}", err=True)
+                return
+            click.echo(f"{each.cell.task.name}/{each.cell.solver.name}: counting", err=True)
+            yield forecast(each, min(options.n, len(each.bank.ids())))
+        except InvbenchError as error:
+            click.echo(f"error: {error}", err=True)
+
+    forecasts = compose(overrides, catalog, handle)
+    if not forecasts:
+        return 1
+    click.echo(forecast_table(forecasts, _device(overrides)).render())
+    return 0
+
+
+def _benched(choice: configuration.Choice, catalog: Catalog, batch: int) -> tuple[Any, Any]:
+    """The cell of a job, to be solved for its cost; a batch size that was written wins."""
+    from invbench.run.bench import Bench
+    from invbench.run.jobs import how_to_run
+
+    cell = configuration.build(choice, catalog)
+    options = how_to_run(choice, cell, "")
+    size = options.batch_size if "batch_size" in choice.written else batch
+    return Bench(cell, size, options.device), options
+
+
+def _device(overrides: Sequence[str]) -> str:
+    """The device of a measurement in words."""
+    from invbench.device import choose_device, describe
+
+    wanted = [text.partition("=")[2] for text in overrides if text.startswith("device=")]
+    return describe(choose_device(unquoted(wanted[-1]) if wanted else "auto"))
+
+
+def ledger(cost: Mapping[str, float]) -> str:
+    """Where the time of a cell went, and its peak memory."""
+    names = {"forward": "network forward", "backward": "network backward", "operator": "operator"}
+    shares = {text: cost[f"{key}_seconds"] / cost["solve_seconds"] for key, text in names.items()}
+    parts = [f"{text} {share:.1%}" for text, share in shares.items() if share > 0]
+    parts.append(f"other {1 - sum(shares.values()):.1%} of solve time; peak {cost['peak_bytes'] / 2**20:.0f} MiB")
+    return ", ".join(parts)
+
+
+def payoff(training_seconds: float, cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
+    """After how many images training and solving cost less than each slower solver of the same measurements."""
+    own = seconds_per_image(cell)
+    slower = {label(c, cells): each for c in cells if (each := seconds_per_image(c)) > own}
+    if not slower:
+        return "no recorded solver is slower"
+    counts = {name: math.ceil(training_seconds / (each - own)) for name, each in slower.items()}
+    listed = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+    return f"cheaper, training included, from this many images on: {listed}"
+
+
+def seconds_per_image(cell: LoadedCell) -> float:
+    """Mean time to solve one image once."""
+    solved = cell.run["images"] * cell.run["config"]["samples"]
+    return float(cell.run["cost"]["solve_seconds"]) / solved if solved else 0.0
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Any]:
+    """A bar on a terminal; elsewhere a line a batch."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, total: click.echo(f"{title}: {done}/{total} images", err=True)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

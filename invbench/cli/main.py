@@ -1,0 +1,413 @@
+"""The command line. Commands import what they need when they run, so that help and tables are instant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from invbench import __version__
+from invbench.cli import console
+from invbench.cli.read import COMMANDS, not_negative
+from invbench.errors import ConfigError, InvbenchError, unknown
+from invbench.prior import TrainablePrior
+from invbench.solver import Trainable
+
+if TYPE_CHECKING:
+    from invbench.plugins import Catalog, Plugin
+
+
+class Commands(click.Group):
+    """A group that suggests the nearest command and prints what is wrong as one line, without a traceback."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or fail with a suggestion; refuse what no command can mean."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            raise click.UsageError(unknown("command", args[0], self.commands), ctx)
+        name, command, rest = super().resolve_command(ctx, args)
+        if any("\0" in text for text in rest):
+            raise ConfigError("an argument holds the character 0, which no name or value can have")
+        if command is not None:
+            _refuse_twice(command, ctx, rest)
+        return name, command, rest
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command and exit; errors are messages."""
+        run: Callable[[], Any] = partial(super().main, *args, standalone_mode=False, **extra)
+        if not standalone_mode:
+            return run()
+        with console.plain(), console.plain_warnings():
+            status = _status(run)
+            sys.exit(status if isinstance(status, int) else 0)
+
+
+def _status(run: Callable[[], Any]) -> Any:
+    """What a command ends with; of an error it says what is wrong."""
+    try:
+        return run()
+    except InvbenchError as error:
+        console.fail(str(error), 2)
+    except click.Abort:
+        click.echo("Aborted!", err=True)
+        return 1
+    except click.ClickException as error:
+        if type(error).__name__ != "NoArgsIsHelpError":
+            console.fail(error.format_message(), error.exit_code)
+        error.show()
+        return error.exit_code
+
+
+def _refuse_twice(command: click.Command, parent: click.Context, args: list[str]) -> None:
+    """Raise UsageError for an option that is there twice: one of its values would be lost."""
+    ctx = click.Context(command, parent=parent, info_name=command.name, **command.context_settings)
+    _, _, order = command.make_parser(ctx).parse_args(list(args))
+    valued = [p for p in order if isinstance(p, click.Option) and not p.is_flag and not p.multiple]
+    if twice := next((p for p in valued if valued.count(p) > 1), None):
+        raise click.UsageError(f"{twice.opts[0]} is there twice; give it once", ctx)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="invbench")
+def main() -> None:
+    """Benchmark solvers of noisy inverse problems with a diffusion prior.
+
+    \b
+    invbench run solver=ddrm task=sr4     restore photographs, print the table, draw the picture
+    invbench table                        tables of everything recorded
+    invbench list                         what is installed
+    """
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def run(ctx: click.Context, overrides: tuple[str, ...]) -> None:
+    """Run cells: invbench run solver=ddrm task=sr4 [key=value ...]."""
+    from invbench.plugins import load_catalog
+
+    catalog = load_catalog()
+    if "-h" in overrides or "--help" in overrides:
+        click.echo(_run_help(catalog))
+        return
+    from invbench.cli import compute
+
+    ctx.exit(compute.run(list(overrides), catalog))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+@click.option("--repeats", default=10, show_default=True, type=click.IntRange(1), help="Timed solves.")
+@click.option(
+    "--limit",
+    default=60.0,
+    show_default=True,
+    callback=not_negative,
+    help="Seconds of timed solves after which it is enough.",
+)
+@click.pass_context
+def bench(ctx: click.Context, overrides: tuple[str, ...], repeats: int, limit: float) -> None:
+    """Measure what solvers cost: invbench bench solver=davi,ddrm task=sr4 [batch_size=1] [key=value ...]
+
+    Seconds an image (median, quartiles), network calls, GFLOP of the whole solve with its backward passes, memory. One
+    image at a time unless batch_size is given. Takes every option of 'invbench run'.
+    """
+    from invbench.cli import compute
+    from invbench.plugins import load_catalog
+
+    ctx.exit(compute.bench(list(overrides), load_catalog(), repeats, limit))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def plan(ctx: click.Context, overrides: tuple[str, ...]) -> None:
+    """Say what a run would take, before it is run: invbench plan solver=dps,ddrm task=sr4,deblur n=1000
+
+    Network calls, arithmetic, hours on this machine and disk, from one solve of a batch without the network and the
+    measured cost of a network call. Takes every option of 'invbench run'.
+    """
+    from invbench.cli import compute
+    from invbench.plugins import load_catalog
+
+    ctx.exit(compute.plan(list(overrides), load_catalog()))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def tune(ctx: click.Context, overrides: tuple[str, ...]) -> None:
+    """Choose a solver's options: invbench tune solver=dps task=sr4 [objective=psnr] [key=value ...].
+
+    Sweeps over the space the solver declares, or over the values given (solver.zeta=0.3,1), on the tuning split of
+    the dataset, never on the images that are reported. Prints the ranking and the lines to keep, and writes both
+    beside the records. Takes every option of 'invbench run'; n=8 and out=results/tune unless told.
+    """
+    from invbench.cli.tune import tune
+    from invbench.plugins import load_catalog
+
+    ctx.exit(tune(list(overrides), load_catalog()))
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+@click.option("--dry-run", is_flag=True, help="Say what it would take, and stop.")
+@click.pass_context
+def train(ctx: click.Context, overrides: tuple[str, ...], dry_run: bool) -> None:
+    """Train a solver or a prior: invbench train solver=davi task=sr4 [key=value ...]."""
+    from invbench.cli.train_request import Request, help_text
+    from invbench.plugins import load_catalog
+
+    catalog = load_catalog()
+    if "-h" in overrides or "--help" in overrides:
+        click.echo(help_text(catalog))
+        return
+    request = Request.parse(overrides)
+    from invbench.cli.train import train
+
+    ctx.exit(train(request, catalog, dry_run))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+def sample(overrides: tuple[str, ...]) -> None:
+    """Draw images from a prior: invbench sample prior=adm_photos n=64 [side=64] [nfe=100] [seed=0] [out=FOLDER].
+
+    Writes a PNG each and prints their folder; what is there already is not drawn again. To train on them in place of
+    photographs (DAVI-G): invbench train ... dataset=folder dataset.root=FOLDER.
+    """
+    from invbench.cli.sample import sample
+    from invbench.plugins import load_catalog
+
+    click.echo(sample(list(overrides), load_catalog()))
+
+
+for command in COMMANDS:
+    main.add_command(command)
+
+
+@main.command(name="list")
+@click.argument("kind", required=False)
+def list_(kind: str | None) -> None:
+    """List what is installed: solvers, tasks, datasets, priors, metrics, benchmarks."""
+    from invbench.plugins import KINDS, load_catalog
+
+    catalog = load_catalog()
+    kinds = [*KINDS, "benchmark"]
+    if kind is not None and kind.removesuffix("s") not in kinds:
+        raise ConfigError(unknown("kind", kind, kinds))
+    for each in [kind.removesuffix("s")] if kind else kinds:
+        click.secho(f"{each}s", bold=True)
+        for name, where, summary in _listing(catalog, each):
+            click.echo(f"  {name:<18} {summary}{where}")
+    if catalog.broken:
+        click.secho("not usable", bold=True)
+        for b in catalog.broken:
+            click.echo(f"  {b.name:<18} {b.distribution}: {b.reason}")
+
+
+@main.command()
+@click.argument("name")
+def info(name: str) -> None:
+    """Describe a solver, task, dataset, prior, metric or benchmark, with its options and cost."""
+    from invbench.plugins import load_catalog
+
+    catalog = load_catalog()
+    for plugin in _called(name, catalog):
+        click.echo(_description(plugin))
+    if name in catalog.benchmarks:
+        b = catalog.benchmarks[name]
+        click.echo(f"benchmark {b.name} v{b.version}: {b.summary}")
+        click.echo(f"  prior {b.prior}; {b.n} images; headline tasks {', '.join(b.main_tasks)}")
+        for task, fields in b.tasks.items():
+            click.echo(f"  {task:<18} " + ", ".join(f"{k}={v}" for k, v in fields.items()))
+
+
+@main.command()
+@click.argument("name")
+@click.pass_context
+def check(ctx: click.Context, name: str) -> None:
+    """Put a plugin to every check of its kind: rows independent, seeds kept, operators lawful, and so on.
+
+    Prints what was found, for every plugin of that name; the exit status is 1 if any check failed. The same checks
+    run as tests, on every installed plugin: pytest --pyargs invbench.testing
+    """
+    from invbench.plugins import KINDS, load_catalog
+
+    catalog = load_catalog()
+    entry_points = {f"{kind}_{name}" for kind in KINDS}
+    broken = [b for b in catalog.broken if b.name in {name, *entry_points}]
+    for b in broken:
+        click.echo(f"{b.kind} {b.name} of {b.distribution} cannot be used: {b.reason}", err=True)
+    if broken and not any(name in plugins for plugins in catalog.plugins.values()):
+        ctx.exit(1)
+    plugins = _called(name, catalog)
+
+    from invbench.testing.report import check_and_print, check_apart
+
+    good = check_apart(name, plugins) if catalog.installed else check_and_print(plugins)
+    ctx.exit(0 if good and not broken else 1)
+
+
+@main.command()
+@click.argument("kind")
+@click.argument("name")
+def new(kind: str, name: str) -> None:
+    """Start a plugin of your own: invbench new solver NAME
+
+    Writes the folder invbench-NAME with a solver that runs, to be changed, and what installs it.
+    """
+    from pathlib import Path
+
+    from invbench.cli.scaffold import new_solver
+    from invbench.plugins import load_catalog
+
+    if kind != "solver":
+        raise ConfigError(unknown("kind to start", kind, ["solver"]))
+    click.echo(new_solver(name, Path(), load_catalog()))
+
+
+@main.command()
+@click.argument("name", required=False)
+def fetch(name: str | None) -> None:
+    """Download weights into the cache and verify them; without a name, list what there is."""
+    from invbench.artifacts import fetch as get
+    from invbench.artifacts import state
+    from invbench.listing import printable
+    from invbench.plugins import load_catalog
+
+    plugins = load_catalog().plugins
+    owners = [plugin for kind in ("prior", "solver", "metric") for plugin in plugins[kind].values()]
+    artifacts = {a.name: a for owner in owners for a in owner.cls.artifacts}
+    if name is None:
+        for a in artifacts.values():
+            where, size = state(a)
+            click.echo(f"  {a.name:<34} {size:<8} {where:<16} {a.url}")
+        return
+    if name not in artifacts:
+        raise ConfigError(unknown("artifact", name, artifacts))
+    path, checked = get(artifacts[name])
+    click.echo(f"{printable(path)}\n{checked}")
+
+
+def _called(name: str, catalog: Catalog) -> list[Plugin]:
+    """The plugins of that name, of any kind. Raises ConfigError with suggestions where nothing has it."""
+    found = [plugins[name] for plugins in catalog.plugins.values() if name in plugins]
+    if not found and name not in catalog.benchmarks:
+        known = {n for plugins in catalog.plugins.values() for n in plugins} | set(catalog.benchmarks)
+        raise ConfigError(unknown("name", name, known) + catalog.not_loaded())
+    return found
+
+
+def _listing(catalog: Catalog, kind: str) -> list[tuple[str, str, str]]:
+    if kind == "benchmark":
+        return [(b.name, "", f"v{b.version}, {b.summary}") for b in catalog.benchmarks.values()]
+    plugins = sorted(catalog.plugins[kind].values(), key=lambda p: p.name)
+    return [
+        (p.name, "" if p.distribution == "invbench" else f"  ({p.distribution} {p.version})", p.cls.summary)
+        for p in plugins
+    ]
+
+
+def _description(plugin: Plugin) -> str:
+    import dataclasses
+    import inspect
+
+    cls = plugin.cls
+    lines = [f"{plugin.kind} {plugin.name} ({plugin.distribution} {plugin.version}, {cls.__module__})"]
+    module = inspect.getdoc(inspect.getmodule(cls)) if plugin.kind == "solver" else ""
+    lines += ["", *([module, ""] if module else []), inspect.getdoc(cls) or "", ""]
+    if dataclasses.is_dataclass(cls):
+        lines += ["options and defaults:", *_fields(cls, plugin.kind)]
+    if plugin.kind == "solver":
+        lines += _settings(cls)
+        needs = [cls.operator_type.__name__, *(["sigma"] * cls.needs_sigma), *(["gradients"] * cls.needs_grad)]
+        lines += [f"needs: {', '.join(needs)}", *([f"paper: {cls.paper}"] * bool(cls.paper)), cls.bibtex]
+    if plugin.kind == "metric":
+        lines += [f"protocol: {cls.protocol}"]
+    if plugin.kind == "prior" and hasattr(cls, "config"):
+        from invbench.priors.adm.cost import describe
+
+        lines += describe(cls.config(), cls.native_side)
+    if issubclass(cls, Trainable | TrainablePrior):
+        lines += ["", "training:", inspect.getdoc(cls.options) or "", "", *_fields(cls.options, "training")]
+        lines += [f"  +{group}={', '.join(names)}" for group, names in getattr(cls, "variants", {}).items()]
+        lines += _settings(cls.options)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _fields(cls: type[Any], kind: str) -> list[str]:
+    """The options of a dataclass and their defaults."""
+    import dataclasses
+
+    return [f"  {kind}.{f.name}={f.default!r}" for f in dataclasses.fields(cls)] or ["  none"]
+
+
+def _settings(cls: type[Any]) -> list[str]:
+    """The sets of hyper-parameters by preset and task, with their origin."""
+    from invbench.settings import tables
+
+    lines = []
+    for (preset, task), chosen in tables(cls).items():
+        values = ", ".join(f"{k}={v}" for k, v in chosen.values.items())
+        lines.append(f"  {f'{preset} {task}':<24} {values}  ({chosen.origin})")
+    return ["set by presets:", *lines] if lines else []
+
+
+def _run_help(catalog: Catalog) -> str:
+    from dataclasses import fields
+
+    from invbench.run.config import HELP, RunConfig
+
+    defaults = {f.name: f.default for f in fields(RunConfig)}
+    names = {kind: ", ".join(sorted(catalog.plugins[kind])) for kind in ("solver", "task", "dataset", "prior")}
+    lines = [
+        "Usage: invbench run solver=NAME task=NAME [key=value ...]",
+        "",
+        "Runs a solver on a task, prints the table of everything recorded on the same measurements, and draws it.",
+        "Complete cells are not run again; interrupted ones go on at the next image.",
+        "",
+        "Plugins:",
+        f"  benchmark={', '.join(sorted(catalog.benchmarks))}  (photos)",
+        *(f"  {kind}={listed}" for kind, listed in names.items()),
+        "  Their options are set as solver.nfe=50 or task.noise='gaussian 0.1 [0,1]'; see 'invbench info NAME'.",
+        "",
+        "Options:",
+        *(f"  {key:<22} {text}" for key, text in ((f"{k}={defaults[k]}", v) for k, v in HELP.items())),
+        "",
+        "Several values make a sweep: invbench run solver=ddrm,wiener task=sr4,denoise seed=0,1",
+        "-m hydra/launcher=joblib, submitit_slurm or ray runs it in other processes (pip install 'invbench[joblib]',",
+        "'invbench[submitit]' or 'invbench[ray]'); --cfg job shows the composed configuration.",
+    ]
+    return "\n".join(lines)
+
+
+SHORT = {
+    "run": "Run solvers on tasks, print the table, draw it.",
+    "bench": "Measure what solvers cost, each on its own.",
+    "plan": "Say what a run would take, before it is run.",
+    "tune": "Choose a solver's options on other images.",
+    "train": "Train a solver or a prior.",
+    "sample": "Draw images from a prior.",
+    "table": "Print tables of what is recorded.",
+    "rescore": "Add scores that records lack.",
+    "release": "Write records to share.",
+    "compare": "Say what changed between two results folders.",
+    "explain": "Say where a cell's numbers come from.",
+    "verify": "Check a cell's files, and solve some again.",
+    "versus": "Tell two solvers apart on the same images.",
+    "claims": "Judge the paper's statements by the records.",
+    "figure": "Draw pictures or charts of what is recorded.",
+    "report": "Write one HTML page of what is recorded.",
+    "list": "List the plugins that are installed.",
+    "info": "Describe a plugin, its options and its cost.",
+    "check": "Put a plugin to every check of its kind.",
+    "new": "Start a plugin of your own.",
+    "fetch": "Download weights, or list what there is.",
+}
+for each, text in SHORT.items():
+    main.commands[each].short_help = text

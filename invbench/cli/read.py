@@ -1,0 +1,400 @@
+"""The commands that read records: tables, comparisons, figures, reports. They import what they need when they run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from invbench.errors import ConfigError, unknown
+from invbench.noise import canonical
+from invbench.run.places import folder
+
+if TYPE_CHECKING:
+    from invbench.analysis.table import Table
+    from invbench.plugins import Catalog
+    from invbench.store.records import LoadedCell
+
+OUT = "results/runs"
+REFERENCE = "reference"
+FILTERS = ("benchmark", "task", "noise", "solver", "dataset", "prior", "seed")
+
+
+def _folder(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:
+    named = folder(value, "--out")
+    if named.parts[:1] != (REFERENCE,):
+        return named
+    from invbench.paper.published import results_folder
+
+    return results_folder() / value
+
+
+def not_negative(_context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """The number, if it is 0 or more. Raises BadParameter for others and nan."""
+    if not value >= 0:
+        raise click.BadParameter(f"expected a number of 0 or more, got {value:g}", param=parameter)
+    return value
+
+
+out_option = click.option(
+    "--out",
+    default=OUT,
+    show_default=True,
+    callback=_folder,
+    help=f"Results folder; '{REFERENCE}' names the released records that come with invbench.",
+)
+
+
+@click.command()
+@click.argument("filters", nargs=-1)
+@click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
+@click.option("--paper", type=int, default=None, help="A table of the DAVI paper, 1 to 13, beside what is recorded.")
+@click.option(
+    "--metrics", "only", default="", help="Columns, as psnr,lpips_vgg,seconds; all that is recorded if empty."
+)
+@click.option("--intervals", is_flag=True, help="With --paper: 95 % intervals beside our means.")
+@click.option("--budgets", default="", help="The best solver within network calls, as 20,100,1000, instead of all.")
+@out_option
+def table(
+    filters: tuple[str, ...], how: str, paper: int | None, only: str, intervals: bool, budgets: str, out: Path
+) -> None:
+    """Print tables of what is recorded: invbench table [benchmark=photos] [task=sr4] ...
+
+    With --paper N, a published table and our numbers under it; with benchmark=photos too, our records on that
+    benchmark in the layout of that table. As csv without options, each number has a row of its own.
+    """
+    from invbench.analysis.seeds import seed_tables
+    from invbench.analysis.table import FORMATS
+    from invbench.analysis.tables import build_tables, long_table
+    from invbench.plugins import load_catalog
+
+    if how not in FORMATS:
+        raise ConfigError(unknown("table format", how, FORMATS))
+    if paper is not None:
+        if only or budgets:
+            raise ConfigError("--paper prints the paper's columns; leave out --metrics and --budgets")
+        _print([_paper_table(paper, filters, how, out, intervals)], how)
+        return
+    if intervals:
+        raise ConfigError("--intervals is of --paper; other tables have them already")
+    cells, (metrics, floors) = _cells(filters, out), load_catalog().for_tables()
+    if how == "csv" and not only and not budgets:
+        tables = [long_table(cells, metrics)]
+    elif budgets:
+        from invbench.analysis.pareto import budget_tables, parse_budgets
+
+        tables = budget_tables(cells, metrics, parse_budgets(budgets), _names(only))
+    else:
+        tables = [*build_tables(cells, metrics, floors, _names(only)), *seed_tables(cells, metrics)]
+    _print(tables, how)
+
+
+@click.command()
+@click.argument("filters", nargs=-1)
+@out_option
+def rescore(filters: tuple[str, ...], out: Path) -> None:
+    """Add scores that records lack, from the kept reconstructions: invbench rescore [benchmark=photos] [task=sr4] ...
+
+    No solver is run. Use it after installing a metric, or fetching its weights.
+    """
+    from invbench.cli import compute
+    from invbench.plugins import load_catalog
+
+    for line in compute.rescore_all(_cells(filters, out), load_catalog()):
+        click.echo(line)
+
+
+@click.command()
+@click.argument("to", type=click.Path(path_type=Path))
+@click.argument("filters", nargs=-1)
+@out_option
+def release(to: Path, filters: tuple[str, ...], out: Path) -> None:
+    """Write records to share: invbench release FOLDER [benchmark=photos] [task=sr4] ...
+
+    Every number with its provenance, and what 'invbench bench' measured, without reconstructions and without this
+    machine's paths. Read them with --out FOLDER.
+    """
+    from invbench.store.release import release
+
+    if "=" in to.name or to == Path():
+        raise ConfigError(f"expected the folder to write, then filters; got {to}")
+    cells = _cells(filters, out)
+    for line in release(cells, out, to):
+        click.echo(line)
+
+
+@click.command()
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.argument("filters", nargs=-1)
+@click.option("--fail-on", "rules", default="", help="Bounds, as psnr<-0.05,nfe!=0,seconds>1.3x; exit status 1 beyond.")
+@click.option("--across-machines", is_flag=True, help="Allow measurements that differ in a bit, as on other CPUs.")
+@click.option("--format", "how", default="md", show_default=True, help="text, md, latex, csv or html.")
+@click.pass_context
+def compare(
+    ctx: click.Context,
+    base: Path,
+    new: Path,
+    filters: tuple[str, ...],
+    rules: str,
+    across_machines: bool,
+    how: str,
+) -> None:
+    """What changed between two results folders: invbench compare BASE NEW [task=sr4] [--fail-on RULES]
+
+    Prints paired differences on the same images as a table for a pull request. Exits with 1 where a rule is broken, or
+    NEW lacks what BASE has: a cell, an image, a metric that a rule names, a value that is not nan.
+    """
+    from invbench.analysis.compare import compare, parse_rules
+    from invbench.analysis.table import FORMATS
+
+    if how not in FORMATS:
+        raise ConfigError(unknown("table format", how, FORMATS))
+    table, failed = compare(base, new, parse_rules(rules), _wanted(filters), across_machines)
+    click.echo(table.render(how))
+    ctx.exit(1 if failed else 0)
+
+
+@click.command()
+@click.argument("cell")
+@out_option
+def explain(cell: str, out: Path) -> None:
+    """Say where a cell's numbers come from: command, configuration, hashes, environment. CELL is an id or a folder."""
+    from invbench.run.verify import explain, find_cell
+
+    click.echo(explain(find_cell(cell, out)))
+
+
+@click.command()
+@click.argument("cell")
+@click.option("--images", default=3, show_default=True, type=click.IntRange(0), help="How many are solved again.")
+@click.option(
+    "--tolerance", default=1e-4, show_default=True, help="Largest difference that is the same.", callback=not_negative
+)
+@out_option
+@click.pass_context
+def verify(ctx: click.Context, cell: str, images: int, tolerance: float, out: Path) -> None:
+    """Check a cell's files against their sums, and solve some of its images again. CELL is an id or a folder.
+
+    Differences are of values on [-1,1], and of scores where records were released without reconstructions.
+    Exits with 1 where a file was changed or an image comes out otherwise.
+    """
+    from invbench.plugins import load_catalog
+    from invbench.run.verify import find_cell, verify
+
+    lines, good = verify(find_cell(cell, out), images, load_catalog(), tolerance)
+    click.echo("\n".join(lines))
+    ctx.exit(0 if good else 1)
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@click.argument("filters", nargs=-1)
+@click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
+@out_option
+def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: Path) -> None:
+    """Tell two solvers apart on the same images: invbench versus davi ddrm [task=sr4] ..."""
+    from invbench.analysis.compare import versus
+    from invbench.analysis.table import FORMATS
+    from invbench.plugins import load_catalog
+
+    if first == second:
+        raise ConfigError(f"expected two solvers, got {first} twice; its seeds and options are told apart by 'table'")
+    if how not in FORMATS:
+        raise ConfigError(unknown("table format", how, FORMATS))
+    metrics, _ = load_catalog().for_tables()
+    higher = {name: bool(m.higher_is_better) for name, m in metrics.items() if m.higher_is_better is not None}
+    _print([versus(_cells(filters, out), first, second, higher)], how)
+
+
+@click.command()
+@click.argument("ids", nargs=-1)
+@click.option("--benchmark", default="", help="Only claims about it; 'photos' stands in for the paper's, as a twin.")
+@click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
+@out_option
+def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
+    """Judge what the DAVI paper states by what is recorded: invbench claims [table1-realism ...] [--benchmark photos]
+
+    Claims are printed cells, orders ("DAVI has the best FID") and ratios ("20 times faster"). IDS are ids or beginnings
+    of them, as cell/1. Records bear on a claim only with the paper's benchmark, task, noise, images, prior and NFE.
+
+    \b
+    reproduced        cell: our 95 % interval over as many images contains the printed value; order: holds against
+                      every method, p < 0.05 each on the same images (scores of sets: intervals apart); ratio: even
+                      the lowest of any two images is above the bound
+    within interval   seen, but no more: fewer images, the score of a set, chance not excluded, or a cell that the
+                      paper leaves unclear
+    undecided         an order or ratio that our means do not show, though chance explains it
+    contradicted      the interval excludes the printed value; a method is significantly ahead (Holm's correction)
+                      that should not be; even the highest ratio is below the bound
+    protocol differs  recorded otherwise: noise, prior, NFE, options by hand, metric, sets of other images, nan
+    not run           something is missing; the commands are below the table
+
+    A twin is the same statement on other images, with another prior, other weights and other metrics (haarpsi for
+    LPIPS, swd for FID): its verdict is about that experiment, not the paper's. One claim in twenty is told by chance.
+    """
+    from invbench.analysis.table import FORMATS
+    from invbench.paper.claims import chosen, load_claims
+    from invbench.paper.claims_table import claims_table
+    from invbench.paper.published import results_folder, with_released
+    from invbench.plugins import load_catalog
+    from invbench.store.records import load_cells
+    from invbench.store.release import load_costs
+
+    if how not in FORMATS:
+        raise ConfigError(unknown("table format", how, FORMATS))
+    _check_there(out)
+    found = chosen(load_claims(benchmark=benchmark), ids)
+    metrics, _ = load_catalog().for_tables()
+    cells, costs = with_released(load_cells(out)), load_costs(results_folder() / REFERENCE, out)
+    _print([claims_table(found, cells, metrics, brief=not ids, costs=costs)], how)
+
+
+@click.command()
+@click.argument("words", metavar="[KIND] [FILTERS]...", nargs=-1)
+@click.option("--metric", default="psnr", show_default=True, help="Written under pictures, or shown in charts.")
+@click.option("--solvers", default="", help="Solvers, as davi,ddrm, or the starts of cell ids; all if empty.")
+@click.option("--images", default="", help="Pictures: images by id, as 0003,0007; the first if empty.")
+@click.option("--rows", default=4, show_default=True, type=click.IntRange(1, 64), help="Pictures: how many images.")
+@click.option("--zoom", is_flag=True, help="Grid: enlarge the square where the median solver errs most.")
+@click.option("--cost", default="", help="Front: nfe (if empty) or seconds.")
+@click.option("--to", type=click.Path(path_type=Path), help="File to write (.png, .pdf, .svg); pictures: of one task.")
+@out_option
+def figure(words: tuple[str, ...], solvers: str, images: str, out: Path, **options: Any) -> None:
+    """Draw what is recorded: invbench figure [KIND] [benchmark=photos] [task=sr4] ...
+
+    \b
+    grid     truth, measurement and reconstructions, the metric under each (default)
+    errors   the reconstructions' errors, on one colour scale
+    bars     means with 95 % intervals, a panel per task
+    scatter  two solvers on the same images: --solvers davi,ddrm
+    front    the metric against network calls or seconds, and what nothing as cheap beats
+    """
+    from invbench.figures import drawing
+    from invbench.plugins import load_catalog
+
+    kind, filters = (words[0], words[1:]) if words and "=" not in words[0] else ("grid", words)
+    asked = drawing.Request(kind, solvers=_names(solvers), images=_names(images), **options)
+    for path in drawing.figure(_cells(filters, out), load_catalog(), out, asked):
+        click.echo(path)
+
+
+@click.command()
+@click.argument("filters", nargs=-1)
+@click.option("--to", default="report.html", show_default=True, type=click.Path(path_type=Path), help="Page to write.")
+@click.option("--images", default=16, show_default=True, type=click.IntRange(0), help="Shown of each measurement.")
+@out_option
+def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
+    """Write one HTML page of what is recorded: invbench report [benchmark=photos] [task=sr4] ... [--to report.html]
+
+    Charts, tables that sort, the images of all solvers side by side, and where every number comes from. The page
+    opens from disk and loads nothing else.
+    """
+    from invbench.analysis.comparable import by_measurement
+    from invbench.plugins import load_catalog
+    from invbench.report import build_section, charts, check_path, write_page
+
+    check_path(to)
+    catalog, cells = load_catalog(), _cells(filters, out)
+    with click.progressbar(by_measurement(cells), label="measurements", file=sys.stderr) as groups:
+        sections = [build_section(group, catalog, images, out) for group in groups]
+    click.echo(write_page(sections, to, charts(cells, catalog, out)))
+
+
+def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path, intervals: bool) -> Table:
+    from dataclasses import replace
+
+    from invbench.analysis.comparable import solver_of
+    from invbench.paper.proxy import ABLATION, twin_table
+    from invbench.paper.published import BENCHMARKS, paper_table, results_folder, with_released
+    from invbench.plugins import load_catalog
+    from invbench.store.records import load_cells
+    from invbench.store.release import load_costs
+
+    _check_there(out)
+    catalog, wanted = load_catalog(), _wanted(filters)
+    own, part = load_cells(out, **wanted), ""
+    if number == ABLATION:  # kept apart, where they do not stand for their solver
+        part = "ablations"
+        own += load_cells(out / part, **wanted)
+    cells = with_released(own, part, **wanted)
+    aside = [f"{solver_of(c)} on {c.run['config']['task']['name']} (n={len(c.images)})" for c in own if c not in cells]
+    benchmark = wanted.get("benchmark")
+    if benchmark is not None:
+        catalog.benchmark(benchmark)
+    filtered = bool(wanted.keys() - {"benchmark"})
+    if not cells and filtered:
+        raise ConfigError(f"no records of {' '.join(filters)}, in {out} or released")
+    if benchmark is None or benchmark in BENCHMARKS.values():
+        unit = _call_gflops(catalog) if number == 13 else 0.0
+        table = paper_table(number, cells, how, unit, catalog.for_tables()[0], filtered, intervals)
+    else:
+        costs = load_costs(results_folder() / REFERENCE, out)
+        table = twin_table(number, benchmark, cells, catalog.for_tables()[0], how, costs, filtered, intervals)
+    told = f"Set aside, since released records have more images: {', '.join(aside)}."
+    return replace(table, notes=(*table.notes, told)) if aside else table
+
+
+def _call_gflops(catalog: Catalog) -> float:
+    """GFLOPs of a call of the FFHQ network, as the paper counts them."""
+    from invbench.paper.published import BENCHMARKS
+    from invbench.priors.adm.cost import count
+
+    prior = catalog.get("prior", catalog.benchmark(BENCHMARKS["FFHQ256"]).prior)
+    return count(prior.config(), prior.native_side).fvcore / 1e9
+
+
+def _cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:
+    from invbench.store.records import load_cells, recorded_names
+
+    cells = load_cells(out, **_wanted(filters))
+    if not cells:
+        chosen = " ".join(filters) or "anything"
+        for key, value in _wanted(filters).items():
+            known = {names[key] for names in recorded_names(out)}
+            for each in [value] if key == "noise" else value.split(","):
+                if known and each not in known:
+                    raise ConfigError(f"{unknown(f'recorded {key}', each, known)}, in {out}")
+        raise ConfigError(f"no records of {chosen} in {out}; make some with 'invbench run solver=ddrm task=sr4'")
+    return cells
+
+
+def _check_there(out: Path) -> None:
+    """Raise ConfigError for a folder that the user named and that is not there: released records would stand in."""
+    if out != Path(OUT) and not out.is_dir():
+        raise ConfigError(f"expected a results folder; there is no {out}")
+
+
+def _print(tables: Sequence[Table], how: str) -> None:
+    """Print tables; the notes of csv, which has no place for them, go to the other stream."""
+    click.echo("\n\n".join(t.render(how) for t in tables))
+    for note in [note for t in tables for note in t.notes] if how == "csv" else ():
+        click.echo(note, err=True)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """``a,b`` as its names; none of an empty text. Raises ConfigError for commas alone."""
+    names = tuple(name for name in (part.strip() for part in text.split(",")) if name)
+    if text and not names:
+        raise ConfigError(f"expected names, as a,b; got {text!r}")
+    return names
+
+
+def _wanted(filters: tuple[str, ...]) -> dict[str, str]:
+    """Filters by key. Raises ConfigError for one that is none, or is there twice."""
+    wanted: dict[str, str] = {}
+    for text in filters:
+        key, equals, value = text.partition("=")
+        if not equals or key not in FILTERS:
+            raise ConfigError(f"expected {', '.join(f'{k}=...' for k in FILTERS)}; got {text!r}")
+        if key in wanted:
+            raise ConfigError(f"{key} is there twice; write {key}={wanted[key]},{value}")
+        wanted[key] = canonical(value) if key == "noise" else value
+    return wanted
+
+
+COMMANDS = (table, rescore, release, compare, explain, verify, versus, claims, figure, report)

@@ -1,0 +1,109 @@
+"""``invbench sample``: images drawn from a prior, to look at, or to train on where photographs may not be used."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import ClassVar
+
+import click
+import torch
+from torch import Tensor
+
+from invbench.device import choose_device
+from invbench.errors import ConfigError, StoreError, unknown
+from invbench.images import to_image
+from invbench.plugins import Catalog
+from invbench.prior import Prior
+from invbench.rng import Rng
+from invbench.run.config import typed
+from invbench.run.overrides import split
+from invbench.run.places import folder as place
+from invbench.schedule import ddim_split, stride_grid
+
+EXAMPLE = "invbench sample prior=adm_photos n=16"
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """Options of ``invbench sample`` besides the prior's own."""
+
+    name: ClassVar[str] = "sample"
+    n: int = 64
+    side: int = 64
+    nfe: int = 100
+    seed: int = 0
+    batch_size: int = 16
+    device: str = "auto"
+    out: str = "results/samples"
+
+    def __post_init__(self) -> None:
+        for key in ("n", "side", "batch_size"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"{key} must be at least 1; got {getattr(self, key)}")
+        stride_grid(self.nfe)
+
+
+def sample(overrides: Sequence[str], catalog: Catalog) -> Path:
+    """Write samples as PNG, each where it is missing; returns their folder."""
+    name, fields, own = parse(overrides)
+    options = typed(SampleConfig, own, "sample")
+    source = typed(catalog.get("prior", name), fields, "prior")
+    side = f"-side{options.side}" if options.side != SampleConfig.side else ""
+    name = f"{name}-{source.fingerprint()[:8]}-nfe{options.nfe}-seed{options.seed}{side}"
+    folder = place(options.out) / name
+    ids = [f"{i:06d}" for i in range(options.n)]
+    missing = [each for each in ids if not (folder / f"{each}.png").is_file()]
+    device = choose_device(options.device)
+    prior = source.load((3, options.side, options.side), device)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot write to {folder}: {error.strerror}; choose another out=FOLDER") from None
+    for start in range(0, len(missing), options.batch_size):
+        chunk = missing[start : start + options.batch_size]
+        with torch.inference_mode():
+            images = draw(prior, Rng.for_images(chunk, purpose="sample", seed=options.seed), options.nfe, device)
+        for each, x in zip(chunk, images, strict=True):
+            part = folder / f"{each}.part"
+            try:
+                to_image(x).save(part, format="PNG")
+                part.replace(folder / f"{each}.png")
+            except OSError as error:
+                raise StoreError(
+                    f"cannot write {folder / each}.png: {error.strerror or error}; free space, or choose another "
+                    "out=FOLDER, then run the same command to go on"
+                ) from None
+        click.echo(f"{start + len(chunk)}/{len(missing)} samples", err=True)
+    return folder
+
+
+def draw(prior: Prior, rng: Rng, nfe: int, device: torch.device) -> Tensor:
+    """Unconditional samples (B, C, H, W) in [-1, 1], by DDIM with eta = 1 and clipped predictions."""
+    x = rng.randn(prior.x_shape).to(device)
+    for t, s in pairwise([*stride_grid(nfe), -1]):
+        eps = prior.eps(x, t)
+        c1, c2 = ddim_split(prior.alpha_bar(t), prior.alpha_bar(s), 1.0)
+        x = prior.alpha_bar(s) ** 0.5 * prior.to_x0(x, eps, t).clamp(-1, 1) + c1 * rng.randn_like(x) + c2 * eps
+    return x.clamp(-1, 1)
+
+
+def parse(overrides: Sequence[str]) -> tuple[str, dict[str, str], dict[str, str]]:
+    """The prior's name, its fields, and the other options."""
+    name, fields, own = "", {}, {}
+    for key, value in split(overrides, EXAMPLE):
+        if key == "prior":
+            name = value
+        elif key.startswith("prior."):
+            fields[key.removeprefix("prior.")] = value
+        else:
+            own[key] = value
+    known = [f.name for f in dataclasses.fields(SampleConfig)]
+    if bad := [key for key in own if key not in known]:
+        raise ConfigError(unknown("option", bad[0], [*known, "prior"]))
+    if not name:
+        raise ConfigError(f"expected prior=NAME; for example: {EXAMPLE}")
+    return name, fields, own

@@ -1,0 +1,378 @@
+"""``invbench train``: from what the user wrote to a training in a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from invbench import __version__
+from invbench.artifacts import weights_sha256
+from invbench.cli.train_request import Request, TrainConfig
+from invbench.dataset import Benchmark, Dataset
+from invbench.device import choose_device
+from invbench.errors import ConfigError, DataError, StoreError, TrainingError, unknown
+from invbench.figures.pictures import training_curve
+from invbench.linops import Identity
+from invbench.metric import Measurement
+from invbench.plugins import Catalog
+from invbench.prior import TrainablePrior
+from invbench.run.bank import MeasurementBank, image_ids
+from invbench.run.config import make, typed
+from invbench.settings import settings
+from invbench.solver import Trainable
+from invbench.store.release import portable
+from invbench.training import DTYPES, Training, read_card
+
+VALIDATED = 16  # held-out crops
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a training is made of. ``fit`` runs it; ``config`` is what determines its weights."""
+
+    fit: Callable[[Training], Path]
+    training: Training
+    use: str  # how the result is used, ``{}`` being the file
+
+
+def train(request: Request, catalog: Catalog, dry_run: bool = False) -> int:
+    """Train, or say what training would take; returns the exit status."""
+    plan = build(request, catalog)
+    plan.training.about["command"] = portable(["invbench", "train", *request.words])
+    training = plan.training
+    try:
+        if dry_run:
+            click.echo(estimate(plan))
+            return 0
+        click.echo(f"training in {training.folder}", err=True)
+        with locked(training), shown_progress(training):
+            weights = plan.fit(training)
+    except KeyboardInterrupt:
+        click.echo("interrupted; the checkpoint is kept, and the same command goes on from there", err=True)
+        training_curve(training.folder)
+        return 130
+    except OSError as error:
+        raise StoreError(
+            f"cannot write to {training.folder}: {error.strerror or error}. A checkpoint that is there is kept; free "
+            "space or permissions, then run the same command to go on"
+        ) from None
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        raise out_of_memory(error, training.options) from None
+    if training.rank == 0:
+        training_curve(training.folder)
+        click.echo(f"weights: {weights}\nlosses:  {training.folder / 'losses.png'}\n{plan.use.format(weights)}")
+    return 0
+
+
+def build(request: Request, catalog: Catalog) -> Plan:
+    """The training that was asked for. Raises ConfigError or DataError before any network call."""
+    benchmark = catalog.benchmark(request.options.benchmark)
+    if "solver" in request.names:
+        return build_solver(request, catalog, benchmark)
+    if "prior" in request.names:
+        return build_prior(request, catalog, benchmark)
+    able = [n for n, p in catalog.plugins["solver"].items() if issubclass(p.cls, Trainable)]
+    raise ConfigError(f"expected solver=NAME task=NAME, or prior=NAME. Trainable solvers: {', '.join(sorted(able))}")
+
+
+def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Plan:
+    """A solver's training for a task of a preset."""
+    cls = catalog.get("solver", request.names["solver"])
+    if not issubclass(cls, Trainable):
+        raise ConfigError(f"solver {cls.name} needs no training; run it: invbench run solver={cls.name} task=NAME")
+    if "task" not in request.names:
+        raise ConfigError(f"expected task=NAME. Available: {', '.join(sorted(catalog.plugins['task']))}")
+    task_name = request.names["task"]
+    variants = chosen_variants(cls, request.variants)
+    preset = settings(cls, benchmark.name, task_name)
+    solver = part(cls, request, "solver", [preset.values, variants.get("solver", {})])
+    task = part(catalog.get("task", task_name), request, "task", [benchmark.tasks.get(task_name, {})])
+    source = part(catalog.get("prior", request.names.get("prior", benchmark.prior)), request, "prior", [])
+    tuned = settings(cls.options, benchmark.name, task_name)
+    options = part(cls.options, request, "training", [tuned.values, variants.get("training", {})])
+    check_dtype(request.options.dtype)
+    images = training_images(request, catalog, benchmark)
+    measured = held_out(benchmark, catalog, task, images, request.options.seed)
+    device = choose_device(request.options.device)
+    prior = source.load(images.x_shape, device)
+    start = solver.checkpoint(benchmark.name, task_name) if getattr(solver, "weights", "") else None
+    form, usual = ({k: v for k, v in named(each).items() if k != "weights"} for each in (solver, cls()))
+    config = {
+        "benchmark": benchmark.name,
+        "solver": {**form, "start": weights_sha256(start) if start else "fresh"},
+        "task": named(task),
+        "prior": {"name": source.name, "sha256": source.fingerprint()},
+        **common(images, options, request.options),
+    }
+    folder = Path(request.options.out).expanduser() / benchmark.name / task_name / f"{cls.name}-{digest(config)}"
+    own = " ".join(f"solver.{k}={v}" for k, v in form.items() if k != "name" and v != preset.values.get(k, usual[k]))
+    use = (
+        f"invbench run solver={cls.name} benchmark={benchmark.name} task={task_name} solver.weights={{}} {own}".rstrip()
+    )
+    training = started(folder, config, options, images, measured, request.options, device)
+    training.about["origin"] = tuned.origin
+    training.start = read_card(start) if start else {}
+    return Plan(lambda t: solver.fit(task, prior, t), training, use)
+
+
+def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark) -> Plan:
+    """A prior's training."""
+    cls = catalog.get("prior", request.names["prior"])
+    given = [kind for kind in ("solver", "task") if kind in request.names or request.fields[kind]]
+    if given or request.variants:
+        others = ", ".join([f"{kind}=" for kind in given] + [f"+{name}=" for name in request.variants])
+        raise ConfigError(f"a prior is trained on images alone; leave out {others}")
+    if not issubclass(cls, TrainablePrior):
+        raise ConfigError(f"prior {cls.name} cannot be trained here")
+    source = part(cls, request, "prior", [])
+    tuned = settings(cls.options, benchmark.name, "")
+    options = part(cls.options, request, "training", [tuned.values])
+    check_dtype(request.options.dtype)
+    images = training_images(request, catalog, benchmark)
+    device = choose_device(request.options.device)
+    measured = held_out(benchmark, catalog, None, images, request.options.seed)
+    prior = {k: v for k, v in named(source).items() if k != "weights"}
+    start = source.fingerprint() if source.weights else "fresh"
+    config = {"prior": {**prior, "start": start}, **common(images, options, request.options)}
+    folder = Path(request.options.out).expanduser() / "priors" / f"{cls.name}-{digest(config)}"
+    training = started(folder, config, options, images, measured, request.options, device)
+    training.about["origin"] = tuned.origin
+    return Plan(source.fit, training, f"invbench run prior={cls.name} prior.weights={{}} solver=ddrm task=sr4")
+
+
+def started(
+    folder: Path,
+    config: Mapping[str, Any],
+    options: Any,
+    images: Dataset,
+    measured: Measurement | None,
+    chosen: TrainConfig,
+    device: torch.device,
+) -> Training:
+    """The training of this process, one of those that ``accelerate launch`` started."""
+    folder = Path(chosen.folder).expanduser() if chosen.folder else folder
+    rank, processes = 0, int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1:
+        try:
+            from accelerate import PartialState
+        except ImportError:
+            raise ConfigError(
+                "a training by several processes needs accelerate: pip install 'invbench[several]'"
+            ) from None
+        state = PartialState(cpu=device.type == "cpu")
+        rank, device = state.process_index, state.device
+    return Training(
+        folder, config, options, images, measured, chosen.seed, device, chosen.dtype, chosen.save_every,
+        rank=rank, processes=processes,
+    )  # fmt: skip
+
+
+def training_images(request: Request, catalog: Catalog, benchmark: Benchmark) -> Dataset:
+    """The dataset that was named, or the preset's for training."""
+    preset = dict(benchmark.training)
+    name = request.names.get("dataset") or preset.get("name")
+    if not name:
+        raise ConfigError(f"benchmark {benchmark.name} names no images to train on; expected dataset=NAME")
+    fields = {k: v for k, v in preset.items() if k != "name"} if name == preset.get("name") else {}
+    images: Dataset = part(catalog.get("dataset", name), request, "dataset", [fields])
+    split = getattr(images, "split", "")
+    if name == benchmark.name and split in ("test", "tune"):
+        raise ConfigError(
+            f"dataset {name} holds, of split {split!r}, the images that results are reported or chosen on; "
+            "train on others"
+        )
+    if not len(images.ids()):
+        raise DataError(f"dataset {name} holds no images to train on")
+    images.check(images.ids())
+    return images
+
+
+def held_out(benchmark: Benchmark, catalog: Catalog, task: Any, images: Dataset, seed: int) -> Measurement | None:
+    """Measured crops of the preset's tuning split, of the training images' shape; None where it has no such split."""
+    cls = catalog.get("dataset", benchmark.name)
+    if "split" not in [f.name for f in dataclasses.fields(cls)]:
+        return None
+    dataset = make(cls, {"split": "tune"}, "dataset")
+    if dataset.x_shape != images.x_shape:
+        ours, theirs = ("x".join(map(str, shape[1:])) for shape in (images.x_shape, dataset.x_shape))
+        raise ConfigError(
+            f"the training images are {ours}, those of benchmark {benchmark.name} {theirs}; set dataset.side"
+        )
+    ids = image_ids(dataset)[:VALIDATED]
+    if task is not None:
+        return MeasurementBank.open(benchmark, dataset, task, seed).measure(ids)
+    x = torch.stack([dataset.load(each) for each in ids])
+    return Measurement(tuple(ids), x, x, torch.zeros(len(x), 1, 1, 1), ("",) * len(x), Identity(dataset.x_shape))
+
+
+def part(cls: type[Any], request: Request, kind: str, presets: Sequence[Mapping[str, Any]]) -> Any:
+    """An instance with, from weak to strong, the class's defaults, the presets' values and what the user wrote."""
+    values: dict[str, Any] = {}
+    for preset in presets:
+        values.update(preset)
+    return typed(cls, {**values, **request.fields[kind]}, kind)
+
+
+def chosen_variants(cls: type[Trainable], wanted: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Fields by kind that ``+GROUP=NAME`` sets."""
+    chosen: dict[str, dict[str, Any]] = {}
+    for group, name in wanted.items():
+        if group not in cls.variants:
+            raise ConfigError(unknown("variant", f"+{group}", [f"+{known}" for known in cls.variants]))
+        if name not in cls.variants[group]:
+            raise ConfigError(unknown(group, name, cls.variants[group]))
+        for kind, fields in cls.variants[group][name].items():
+            chosen.setdefault(kind, {}).update(fields)
+    return chosen
+
+
+def check_dtype(name: str) -> None:
+    """Raise ConfigError for a precision that does not exist."""
+    if name not in DTYPES:
+        raise ConfigError(unknown("dtype", name, DTYPES))
+
+
+def named(plugin: Any) -> dict[str, Any]:
+    """A plugin's name and fields."""
+    return {"name": plugin.name, **asdict(plugin)}
+
+
+def common(images: Dataset, options: Any, chosen: TrainConfig) -> dict[str, Any]:
+    """The part of a training's identity that solvers and priors share."""
+    dataset = {k: v for k, v in named(images).items() if k != "root"}  # a folder's place does not matter
+    return {
+        "dataset": {**dataset, "images": len(images.ids()), "sha256": fingerprint(images)},
+        "training": asdict(options),
+        "seed": chosen.seed,
+        "dtype": chosen.dtype,
+        "invbench": __version__,
+    }
+
+
+def fingerprint(images: Dataset) -> str:
+    """SHA-256 of the ids and pixels of 64 images, spread over the dataset."""
+    ids, found = images.ids(), hashlib.sha256()
+    for i in range(0, len(ids), max(1, len(ids) // 64)):
+        found.update(ids[i].encode() + images.load(ids[i]).numpy().tobytes())
+    return found.hexdigest()
+
+
+def digest(config: Mapping[str, Any]) -> str:
+    """The name of a training."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def estimate(plan: Plan) -> str:
+    """Time and memory of the whole training, from its last three steps, when every loss is on."""
+    click.echo(f"trying the last 3 of {plan.training.options.steps:,} steps", err=True)
+    with tempfile.TemporaryDirectory() as folder:
+        trial = replace(plan.training, folder=Path(folder), last=3)
+        times = [time.perf_counter()]
+        trial.on_progress = lambda event: times.append(time.perf_counter())
+        plan.fit(trial)
+    seconds = min(b - a for a, b in pairwise(times[1:]))
+    steps, device = plan.training.options.steps, plan.training.device
+    if device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated(device)
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return (
+        f"{steps:,} steps of at most {seconds:.2f} s: {steps * seconds / 3600:.1f} h at most on this {device.type}\n"
+        f"peak memory {peak / 2**20:,.0f} MiB\nfolder {plan.training.folder}"
+    )
+
+
+def out_of_memory(error: Exception, options: Any) -> Exception:
+    """What to do, where memory ran out; any other error as it is."""
+    if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+        return error
+    size = getattr(options, "batch_size", 2)
+    parts = ", or keep it and compute it in parts with training.accumulate=2" * hasattr(options, "accumulate")
+    parts += " training.shared=false" * getattr(options, "shared", False)
+    return TrainingError(
+        f"memory ran out at training.batch_size={size}; try training.batch_size={max(1, size // 2)}{parts}"
+    )
+
+
+@contextmanager
+def locked(training: Training) -> Iterator[None]:
+    """Hold the folder. Raises StoreError where another training has it."""
+    import filelock
+
+    if training.rank:
+        yield
+        return
+    training.folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(training.folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        raise StoreError(f"another process trains in {training.folder}; wait for it, or choose folder=FOLDER") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def shown_progress(training: Training) -> Iterator[None]:
+    """A bar on a terminal, elsewhere a line at most every ten seconds: step, losses, images/s, time left."""
+    if training.rank:
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console, size = Console(stderr=True), getattr(training.options, "batch_size", 1)
+    began: list[tuple[float, int]] = []
+    shown = [time.monotonic()]
+
+    def text(event: Mapping[str, Any]) -> str:
+        """Losses, speed and time left."""
+        now, step = time.monotonic(), event["step"]
+        if not began:
+            began.append((now, step))
+        rate = (step - began[0][1]) / max(now - began[0][0], 1e-9)
+        losses = ", ".join(f"{k} {v:.4g}" for k, v in event.items() if k not in ("step", "total"))
+        left = (event["total"] - step) / rate / 60 if rate else 0.0
+        return f"{losses}; {rate * size:.1f} images/s, {left:.0f} min left" if rate else "starting"
+
+    if not console.is_terminal:
+
+        def line(event: Mapping[str, Any]) -> None:
+            described = text(event)
+            if time.monotonic() - shown[0] > 10 or event["step"] == event["total"]:
+                shown[0] = time.monotonic()
+                click.echo(f"step {event['step']}/{event['total']}: {described}", err=True)
+
+        training.on_progress = line
+        yield
+        return
+    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.description}"), console=console, transient=True) as bar:
+        task = bar.add_task("starting")
+        training.on_progress = lambda event: bar.update(
+            task, completed=event["step"], total=event["total"], description=text(event)
+        )
+        yield

@@ -1,0 +1,108 @@
+"""What the user asked ``invbench train`` for, and its help. No torch: a slip is told at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from invbench.errors import ConfigError, unknown
+from invbench.prior import TrainablePrior
+from invbench.run.config import typed
+from invbench.run.overrides import split
+from invbench.run.places import folder
+from invbench.solver import Trainable
+
+if TYPE_CHECKING:
+    from invbench.plugins import Catalog
+
+KINDS = ("solver", "task", "prior", "dataset")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Options of ``invbench train`` besides the plugins' own."""
+
+    benchmark: str = "photos"
+    seed: int = 0
+    device: str = "auto"
+    dtype: str = "float32"
+    save_every: int = 500
+    out: str = "results/train"
+    folder: str = ""
+
+
+HELP = {
+    "benchmark": "the preset that fixes prior, image size and task",
+    "seed": "of the weights' start and every draw",
+    "device": "auto, cpu, cuda, cuda:1",
+    "dtype": "of network calls: float32, bfloat16, float16",
+    "save_every": "steps between checkpoints, validations and sample pictures",
+    "out": "folder of trainings; each has its own below, named by what determines its weights",
+    "folder": "this very folder instead; a checkpoint of another training in it is refused",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user wrote, by plugin kind: a name where one was given, and fields."""
+
+    names: Mapping[str, str]
+    fields: Mapping[str, Mapping[str, Any]]
+    variants: Mapping[str, str]
+    options: TrainConfig = field(default_factory=TrainConfig)
+    words: tuple[str, ...] = ()  # as they were written
+
+    @classmethod
+    def parse(cls, overrides: Sequence[str]) -> Request:
+        """Raises ConfigError for what is no key=value, or a key that does not exist."""
+        names: dict[str, str] = {}
+        fields: dict[str, dict[str, Any]] = {kind: {} for kind in (*KINDS, "training", "options")}
+        variants: dict[str, str] = {}
+        own = [f.name for f in dataclasses.fields(TrainConfig)]
+        for key, value in split(overrides, "invbench train solver=davi task=sr4"):
+            kind, dot, name = key.partition(".")
+            if key.startswith("+"):
+                variants[key[1:]] = value
+            elif not dot and kind in KINDS:
+                names[kind] = value
+            elif dot and kind in fields and kind != "options":
+                fields[kind][name] = value
+            elif not dot and kind in own:
+                fields["options"][kind] = value
+            else:
+                raise ConfigError(unknown("option", kind, (*KINDS, "training") if dot else (*own, *KINDS)))
+        options = typed(TrainConfig, fields["options"], "train")
+        if options.save_every < 1:
+            raise ConfigError(f"save_every must be at least 1; got {options.save_every}")
+        folder(options.out)
+        if options.folder:
+            folder(options.folder, "folder")
+        return cls(names, fields, variants, options, tuple(overrides))
+
+
+def help_text(catalog: Catalog) -> str:
+    """What ``invbench train --help`` prints."""
+    able = [n for n, p in sorted(catalog.plugins["solver"].items()) if issubclass(p.cls, Trainable)]
+    priors = [n for n, p in sorted(catalog.plugins["prior"].items()) if issubclass(p.cls, TrainablePrior)]
+    defaults = {f.name: f.default for f in dataclasses.fields(TrainConfig)}
+    lines = [
+        "Usage: invbench train solver=NAME task=NAME [key=value ...]",
+        "       invbench train prior=NAME [key=value ...]",
+        "",
+        "Trains, with checkpoints: the same command goes on where an interrupted one stopped, to the same weights.",
+        "In its folder: weights.safetensors, state.safetensors, train.jsonl, losses.png, samples/.",
+        "",
+        f"  solver={', '.join(able)}",
+        f"  prior={', '.join(priors)}",
+        f"  dataset={', '.join(sorted(catalog.plugins['dataset']))}  (what to train on; presets name one)",
+        "  Options of a training are set as training.steps=1000; see 'invbench info NAME'.",
+        "",
+        "Options:",
+        *(f"  {f'{key}={defaults[key]}':<22} {text}" for key, text in HELP.items()),
+        "  --dry-run              say what it would take: time, memory, folder",
+        "",
+        "Several processes: accelerate launch --num_processes 2 -m invbench.cli train ...",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,184 @@
+"""Choosing hyper-parameters: a sweep over a declared space on the tuning split, ranked by a metric."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from tabulate import tabulate
+
+from invbench.analysis.comparable import by_measurement
+from invbench.analysis.digits import format_value, spec_of
+from invbench.analysis.stats import bca_interval
+from invbench.analysis.tables import format_mean
+from invbench.cli import compute
+from invbench.errors import ConfigError, StoreError, unknown
+from invbench.metric import Metric, SampleMetric
+from invbench.plugins import Catalog
+from invbench.run.overrides import split
+from invbench.settings import WRITTEN, space
+from invbench.store.records import MEAN, LoadedCell, load_cells, write_atomic
+from invbench.store.schema import json_text
+
+DEFAULTS = {"n": "8", "references": "false", "out": "results/tune"}
+SPLIT = "tune"
+
+
+def tune(overrides: Sequence[str], catalog: Catalog) -> int:
+    """Run the sweep, print the ranking and the lines for the solver's TOML file; returns the exit status."""
+    command = shlex.join(["invbench", "tune", *overrides])
+    pairs = _pairs(overrides)
+    objective = _objective(pairs.pop("objective", "psnr"), pairs.get("samples", "1"), catalog)
+    sweep, searched = _sweep(pairs, catalog)
+    jobs = compute.run_jobs(sweep, catalog, command)
+    if jobs is None:
+        return 130
+    tried = {(job.cell, job.out) for job in jobs if job.cell}
+    cells = [cell for out in {out for _, out in tried} for cell in load_cells(out) if (cell.id, out) in tried]
+    ranked = [_report(group, searched, objective, command) for group in by_measurement(cells)]
+    return 0 if ranked and all(ranked) and all(job.success for job in jobs) else 1
+
+
+def _pairs(overrides: Sequence[str]) -> dict[str, str]:
+    """The overrides by key. Raises ConfigError for what is no key=value."""
+    return dict(split(overrides, "invbench tune solver=dps task=sr4"))
+
+
+def _objective(name: str, samples: str, catalog: Catalog) -> type[Metric]:
+    metrics = {key: plugin.cls for key, plugin in catalog.plugins["metric"].items()}
+    if name not in metrics:
+        raise ConfigError(unknown("objective", name, metrics))
+    metric = metrics[name]
+    if metric.higher_is_better is None and metric.target is None:
+        raise ConfigError(f"objective {name} says neither that high nor that low is better; choose another")
+    if issubclass(metric, SampleMetric) and samples == "1":
+        raise ConfigError(f"objective {name} scores several samples of a measurement; add samples=8")
+    return metric
+
+
+def _sweep(pairs: Mapping[str, str], catalog: Catalog) -> tuple[list[str], list[str]]:
+    """Overrides of the sweep, and the fields it searches: the declared space, but for what the user wrote."""
+    names = pairs.get("solver", "").split(",")
+    if names == [""]:
+        raise ConfigError("expected solver=NAME task=NAME; for example: invbench tune solver=dps task=sr4")
+    if len(names) > 1:
+        raise ConfigError(f"expected one solver, whose options are searched; got {pairs['solver']}")
+    cls = catalog.get("solver", names[0])
+    written = {key.partition(".")[2]: value for key, value in pairs.items() if key.startswith("solver.")}
+    values = {key: ",".join(map(str, tried)) for key, tried in space(cls).items()} | written
+    searched = [key for key, text in values.items() if "," in text]
+    if not searched:
+        fields = ", ".join(f.name for f in dataclasses.fields(cls)) or "none"
+        raise ConfigError(
+            f"nothing to search: solver {cls.name} declares no space for what is left open; give values, as "
+            f"solver.KEY=a,b,c (keys: {fields})"
+        )
+    given = {**DEFAULTS, **pairs, **{f"solver.{key}": text for key, text in values.items()}, **_split(pairs, catalog)}
+    return [f"{key}={value}" for key, value in given.items()], searched
+
+
+def _split(pairs: Mapping[str, str], catalog: Catalog) -> dict[str, str]:
+    """The override that leaves the tuning images. Raises ConfigError where the images would be those reported."""
+    benchmark = pairs.get("benchmark", "photos")
+    name = pairs.get("dataset", benchmark)
+    if "split" in [f.name for f in dataclasses.fields(catalog.get("dataset", name))]:
+        if pairs.get("dataset.split") == "test":
+            raise ConfigError("hyper-parameters are not chosen on the test images; leave dataset.split out")
+        return {"dataset.split": pairs.get("dataset.split", SPLIT)}
+    if name == benchmark:
+        raise ConfigError(
+            f"dataset {name} has no tuning split; give other images, as dataset=folder dataset.root=FOLDER"
+        )
+    return {}
+
+
+def _report(cells: Sequence[LoadedCell], searched: Sequence[str], objective: type[Metric], command: str) -> bool:
+    """Print one task's ranking, best first, and keep it beside the records; False where nothing could be ranked."""
+    config = cells[0].run["config"]
+    solver, place = config["solver"]["name"], f"{config['benchmark']['name']}.{config['task']['name']}"
+    rows = sorted((_row(cell, searched, objective) for cell in cells), key=lambda row: _loss(row["mean"], objective))
+    if math.isnan(rows[0]["mean"]):
+        reason = cells[0].run["reason"] or "no image has a value"
+        click.echo(f"error: nothing to rank on {place} by {objective.name}: {reason}", err=True)
+        return False
+    click.echo(f"\n{solver} on {place}, n {rows[0]['n']}, seed {config['seed']}, by {objective.protocol}")
+    click.echo(tabulate([_shown(row, objective) for row in rows], headers="keys", disable_numparse=True))
+    edges = [k for k in searched if rows[0]["values"][k] in _ends([row["values"][k] for row in rows])]
+    if edges:
+        click.echo(f"the best {', '.join(edges)} lies at the end of what was tried; try further values")
+    click.echo("\n".join(["for the solver's TOML file:", "", *_toml(place, rows[0], objective, command), ""]))
+    path = cells[0].folders[0].parent / f"tune-{solver}-seed{config['seed']}.json"
+    split = config["dataset"].get("split")
+    result = {"command": command, "objective": objective.protocol, "split": split, "ranking": rows}
+    try:
+        write_atomic(path, json_text(result).encode())
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}; choose another out=FOLDER") from None
+    click.echo(f"result: {path}")
+    return True
+
+
+def _shown(row: Mapping[str, Any], objective: type[Metric]) -> dict[str, Any]:
+    score, seconds = (
+        format_mean(np.array(row["scores"]), spec_of(objective.name, {objective.name: objective})),
+        f"{row['seconds']:.2g}",
+    )
+    return {**row["values"], objective.name: score, "s/image": seconds}
+
+
+def _toml(place: str, best: Mapping[str, Any], objective: type[Metric], command: str) -> list[str]:
+    """The lines that make the best values the preset's."""
+    better = {True: "higher is better", False: "lower is better", None: f"nearest to {objective.target} is best"}
+    mean = format_value(objective.name, best["mean"], {objective.name: objective})
+    found = f"{objective.name} {mean}, n {best['n']}, {better[objective.higher_is_better]}"
+    values = [f"{key} = {json.dumps(value)}" for key, value in {**best["given"], **best["values"]}.items()]
+    return [f"[{place}]", *values, f"origin = {json.dumps(f'tuned: {command} ({found})')}"]
+
+
+def _row(cell: LoadedCell, searched: Sequence[str], objective: type[Metric]) -> dict[str, Any]:
+    solver, scores = cell.run["config"]["solver"], _scores(cell, objective)
+    seconds = [r.value for r in cell.rows if r.metric == "seconds" and r.sample != MEAN]
+    return {
+        "cell": cell.id,
+        "values": {key: solver[key] for key in searched},
+        "given": {
+            key: solver[key] for key, origin in cell.run["origins"].items() if origin == WRITTEN and key in solver
+        },
+        "n": len(scores),
+        "mean": float(scores.mean()) if len(scores) else math.nan,
+        "interval": list(bca_interval(scores)),
+        "scores": scores.tolist(),
+        "seconds": float(np.mean(seconds)) if seconds else math.nan,
+    }
+
+
+def _scores(cell: LoadedCell, objective: type[Metric]) -> NDArray[np.float64]:
+    """One number per image: of its samples together, or the mean over its samples."""
+    together = issubclass(objective, SampleMetric)
+    by_image: dict[str, list[float]] = {}
+    for row in cell.rows:
+        if row.protocol == objective.protocol and (row.sample == MEAN) == together:
+            by_image.setdefault(row.image, []).append(row.value)
+    return np.array([np.mean(values) for values in by_image.values()])
+
+
+def _loss(mean: float, objective: type[Metric]) -> float:
+    """What is least for the best; a mean that is no number is the worst."""
+    if math.isnan(mean):
+        return math.inf
+    if objective.higher_is_better is None:
+        assert objective.target is not None
+        return abs(mean - objective.target)
+    return -mean if objective.higher_is_better else mean
+
+
+def _ends(values: Sequence[Any]) -> set[Any]:
+    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    return {min(numbers), max(numbers)} if len(set(numbers)) > 1 else set()

@@ -1,0 +1,70 @@
+"""An ADM network behind the Prior interface."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from invbench.errors import DataError
+from invbench.operator import Shape
+from invbench.prior import Prior
+from invbench.priors.adm.checkpoint import load_strict, read_state_dict
+from invbench.priors.adm.unet import UNet, UNetConfig
+from invbench.rng import seeded
+from invbench.schedule import alpha_bar, linear_betas
+
+
+class AdmPrior(Prior):
+    """eps and the variance interpolation from one evaluation of a U-Net; channels-last inside."""
+
+    net: UNet
+
+    def __init__(self, net: UNet, x_shape: Shape, dtype: torch.dtype = torch.float32) -> None:
+        self.net, self.x_shape, self.dtype = net, x_shape, dtype
+        self.abar = torch.from_numpy(alpha_bar(linear_betas()))
+
+    def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, Tensor]:
+        t = torch.tensor([t], device=x_t.device) if isinstance(t, int) else t
+        x = x_t.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        eps, v = self.net(x, t).to(x_t.dtype).chunk(2, dim=1)
+        return eps, v
+
+    def student(self) -> AdmPrior:
+        """A copy with trainable weights in float32."""
+        twin = AdmPrior(copy.deepcopy(self.net).float().requires_grad_(), self.x_shape)
+        twin.net.to(memory_format=torch.channels_last)
+        return twin
+
+
+def load_adm(
+    config: UNetConfig, path: Path, x_shape: Shape, device: torch.device | str, dtype: torch.dtype
+) -> AdmPrior:
+    """Build the network on ``device`` with frozen weights from ``path``. Raises DataError where they do not fit.
+
+    A lower ``dtype`` is for the convolutions alone; norms, time embedding and output stay in float32.
+    """
+    from invbench.training import read_card
+
+    state = read_state_dict(path)
+    if solver := read_card(path).get("solver"):
+        name = solver.get("name", "another") if isinstance(solver, dict) else solver
+        raise DataError(f"{path} holds weights of solver {name}, not a prior's; name it as solver.weights")
+    with torch.device("meta"):
+        net = UNet(config)
+    load_strict(net, state, str(path))
+    net = net.eval().requires_grad_(False)
+    for blocks in (net.input_blocks, net.middle_block, net.output_blocks):
+        for module in blocks.modules():
+            if isinstance(module, nn.Conv1d | nn.Conv2d):
+                module.to(dtype)
+    net = net.to(device).to(memory_format=torch.channels_last)
+    return AdmPrior(net, x_shape, dtype)
+
+
+def fresh_adm(config: UNetConfig, x_shape: Shape, device: torch.device | str, seed: int) -> AdmPrior:
+    """A network that has learned nothing, the same for the same seed."""
+    net = seeded(lambda: UNet(config), seed)
+    return AdmPrior(net.to(device).to(memory_format=torch.channels_last), x_shape)

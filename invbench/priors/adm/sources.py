@@ -1,0 +1,154 @@
+"""ADM networks as named priors: the small one that ships, and the two published 256 x 256 checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from invbench.artifacts import Artifact, existing, locate, weights_sha256
+from invbench.errors import ConfigError
+from invbench.hookspecs import hookimpl
+from invbench.operator import Shape
+from invbench.prior import Prior, PriorSource, TrainablePrior
+from invbench.priors.adm.options import AdmOptions
+
+if TYPE_CHECKING:
+    import torch
+
+    from invbench.priors.adm.prior import AdmPrior
+    from invbench.priors.adm.unet import UNetConfig
+    from invbench.training import Training
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class AdmPhotos(TrainablePrior):
+    """1.3M parameters, trained on BSDS500 photographs; any size divisible by 4. See the model card beside it.
+
+    ``weights`` is another file of such a network. A training starts anew without it, and from it where it is named
+    (``shipped``: from the file that ships).
+    """
+
+    name: ClassVar[str] = "adm_photos"
+    summary: ClassVar[str] = "small ADM of natural photographs, shipped (1.3M parameters)"
+    native_side: ClassVar[int] = 64
+    options: ClassVar[type[AdmOptions]] = AdmOptions
+    weights: str = ""
+    dtype: str = "float32"
+
+    def load(self, x_shape: Shape, device: torch.device | str) -> AdmPrior:
+        return _load(self.config(), self._path(), x_shape, device, self.dtype)
+
+    def fingerprint(self) -> str:
+        return weights_sha256(self._path())
+
+    def fit(self, training: Training) -> Path:
+        from invbench.priors.adm.prior import fresh_adm
+        from invbench.priors.adm.training import fit
+
+        x_shape, device = training.images.x_shape, training.device
+        start = self.load(x_shape, device) if self.weights else fresh_adm(self.config(), x_shape, device, training.seed)
+        return fit(start, training)
+
+    @staticmethod
+    def config() -> UNetConfig:
+        """The shape of the network."""
+        return _config(channels=32, channel_mult=(1, 2, 2), num_res_blocks=1, attention_factors=(), head_channels=16)
+
+    def _path(self) -> Path:
+        shipped = files("invbench.priors.adm") / "weights" / "adm_photos.safetensors"
+        return existing(self.weights) if self.weights not in ("", "shipped") else Path(str(shipped))
+
+
+@dataclass(frozen=True)
+class AdmFfhq256(PriorSource):
+    """The FFHQ-256 checkpoint of DPS (``ffhq_10m.pt``)."""
+
+    name: ClassVar[str] = "adm_ffhq256"
+    summary: ClassVar[str] = "ADM of faces, 256x256 (93.6M parameters)"
+    artifacts: ClassVar[tuple[Artifact, ...]] = (
+        Artifact(
+            name="adm_ffhq256",
+            filename="diffusion_ffhq_10m.pt",
+            url="https://huggingface.co/deepinv/diffunet/resolve/main/diffusion_ffhq_10m.pt",
+            size="374 MB",
+            option="prior.weights",
+        ),
+    )
+    native_side: ClassVar[int] = 256
+    weights: str = ""
+    dtype: str = "float32"
+
+    def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
+        return _load(self.config(), locate(self.artifacts[0], self.weights), x_shape, device, self.dtype)
+
+    def fingerprint(self) -> str:
+        return weights_sha256(locate(self.artifacts[0], self.weights))
+
+    @staticmethod
+    def config() -> UNetConfig:
+        """The shape of the network."""
+        mult = (1, 1, 2, 2, 4, 4)
+        return _config(channels=128, channel_mult=mult, num_res_blocks=1, attention_factors=(16,), head_channels=64)
+
+
+@dataclass(frozen=True)
+class AdmImagenet256(PriorSource):
+    """The unconditional ImageNet-256 checkpoint of guided-diffusion."""
+
+    name: ClassVar[str] = "adm_imagenet256"
+    summary: ClassVar[str] = "ADM of ImageNet, 256x256 (552.8M parameters)"
+    artifacts: ClassVar[tuple[Artifact, ...]] = (
+        Artifact(
+            name="adm_imagenet256",
+            filename="256x256_diffusion_uncond.pt",
+            url="https://openaipublic.blob.core.windows.net/diffusion/jul-2021/256x256_diffusion_uncond.pt",
+            sha256="a37c32fffd316cd494cf3f35b339936debdc1576dad13fe57c42399a5dbc78b1",
+            size="2.2 GB",
+            option="prior.weights",
+        ),
+    )
+    native_side: ClassVar[int] = 256
+    weights: str = ""
+    dtype: str = "float32"
+
+    def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
+        return _load(self.config(), locate(self.artifacts[0], self.weights), x_shape, device, self.dtype)
+
+    def fingerprint(self) -> str:
+        return weights_sha256(locate(self.artifacts[0], self.weights))
+
+    @staticmethod
+    def config() -> UNetConfig:
+        """The shape of the network."""
+        mult, factors = (1, 1, 2, 2, 4, 4), (8, 16, 32)
+        return _config(channels=256, channel_mult=mult, num_res_blocks=2, attention_factors=factors, head_channels=64)
+
+
+def _config(**fields: Any) -> UNetConfig:
+    from invbench.priors.adm.unet import UNetConfig
+
+    return UNetConfig(**fields)
+
+
+def _load(config: UNetConfig, path: Path, x_shape: Shape, device: torch.device | str, dtype: str) -> AdmPrior:
+    import torch
+
+    from invbench.priors.adm.prior import load_adm
+
+    if dtype not in DTYPES:
+        raise ConfigError(f"dtype of the network must be one of {', '.join(DTYPES)}; got {dtype!r}")
+    if x_shape[0] != config.in_channels or any(side % config.stride for side in x_shape[1:]):
+        raise ConfigError(
+            f"this prior takes {config.in_channels}-channel images with sides divisible by {config.stride}; "
+            f"got {'x'.join(map(str, x_shape))}"
+        )
+    return load_adm(config, path, x_shape, device, getattr(torch, dtype))
+
+
+@hookimpl
+def invbench_register_priors() -> list[type[PriorSource]]:
+    return [AdmPhotos, AdmFfhq256, AdmImagenet256]

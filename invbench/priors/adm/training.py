@@ -1,0 +1,89 @@
+"""Training an ADM prior: noise prediction with a learned variance (Nichol and Dhariwal, 2021)."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from invbench.cli.sample import draw
+from invbench.errors import ConfigError
+from invbench.priors.adm.prior import AdmPrior
+from invbench.priors.bound import variational_bound
+from invbench.rng import Rng
+from invbench.training import Training, cosine, ema_decay, ema_update, random_crop, set_lr
+
+LEVELS = (0.05, 0.2, 0.5, 1.0, 2.0)  # noise on [-1, 1] at which denoising is watched
+SHOWN = 8
+
+
+def fit(prior: AdmPrior, training: Training) -> Path:
+    """Train the network of ``prior``; returns the file with its average."""
+    o = training.options
+    if o.crop % prior.net.config.stride:
+        raise ConfigError(f"training.crop must be a multiple of {prior.net.config.stride}; got {o.crop}")
+    student, average = prior.student(), prior.student()
+    optimizer = torch.optim.AdamW(student.net.parameters(), o.lr, weight_decay=0.0, fused=True)
+    for step in training.steps(o.steps, {"net": student.net, "average": average.net}, {"net": optimizer}):
+        set_lr(optimizer, o.lr * min(1, (step + 1) / o.warmup) * cosine(step, o.steps, floor=0.01))
+        x0, rng = training.batch(step, o.batch_size if step < (1 - o.last) * o.steps else max(1, o.batch_size // 4))
+        if step < (1 - o.last) * o.steps:
+            x0 = random_crop(x0, o.crop, rng)
+        found = losses(at_size(student, x0), x0, rng, training, o.low_snr)
+        training.log(step, **found)
+        training.backward(found["eps"] + o.bound * found["bound"] + o.colour * found["colour"])
+        training.update(optimizer, clip=o.clip)
+        ema_update(average.net, student.net, ema_decay(step, o.ema))
+        if training.due(step):
+            validate(average, training, step)
+    return training.weights
+
+
+def losses(prior: AdmPrior, x0: Tensor, rng: Rng, training: Training, low_snr: float) -> dict[str, Tensor]:
+    """Of the predicted noise, of the predicted image's mean colour, and the bound, which trains the variance alone."""
+    steps = len(prior.abar)
+    spread = (torch.arange(len(x0)) + rng.rand(())) / len(x0)  # one time from each of as many intervals
+    t = (steps * spread).long().to(x0.device)
+    abar, eps = prior.abar.to(x0)[t][:, None, None, None], rng.randn_like(x0)
+    x_t = abar.sqrt() * x0 + (1 - abar).sqrt() * eps
+    with training.autocast():
+        eps_hat, v = prior.eps_and_v(x_t, t)
+    assert v is not None
+    eps_hat, weight = eps_hat.float(), ((1 - abar) / abar).clamp(1, low_snr)
+    return {
+        "eps": (weight * (eps - eps_hat).square()).mean(),
+        "colour": (prior.to_x0(x_t, eps_hat, t) - x0).mean((2, 3)).square().mean(),
+        "bound": variational_bound(x0, x_t, t, eps_hat.detach(), v.float(), prior.abar).mean(),
+    }
+
+
+def validate(average: AdmPrior, training: Training, step: int) -> None:
+    """Denoise the held-out images at each level, draw some samples, and keep the weights."""
+    figures = {}
+    if training.measured is not None:
+        x = training.measured.x.to(training.device)
+        prior, rng = at_size(average, x), Rng.for_images([str(i) for i in range(SHOWN)], purpose="shown")
+        with torch.inference_mode():
+            figures = {f"psnr_{level}": denoising_psnr(prior, x, level) for level in LEVELS}
+            samples = draw(prior, rng, 50, training.device)
+        training.report(step + 1, **figures)
+        training.show(step + 1, samples[: SHOWN // 2], samples[SHOWN // 2 :])
+    training.keep(average.net, step, **figures)
+
+
+def denoising_psnr(prior: AdmPrior, x: Tensor, level: float) -> float:
+    """PSNR in dB of the predicted image from x + level n, without clipping, a mean over images (B, C, H, W)."""
+    t = int((prior.abar.log() + torch.log1p(torch.tensor(level**2, dtype=torch.float64))).abs().argmin())
+    abar = prior.alpha_bar(t)
+    noise = Rng.for_images([str(i) for i in range(len(x))], purpose="denoising", level=str(level)).randn_like(x)
+    error = (prior.x0(abar**0.5 * x + (1 - abar) ** 0.5 * noise, t) - x).square().flatten(1).mean(1)
+    return (10 * (4 / error).log10()).mean().item()
+
+
+def at_size(prior: AdmPrior, x: Tensor) -> AdmPrior:
+    """The prior on images of the size of ``x``: the network is convolutional, and takes any that its stride divides."""
+    resized = copy.copy(prior)
+    resized.x_shape = tuple(x.shape[1:])
+    return resized

@@ -1,0 +1,64 @@
+"""The mixtures as named priors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from invbench.errors import ConfigError
+from invbench.hookspecs import hookimpl
+from invbench.operator import Shape
+from invbench.prior import Prior, PriorSource
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class PatchPrior(PriorSource):
+    """Eleven Gaussians over 16 x 16 x 3 patches whose covariances look like image patches'."""
+
+    name: ClassVar[str] = "gmm"
+    summary: ClassVar[str] = "Gaussian mixture over 16x16 colour patches, closed form"
+
+    def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
+        from invbench.priors import gmm
+
+        del device
+        _expect(self.name, x_shape, gmm.PATCH_SHAPE)
+        return gmm.GmmPrior(gmm.patch_mixture(), x_shape)
+
+    def fingerprint(self) -> str:
+        from invbench.priors import gmm
+
+        return gmm.recipe_hash(gmm.PATCHES, gmm.COLOUR)
+
+
+@dataclass(frozen=True)
+class PlanePrior(PriorSource):
+    """Three Gaussians in the plane."""
+
+    name: ClassVar[str] = "gmm2d"
+    summary: ClassVar[str] = "Gaussian mixture in the plane, closed form"
+
+    def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
+        from invbench.priors import gmm
+
+        del device
+        _expect(self.name, x_shape, gmm.PLANE_SHAPE)
+        return gmm.GmmPrior(gmm.planar_mixture(), x_shape)
+
+    def fingerprint(self) -> str:
+        from invbench.priors import gmm
+
+        return gmm.recipe_hash(gmm.PLANE)
+
+
+def _expect(name: str, x_shape: Shape, shape: Shape) -> None:
+    if tuple(x_shape) != shape:
+        raise ConfigError(f"prior {name!r} is defined for images of shape {shape}; got {tuple(x_shape)}")
+
+
+@hookimpl
+def invbench_register_priors() -> list[type[PriorSource]]:
+    return [PatchPrior, PlanePrior]

@@ -1,0 +1,1 @@
+"""From a configuration to the records of a cell: measurements, solving, scoring, and what is there already."""

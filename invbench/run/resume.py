@@ -1,0 +1,96 @@
+"""What is there of a cell before it is run: images that are kept, and parts of an earlier run of it."""
+
+from __future__ import annotations
+
+import glob
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from invbench.errors import StoreError
+from invbench.run.bank import MeasurementBank, recorded
+from invbench.store.fingerprint import Measured
+from invbench.store.records import CellStore, read_rows
+
+LOOKED_AT = 16  # or up to twice as many images that are kept, to see whether they are still the same
+
+
+def done_images(whole: Path, samples: int) -> dict[str, Measured]:
+    """Images that are complete in the cell's folder or in any of its shards', with what they were measured as."""
+    done: dict[str, Measured] = {}
+    for folder in (whole, *whole.parent.glob(f"{glob.escape(whole.name)}.shard-*")):
+        done |= CellStore(folder).done(samples)
+    return done
+
+
+def refuse_other_images(bank: MeasurementBank, images: Sequence[str], done: Mapping[str, Measured]) -> None:
+    """Raise StoreError where files of the dataset have changed since images were solved; looks at some of them."""
+    kept = [image for image in images if image in done]
+    some = kept[:: max(1, len(kept) // LOOKED_AT)]
+    for image, now in zip(some, recorded(bank.measure(some)) if some else (), strict=True):
+        if not done[image].same(now):
+            raise StoreError(
+                f"image {image} of dataset {bank.dataset.name} is not the one that was solved before: its measurement "
+                "has changed. Put the file back, or run with overwrite=true, or into another out=FOLDER"
+            )
+
+
+def adopt(
+    store: CellStore, fresh: Mapping[str, Any], samples: int, bank: MeasurementBank, images: Sequence[str]
+) -> None:
+    """Take over what was solved of the same images before files were added to, or removed from, a user's folder.
+
+    Another list of files is another cell. Each of its images that is measured as before is not solved again.
+    """
+    config, missing = fresh["config"], list(images)
+    if "sha256" not in config["dataset"]:
+        return
+    for folder in sorted(store.folder.parent.glob(f"{glob.escape(config['solver']['name'])}-*")):
+        if folder == store.folder or not _differ_in_files_alone(folder, config):
+            continue
+        done = CellStore(folder).done(samples)
+        there = [image for image in missing if image in done]
+        for image, now in zip(there, recorded(bank.measure(there)) if there else (), strict=True):
+            if done[image].same(now):
+                _copy(image, CellStore(folder), store, fresh["cell"])
+                missing.remove(image)
+
+
+def _differ_in_files_alone(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Whether the cell in a folder has this configuration, but for the list of the dataset's files."""
+    try:
+        run = CellStore(folder).read_run()
+    except StoreError:  # damaged
+        return False
+    return run is not None and _without_files(run["config"]) == _without_files(config)
+
+
+def _without_files(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {**config, "dataset": {**config["dataset"], "sha256": ""}}
+
+
+def _copy(image: str, old: CellStore, new: CellStore, cell: str) -> None:
+    """Keep the reconstructions and rows of an image in another cell, too."""
+    rows = [msgspec.structs.replace(row, cell=cell) for row in read_rows(old.rows)[0] if row.image == image]
+    new.append_file(image, old.image_path(image).read_bytes(), rows)
+
+
+def drop_other_parts(whole: Path, shard: tuple[int, int]) -> None:
+    """Remove the shards of a cell that is overwritten whole, since their old rows would stay.
+
+    Raises StoreError where a shard is to be overwritten of a cell that was run in other parts.
+    """
+    end = f"-of-{shard[1]}" if shard[1] > 1 else whole.name
+    found = [path.parent.name for path in whole.parent.glob(f"{glob.escape(whole.name)}*/run.json")]
+    others = sorted(name for name in found if not name.endswith(end))
+    if others and shard[1] > 1:
+        raise StoreError(
+            f"overwrite=true would leave old rows in {', '.join(others)}, which hold the same images; overwrite the "
+            "cell in these parts, or whole"
+        )
+    for name in others:
+        with CellStore(whole.with_name(name)).writing():
+            shutil.rmtree(whole.with_name(name))

@@ -1,0 +1,483 @@
+"""One cell, from its configuration to its records."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import platform
+import subprocess
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor
+
+from invbench.artifacts import weights_sha256
+from invbench.dataset import Benchmark, Dataset
+from invbench.device import describe
+from invbench.errors import (
+    ConfigError,
+    DataError,
+    PluginError,
+    SolverError,
+    StoreError,
+    UnsupportedProblem,
+)
+from invbench.guard import contained, described, printable, reason_of
+from invbench.meter import Meter, peak_bytes, synchronize
+from invbench.metric import Measurement, Metric
+from invbench.noise import Sigma
+from invbench.plugins import source_sha256
+from invbench.prior import Prior, PriorSource
+from invbench.priors.posterior import ExactPosterior
+from invbench.run.bank import MeasurementBank, image_ids, recorded
+from invbench.run.resume import adopt, done_images, drop_other_parts, refuse_other_images
+from invbench.run.scoring import OnStage, Scorer
+from invbench.solver import Problem, Solver, Trainable
+from invbench.store.fingerprint import Measured
+from invbench.store.records import MEAN, PATIENCE, CellStore, Record
+from invbench.store.schema import FORMAT, NO_COST
+from invbench.task import Task
+from invbench.training import read_card
+
+OnProgress = Callable[[int, int], None]  # images done, images in all
+COSTS = (("seconds", "s"), ("nfe_forward", ""), ("nfe_backward", ""))  # LAST of records.py is the last one
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A solver on a task of a benchmark with one seed: everything that determines its numbers."""
+
+    benchmark: Benchmark
+    task: Task
+    dataset: Dataset
+    source: PriorSource
+    solver: Solver
+    seed: int = 0
+    samples: int = 1
+    assumed: str = ""  # the noise level that the solver is told where the noise hides its own
+    plugins: tuple[tuple[str, str], ...] = ()  # distributions and versions the parts came with
+    origins: Mapping[str, str] = field(default_factory=dict)  # where each of the solver's values comes from
+
+    def config(self) -> dict[str, Any]:
+        """Plain data, complete: two cells with equal configurations are the same cell."""
+        placed = self._placed()
+        parts = {
+            kind: {"name": part.name, **{k: v for k, v in asdict(part).items() if k not in placed[kind]}}
+            for kind, part in self._parts().items()
+        }
+        parts["prior"]["sha256"] = _text("prior", self.source)
+        if files := _text("dataset", self.dataset):
+            parts["dataset"]["sha256"] = files
+        if isinstance(self.solver, Trainable):
+            parts["solver"]["sha256"] = weights_sha256(self.solver.checkpoint(self.benchmark.name, self.task.name))
+        return {
+            "benchmark": {"name": self.benchmark.name, "version": self.benchmark.version},
+            **parts,
+            "seed": self.seed,
+            "samples": self.samples,
+            "plugins": dict(self.plugins),
+            **({"assumed": self.assumed} if self.assumed else {}),
+        }
+
+    def places(self) -> dict[str, str]:
+        """Where its files were found, by option; no part of its identity, which hashes of the files are."""
+        placed, parts = self._placed(), {kind: asdict(part) for kind, part in self._parts().items()}
+        found = {f"{kind}.{key}": str(parts[kind][key]) for kind, keys in placed.items() for key in keys}
+        return {option: place for option, place in found.items() if place}
+
+    def _parts(self) -> dict[str, Any]:
+        return {"task": self.task, "dataset": self.dataset, "prior": self.source, "solver": self.solver}
+
+    def _placed(self) -> dict[str, tuple[str, ...]]:
+        """The options that only say where files lie, by kind."""
+        files = {"prior": self.source, **({"solver": self.solver} if isinstance(self.solver, Trainable) else {})}
+        weights = {kind: ("weights",) for kind, part in files.items() if hasattr(part, "weights")}
+        return {"task": (), "dataset": self.dataset.places, "prior": (), "solver": (), **weights}
+
+    def told(self, problem: Problem) -> Problem:
+        """The problem as the solver is told of it."""
+        return replace(problem, sigma_y=Sigma.parse(self.assumed).pm1) if self.assumed else problem
+
+    def code(self) -> dict[str, str]:
+        """Hashes of the plugins' source, which is kept beside the records but is no part of the cell's identity."""
+        return {"solver": source_sha256(type(self.solver)), "task": source_sha256(type(self.task))}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a cell is run; nothing here changes its numbers."""
+
+    out: Path
+    n: int
+    batch_size: int = 16
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    shard: tuple[int, int] = (0, 1)
+    overwrite: bool = False
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell."""
+
+    status: str  # "complete", "skipped" or "failed"
+    cell: str
+    solver: str
+    folder: Path
+    images: int
+    reason: str = ""
+    solved: int = 0  # of the images, how many were not there before
+    faults: Mapping[str, str] = field(default_factory=dict)  # why metrics have no score, by name
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a running cell tells: its folder with its run.json, once; the images done; the metric that is called."""
+
+    on_begin: Callable[[Path, dict[str, Any]], None] = lambda folder, run: None
+    on_progress: OnProgress = lambda done, total: None
+    on_stage: OnStage = lambda name: None
+
+
+def run_cell(
+    cell: Cell,
+    metrics: Sequence[Metric],
+    options: Options,
+    on_progress: OnProgress | None = None,
+    watch: Watch | None = None,
+) -> Outcome:
+    """Run what is missing of a cell. A fault of a plugin is recorded in the cell and returned.
+
+    Raises StoreError where the folder cannot be used, ConfigError where task and images do not fit, DataError where an
+    image that is asked for cannot be read, and PluginError where a part cannot say what it is.
+    """
+    watch = watch or Watch(on_progress=on_progress or (lambda done, total: None))
+    images = image_ids(cell.dataset)[: options.n]
+    with described("the parts of the cell cannot be told"):
+        config, places = cell.config(), cell.places()
+    cell_id = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
+    i, k = options.shard
+    whole = options.out / cell.benchmark.name / cell.task.name / f"{cell.solver.name}-{cell_id}"
+    store = CellStore(whole if k == 1 else whole.with_name(f"{whole.name}.shard-{i}-of-{k}"))
+    fresh = {"format": FORMAT, "cell": cell_id, "config": config, "cost": dict(NO_COST), "sessions": []}
+    fresh |= {"status": "failed", "reason": None, "images": 0, "places": places, "origins": dict(cell.origins)}
+    watch.on_begin(store.folder, fresh)
+    chunks = _chunks(images, options.batch_size, options.shard)
+    asked = [image for chunk in chunks for image in chunk]
+    try:
+        bank = MeasurementBank.open(cell.benchmark, cell.dataset, cell.task, cell.seed)
+        with described(f"dataset {cell.dataset.name}"):
+            cell.dataset.check(asked)
+    except (ConfigError, DataError):  # what was asked for does not go together: nothing is written
+        raise
+    except Exception as error:
+        fail(store.folder, fresh, reason_of(error), traceback.format_exc())
+        return Outcome("failed", cell_id, cell.solver.name, store.folder, 0, reason_of(error))
+
+    with store.writing():
+        run, done = _there(cell, store, whole, options, bank, asked, fresh)
+        before = sum(image in done for chunk in chunks for image in chunk)
+        here = run and run.get("places", places) == places  # a folder that was moved is noted
+        if run and here and run["status"] == "complete" and store.sealed and before == len(asked):
+            _warn_of_other_code(cell, run)
+            watch.on_progress(before, before)
+            return Outcome("complete", cell_id, cell.solver.name, store.folder, before)
+        run = {**fresh, **(run or {}), "origins": fresh["origins"], "places": places}
+        if isinstance(cell.solver, Trainable):
+            run["training"] = _trained(cell.solver.checkpoint(cell.benchmark.name, cell.task.name))
+        _warn_of_other_code(cell, run)
+        store.unseal()
+        run.pop("traceback", None)
+        run.update(status="running", reason=None, images=before)
+        scorer = Scorer(metrics, watch.on_stage)
+        worker = _Worker(cell, scorer, options, bank, store, run, watch.on_progress)
+        try:
+            run["reason"] = worker.run_missing(chunks, done)
+            run["status"] = "complete" if run["reason"] is None else "skipped"
+        except StoreError:  # the disk, not the solver
+            raise
+        except KeyboardInterrupt:
+            run["status"] = "interrupted"
+            raise
+        except Exception as error:
+            run.update(status="failed", reason=reason_of(error), traceback=printable(traceback.format_exc()))
+        finally:
+            store.write_run(run)
+        if run["status"] == "complete":
+            store.seal()
+    solved = run["images"] - before
+    reason = run["reason"] or ""
+    return Outcome(run["status"], cell_id, cell.solver.name, store.folder, run["images"], reason, solved, scorer.faults)
+
+
+def _there(
+    cell: Cell,
+    store: CellStore,
+    whole: Path,
+    options: Options,
+    bank: MeasurementBank,
+    images: Sequence[str],
+    fresh: Mapping[str, Any],
+) -> tuple[dict[str, Any] | None, dict[str, Measured]]:
+    """What there is of a cell: its run.json, and the images that are done. None, and none, where it is overwritten.
+
+    Raises StoreError where files were changed since the cell was complete, or the images are others now.
+    """
+    if options.overwrite:
+        drop_other_parts(whole, options.shard)
+        store.unseal()
+        store.clear()
+        return None, {}
+    store.refuse_damaged()
+    if store.read_run() is None:
+        adopt(store, fresh, cell.samples, bank, images)
+    done = done_images(whole, cell.samples)
+    refuse_other_images(bank, images, done)
+    return store.read_run(), done
+
+
+def _text(kind: str, part: PriorSource | Dataset) -> str:
+    """A part's fingerprint. Raises PluginError where it is no text."""
+    found: object = part.fingerprint()
+    if not isinstance(found, str):
+        raise PluginError(f"{kind} {part.name}: expected a text as fingerprint; got a {type(found).__name__}")
+    return found
+
+
+def fail(folder: Path, fresh: Mapping[str, Any], reason: str, trace: str) -> None:
+    """Record that a cell failed; what is there of it stays."""
+    store = CellStore(folder)
+    with store.writing(PATIENCE):
+        run = {**fresh, **(store.read_run() or {}), "status": "failed", "reason": reason}
+        store.unseal()
+        store.write_run({**run, "traceback": printable(trace)})
+
+
+@dataclass
+class _Worker:
+    """The parts of a running cell; ``run`` is the content of run.json, kept up to date."""
+
+    cell: Cell
+    scorer: Scorer
+    options: Options
+    bank: MeasurementBank
+    store: CellStore
+    run: dict[str, Any]
+    on_progress: OnProgress
+    exact: ExactPosterior | None = None  # of the problem, where it is known and there are samples to score
+
+    def run_missing(self, chunks: list[list[str]], done: Mapping[str, Measured]) -> str | None:
+        """Solve the chunks that hold a missing image; returns why the solver does not apply, if it does not."""
+        cell, device = self.cell, self.options.device
+        problem = copy.deepcopy(cell.told(self.bank.problem(device)))  # its own, whatever a solver does to it
+        if reason := declared_mismatch(cell.solver, problem):
+            return reason
+        total = sum(map(len, chunks))
+        self.on_progress(self.run["images"], total)
+        todo = [chunk for chunk in chunks if not done.keys() >= set(chunk)]
+        if not todo:
+            return None
+
+        begun = {**session(self.options), "code": cell.code()}
+        self.run["sessions"].append(begun)
+        self.store.write_run(self.run)
+        with contained(f"prior {cell.source.name}"):
+            prior = cell.source.load(cell.dataset.x_shape, device)
+        begin = time.perf_counter()
+        try:
+            with contained(f"solver {cell.solver.name}"):
+                if reason := cell.solver.skip(problem, prior):
+                    return reason
+                state = cell.solver.prepare(problem, prior)
+        except UnsupportedProblem as error:
+            return str(error)
+        self.run["cost"]["prepare_seconds"] += time.perf_counter() - begin
+        with contained(f"prior {cell.source.name}"), torch.inference_mode():
+            # first calls cost more, which is not the solver's: on a GPU, kernels are chosen by the size of the batch
+            rows = len(todo[0]) if device.type == "cuda" else 1
+            prior.eps(torch.zeros(rows, *cell.dataset.x_shape, device=device), 0)
+        self.exact = ExactPosterior.of(self.bank.problem(device), prior) if cell.samples > 1 else None
+        for chunk in todo:
+            # A chunk is solved whole, also where a kill left it half done: batches, and with them the last
+            # bits of a reconstruction, are those of an uninterrupted run.
+            self._run_chunk(chunk, done, problem, prior, state)
+            self.on_progress(self.run["images"], total)
+        begun["finished"] = _now()
+        return None
+
+    def _run_chunk(
+        self, chunk: list[str], done: Mapping[str, Measured], problem: Problem, prior: Prior, state: Any
+    ) -> None:
+        measured = replace(self.bank.measure(chunk), posterior=self.exact)
+        solved = [self._solve(measured, sample, problem, prior, state) for sample in range(self.cell.samples)]
+        samples = torch.stack([x_hat for x_hat, _ in solved], dim=1)  # (B, samples, C, H, W)
+        finite = samples.isfinite().flatten(1).all(1).tolist()
+        rows = self._rows(samples, [costs for _, costs in solved], measured)
+        for b, image in enumerate(chunk):
+            if finite[b] and image not in done:
+                self.store.append(image, samples[b], rows[b])
+                self.run["images"] += 1
+        self.run["cost"]["peak_bytes"] = max(self.run["cost"]["peak_bytes"], peak_bytes(self.options.device))
+        self.store.write_run(self.run)
+        bad = [image for image, good in zip(chunk, finite, strict=True) if not good]
+        if bad:
+            raise SolverError(
+                f"{self.cell.solver.name} returned values that are not finite for {len(bad)} of {len(chunk)} images "
+                f"({', '.join(bad[:3])}); the other images are kept"
+            )
+
+    def _solve(
+        self, measured: Measurement, sample: int, problem: Problem, prior: Prior, state: Any
+    ) -> tuple[Tensor, tuple[float, ...]]:
+        """One timed draw for a batch, and its cost per image in the order of COSTS."""
+        solver, device = self.cell.solver, self.options.device
+        rng = self.bank.rng(measured.images, solver.name, sample)
+        y, meter = measured.y.to(device, copy=True), Meter()
+        metered = replace(problem, A=problem.A.metered(meter))
+        with contained(f"solver {solver.name}"), torch.inference_mode(not solver.needs_grad):
+            synchronize(device)
+            begin = time.perf_counter()
+            x_hat = _solved(solver, y, metered, prior.metered(meter), state, rng)
+            synchronize(device)
+            seconds = time.perf_counter() - begin
+        expected = tuple(measured.x.shape)
+        if not isinstance(x_hat, Tensor) or tuple(x_hat.shape) != expected:
+            got = f"one of shape {tuple(x_hat.shape)}" if isinstance(x_hat, Tensor) else f"a {type(x_hat).__name__}"
+            raise SolverError(f"expected {solver.name} to return a tensor of shape {expected}; got {got}")
+        if x_hat.is_complex():
+            raise SolverError(f"expected {solver.name} to return real values; got {x_hat.dtype}")
+        B, cost = len(measured.y), self.run["cost"]
+        cost["solve_seconds"] += seconds
+        cost["forward_seconds"] += meter.network.seconds
+        cost["backward_seconds"] += meter.pullback.seconds
+        cost["operator_seconds"] += meter.operator.seconds
+        cost["nfe_forward"] += meter.forward
+        cost["nfe_backward"] += meter.backward
+        return x_hat.detach().float().cpu(), (seconds / B, meter.forward / B, meter.backward / B)
+
+    def _rows(self, samples: Tensor, costs: list[tuple[float, ...]], measured: Measurement) -> list[list[Record]]:
+        """Scores and costs of each image; the last row of an image is its last sample's last cost."""
+        scored = self.scorer.image_rows(self.run["cell"], samples, measured)
+        identities = [each.fingerprint for each in recorded(measured)]
+        spent = list(enumerate(costs))
+        if len(costs) > 1:
+            spent.insert(0, (MEAN, tuple(map(sum, zip(*costs, strict=True)))))
+        found = []
+        for rows, image, digest, identity in zip(scored, measured.images, measured.sha256, identities, strict=True):
+            costs_of = [
+                Record(self.run["cell"], image, sample, name, name, value, unit, digest)
+                for sample, cost in spent
+                for (name, unit), value in zip(COSTS, cost, strict=True)
+            ]
+            found.append([*rows, *costs_of[:-1], msgspec.structs.replace(costs_of[-1], y=identity)])
+        return found
+
+
+def _solved(solver: Solver, *given: Any) -> Any:
+    """What ``solve`` returns. Raises SolverError where it differentiates without saying so."""
+    try:
+        return solver.solve(*given)
+    except RuntimeError as error:
+        if solver.needs_grad or "does not require grad" not in str(error):
+            raise
+        raise SolverError(
+            f"{solver.name} differentiates, and must say so: needs_grad: ClassVar[bool] = True; without it, gradients "
+            "are off"
+        ) from error
+
+
+def declared_mismatch(solver: Solver, problem: Problem) -> str | None:
+    """Why the solver's declarations rule the problem out; None if they do not."""
+    A, needed = problem.A, solver.operator_type
+    if not isinstance(A, needed):
+        return (
+            f"needs an operator of type {needed.__name__}; task {problem.task!r} gives {type(A).__name__}, "
+            "which is none. Choose another task or solver"
+        )
+    if solver.needs_sigma and problem.sigma_y is None:
+        return (
+            f"needs a noise level; the noise of task {problem.task!r} tells none. Choose another noise or solver, or a "
+            "level to assume, as assume='0.05 [-1,1]'"
+        )
+    return None
+
+
+def _warn_of_other_code(cell: Cell, run: Mapping[str, Any]) -> None:
+    """Warn where records were made by a solver or task whose source was another."""
+    now, name = cell.code(), {"solver": cell.solver.name, "task": cell.task.name}
+    for kind in now:
+        if any(s.get("code", {}).get(kind, now[kind]) != now[kind] for s in run.get("sessions", [])):
+            warnings.warn(
+                f"the code of {kind} {name[kind]} has changed since records of this cell were made, which are kept; "
+                "overwrite=true runs them again",
+                stacklevel=2,
+            )
+
+
+def _trained(weights: Path) -> dict[str, Any]:
+    """What the card of trained weights says of how they were made, and at what cost."""
+    card = read_card(weights)
+    return {key: card[key] for key in ("command", "step", "seconds", "machine", "dataset") if key in card}
+
+
+def _chunks(images: Sequence[str], size: int, shard: tuple[int, int]) -> list[list[str]]:
+    """Batches at fixed positions of the list; a shard takes every k-th of them, so batches never depend on it."""
+    i, k = shard
+    chunks = [list(images[start : start + size]) for start in range(0, len(images), size)]
+    return chunks[i::k]
+
+
+def session(options: Options) -> dict[str, Any]:
+    """What is recorded of one stretch of work: command, time, machine and versions."""
+    return {
+        "command": options.command,
+        "started": _now(),
+        "finished": None,
+        "batch_size": options.batch_size,
+        "n": options.n,
+        "shard": list(options.shard),
+        **_environment(options.device),
+    }
+
+
+def _environment(device: torch.device) -> dict[str, Any]:
+    commit, dirty = _commit()
+    return {
+        "device": describe(device),
+        "threads": torch.get_num_threads(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in ("torch", "numpy", "pillow", "scikit-image")},
+        "commit": commit,
+        "dirty": dirty,
+    }
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    """Commit of the source tree this package is run from, and whether it was changed; None outside a checkout."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None, None
+    commands = (["rev-parse", "HEAD"], ["status", "--porcelain"])
+    try:
+        commit, status = (
+            subprocess.run(["git", "-C", str(root), *c], capture_output=True, text=True, check=True, timeout=10).stdout
+            for c in commands
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    return commit.strip(), bool(status.strip())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,141 @@
+"""Where a number comes from, and whether it can be had again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from invbench.analysis.comparable import solver_of
+from invbench.errors import ConfigError, StoreError
+from invbench.store.records import CellStore, LoadedCell, Record, load_cell, load_cells
+
+
+def find_cell(name: str, out: Path) -> LoadedCell:
+    """The cell of an id, the start of one, a folder or its name. Raises ConfigError where there is none, or several."""
+    if (Path(name) / "run.json").is_file():
+        return load_cell(Path(name))
+    if not name:
+        raise ConfigError("expected the id of a cell, its start, or a folder; got an empty text")
+    cells = load_cells(out)
+    found = [c for c in cells if c.id.startswith(name) or any(f.name == name for f in c.folders)]
+    if len(found) != 1:
+        listed = ", ".join(sorted(c.id for c in found)) or "none"
+        if not found and (own := [c for c in cells if solver_of(c) == name]):
+            raise ConfigError(f"{name} is a solver; name one of its cells: {', '.join(map(_listed, own))}")
+        raise ConfigError(f"expected the id of a cell in {out}, its start, or a folder; {name!r} matches {listed}")
+    return found[0]
+
+
+def _listed(cell: LoadedCell) -> str:
+    """A cell's id with what tells a reader which one it is."""
+    config = cell.run["config"]
+    return f"{cell.id} ({config['benchmark']['name']}/{config['task']['name']}, seed {config['seed']})"
+
+
+def explain(cell: LoadedCell) -> str:
+    """Command, configuration, hashes, measurements and environment of a cell's numbers."""
+    run, config = cell.run, cell.run["config"]
+    digests = "".join(image + each.sha256 for image, each in cell.measured.items())
+    measured = hashlib.sha256(digests.encode()).hexdigest()[:12]
+    lines = [f"cell {cell.id}, {run['status']}, {len(cell.images)} images, {', '.join(map(str, cell.folders))}", ""]
+    for session in run["sessions"]:
+        packages = ", ".join(f"{k} {v}" for k, v in session["packages"].items())
+        lines += [
+            session["command"],
+            f"  {session['started']} on {session['device']}, {session['threads']} threads, {session['platform']}",
+            f"  python {session['python']}, {packages}; batches of {session['batch_size']}",
+            f"  commit {session['commit'] or 'none: not run from a checkout'}"
+            + (", changed" if session["dirty"] else ""),
+        ]
+    lines += ["", json.dumps(config, indent=2, sort_keys=True), ""]
+    lines += [f"measurements {measured}, of {len(cell.measured)} images"]
+    lines += [f"origin: {key}: {origin}" for key, origin in run.get("origins", {}).items()]
+    protocols = sorted({r.protocol for r in cell.rows} | {s["protocol"] for s in cell.sets})
+    return "\n".join([*lines, "protocols: " + "; ".join(protocols)])
+
+
+def damage(cell: LoadedCell) -> list[str]:
+    """What was changed since the cell was complete: files against their sums, the configuration against the id."""
+    found = [f"{folder}: {line}" for folder in cell.folders for line in CellStore(folder).damage()]
+    digest = hashlib.sha256(json.dumps(cell.run["config"], sort_keys=True).encode()).hexdigest()
+    if not digest.startswith(cell.id):
+        found.append(f"{cell.folders[0]}: the configuration is not that of cell {cell.id}")
+    return found
+
+
+def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, float]]:
+    """Solve the first images again; yields each with the largest difference of a value on [-1, 1], or of a score.
+
+    Recorded scores are compared with those of the kept reconstructions; of released records, which have none, with
+    those of the new ones. Raises StoreError where weights or measurements of today are not those of the record.
+    """
+    from invbench.run.bank import image_ids
+    from invbench.run.rebuild import Remeasure, rebuild_cell
+    from invbench.run.runner import Options, run_cell
+    from invbench.run.scoring import Scorer
+
+    again = rebuild_cell(cell.run, catalog)
+    _same_hashes(cell.run["config"], again.config())
+    ids = image_ids(again.dataset)
+    order = [i for i in ids if i in set(cell.images)]
+    if order != ids[: len(order)]:
+        raise StoreError("only cells of the first images of their dataset can be solved again")
+    kept = all(cell.image_path(image) for image in order[:n])
+    metrics = catalog.metrics()
+    with TemporaryDirectory() as folder:
+        size = max(n, 2) if len(order) > 1 else 1
+        outcome = run_cell(
+            again, [] if kept else metrics, Options(Path(folder), n=min(size, len(order)), batch_size=size)
+        )
+        if outcome.status != "complete":
+            raise StoreError(f"the cell could not be solved again: {outcome.reason}")
+        new = load_cell(outcome.folder)
+        for image in order[:n]:
+            if not cell.measured[image].same(new.measured[image]):
+                raise StoreError(f"the measurement of {image} is not the recorded one")
+            if kept:
+                measured = Remeasure(cell.run, catalog)([image])
+                rows = Scorer(metrics).image_rows(cell.id, cell.reconstructions(image)[None], measured)[0]
+                yield image, max(_pixels(cell, new, image), _scores(cell, rows, image))
+            else:
+                yield image, _scores(cell, [r for r in new.rows if r.metric in {m.name for m in metrics}], image)
+
+
+def _pixels(cell: LoadedCell, new: LoadedCell, image: str) -> float:
+    return float((new.reconstructions(image) - cell.reconstructions(image)).abs().max())
+
+
+def _scores(cell: LoadedCell, found: Sequence[Record], image: str) -> float:
+    """The largest difference of a recorded score of an image from those found; none of two that are both nan or inf."""
+    was, now = (
+        {(r.metric, r.protocol, r.sample): r.value for r in rows if r.image == image} for rows in (cell.rows, found)
+    )
+    both = [(was[key], now[key]) for key in was.keys() & now.keys()]
+    differing = [math.inf if math.isnan(a) or math.isnan(b) else abs(b - a) for a, b in both if repr(a) != repr(b)]
+    return max(differing, default=0.0)
+
+
+def _same_hashes(recorded: Any, found: Any) -> None:
+    for kind in ("prior", "solver"):
+        was, now = recorded[kind].get("sha256"), found[kind].get("sha256")
+        if was != now:
+            raise StoreError(f"{kind} {recorded[kind]['name']}: recorded with weights {was}, found today {now}")
+
+
+def verify(cell: LoadedCell, n: int, catalog: Any, tolerance: float) -> tuple[Sequence[str], bool]:
+    """Lines of what was checked, and whether all of it holds."""
+    faults = damage(cell)
+    if faults:
+        return [f"CHANGED {fault}" for fault in faults], False
+    lines = [f"files and configuration of {cell.id} are as they were written"]
+    good = True
+    for image, difference in recompute(cell, n, catalog) if n else ():
+        same = difference <= tolerance
+        good &= same
+        lines.append(f"{'same' if same else 'DIFFERS'}  {image}: largest difference {difference:.2g}")
+    return lines, good

@@ -1,0 +1,165 @@
+"""Records to share: every number with its provenance, without reconstructions and the machine's own paths. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import warnings
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from invbench.errors import ConfigError, StoreError
+from invbench.store import schema
+from invbench.store.records import CellStore, LoadedCell, write_atomic
+
+PLACES = ("out", "folder", "device", "dataset.root", "prior.weights")  # options that differ from machine to machine
+COMPLETE = ("complete", "skipped")
+Costs = Mapping[tuple[str, str, str], Mapping[str, Any]]  # by benchmark, task and solver
+
+
+def portable(command: Iterable[str]) -> str:
+    """A command line without the options that name places.
+
+    >>> portable(["invbench", "run", "solver=ddrm", "out=/data/runs"])
+    'invbench run solver=ddrm'
+    """
+    return shlex.join(text for text in command if text.partition("=")[0] not in PLACES)
+
+
+def release(cells: Sequence[LoadedCell], out: Path, to: Path) -> Iterator[str]:
+    """Write complete cells and measured costs below ``to``, as in any results folder; yields a line for each.
+
+    Raises ConfigError where that is the folder they lie in, StoreError where nothing can be written and, when the
+    others are released, where records were changed since they were complete, which a new seal would hide.
+    """
+    refused = yield from release_cells(cells, to)
+    yield from release_costs(cells, out, to)
+    if refused:
+        cells_are = "1 cell is" if refused == 1 else f"{refused} cells are"
+        raise StoreError(f"{cells_are} left out, as said above; the others are released")
+
+
+def release_cells(cells: Sequence[LoadedCell], to: Path) -> Generator[str, None, int]:
+    """Write the complete cells; yields a line for each, and returns how many were damaged and left out."""
+    refused = 0
+    for cell in cells:
+        folder = to / _place(cell) / f"{_solver(cell)}-{cell.id}"
+        if folder.parent.resolve() == cell.folders[0].parent.resolve():
+            raise ConfigError(f"expected another folder than the records' own; got {to}")
+        if cell.run["status"] not in COMPLETE:
+            yield f"left out, {cell.run['status']}: {folder}"
+            continue
+        if reason := _damage(cell):
+            refused += 1
+            yield f"left out: {reason}"
+            continue
+        sessions = [_shared(each) for each in cell.run["sessions"]]
+        run = {k: v for k, v in cell.run.items() if k != "places"}
+        run |= {"images": len(cell.images), "sessions": sessions}
+        CellStore(folder).replace(cell.rows, run, cell.all_sets())
+        yield f"{len(cell.images)} images: {folder}"
+    return refused
+
+
+def _damage(cell: LoadedCell) -> str:
+    """Why a cell's records are not what was written; "" if they are."""
+    try:
+        for path in cell.folders:
+            CellStore(path).refuse_damaged()
+    except StoreError as error:
+        return str(error)
+    return f"{cell.folders[0]} has {cell.damaged} lines that cannot be read" if cell.damaged else ""
+
+
+def release_costs(cells: Iterable[LoadedCell], out: Path, to: Path) -> Iterator[str]:
+    """Write what ``invbench bench`` measured of the cells' solvers below ``to``; yields a line for each file."""
+    for name in sorted({_place(cell) / f"bench-{_solver(cell)}.json" for cell in cells}):
+        if (out / name).is_file():
+            cost = read_cost(out / name)
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(sealed({**cost, "session": _shared(cost["session"])}), indent=1)
+            write_atomic(to / name, (text + "\n").encode())
+            yield f"cost: {to / name}"
+
+
+def read_cost(path: Path) -> dict[str, Any]:
+    """What ``invbench bench`` wrote: config, cost and session. Raises StoreError where it cannot be read."""
+    try:
+        found = schema.read_cost(path)
+        if found != sealed(found):
+            raise ValueError("it is not as 'invbench bench' wrote it")
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read ({error}); delete it and run 'invbench bench' again") from None
+    return found
+
+
+def sealed(cost: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``invbench bench`` writes: config, cost and session, with the SHA-256 of all of it."""
+    content = {key: value for key, value in cost.items() if key != "sha256"}
+    return {**content, "sha256": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}
+
+
+def load_costs(*folders: Path) -> Costs:
+    """What ``invbench bench`` kept in results folders, and on what.
+
+    Those of a task come from one folder, the last that has any: seconds of two machines are not to be compared.
+    """
+    costs: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+    for out in folders:
+        found = {_names(cost["config"]): _measured(cost) for cost in _readable_costs(out)}
+        places = {names[:2] for names in found}
+        costs = {names: cost for names, cost in costs.items() if names[:2] not in places} | found
+    return costs
+
+
+def _readable_costs(out: Path) -> Iterator[dict[str, Any]]:
+    """What ``invbench bench`` kept below a folder; a warning for each file that cannot be read."""
+    for path in sorted(out.glob("*/*/bench-*.json")):
+        try:
+            yield read_cost(path)
+        except StoreError as error:
+            warnings.warn(f"left out: {error}", stacklevel=2)
+
+
+def alike(cells: Sequence[LoadedCell], costs: Costs) -> list[float] | None:
+    """Seconds of each cell's solver, measured alone and in one setting; None where some were not."""
+    found = [costs.get(_names(cell.run["config"])) for cell in cells]
+    good = [c for c, cell in zip(found, cells, strict=True) if c and same_run(c, cell)]
+    whole = len(good) == len(cells) and len({c["setting"] for c in good}) == 1
+    return [float(c["seconds"]) for c in good] if whole else None
+
+
+def _names(config: Mapping[str, Any]) -> tuple[str, str, str]:
+    return config["benchmark"]["name"], config["task"]["name"], config["solver"]["name"]
+
+
+def _measured(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A cost with its configuration, and the setting: device, threads, batch."""
+    session, cost = found["session"], found["cost"]
+    setting = f"{session['device']}, {session['threads']} thread{'s'[: session['threads'] > 1]}, batch {cost['batch']}"
+    return {**cost, "setting": setting, "config": found["config"]}
+
+
+def same_run(cost: Mapping[str, Any], cell: LoadedCell) -> bool:
+    """Whether a cost was measured with the options of a cell's solver and task, of those that both know."""
+    pairs = [(cost["config"][part], cell.run["config"][part]) for part in ("solver", "task")]
+    return all(a[key] == b[key] for a, b in pairs for key in a.keys() & b.keys())
+
+
+def _place(cell: LoadedCell) -> Path:
+    config = cell.run["config"]
+    return Path(config["benchmark"]["name"]) / config["task"]["name"]
+
+
+def _solver(cell: LoadedCell) -> str:
+    return str(cell.run["config"]["solver"]["name"])
+
+
+def _shared(session: dict[str, Any]) -> dict[str, Any]:
+    try:
+        words = shlex.split(session["command"])
+    except ValueError:  # no shell's command
+        words = session["command"].split()
+    return {**session, "command": portable(words)}

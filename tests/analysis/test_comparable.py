@@ -1,0 +1,146 @@
+"""Which cells stand beside each other, on which images, and which of several is meant."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from made import loaded_cell
+from msgspec.structs import replace
+
+from invbench.analysis.comparable import (
+    assumptions,
+    by_measurement,
+    headline,
+    image_means,
+    interval_of,
+    mean_of,
+    scored_sets,
+    shared_images,
+    usual,
+)
+from invbench.store.records import MEAN, LoadedCell, Record, images_digest
+
+WRITTEN = {"origins": {"nfe": "command line", "eta": "command line"}}
+
+
+def cell(psnr: float = 20.0, n: int = 4, **config: Any) -> LoadedCell:
+    return loaded_cell("photos", "sr4", "ddrm", {"psnr": psnr}, n, **config)
+
+
+def without(found: LoadedCell, *images: str) -> LoadedCell:
+    """The cell with no value (nan) of these images."""
+    return with_rows(found, [replace(r, value=math.nan) if r.image in images else r for r in found.rows])
+
+
+def with_rows(found: LoadedCell, rows: list[Record]) -> LoadedCell:
+    return LoadedCell(found.id, found.run, rows, found.folders, 0)
+
+
+def with_sets(found: LoadedCell, folder: Path, *sets: list[str]) -> LoadedCell:
+    """The cell with a score of each of these sets of images: how many they are."""
+    folder.mkdir()
+    scores = {
+        images_digest(images): {
+            "images": images,
+            "scores": [{"metric": "fid", "protocol": "fid/p", "value": len(images), "low": 0.0, "high": 9.0}],
+        }
+        for images in sets
+    }
+    (folder / "sets.json").write_text(json.dumps(scores))
+    return LoadedCell(found.id, found.run, found.rows, (folder,), 0)
+
+
+def test_options_as_they_come_then_one_sample_then_most_images_are_usual() -> None:
+    plain = cell(n=2)
+    assert max([cell(n=4, samples=2), plain], key=usual) is plain, "one sample a measurement before more images"
+    assert max([plain, cell(n=4, samples=2)], key=usual) is plain
+    more = cell(n=4)
+    assert max([more, plain], key=usual) is more
+    several, tuned = cell(n=2, samples=2), cell(n=4, run=WRITTEN)
+    assert max([tuned, several], key=usual) is several, "options as they come before one sample"
+    once = cell(n=2, run={"origins": {"nfe": "command line", "eta": "default"}})
+    assert max([tuned, once], key=usual) is once, "fewer written options before more images"
+
+
+def test_shared_images_are_those_that_every_cell_has_a_value_of() -> None:
+    few, many = cell(n=3), cell(n=5)
+    assert shared_images([]) == []
+    assert shared_images([many, few]) == ["0", "1", "2"]
+    assert shared_images([many, without(few, "1")]) == ["0", "1", "2"], "no metric is asked for"
+    assert shared_images([many, without(few, "1")], "psnr") == ["0", "2"]
+    assert shared_images([without(many, "0"), without(few, "1")], "psnr") == ["2"]
+    assert shared_images([without(few, "0", "1", "2"), many], "psnr") == []
+
+
+def test_of_a_score_of_sets_the_largest_set_that_all_were_scored_on_is_shared(tmp_path: Path) -> None:
+    whole, half = ["0", "1", "2", "3"], ["0", "1"]
+    a = with_sets(cell(), tmp_path / "a", half, whole)
+    b = with_sets(cell(), tmp_path / "b", half)
+    c = with_sets(cell(), tmp_path / "c", whole, half)
+    assert scored_sets(a) == {"fid": [whole, half]}
+    assert shared_images([a, c], "fid") == whole
+    assert shared_images([a, b], "fid") == half
+    assert shared_images([b, cell()], "fid") == half, "a cell without such scores has no say"
+    assert shared_images([b, with_sets(cell(), tmp_path / "d", ["2", "3"])], "fid") == []
+    assert mean_of(a, "fid") == 4
+    assert mean_of(a, "fid", half) == 2
+    assert mean_of(b, "fid") is None, "all of its images were not scored as a set"
+    assert interval_of(a, "fid") == (0.0, 9.0)
+    assert all(map(math.isnan, interval_of(b, "fid")))
+
+
+def test_a_mean_is_of_the_images_asked_for_and_nan_where_one_sample_is() -> None:
+    one = cell(n=2)
+    second = [replace(r, sample=1, value=30.0) for r in one.rows]
+    found = with_rows(one, [*one.rows, *second, *(replace(r, sample=MEAN, value=99.0) for r in one.rows)])
+    assert image_means(found, "psnr").to_dict() == {"0": 25.0, "1": 25.0}, "scores of the mean are of another kind"
+    assert image_means(found, "psnr", ["1"]).to_dict() == {"1": 25.0}
+    assert mean_of(found, "psnr") == 25.0
+    gone = [replace(r, value=math.nan) if (r.image, r.sample) == ("1", 1) else r for r in found.rows]
+    means = image_means(with_rows(found, gone), "psnr")
+    assert means["0"] == 25.0
+    assert math.isnan(means["1"])
+    assert mean_of(found, "ssim") is None
+
+
+def test_an_interval_leaves_out_what_has_no_value() -> None:
+    low, high = interval_of(without(cell(n=3), "1"), "psnr")
+    assert (low, high) == (20.0, 20.0)
+
+
+def test_cells_of_one_measurement_are_grouped_in_order() -> None:
+    cells = [
+        loaded_cell(b, t, s, {}) for b, t, s in (("b", "t", "x"), ("a", "t", "x"), ("a", "s", "x"), ("b", "t", "y"))
+    ]
+    found = [
+        [(c.run["config"]["benchmark"]["name"], c.run["config"]["task"]["name"]) for c in g]
+        for g in by_measurement(cells)
+    ]
+    assert found == [[("a", "s")], [("a", "t")], [("b", "t"), ("b", "t")]]
+    assert (
+        len(by_measurement([cell(), cell(samples=2), cell(assumed="0.1 [-1,1]"), cell(plugins={"theirs": "2"})])) == 1
+    )
+    assert len(by_measurement([cell(), cell(noise="gaussian 0.2 [-1,1]"), cell(seed=1)])) == 3
+
+
+def test_rows_that_were_told_a_level_are_named_by_level() -> None:
+    told = {name: cell(assumed=f"{level} [-1,1]") for name, level in (("a", 0.1), ("b", 0.2), ("c", 0.1))}
+    assert assumptions({**told, "d": cell()}) == [
+        "Told a noise level of 0.1 [-1,1], not the image's own: a, c.",
+        "Told a noise level of 0.2 [-1,1], not the image's own: b.",
+    ]
+
+
+def test_a_headline_says_what_rows_share() -> None:
+    run = cell().run
+    config = run["config"]
+    config["task"]["factor"] = 4
+    config["dataset"] |= {"images": "", "side": 8}
+    assert headline(run) == (
+        "photos v1 | sr4 (factor=4) | Gaussian noise, sigma 0.05 on [-1,1] = 0.025 on [0,1] | "
+        "dataset photos (side=8) | prior adm_photos 00000000 | seed 0"
+    )
+    assert headline(run, seed=False).endswith("prior adm_photos 00000000")

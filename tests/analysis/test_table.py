@@ -1,0 +1,104 @@
+"""Texts of records in tables: no format takes them for its own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invbench.analysis.table import FORMATS, Table, escape
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "\\input{/etc/passwd}",
+    "a\n\\write18{id}",
+    "a\r\n% b",
+    "a | b",
+    "a\\| b",
+    "a\x0b\\write18{id}\x0cb\x85c\u2028d",
+    '=HYPERLINK("http://x.example")',
+    "+1+1",
+    "-1+1",
+    "@SUM(1)",
+    "\t=1",
+    "\r=1",
+    "\uff1d1+1",
+    "[x](javascript:alert(1))",
+    "![](http://x.example)",
+    "`a",
+    "\x1b[31mred",
+    "caf\udce9",
+    "$a_b^c$ {x} #1 & ~2 %3",
+]
+
+
+def shown(text: str, how: str) -> str:
+    return Table(f"title {text}", pd.DataFrame({"solver": [text], text: ["1"]}), (f"note {text}",)).render(how)
+
+
+@pytest.mark.parametrize("how", FORMATS)
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_a_text_makes_no_line_of_its_own(text: str, how: str) -> None:
+    lines = {"text": 5, "md": 8, "latex": 9, "html": 8, "csv": 2}[how]
+    rendered = shown(text, how)
+    if how == "csv":
+        assert len(list(csv.reader(io.StringIO(rendered)))) == lines
+    else:
+        assert len(rendered.splitlines()) == len(shown("plain", how).splitlines())
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_html_has_no_tag_of_a_text(text: str) -> None:
+    plain = re.findall(r"<[^>]*>", shown("plain", "html"))
+    assert re.findall(r"<[^>]*>", shown(text, "html")) == plain
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_latex_has_no_command_of_a_text(text: str) -> None:
+    lines = [line for line in shown(text, "latex").splitlines() if not line.startswith("%")]
+    assert not re.search(
+        r"\\(input|write)|(?<!\\)[$#%&_^~](?!\{\})", "".join(lines).replace(" & ", " ").replace(r"\_", "")
+    )
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_markdown_has_two_columns_whatever_the_text(text: str) -> None:
+    row = shown(text, "md").splitlines()[4]
+    assert len(re.split(r"(?<!\\)(?:\\\\)*\|", row)) == 4
+    assert "<" not in shown(text, "md").replace("&lt;", "")
+    assert "](" not in shown(text, "md")
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_csv_has_no_formula(text: str) -> None:
+    cells = [cell for row in csv.reader(io.StringIO(shown(text, "csv"))) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d"))]
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        *(
+            ("-0.5", "-0.5"),
+            ("+0.5", "0.5"),
+            ("+0.123 [-0.1, +0.3]", "0.123 [-0.1, +0.3]"),
+            ("-", "-"),
+            ("-inf", "-inf"),
+        ),
+        *(("23.85 [23.10, 24.61] best", "23.85 [23.10, 24.61] best"), ("-1e-05 (2 nan) tie", "-1e-05 (2 nan) tie")),
+        *(("-1+1", "'-1+1"), ("+1-cmd|' /C calc'!A0", "'+1-cmd|' /C calc'!A0"), ("-x", "'-x"), ("a=b", "a=b")),
+    ],
+)
+def test_numbers_of_csv_stay_numbers(text: str, cell: str) -> None:
+    assert escape(text, "csv") == cell
+
+
+@given(st.text())
+def test_any_text_can_be_printed(text: str) -> None:
+    for how in ("text", "md", "latex", "html"):
+        assert escape(text, how).isprintable()

@@ -1,0 +1,84 @@
+"""Output to any encoding, and to where none can be written."""
+
+from __future__ import annotations
+
+import errno
+import io
+from typing import Any
+
+import click
+import pytest
+
+from invbench.cli import console
+
+
+class Full(io.RawIOBase):
+    """A disk without space."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, _: Any) -> int:
+        raise OSError(self.code, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("utf-8", "↑ ± é 漢 \\udce9".encode()),
+        ("cp1252", b"^ \xb1 \xe9 \\u6f22 \\udce9"),
+        ("latin-1", b"^ \xb1 \xe9 \\u6f22 \\udce9"),
+        ("ascii", b"^ +- \\xe9 \\u6f22 \\udce9"),
+    ],
+)
+def test_what_a_stream_cannot_encode_is_spelt_out(encoding: str, shown: bytes) -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding)
+    console.prepare(stream)
+    click.echo("↑ ± é 漢 \udce9", file=stream, nl=False)
+    stream.flush()
+    assert raw.getvalue() == shown
+
+
+def test_what_is_no_stream_is_left_alone() -> None:
+    console.prepare(object(), None)
+
+
+def test_a_decoding_error_stays_one() -> None:
+    with pytest.raises(UnicodeDecodeError):
+        b"\xff".decode("utf-8", errors="invbench")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [(errno.ENOSPC, "error: cannot write the output: No space left on device\n"), (errno.EPIPE, "")]
+)
+def test_a_disk_that_is_full_is_a_line_and_a_closed_pipe_none(
+    code: int, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = io.StringIO()
+    monkeypatch.setattr("sys.stderr", error)
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BufferedWriter(Full(code))))
+    with pytest.raises(SystemExit) as caught, console.plain():
+        click.echo("text")
+    assert caught.value.code == 1
+    assert error.getvalue() == told
+
+
+def test_a_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = io.StringIO()
+    monkeypatch.setattr("sys.stderr", error)
+    with pytest.raises(SystemExit), console.plain():
+        raise PermissionError(errno.EACCES, "Permission denied", "a\nfile")
+    assert error.getvalue() == "error: a\\nfile: Permission denied\n"
+
+
+def test_a_closed_output_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = io.StringIO()
+    monkeypatch.setattr("sys.stderr", error)
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(SystemExit), console.plain():
+        raise AssertionError("nothing is run")
+    assert error.getvalue().startswith("error: standard output is closed")
