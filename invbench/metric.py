@@ -7,29 +7,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from invbench.artifacts import Artifact
-from invbench.operator import Operator
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from invbench.priors.posterior import ExactPosterior
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A batch of measured images: the truth x, y = A(x) + noise, the noise's true std, and SHA-256 of each y."""
-
-    images: tuple[str, ...]
-    x: Tensor  # (B, C, H, W)
-    y: Tensor  # (B, *y_shape)
-    std: Tensor  # broadcastable to y
-    sha256: tuple[str, ...]
-    A: Operator
-    posterior: ExactPosterior | None = None  # where it is known
+    from invbench.problem import Measurement
 
 
 class Metric(ABC):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, final
 
 from invbench.artifacts import Artifact
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from invbench.meter import Meter
+    from invbench.problem import Posterior, Problem
     from invbench.training import Training
 
 AnyPrior = TypeVar("AnyPrior", bound="Prior")
@@ -62,11 +64,17 @@ class Prior(ABC):
     def student(self) -> Prior:
         """A prior of the same shapes whose network ``net`` can be trained, on the CPU's or its own device.
 
-        It starts as a copy of this prior's network; where there is none, as a small one of its own.
+        It starts as a copy of this prior's network. Raises UnsupportedProblem for a prior without one.
         """
-        from invbench.priors.mlp import MlpPrior
+        raise UnsupportedProblem(
+            f"{type(self).__name__} has no network that could be trained; define student(), for example to return an "
+            "invbench.MlpPrior of its shape and schedule"
+        )
 
-        return MlpPrior(self.x_shape, self.abar)
+    def posterior(self, problem: Problem) -> Posterior | None:
+        """p(x | y) of a problem, where it is known in closed form."""
+        del problem
+        return None
 
     @final
     def metered(self: AnyPrior, meter: Meter) -> AnyPrior:
@@ -88,6 +96,16 @@ class Prior(ABC):
         return eps, v
 
 
+@dataclass(frozen=True)
+class Arithmetic:
+    """Of one evaluation of a network on one image: its multiply-adds, and what fvcore counts (the paper's FLOPs)."""
+
+    x_shape: Shape
+    parameters: int
+    macs: int
+    fvcore: int
+
+
 class PriorSource(ABC):
     """Where a named prior comes from. Subclasses are frozen dataclasses: their fields are its options."""
 
@@ -102,6 +120,11 @@ class PriorSource(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """SHA-256 of what determines the prior (weights file, or the parameters of a closed form)."""
+
+    def cost(self, x_shape: Shape | None = None) -> Arithmetic | None:
+        """Of an evaluation at this shape, or at the network's own; None where none is known. Needs no weights."""
+        del x_shape
+        return None
 
 
 class TrainablePrior(PriorSource):

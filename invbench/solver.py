@@ -4,45 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from invbench.artifacts import Artifact
-from invbench.operator import Operator, Shape
+from invbench.operator import Operator
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from invbench.prior import Prior
+    from invbench.problem import Problem
     from invbench.rng import Rng
     from invbench.task import Task
     from invbench.training import Training
 
 OnStep = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a solver may know of y = A(x) + noise. The ground truth is not in it."""
-
-    A: Operator
-    sigma_y: float | None  # Gaussian level on [-1, 1]; None where the experiment hides it
-    task: str
-    dataset: str
-    benchmark: str = ""  # the preset
-    options: Mapping[str, Any] = field(default_factory=dict)  # the task's, but for its noise
-
-    @property
-    def x_shape(self) -> Shape:
-        """(C, H, W) of the image to restore."""
-        return self.A.x_shape
-
-    @property
-    def sigma(self) -> float:
-        """``sigma_y`` for solvers that declare ``needs_sigma``; the runner gives them no other problem."""
-        assert self.sigma_y is not None, "a solver that reads sigma must declare needs_sigma"
-        return self.sigma_y
 
 
 class Solver(ABC):

@@ -22,12 +22,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from invbench.atomic import drop_parts, write_atomic
 from invbench.dataset import Dataset
-from invbench.errors import ConfigError, DataError, TrainingError
+from invbench.errors import ConfigError, TrainingError
 from invbench.images import to_image
-from invbench.metric import Measurement
+from invbench.problem import Measurement
 from invbench.rng import Rng
-from invbench.store.records import drop_parts, write_atomic
+from invbench.weights import read_tensors
 
 STATE, WEIGHTS, LOG = "state.safetensors", "weights.safetensors", "train.jsonl"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -254,30 +255,6 @@ class Training:
         if self.rank == 0:
             write_atomic(self.folder / LOG, kept.encode())
         return step
-
-
-def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Metadata and tensors of a safetensors file. Raises DataError for one that is damaged."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"{path} cannot be read ({error}); delete it, and train or fetch it again") from None
-
-
-def read_card(path: Path) -> dict[str, Any]:
-    """The card in a file of weights; empty where there is none."""
-    if path.suffix != ".safetensors":
-        return {}
-    try:
-        card: dict[str, Any] = json.loads(read_tensors(path)[0].get("card", "{}"))
-        if not isinstance(card, dict):
-            raise ValueError("no mapping")
-    except (ValueError, RecursionError):
-        raise DataError(f"the card in {path} is damaged; train or fetch it again") from None
-    return card
 
 
 def refuse_other(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path) -> None:

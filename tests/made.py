@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from invbench.store.records import LAST, LoadedCell, Record
+from invbench.store.files import LAST, Record
+from invbench.store.reader import LoadedCell
 
 
 def loaded_cell(

@@ -20,9 +20,10 @@ from invbench.meter import Meter
 from invbench.metrics.consistency import Consistency
 from invbench.operator import real_parts
 from invbench.plugins import load_catalog
-from invbench.priors.posterior import ExactPosterior
-from invbench.run.runner import Cell, Options, declared_mismatch, run_cell
-from invbench.store.records import load_cells
+from invbench.priors.exact import ExactPosterior
+from invbench.run.cell import Cell, Options
+from invbench.run.runner import declared_mismatch, run_cell
+from invbench.store.reader import load_cells
 from invbench.testing import check_operator
 
 SHAPE = (3, 16, 16)

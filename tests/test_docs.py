@@ -14,9 +14,10 @@ import invbench
 from invbench import hookspecs
 from invbench.analysis.comparable import solver_of
 from invbench.cli.main import main
-from invbench.paper.published import results_folder
 from invbench.plugins import load_catalog
-from invbench.store.records import MEAN, load_cells
+from invbench.store.files import MEAN
+from invbench.store.reader import load_cells
+from invbench.store.released import results_folder
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import invbench as ib
-from invbench import ConfigError, GaussianNoise, Noise, PoissonNoise, Rng, Sigma, UniformSigma, parse_noise
+from invbench import ConfigError, PoissonNoise, Rng, parse_noise
 from invbench.metrics.consistency import Consistency
+from invbench.noise import GaussianNoise, Noise, Sigma, UniformSigma
 from invbench.plugins import load_catalog
 from invbench.run.bank import MeasurementBank
 

@@ -14,7 +14,7 @@ from command import Result, called
 
 from invbench.errors import PluginError
 from invbench.plugins import GROUP, KINDS, Catalog, build_catalog, load_catalog
-from invbench.store.records import load_cells
+from invbench.store.reader import load_cells
 
 HEAD = """
 from __future__ import annotations

@@ -24,10 +24,12 @@ import invbench as ib
 from invbench.cli.compute import payoff
 from invbench.cli.train import build, chosen_variants, out_of_memory
 from invbench.cli.train_request import Request
+from invbench.errors import TrainingError
 from invbench.plugins import load_catalog
 from invbench.run.config import typed
-from invbench.store.records import LoadedCell
-from invbench.training import Training, ema_decay, ema_update, random_crop, read_card, read_tensors
+from invbench.store.reader import LoadedCell
+from invbench.training import Training, ema_decay, ema_update, random_crop
+from invbench.weights import read_card, read_tensors
 
 CATALOG = load_catalog()
 PLANE = ["solver=davi", "benchmark=gmm2d", "task=denoise", "training.batch_size=8"]
@@ -115,12 +117,12 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_names_the_checkpoint(t
     for step in t.steps(9, {"net": nn.Linear(1, 1)}, {}):
         if step == 5:
             with pytest.raises(
-                ib.TrainingError, match=r"loss is not finite at step 5; the last good .* of step 4, is .*lr"
+                TrainingError, match=r"loss is not finite at step 5; the last good .* of step 4, is .*lr"
             ):
                 t.log(step, loss=float("nan"))
             break
         t.log(step, loss=1.0)
-    with pytest.raises(ib.TrainingError, match="no checkpoint was written yet"):
+    with pytest.raises(TrainingError, match="no checkpoint was written yet"):
         next(_started(training(tmp_path / "other"))).log(0, loss=float("inf"))
 
 

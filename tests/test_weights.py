@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from invbench.errors import DataError
 from invbench.priors.adm.sources import invbench_register_priors
-from invbench.training import read_card
+from invbench.weights import read_card
 
 (PHOTOS,) = [cls for cls in invbench_register_priors() if cls.name == "adm_photos"]
 SHIPPED = Path(str(files("invbench.priors.adm"))) / "weights" / "adm_photos.safetensors"

@@ -18,6 +18,7 @@ from torch import Tensor
 import invbench as ib
 from invbench import Dataset, Metric, Operator, PriorSource, Rng, Shape, Solver, SVDOperator, Task
 from invbench.linops import BlockMean, Identity
+from invbench.noise import GaussianNoise, Noise, Sigma
 from invbench.testing import solvers
 from invbench.testing.problems import tiny_prior
 
@@ -561,8 +562,8 @@ class DoubledNoise(Task):
     """Doubles the level on its way from [0, 1] to [-1, 1], once too often; noise."""
 
     @property
-    def noise_model(self) -> ib.Noise:
-        return ib.GaussianNoise(ib.Sigma(2 * ib.parse_noise(self.noise).sigma_y, "[-1,1]"))
+    def noise_model(self) -> Noise:
+        return GaussianNoise(Sigma(2 * ib.parse_noise(self.noise).sigma_y, "[-1,1]"))
 
     def operator(self, x_shape: Shape, rng: Rng) -> Operator:
         return Identity(x_shape)

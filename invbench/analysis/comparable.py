@@ -14,8 +14,9 @@ from invbench.analysis.stats import bca_interval
 from invbench.errors import ConfigError
 from invbench.noise import parse_noise
 from invbench.settings import WRITTEN
+from invbench.store.files import MEAN
 from invbench.store.fingerprint import Measured
-from invbench.store.records import MEAN, LoadedCell
+from invbench.store.reader import LoadedCell
 
 Sameness = Literal["same bytes", "last bits", "different", "unknown"]
 LAST_BITS = "Measurements agree to 1e-5 of their norm and differ in last bits: rows were made on different processors."

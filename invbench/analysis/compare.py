@@ -26,7 +26,8 @@ from invbench.analysis.stats import (
 )
 from invbench.analysis.table import Table
 from invbench.errors import ConfigError, unknown
-from invbench.store.records import MEAN, LoadedCell, load_cells
+from invbench.store.files import MEAN
+from invbench.store.reader import LoadedCell, load_cells
 
 RULE = re.compile(r"(\w+)(<|>|!=)(-?(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?)(x?)")
 ALIASES = {"nfe": "nfe_forward"}

@@ -12,7 +12,7 @@ from invbench.analysis.digits import format_value
 from invbench.analysis.table import Table
 from invbench.errors import ConfigError, unknown
 from invbench.metric import Metric
-from invbench.store.records import LoadedCell
+from invbench.store.reader import LoadedCell
 
 COSTS = {"nfe": "nfe_forward", "seconds": "seconds"}
 

@@ -14,7 +14,8 @@ from invbench.analysis.digits import format_value
 from invbench.analysis.stats import components, mean_difference
 from invbench.analysis.table import Table
 from invbench.metric import Metric
-from invbench.store.records import MEAN, LoadedCell
+from invbench.store.files import MEAN
+from invbench.store.reader import LoadedCell
 
 DEVIATIONS = ("std images", "std seeds", "std rest")
 NOTES = (

@@ -28,7 +28,8 @@ from invbench.analysis.stats import bca_interval, bca_intervals, columnwise
 from invbench.analysis.table import Table
 from invbench.errors import ConfigError, unknown
 from invbench.metric import Metric
-from invbench.store.records import MEAN, LoadedCell
+from invbench.store.files import MEAN
+from invbench.store.reader import LoadedCell
 
 SAMPLE_TABLES = {
     "samples": "Scores of K samples per measurement: crps and spread on [-1,1]; coverage is the central interval's "

@@ -16,24 +16,22 @@ import click
 import hydra
 from omegaconf import DictConfig
 
-from invbench.analysis.comparable import by_measurement, label, measurement_key
+from invbench.analysis.comparable import label, measurement_key
 from invbench.analysis.seeds import seed_tables
 from invbench.analysis.tables import build_tables
-from invbench.cli.console import plain_warnings
 from invbench.cli.read import OUT
-from invbench.errors import DataError, InvbenchError, LockedCell, MetricError, PluginError, StoreError
+from invbench.errors import DataError, InvbenchError, LockedCell, PluginError, StoreError
 from invbench.figures.drawing import draw
 from invbench.guard import printable
 from invbench.interrupts import noted_interrupts
+from invbench.messages import plain_warnings
 from invbench.plugins import Catalog
 from invbench.run import config as configuration
 from invbench.run.overrides import composing, unquoted
-from invbench.run.rebuild import Remeasure, located
-from invbench.store.records import LoadedCell, load_cells
+from invbench.store.reader import LoadedCell, load_cells
 
 if TYPE_CHECKING:
-    from invbench.run.runner import Outcome
-    from invbench.run.scoring import Scorer
+    from invbench.run.cell import Outcome
 
 Result = TypeVar("Result")
 
@@ -156,49 +154,6 @@ def _tell(title: str, outcome: Outcome) -> None:
         click.echo(f"  metric {metric} failed, and its scores are left out: {reason}", err=True)
 
 
-def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog) -> Iterator[str]:
-    """Add the scores that cells lack, of each image and of each set of images a rival has; yields a line for each.
-
-    Raises StoreError at the end where a cell could not be scored.
-    """
-    from invbench.run.scoring import Scorer
-
-    failed = 0
-    scorer = Scorer(catalog.metrics())
-    for group in by_measurement(cells):
-        sets = {tuple(cell.images) for cell in group}
-        for cell in group:
-            config = cell.run["config"]
-            title = f"{config['benchmark']['name']}/{config['task']['name']}/{config['solver']['name']}-{cell.id}"
-            try:
-                yield f"{title}: {_rescore(cell, scorer, sets, catalog, located(cell, group))}"
-            except InvbenchError as error:
-                failed += 1
-                yield f"{title}: {error}"
-    yield from (f"metric {name} failed, and its scores are left out: {why}" for name, why in scorer.faults.items())
-    if failed:
-        some = "1 cell" if failed == 1 else f"{failed} cells"
-        raise StoreError(f"{some} could not be scored, as said above; the others are")
-    if scorer.faults:
-        raise MetricError(f"{', '.join(scorer.faults)} failed, as said above; all other scores are there")
-
-
-def _rescore(
-    cell: LoadedCell, scorer: Scorer, sets: Collection[Sequence[str]], catalog: Catalog, run: Mapping[str, Any]
-) -> str:
-    """Score a cell; says how many scores are new."""
-    from invbench.run.scoring import rescore, score_set
-
-    measure = Remeasure(run, catalog)
-    count = rescore(cell, scorer, measure)
-    for images in sets:
-        if set(images).issubset(cell.images):
-            score_set(cell, scorer, measure, images)
-    gone = len(set(cell.images) - measure.held)
-    left = f"; the dataset holds {gone} of them no more, which are left as they are" if gone else ""
-    return f"{count} new scores of {len(cell.images)} images{left}"
-
-
 def _show(out: Path, key: str, catalog: Catalog) -> None:
     """Print the table of a measurement and draw its figure."""
     cells = [c for c in load_cells(out) if measurement_key(c.run["config"]) == key]
@@ -230,7 +185,7 @@ def _show_seeds(out: Path, keys: Collection[str | None], catalog: Catalog) -> No
 def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) -> int:
     """Measure what each solver of the jobs costs on its own, print the table and keep the numbers."""
     from invbench.run.bench import Cost, cost_table, keep
-    from invbench.run.runner import session
+    from invbench.run.environment import session
 
     titles: list[str] = []
     command = shlex.join(["invbench", "bench", *overrides, f"--repeats={repeats}", f"--limit={limit:g}"])

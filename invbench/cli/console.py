@@ -6,12 +6,9 @@ import codecs
 import errno
 import os
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
-
-import click
 
 from invbench.errors import one_line
 
@@ -71,22 +68,6 @@ def plain() -> Iterator[None]:
             sys.exit(1)
         where = f"{error.filename}: " if error.filename else "cannot write the output: "
         fail(f"{where}{error.strerror or error}", 1)
-
-
-@contextmanager
-def plain_warnings() -> Iterator[None]:
-    """Warnings as one line each, and no line twice."""
-    said: set[str] = set()
-
-    def show(message: Warning | str, *_args: object, **_kw: object) -> None:
-        if str(message) not in said:
-            said.add(str(message))
-            click.echo(f"warning: {one_line(str(message))}", err=True)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = show
-        yield
 
 
 def fail(message: str, status: int) -> NoReturn:

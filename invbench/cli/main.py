@@ -13,11 +13,13 @@ from invbench import __version__
 from invbench.cli import console
 from invbench.cli.read import COMMANDS, not_negative
 from invbench.errors import ConfigError, InvbenchError, unknown
+from invbench.messages import plain_warnings
 from invbench.prior import TrainablePrior
 from invbench.solver import Trainable
 
 if TYPE_CHECKING:
     from invbench.plugins import Catalog, Plugin
+    from invbench.prior import PriorSource
 
 
 class Commands(click.Group):
@@ -41,7 +43,7 @@ class Commands(click.Group):
         run: Callable[[], Any] = partial(super().main, *args, standalone_mode=False, **extra)
         if not standalone_mode:
             return run()
-        with console.plain(), console.plain_warnings():
+        with console.plain(), plain_warnings():
             status = _status(run)
             sys.exit(status if isinstance(status, int) else 0)
 
@@ -329,15 +331,31 @@ def _description(plugin: Plugin) -> str:
         lines += [f"needs: {', '.join(needs)}", *([f"paper: {cls.paper}"] * bool(cls.paper)), cls.bibtex]
     if plugin.kind == "metric":
         lines += [f"protocol: {cls.protocol}"]
-    if plugin.kind == "prior" and hasattr(cls, "config"):
-        from invbench.priors.adm.cost import describe
-
-        lines += describe(cls.config(), cls.native_side)
+    if plugin.kind == "prior":
+        lines += _arithmetic(cls)
     if issubclass(cls, Trainable | TrainablePrior):
         lines += ["", "training:", inspect.getdoc(cls.options) or "", "", *_fields(cls.options, "training")]
         lines += [f"  +{group}={', '.join(names)}" for group, names in getattr(cls, "variants", {}).items()]
         lines += _settings(cls.options)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _arithmetic(cls: type[PriorSource]) -> list[str]:
+    """What an evaluation of a prior's network costs, in the conventions in use."""
+    from invbench.guard import described
+
+    with described(f"prior {cls.name}"):
+        cost = cls().cost()
+    if cost is None:
+        return []
+    return [
+        f"parameters: {cost.parameters:,}",
+        f"one evaluation at {'x'.join(map(str, cost.x_shape))}:",
+        f"  {cost.macs / 1e9:.3f} GMAC (convolutions, linear maps, attention products)",
+        f"  {cost.fvcore / 1e9:.3f} G in fvcore's convention (multiply-add = 1, group norm 5, upsampling 1 per element;"
+        " the DAVI paper's Table 13)",
+        f"  {2 * cost.macs / 1e9:.3f} GFLOP counting a multiply-add as two",
+    ]
 
 
 def _fields(cls: type[Any], kind: str) -> list[str]:

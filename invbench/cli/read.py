@@ -16,7 +16,7 @@ from invbench.run.places import folder
 if TYPE_CHECKING:
     from invbench.analysis.table import Table
     from invbench.plugins import Catalog
-    from invbench.store.records import LoadedCell
+    from invbench.store.reader import LoadedCell
 
 OUT = "results/runs"
 REFERENCE = "reference"
@@ -27,7 +27,7 @@ def _folder(_context: click.Context, _parameter: click.Parameter, value: str) ->
     named = folder(value, "--out")
     if named.parts[:1] != (REFERENCE,):
         return named
-    from invbench.paper.published import results_folder
+    from invbench.store.released import results_folder
 
     return results_folder() / value
 
@@ -100,10 +100,10 @@ def rescore(filters: tuple[str, ...], out: Path) -> None:
 
     No solver is run. Use it after installing a metric, or fetching its weights.
     """
-    from invbench.cli import compute
     from invbench.plugins import load_catalog
+    from invbench.run.rescore import rescore_all
 
-    for line in compute.rescore_all(_cells(filters, out), load_catalog()):
+    for line in rescore_all(_cells(filters, out), load_catalog()):
         click.echo(line)
 
 
@@ -240,10 +240,11 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
     from invbench.analysis.table import FORMATS
     from invbench.paper.claims import chosen, load_claims
     from invbench.paper.claims_table import claims_table
-    from invbench.paper.published import results_folder, with_released
+    from invbench.paper.published import with_released
     from invbench.plugins import load_catalog
-    from invbench.store.records import load_cells
+    from invbench.store.reader import load_cells
     from invbench.store.release import load_costs
+    from invbench.store.released import results_folder
 
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
@@ -310,10 +311,11 @@ def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path, int
 
     from invbench.analysis.comparable import solver_of
     from invbench.paper.proxy import ABLATION, twin_table
-    from invbench.paper.published import BENCHMARKS, paper_table, results_folder, with_released
+    from invbench.paper.published import BENCHMARKS, paper_table, with_released
     from invbench.plugins import load_catalog
-    from invbench.store.records import load_cells
+    from invbench.store.reader import load_cells
     from invbench.store.release import load_costs
+    from invbench.store.released import results_folder
 
     _check_there(out)
     catalog, wanted = load_catalog(), _wanted(filters)
@@ -342,14 +344,13 @@ def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path, int
 def _call_gflops(catalog: Catalog) -> float:
     """GFLOPs of a call of the FFHQ network, as the paper counts them."""
     from invbench.paper.published import BENCHMARKS
-    from invbench.priors.adm.cost import count
 
-    prior = catalog.get("prior", catalog.benchmark(BENCHMARKS["FFHQ256"]).prior)
-    return count(prior.config(), prior.native_side).fvcore / 1e9
+    cost = catalog.get("prior", catalog.benchmark(BENCHMARKS["FFHQ256"]).prior)().cost()
+    return cost.fvcore / 1e9
 
 
 def _cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:
-    from invbench.store.records import load_cells, recorded_names
+    from invbench.store.reader import load_cells, recorded_names
 
     cells = load_cells(out, **_wanted(filters))
     if not cells:

@@ -5,24 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
 import click
 import torch
-from torch import Tensor
 
 from invbench.device import choose_device
 from invbench.errors import ConfigError, StoreError, unknown
 from invbench.images import to_image
 from invbench.plugins import Catalog
-from invbench.prior import Prior
 from invbench.rng import Rng
 from invbench.run.config import typed
 from invbench.run.overrides import split
 from invbench.run.places import folder as place
-from invbench.schedule import ddim_split, stride_grid
+from invbench.sampling import draw
+from invbench.schedule import stride_grid
 
 EXAMPLE = "invbench sample prior=adm_photos n=16"
 
@@ -79,16 +77,6 @@ def sample(overrides: Sequence[str], catalog: Catalog) -> Path:
                 ) from None
         click.echo(f"{start + len(chunk)}/{len(missing)} samples", err=True)
     return folder
-
-
-def draw(prior: Prior, rng: Rng, nfe: int, device: torch.device) -> Tensor:
-    """Unconditional samples (B, C, H, W) in [-1, 1], by DDIM with eta = 1 and clipped predictions."""
-    x = rng.randn(prior.x_shape).to(device)
-    for t, s in pairwise([*stride_grid(nfe), -1]):
-        eps = prior.eps(x, t)
-        c1, c2 = ddim_split(prior.alpha_bar(t), prior.alpha_bar(s), 1.0)
-        x = prior.alpha_bar(s) ** 0.5 * prior.to_x0(x, eps, t).clamp(-1, 1) + c1 * rng.randn_like(x) + c2 * eps
-    return x.clamp(-1, 1)
 
 
 def parse(overrides: Sequence[str]) -> tuple[str, dict[str, str], dict[str, str]]:

@@ -27,15 +27,16 @@ from invbench.device import choose_device
 from invbench.errors import ConfigError, DataError, StoreError, TrainingError, unknown
 from invbench.figures.pictures import training_curve
 from invbench.linops import Identity
-from invbench.metric import Measurement
 from invbench.plugins import Catalog
 from invbench.prior import TrainablePrior
+from invbench.problem import Measurement
 from invbench.run.bank import MeasurementBank, image_ids
 from invbench.run.config import make, typed
 from invbench.settings import settings
 from invbench.solver import Trainable
 from invbench.store.release import portable
-from invbench.training import DTYPES, Training, read_card
+from invbench.training import DTYPES, Training
+from invbench.weights import read_card
 
 VALIDATED = 16  # held-out crops
 

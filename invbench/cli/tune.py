@@ -18,13 +18,15 @@ from invbench.analysis.comparable import by_measurement
 from invbench.analysis.digits import format_value, spec_of
 from invbench.analysis.stats import bca_interval
 from invbench.analysis.tables import format_mean
+from invbench.atomic import write_atomic
 from invbench.cli import compute
 from invbench.errors import ConfigError, StoreError, unknown
 from invbench.metric import Metric, SampleMetric
 from invbench.plugins import Catalog
 from invbench.run.overrides import split
 from invbench.settings import WRITTEN, space
-from invbench.store.records import MEAN, LoadedCell, load_cells, write_atomic
+from invbench.store.files import MEAN
+from invbench.store.reader import LoadedCell, load_cells
 from invbench.store.schema import json_text
 
 DEFAULTS = {"n": "8", "references": "false", "out": "results/tune"}

@@ -8,8 +8,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from invbench.atomic import write_atomic
 from invbench.errors import StoreError
-from invbench.store.records import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

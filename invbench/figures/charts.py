@@ -16,7 +16,7 @@ from invbench.analysis.digits import NONE, Metrics, format_value
 from invbench.analysis.pareto import COSTS, pareto
 from invbench.errors import ConfigError
 from invbench.figures.canvas import BLUE, PAGE, series, sheet, styled
-from invbench.store.records import LoadedCell
+from invbench.store.reader import LoadedCell
 from invbench.store.release import Costs, alike
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from invbench.analysis.comparable import by_measurement, solver_of, title_parts
 from invbench.analysis.pareto import COSTS
 from invbench.errors import ConfigError, DataError, PluginError, StoreError, unknown
-from invbench.store.records import MEAN, LoadedCell
+from invbench.store.files import MEAN
+from invbench.store.reader import LoadedCell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,7 +63,7 @@ def figure(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Requ
 
     Raises ConfigError for solvers or a metric that no record has, or that the kind cannot show.
     """
-    from invbench.paper.published import results_folder
+    from invbench.store.released import results_folder
 
     released = (results_folder() / "reference").resolve()
     place = Path() if released in (out.resolve(), *out.resolve().parents) else out
@@ -97,8 +98,8 @@ def _is_called(cell: LoadedCell, name: str) -> bool:
 def chart(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Request) -> Figure:
     """The bars, scatter or front of these cells. Raises ConfigError where they do not fit the kind."""
     from invbench.figures import charts
-    from invbench.paper.published import results_folder
     from invbench.store.release import load_costs
+    from invbench.store.released import results_folder
 
     metrics, _ = catalog.for_tables()
     higher = metrics[asked.metric].higher_is_better if asked.metric in metrics else False

@@ -15,16 +15,17 @@ import numpy as np
 
 from invbench.analysis.comparable import label, measurement_key
 from invbench.analysis.digits import NONE, Metrics, format_value
+from invbench.atomic import write_atomic
 from invbench.errors import ConfigError, StoreError, unknown
 from invbench.figures.canvas import BLUE, RED, save, sheet, styled
 from invbench.figures.grid import SIDE, TITLE, Box, Column, grid, worst_square
-from invbench.store.records import MEAN, LoadedCell, write_atomic
+from invbench.store.files import MEAN
+from invbench.store.reader import LoadedCell
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from invbench.metric import Measurement
-    from invbench.priors.posterior import ExactPosterior
+    from invbench.problem import Measurement, Posterior
     from invbench.run.bank import MeasurementBank
 
 SHOWN = 6  # samples in a figure of samples
@@ -119,7 +120,7 @@ def spread(bank: MeasurementBank, cell: LoadedCell, path: Path, rows: int = 4) -
 def plane(
     bank: MeasurementBank,
     cells: Sequence[LoadedCell],
-    exact: ExactPosterior | None,
+    exact: Posterior | None,
     path: Path,
     rows: int = 4,
     images: Sequence[str] = (),
@@ -149,14 +150,14 @@ def plane(
     return save(fig, path)
 
 
-def _density(exact: ExactPosterior, measured: Measurement) -> tuple[np.ndarray, np.ndarray]:
+def _density(exact: Posterior, measured: Measurement) -> tuple[np.ndarray, np.ndarray]:
     """Posterior density of each image on a square grid, relative to its highest value."""
     import torch
 
     axis = torch.linspace(-1.3, 1.3, 131, dtype=torch.float64)
     points = torch.cartesian_prod(axis, axis)
     y = measured.y.flatten(1).double()
-    logs = torch.stack([exact.posterior.log_prob(points, row.expand(len(points), -1)) for row in y])
+    logs = torch.stack([exact.log_prob(points, row.expand(len(points), -1)) for row in y])
     relative = (logs - logs.max(1, keepdim=True).values).exp().reshape(len(y), len(axis), len(axis))
     return axis.numpy(), relative.transpose(1, 2).numpy()  # contour wants the second pixel along rows
 

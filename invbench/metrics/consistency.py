@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from invbench.hookspecs import hookimpl
-from invbench.metric import Measurement, Metric
-from invbench.operator import real_parts
+from invbench import Measurement, Metric, hookimpl, real_parts
 
 if TYPE_CHECKING:
     from torch import Tensor

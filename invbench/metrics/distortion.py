@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from invbench.hookspecs import hookimpl
-from invbench.metric import Measurement, Metric
+from invbench import Measurement, Metric, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor

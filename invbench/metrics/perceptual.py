@@ -5,10 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from invbench.artifacts import Artifact, locate
-from invbench.errors import DataError
-from invbench.hookspecs import hookimpl
-from invbench.metric import Measurement, Metric
+from invbench import Artifact, DataError, Measurement, Metric, hookimpl, locate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -130,7 +127,7 @@ def _lpips(trunk: str, scaled: bool) -> Any:
 
     import torch
 
-    from invbench.priors.adm.checkpoint import read_state_dict
+    from invbench import read_state_dict
 
     artifact = TRUNKS[trunk]
     weights = read_state_dict(locate(artifact))

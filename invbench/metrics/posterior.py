@@ -8,13 +8,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from invbench.hookspecs import hookimpl
-from invbench.metric import Measurement, Metric, SampleMetric
+from invbench import Measurement, Metric, SampleMetric, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from invbench.priors.posterior import ExactPosterior, Part
+    from invbench import Part, Posterior
 
 
 class PosteriorMetric(SampleMetric):
@@ -34,10 +33,10 @@ class PosteriorMetric(SampleMetric):
     def __call__(self, samples: Tensor, measurement: Measurement) -> Tensor:
         exact = measurement.posterior
         assert exact is not None
-        return self.score(exact, samples.flatten(2).double(), exact.posterior.flat(measurement.y))
+        return self.score(exact, samples.flatten(2).double(), exact.flat(measurement.y))
 
     @abstractmethod
-    def score(self, exact: ExactPosterior, x: Tensor, y: Tensor) -> Tensor:
+    def score(self, exact: Posterior, x: Tensor, y: Tensor) -> Tensor:
         """x (B, K, n), y (B, m) -> (B,)."""
 
 
@@ -49,7 +48,7 @@ class ModeError(PosteriorMetric):
     protocol: ClassVar[str] = "modes/total-variation/responsibilities"
     higher_is_better: ClassVar[bool] = False
 
-    def score(self, exact: ExactPosterior, x: Tensor, y: Tensor) -> Tensor:
+    def score(self, exact: Posterior, x: Tensor, y: Tensor) -> Tensor:
         return exact.mode_error(x, y)
 
 
@@ -62,7 +61,7 @@ class SlicedWasserstein(PosteriorMetric):
     unit: ClassVar[str] = "std"
     higher_is_better: ClassVar[bool] = False
 
-    def score(self, exact: ExactPosterior, x: Tensor, y: Tensor) -> Tensor:
+    def score(self, exact: Posterior, x: Tensor, y: Tensor) -> Tensor:
         assert self.part
         return exact.sliced_wasserstein(x, y, self.part)
 
@@ -76,7 +75,7 @@ class MeanGap(PosteriorMetric):
     unit: ClassVar[str] = "std"
     higher_is_better: ClassVar[bool] = False
 
-    def score(self, exact: ExactPosterior, x: Tensor, y: Tensor) -> Tensor:
+    def score(self, exact: Posterior, x: Tensor, y: Tensor) -> Tensor:
         assert self.part
         return exact.mean_gap(x, y, self.part)
 
@@ -89,7 +88,7 @@ class SpreadRatio(PosteriorMetric):
     protocol: ClassVar[str] = "posterior-std-ratio/rms"
     higher_is_better: ClassVar[None] = None
 
-    def score(self, exact: ExactPosterior, x: Tensor, y: Tensor) -> Tensor:
+    def score(self, exact: Posterior, x: Tensor, y: Tensor) -> Tensor:
         assert self.part
         return exact.spread_ratio(x, y, self.part)
 
@@ -106,7 +105,7 @@ class PosteriorCoverage(PosteriorMetric):
     higher_is_better: ClassVar[None] = None
     target: ClassVar[float] = 0.9
 
-    def score(self, exact: ExactPosterior, x: Tensor, y: Tensor) -> Tensor:
+    def score(self, exact: Posterior, x: Tensor, y: Tensor) -> Tensor:
         assert self.part
         return exact.coverage(x, y, self.part)
 

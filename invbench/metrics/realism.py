@@ -5,10 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from invbench.artifacts import Artifact, locate
-from invbench.errors import DataError
-from invbench.hookspecs import hookimpl
-from invbench.metric import Measurement, Metric, SetMetric
+from invbench import Artifact, DataError, Measurement, Metric, SetMetric, hookimpl, locate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +49,7 @@ class PatchWasserstein(SetMetric):
         """Projections of patches, (B, levels, patches, directions)."""
         import torch
 
-        from invbench.rng import Rng
+        from invbench import Rng
 
         rng, levels = Rng.single(purpose="swd"), []
         for level in laplacian_pyramid(x_hat.clamp(-1, 1)):
@@ -222,7 +219,7 @@ def _pytorch_fid(path: Any) -> Callable[[Tensor], Tensor]:
 
     from cleanfid import inception_pytorch
 
-    from invbench.priors.adm.checkpoint import read_state_dict
+    from invbench import read_state_dict
 
     weights = read_state_dict(path)
     try:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from invbench.hookspecs import hookimpl
-from invbench.metric import Measurement, Metric, SampleMetric
-from invbench.operator import SVDOperator
+from invbench import Measurement, Metric, SampleMetric, SVDOperator, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,18 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from invbench.errors import ConfigError, unknown
-from invbench.paper.published import (
-    BENCHMARKS,
-    METRICS,
-    SOLVERS,
-    TASKS,
-    TWIN_METRICS,
-    TWINS,
-    Paper,
-    doubtful,
-    noise_of,
-    results_folder,
-)
+from invbench.paper.published import BENCHMARKS, METRICS, SOLVERS, TASKS, TWIN_METRICS, TWINS, Paper, doubtful, noise_of
+from invbench.store.released import results_folder
 
 Rows = Sequence[Mapping[str, str]]
 TRAINING = 12  # the table of hyper-parameters

@@ -13,7 +13,7 @@ from invbench.paper.claims import Claim
 from invbench.paper.evidence import NOT_RUN, Metrics
 from invbench.paper.published import HIGHER, METRICS, NOISE, run_command
 from invbench.paper.verdicts import VERDICTS, Finding, judge
-from invbench.store.records import LoadedCell
+from invbench.store.reader import LoadedCell
 from invbench.store.release import Costs
 
 TWIN = "twin, protocol differs"

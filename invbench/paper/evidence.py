@@ -13,7 +13,8 @@ from invbench.paper import published
 from invbench.paper.claims import Claim
 from invbench.paper.published import CALLS, SOLVERS
 from invbench.settings import WRITTEN
-from invbench.store.records import MEAN, LoadedCell
+from invbench.store.files import MEAN
+from invbench.store.reader import LoadedCell
 
 DIFFERS, NOT_RUN = "protocol differs", "not run"
 FREE = {"weights"}  # options that may be written by hand

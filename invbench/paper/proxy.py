@@ -37,11 +37,11 @@ from invbench.paper.published import (
     Paper,
     View,
     ranked,
-    results_folder,
     run_command,
 )
-from invbench.store.records import LoadedCell
+from invbench.store.reader import LoadedCell
 from invbench.store.release import Costs, same_run
+from invbench.store.released import results_folder
 
 ABLATION = 5
 ABLATED = re.compile(r"\+ablation=(\w+)")

@@ -7,8 +7,6 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.util import find_spec
-from pathlib import Path
 from types import MappingProxyType
 
 import pandas as pd
@@ -20,7 +18,8 @@ from invbench.analysis.tables import absent
 from invbench.errors import ConfigError
 from invbench.metric import Metric
 from invbench.noise import parse_noise
-from invbench.store.records import LoadedCell, load_cells
+from invbench.store.reader import LoadedCell, load_cells
+from invbench.store.released import results_folder
 
 SOURCE = "invbench_results"
 TITLES = {
@@ -122,13 +121,6 @@ def departures(cell: LoadedCell, noise: str, dataset: str, prior: str, nfe: floa
     if nfe is not None and any(abs(c - nfe) > SLACK * nfe for c in calls):
         told.append(f"NFE {'/'.join(f'{c:g}' for c in calls)}, not {nfe:g}")
     return told
-
-
-def results_folder() -> Path:
-    """The folder of published numbers and of our own released records, as installed."""
-    spec = find_spec(SOURCE)
-    places = (spec.submodule_search_locations or ()) if spec else ()
-    return next(path for path in map(Path, places) if (path / "published").is_dir())
 
 
 @dataclass(frozen=True)

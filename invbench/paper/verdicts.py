@@ -43,7 +43,7 @@ from invbench.errors import ConfigError
 from invbench.paper.claims import Claim
 from invbench.paper.evidence import DIFFERS, NOT_RUN, Gap, Metrics, evidence, of_sets, protocol_of
 from invbench.paper.published import CALLS, SLACK, SOLVERS
-from invbench.store.records import LoadedCell
+from invbench.store.reader import LoadedCell
 from invbench.store.release import Costs, same_run
 
 REPRODUCED, WITHIN, UNDECIDED, CONTRADICTED = "reproduced", "within interval", "undecided", "contradicted"

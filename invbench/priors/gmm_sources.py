@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from invbench.errors import ConfigError
-from invbench.hookspecs import hookimpl
-from invbench.operator import Shape
-from invbench.prior import Prior, PriorSource
+from invbench import ConfigError, Prior, PriorSource, Shape, hookimpl
 
 if TYPE_CHECKING:
     import torch
@@ -22,16 +19,17 @@ class PatchPrior(PriorSource):
     summary: ClassVar[str] = "Gaussian mixture over 16x16 colour patches, closed form"
 
     def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
-        from invbench.priors import gmm
+        from invbench.priors import mixtures
+        from invbench.priors.gmm_prior import GmmPrior
 
         del device
-        _expect(self.name, x_shape, gmm.PATCH_SHAPE)
-        return gmm.GmmPrior(gmm.patch_mixture(), x_shape)
+        _expect(self.name, x_shape, mixtures.PATCH_SHAPE)
+        return GmmPrior(mixtures.patch_mixture(), x_shape)
 
     def fingerprint(self) -> str:
-        from invbench.priors import gmm
+        from invbench.priors import mixtures
 
-        return gmm.recipe_hash(gmm.PATCHES, gmm.COLOUR)
+        return mixtures.recipe_hash(mixtures.PATCHES, mixtures.COLOUR)
 
 
 @dataclass(frozen=True)
@@ -42,16 +40,17 @@ class PlanePrior(PriorSource):
     summary: ClassVar[str] = "Gaussian mixture in the plane, closed form"
 
     def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
-        from invbench.priors import gmm
+        from invbench.priors import mixtures
+        from invbench.priors.gmm_prior import GmmPrior
 
         del device
-        _expect(self.name, x_shape, gmm.PLANE_SHAPE)
-        return gmm.GmmPrior(gmm.planar_mixture(), x_shape)
+        _expect(self.name, x_shape, mixtures.PLANE_SHAPE)
+        return GmmPrior(mixtures.planar_mixture(), x_shape)
 
     def fingerprint(self) -> str:
-        from invbench.priors import gmm
+        from invbench.priors import mixtures
 
-        return gmm.recipe_hash(gmm.PLANE)
+        return mixtures.recipe_hash(mixtures.PLANE)
 
 
 def _expect(name: str, x_shape: Shape, shape: Shape) -> None:

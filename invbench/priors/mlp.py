@@ -7,10 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from invbench.operator import Shape
-from invbench.prior import Prior
+from invbench import Prior, Shape, seeded
 from invbench.priors.adm.unet import timestep_embedding
-from invbench.rng import seeded
 
 WIDTH, TIMES = 128, 32
 

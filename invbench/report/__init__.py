@@ -18,13 +18,14 @@ from invbench import __version__
 from invbench.analysis.comparable import label, mean_of, title_parts
 from invbench.analysis.table import Table
 from invbench.analysis.tables import build_tables
+from invbench.atomic import write_atomic
 from invbench.errors import ConfigError, StoreError
 from invbench.figures.canvas import png
 from invbench.figures.drawing import Request, chart
 from invbench.figures.pictures import figures_of
 from invbench.report.browser import Browser, browse
 from invbench.run.verify import explain
-from invbench.store.records import LoadedCell, write_atomic
+from invbench.store.reader import LoadedCell
 
 if TYPE_CHECKING:
     from invbench.plugins import Catalog

@@ -13,8 +13,9 @@ from invbench.analysis.digits import Metrics, format_value
 from invbench.analysis.tables import COLUMNS, ordered
 from invbench.errors import InvbenchError
 from invbench.figures.pictures import measurement_pictures, picture, showable
+from invbench.store.files import MEAN, Record
 from invbench.store.fingerprint import Measured
-from invbench.store.records import MEAN, LoadedCell, Record
+from invbench.store.reader import LoadedCell
 
 if TYPE_CHECKING:
     import numpy as np

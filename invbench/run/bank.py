@@ -11,10 +11,9 @@ import torch
 from invbench.dataset import Benchmark, Dataset
 from invbench.errors import PluginError
 from invbench.guard import described
-from invbench.metric import Measurement
 from invbench.operator import Operator
+from invbench.problem import Measurement, Problem
 from invbench.rng import Rng
-from invbench.solver import Problem
 from invbench.store.fingerprint import Measured, fingerprint
 from invbench.task import Task
 

@@ -15,12 +15,13 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 from invbench.analysis.table import Table
+from invbench.atomic import write_atomic
 from invbench.errors import StoreError
 from invbench.meter import Meter, peak_bytes, synchronize
 from invbench.prior import Prior
 from invbench.run.bank import MeasurementBank
-from invbench.run.runner import Cell, declared_mismatch
-from invbench.store.records import write_atomic
+from invbench.run.cell import Cell
+from invbench.run.runner import declared_mismatch
 from invbench.store.release import sealed
 from invbench.store.schema import json_text
 
@@ -140,12 +141,8 @@ class Bench:
         )
 
     def _fvcore(self, calls: float) -> float | None:
-        from invbench.priors.adm.cost import count
-        from invbench.priors.adm.prior import AdmPrior
-
-        if not isinstance(self.prior, AdmPrior):
-            return None
-        return calls * count(self.prior.net.config, self.cell.dataset.x_shape[1]).fvcore / 1e9
+        cost = self.cell.source.cost(self.cell.dataset.x_shape)
+        return None if cost is None else calls * cost.fvcore / 1e9
 
     def unit_seconds(self) -> tuple[float, float]:
         """Seconds of a network call on one image, forward alone and with its backward pass, as the batch is solved."""

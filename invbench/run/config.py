@@ -306,7 +306,7 @@ class Choice:
 
 def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Any:
     """The cell of a choice, or that of a reference solver on the same measurements."""
-    from invbench.run.runner import Cell
+    from invbench.run.cell import Cell
 
     config, benchmark = choice.config, catalog.benchmark(choice.names["benchmark"])
     parts = _plugins(choice, catalog, solver)
@@ -426,7 +426,7 @@ def typed(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
 def options(choice: Choice, cell: Any, command: str) -> Any:
     """How the cell is run."""
     from invbench.device import choose_device
-    from invbench.run.runner import Options
+    from invbench.run.cell import Options
 
     config = choice.config
     return Options(

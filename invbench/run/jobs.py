@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from invbench.analysis.comparable import measurement_key
-from invbench.cli.console import plain_warnings
 from invbench.errors import LockedCell, PluginError
+from invbench.messages import plain_warnings
 from invbench.plugins import Catalog, load_catalog
 from invbench.run import config as configuration
 from invbench.run.bank import image_ids
+from invbench.run.cell import Cell, OnProgress, Options, Outcome, Watch
 from invbench.run.isolation import Ended, Send, apart
 from invbench.run.rebuild import Remeasure
-from invbench.run.runner import Cell, OnProgress, Options, Outcome, Watch, fail, run_cell
-from invbench.run.scoring import Scorer, score_set
-from invbench.store.records import load_cell
+from invbench.run.rescore import score_set
+from invbench.run.runner import fail, run_cell
+from invbench.run.scoring import Scorer
+from invbench.store.reader import load_cell
 
 OURS = "invbench"  # the distribution whose plugins are no strangers
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invbench.errors import StoreError
-from invbench.metric import Measurement
+from invbench.problem import Measurement
 from invbench.run.config import make
 
 if TYPE_CHECKING:
-    from invbench.priors.posterior import ExactPosterior
+    from invbench.problem import Posterior
     from invbench.run.bank import MeasurementBank
-    from invbench.run.runner import Cell
-    from invbench.store.records import LoadedCell
+    from invbench.run.cell import Cell
+    from invbench.store.reader import LoadedCell
 
 
 def rebuild_bank(run: Mapping[str, Any], catalog: Any) -> MeasurementBank:
@@ -28,12 +28,10 @@ def rebuild_bank(run: Mapping[str, Any], catalog: Any) -> MeasurementBank:
     return MeasurementBank.open(benchmark, dataset, task, config["seed"])
 
 
-def rebuild_posterior(run: Mapping[str, Any], catalog: Any, bank: MeasurementBank) -> ExactPosterior | None:
+def rebuild_posterior(run: Mapping[str, Any], catalog: Any, bank: MeasurementBank) -> Posterior | None:
     """The exact posterior of a recorded cell, where it is known: at the noise's own level, not an assumed one."""
-    from invbench.priors.posterior import ExactPosterior
-
     prior = rebuild("prior", run, catalog).load(bank.dataset.x_shape, "cpu")
-    return ExactPosterior.of(bank.problem(), prior)
+    return prior.posterior(bank.problem())
 
 
 class Remeasure:
@@ -66,7 +64,7 @@ def located(cell: LoadedCell, others: Sequence[LoadedCell]) -> Mapping[str, Any]
 
 def rebuild_cell(run: Mapping[str, Any], catalog: Any) -> Cell:
     """The cell of a run.json, with the weights that are found today."""
-    from invbench.run.runner import Cell
+    from invbench.run.cell import Cell
 
     config = run["config"]
     return Cell(

@@ -12,8 +12,9 @@ import msgspec
 
 from invbench.errors import StoreError
 from invbench.run.bank import MeasurementBank, recorded
+from invbench.store.files import read_rows
 from invbench.store.fingerprint import Measured
-from invbench.store.records import CellStore, read_rows
+from invbench.store.writer import CellStore
 
 LOOKED_AT = 16  # or up to twice as many images that are kept, to see whether they are still the same
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import platform
-import subprocess
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,132 +17,31 @@ import msgspec
 import torch
 from torch import Tensor
 
-from invbench.artifacts import weights_sha256
-from invbench.dataset import Benchmark, Dataset
-from invbench.device import describe
 from invbench.errors import (
     ConfigError,
     DataError,
-    PluginError,
     SolverError,
     StoreError,
     UnsupportedProblem,
 )
 from invbench.guard import contained, described, printable, reason_of
 from invbench.meter import Meter, peak_bytes, synchronize
-from invbench.metric import Measurement, Metric
-from invbench.noise import Sigma
-from invbench.plugins import source_sha256
-from invbench.prior import Prior, PriorSource
-from invbench.priors.posterior import ExactPosterior
+from invbench.metric import Metric
+from invbench.prior import Prior
+from invbench.problem import Measurement, Posterior, Problem
 from invbench.run.bank import MeasurementBank, image_ids, recorded
+from invbench.run.cell import Cell, OnProgress, Options, Outcome, Watch
+from invbench.run.environment import now, session
 from invbench.run.resume import adopt, done_images, drop_other_parts, refuse_other_images
-from invbench.run.scoring import OnStage, Scorer
-from invbench.solver import Problem, Solver, Trainable
+from invbench.run.scoring import Scorer
+from invbench.solver import Solver, Trainable
+from invbench.store.files import MEAN, PATIENCE, Record
 from invbench.store.fingerprint import Measured
-from invbench.store.records import MEAN, PATIENCE, CellStore, Record
 from invbench.store.schema import FORMAT, NO_COST
-from invbench.task import Task
-from invbench.training import read_card
+from invbench.store.writer import CellStore
+from invbench.weights import read_card
 
-OnProgress = Callable[[int, int], None]  # images done, images in all
 COSTS = (("seconds", "s"), ("nfe_forward", ""), ("nfe_backward", ""))  # LAST of records.py is the last one
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A solver on a task of a benchmark with one seed: everything that determines its numbers."""
-
-    benchmark: Benchmark
-    task: Task
-    dataset: Dataset
-    source: PriorSource
-    solver: Solver
-    seed: int = 0
-    samples: int = 1
-    assumed: str = ""  # the noise level that the solver is told where the noise hides its own
-    plugins: tuple[tuple[str, str], ...] = ()  # distributions and versions the parts came with
-    origins: Mapping[str, str] = field(default_factory=dict)  # where each of the solver's values comes from
-
-    def config(self) -> dict[str, Any]:
-        """Plain data, complete: two cells with equal configurations are the same cell."""
-        placed = self._placed()
-        parts = {
-            kind: {"name": part.name, **{k: v for k, v in asdict(part).items() if k not in placed[kind]}}
-            for kind, part in self._parts().items()
-        }
-        parts["prior"]["sha256"] = _text("prior", self.source)
-        if files := _text("dataset", self.dataset):
-            parts["dataset"]["sha256"] = files
-        if isinstance(self.solver, Trainable):
-            parts["solver"]["sha256"] = weights_sha256(self.solver.checkpoint(self.benchmark.name, self.task.name))
-        return {
-            "benchmark": {"name": self.benchmark.name, "version": self.benchmark.version},
-            **parts,
-            "seed": self.seed,
-            "samples": self.samples,
-            "plugins": dict(self.plugins),
-            **({"assumed": self.assumed} if self.assumed else {}),
-        }
-
-    def places(self) -> dict[str, str]:
-        """Where its files were found, by option; no part of its identity, which hashes of the files are."""
-        placed, parts = self._placed(), {kind: asdict(part) for kind, part in self._parts().items()}
-        found = {f"{kind}.{key}": str(parts[kind][key]) for kind, keys in placed.items() for key in keys}
-        return {option: place for option, place in found.items() if place}
-
-    def _parts(self) -> dict[str, Any]:
-        return {"task": self.task, "dataset": self.dataset, "prior": self.source, "solver": self.solver}
-
-    def _placed(self) -> dict[str, tuple[str, ...]]:
-        """The options that only say where files lie, by kind."""
-        files = {"prior": self.source, **({"solver": self.solver} if isinstance(self.solver, Trainable) else {})}
-        weights = {kind: ("weights",) for kind, part in files.items() if hasattr(part, "weights")}
-        return {"task": (), "dataset": self.dataset.places, "prior": (), "solver": (), **weights}
-
-    def told(self, problem: Problem) -> Problem:
-        """The problem as the solver is told of it."""
-        return replace(problem, sigma_y=Sigma.parse(self.assumed).pm1) if self.assumed else problem
-
-    def code(self) -> dict[str, str]:
-        """Hashes of the plugins' source, which is kept beside the records but is no part of the cell's identity."""
-        return {"solver": source_sha256(type(self.solver)), "task": source_sha256(type(self.task))}
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a cell is run; nothing here changes its numbers."""
-
-    out: Path
-    n: int
-    batch_size: int = 16
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    shard: tuple[int, int] = (0, 1)
-    overwrite: bool = False
-    command: str = ""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a cell."""
-
-    status: str  # "complete", "skipped" or "failed"
-    cell: str
-    solver: str
-    folder: Path
-    images: int
-    reason: str = ""
-    solved: int = 0  # of the images, how many were not there before
-    faults: Mapping[str, str] = field(default_factory=dict)  # why metrics have no score, by name
-
-
-@dataclass(frozen=True)
-class Watch:
-    """What a running cell tells: its folder with its run.json, once; the images done; the metric that is called."""
-
-    on_begin: Callable[[Path, dict[str, Any]], None] = lambda folder, run: None
-    on_progress: OnProgress = lambda done, total: None
-    on_stage: OnStage = lambda name: None
 
 
 def run_cell(
@@ -246,14 +141,6 @@ def _there(
     return store.read_run(), done
 
 
-def _text(kind: str, part: PriorSource | Dataset) -> str:
-    """A part's fingerprint. Raises PluginError where it is no text."""
-    found: object = part.fingerprint()
-    if not isinstance(found, str):
-        raise PluginError(f"{kind} {part.name}: expected a text as fingerprint; got a {type(found).__name__}")
-    return found
-
-
 def fail(folder: Path, fresh: Mapping[str, Any], reason: str, trace: str) -> None:
     """Record that a cell failed; what is there of it stays."""
     store = CellStore(folder)
@@ -274,7 +161,7 @@ class _Worker:
     store: CellStore
     run: dict[str, Any]
     on_progress: OnProgress
-    exact: ExactPosterior | None = None  # of the problem, where it is known and there are samples to score
+    exact: Posterior | None = None  # of the problem, where it is known and there are samples to score
 
     def run_missing(self, chunks: list[list[str]], done: Mapping[str, Measured]) -> str | None:
         """Solve the chunks that hold a missing image; returns why the solver does not apply, if it does not."""
@@ -306,13 +193,13 @@ class _Worker:
             # first calls cost more, which is not the solver's: on a GPU, kernels are chosen by the size of the batch
             rows = len(todo[0]) if device.type == "cuda" else 1
             prior.eps(torch.zeros(rows, *cell.dataset.x_shape, device=device), 0)
-        self.exact = ExactPosterior.of(self.bank.problem(device), prior) if cell.samples > 1 else None
+        self.exact = prior.posterior(self.bank.problem(device)) if cell.samples > 1 else None
         for chunk in todo:
             # A chunk is solved whole, also where a kill left it half done: batches, and with them the last
             # bits of a reconstruction, are those of an uninterrupted run.
             self._run_chunk(chunk, done, problem, prior, state)
             self.on_progress(self.run["images"], total)
-        begun["finished"] = _now()
+        begun["finished"] = now()
         return None
 
     def _run_chunk(
@@ -435,49 +322,3 @@ def _chunks(images: Sequence[str], size: int, shard: tuple[int, int]) -> list[li
     i, k = shard
     chunks = [list(images[start : start + size]) for start in range(0, len(images), size)]
     return chunks[i::k]
-
-
-def session(options: Options) -> dict[str, Any]:
-    """What is recorded of one stretch of work: command, time, machine and versions."""
-    return {
-        "command": options.command,
-        "started": _now(),
-        "finished": None,
-        "batch_size": options.batch_size,
-        "n": options.n,
-        "shard": list(options.shard),
-        **_environment(options.device),
-    }
-
-
-def _environment(device: torch.device) -> dict[str, Any]:
-    commit, dirty = _commit()
-    return {
-        "device": describe(device),
-        "threads": torch.get_num_threads(),
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in ("torch", "numpy", "pillow", "scikit-image")},
-        "commit": commit,
-        "dirty": dirty,
-    }
-
-
-def _commit() -> tuple[str | None, bool | None]:
-    """Commit of the source tree this package is run from, and whether it was changed; None outside a checkout."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return None, None
-    commands = (["rev-parse", "HEAD"], ["status", "--porcelain"])
-    try:
-        commit, status = (
-            subprocess.run(["git", "-C", str(root), *c], capture_output=True, text=True, check=True, timeout=10).stdout
-            for c in commands
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None, None
-    return commit.strip(), bool(status.strip())
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

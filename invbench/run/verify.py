@@ -12,7 +12,9 @@ from typing import Any
 
 from invbench.analysis.comparable import solver_of
 from invbench.errors import ConfigError, StoreError
-from invbench.store.records import CellStore, LoadedCell, Record, load_cell, load_cells
+from invbench.store.files import Record
+from invbench.store.reader import LoadedCell, load_cell, load_cells
+from invbench.store.writer import CellStore
 
 
 def find_cell(name: str, out: Path) -> LoadedCell:
@@ -75,8 +77,9 @@ def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, flo
     those of the new ones. Raises StoreError where weights or measurements of today are not those of the record.
     """
     from invbench.run.bank import image_ids
+    from invbench.run.cell import Options
     from invbench.run.rebuild import Remeasure, rebuild_cell
-    from invbench.run.runner import Options, run_cell
+    from invbench.run.runner import run_cell
     from invbench.run.scoring import Scorer
 
     again = rebuild_cell(cell.run, catalog)

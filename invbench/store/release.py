@@ -10,9 +10,11 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from invbench.atomic import write_atomic
 from invbench.errors import ConfigError, StoreError
 from invbench.store import schema
-from invbench.store.records import CellStore, LoadedCell, write_atomic
+from invbench.store.reader import LoadedCell
+from invbench.store.writer import CellStore
 
 PLACES = ("out", "folder", "device", "dataset.root", "prior.weights")  # options that differ from machine to machine
 COMPLETE = ("complete", "skipped")

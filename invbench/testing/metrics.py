@@ -10,11 +10,10 @@ from torch import Tensor
 
 from invbench.errors import DataError
 from invbench.linops import BlockMean
-from invbench.metric import Measurement, Metric, SampleMetric, SetMetric
+from invbench.metric import Metric, SampleMetric, SetMetric
 from invbench.operator import Shape
-from invbench.priors.posterior import ExactPosterior
+from invbench.problem import Measurement, Problem
 from invbench.rng import Rng
-from invbench.solver import Problem
 from invbench.testing.findings import Check, NotApplicable, expect
 from invbench.testing.problems import SIGMA, measure, tiny_prior
 
@@ -35,7 +34,7 @@ class MetricLab:
         """Super-resolution of tiny images."""
         A, (prior, _) = BlockMean(X_SHAPE, 4), tiny_prior(X_SHAPE)
         x, y = measure(A, IMAGES, SIGMA)
-        exact = ExactPosterior.of(Problem(A, SIGMA, "conformance", "conformance"), prior)
+        exact = prior.posterior(Problem(A, SIGMA, "conformance", "conformance"))
         found = Measurement(IMAGES, x, y, torch.full((len(x), 1, 1, 1), SIGMA), ("",) * len(x), A, exact)
         if reason := self.metric.unavailable(found):
             raise NotApplicable(f"has no value here: {reason}")
@@ -50,7 +49,7 @@ class MetricLab:
         assert measured.posterior is not None
         y = measured.y.flatten(1).double()
         rngs = [Rng.for_images(IMAGES, purpose="posterior", sample=k) for k in range(DRAWS)]
-        draws = [measured.posterior.posterior.sample(y, rng).float() for rng in rngs]
+        draws = [measured.posterior.sample(y, rng).float() for rng in rngs]
         return torch.stack(draws, 1).reshape(len(y), DRAWS, *X_SHAPE)
 
     @cached_property

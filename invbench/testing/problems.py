@@ -15,8 +15,9 @@ from invbench.dataset import Benchmark
 from invbench.linops import BlockMean
 from invbench.operator import Operator, Shape, SVDOperator
 from invbench.plugins import Catalog, load_catalog
-from invbench.prior import Prior
-from invbench.priors.gmm import Covariance, GaussianMixture, GmmPrior, Scalar
+from invbench.priors.gmm import Covariance, GaussianMixture, Scalar
+from invbench.priors.gmm_prior import GmmPrior
+from invbench.priors.mlp import MlpPrior
 from invbench.rng import Rng
 
 SHAPE: Shape = (3, 8, 12)
@@ -91,14 +92,14 @@ class CountedPrior(GmmPrior):
 
     mixture: CountedMixture
 
-    def student(self) -> Prior:
-        twin, tally = GmmPrior.student(self), self.mixture.tally
+    def student(self) -> MlpPrior:
+        student, tally = GmmPrior.student(self), self.mixture.tally
 
         def count(module: nn.Module, args: tuple[Any, ...]) -> None:
             tally.rows += len(args[0])
 
-        twin.net.register_forward_pre_hook(count)
-        return twin
+        student.net.register_forward_pre_hook(count)
+        return student
 
 
 def tiny_prior(x_shape: Shape = SHAPE) -> tuple[GmmPrior, Tally]:

@@ -14,12 +14,12 @@ from torch import Tensor
 from invbench.errors import ConfigError, InvbenchError
 from invbench.linops import BlockMean, Convolution, Identity
 from invbench.meter import Meter
-from invbench.metric import Measurement
 from invbench.operator import Operator
 from invbench.prior import Prior
+from invbench.problem import Measurement, Problem
 from invbench.rng import Rng
 from invbench.run.runner import declared_mismatch
-from invbench.solver import Problem, Solver, Trainable
+from invbench.solver import Solver, Trainable
 from invbench.testing.findings import NotApplicable
 from invbench.testing.problems import SHAPE, SIGMA, Saturation, measure, tiny_prior
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from invbench.errors import InvbenchError
 from invbench.linops import BlockMean, Identity
-from invbench.solver import Problem
+from invbench.problem import Problem
 from invbench.testing.findings import Check, Fault, NotApplicable, expect
 from invbench.testing.problems import SHAPE, SIGMA, PairedMeans
 from invbench.testing.solver_lab import ALL, CLEAN, Case, SolverLab, tensors

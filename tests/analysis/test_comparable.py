@@ -21,7 +21,8 @@ from invbench.analysis.comparable import (
     shared_images,
     usual,
 )
-from invbench.store.records import MEAN, LoadedCell, Record, images_digest
+from invbench.store.files import MEAN, Record, images_digest
+from invbench.store.reader import LoadedCell
 
 WRITTEN = {"origins": {"nfe": "command line", "eta": "command line"}}
 

@@ -16,7 +16,8 @@ from invbench.analysis.comparable import shared_images, solver_of
 from invbench.analysis.pareto import best_under, pareto, parse_budgets
 from invbench.cli.main import main
 from invbench.errors import ConfigError
-from invbench.store.records import LAST, LoadedCell, Record, load_cells
+from invbench.store.files import LAST, Record
+from invbench.store.reader import LoadedCell, load_cells
 
 POINTS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12)
 

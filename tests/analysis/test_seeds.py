@@ -13,7 +13,7 @@ from invbench.analysis.seeds import seed_tables
 from invbench.analysis.stats import components
 from invbench.cli.main import main
 from invbench.plugins import load_catalog
-from invbench.store.records import load_cells
+from invbench.store.reader import load_cells
 
 METRICS = load_catalog().for_tables()[0]
 

@@ -25,8 +25,9 @@ from invbench.analysis.tables import build_tables, format_mean, long_table
 from invbench.errors import ConfigError
 from invbench.metrics.consistency import Consistency
 from invbench.metrics.distortion import PSNR, SSIM
+from invbench.store.files import MEAN, Record
 from invbench.store.fingerprint import Fingerprint
-from invbench.store.records import MEAN, LoadedCell, Record, load_cells
+from invbench.store.reader import LoadedCell, load_cells
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 METRICS: dict[str, Any] = {"psnr": PSNR, "ssim": SSIM, "consistency": Consistency}

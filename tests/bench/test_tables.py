@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from invbench.store.records import LAST, CellStore, Record
+from invbench.store.files import LAST, Record
+from invbench.store.writer import CellStore
 
 SOLVERS, IMAGES, METRICS = 13, 1000, ("psnr", "ssim", "haarpsi", "consistency", "seconds", "nfe_forward", LAST)
 SIGMAS = range(1, 1 + max(1, int(os.environ.get("INVBENCH_RECORDS", 91_000)) // (SOLVERS * IMAGES * len(METRICS))))

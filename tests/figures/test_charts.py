@@ -16,7 +16,7 @@ from invbench.analysis.stats import bca_interval
 from invbench.cli.main import main
 from invbench.errors import ConfigError
 from invbench.figures import charts
-from invbench.store.records import LoadedCell, load_cells
+from invbench.store.reader import LoadedCell, load_cells
 
 
 def invbench(*arguments: str | Path) -> Result:

@@ -17,9 +17,10 @@ from invbench.figures.drawing import draw
 from invbench.figures.grid import SIDE
 from invbench.figures.pictures import comparison, measurement_pictures, picture
 from invbench.plugins import load_catalog
+from invbench.run.cell import Cell, Options
 from invbench.run.rebuild import rebuild_bank
-from invbench.run.runner import Cell, Options, run_cell
-from invbench.store.records import LoadedCell, load_cells
+from invbench.run.runner import run_cell
+from invbench.store.reader import LoadedCell, load_cells
 
 CATALOG = load_catalog()
 Columns = list[tuple[str, list[np.ndarray], list[str]]]

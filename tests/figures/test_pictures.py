@@ -20,7 +20,7 @@ from invbench.figures.grid import SIDE, Box, grid, worst_square
 from invbench.figures.pictures import comparison, error_map, measurement_pictures, picture, showable
 from invbench.plugins import load_catalog
 from invbench.run.rebuild import rebuild_bank
-from invbench.store.records import LoadedCell, load_cells
+from invbench.store.reader import LoadedCell, load_cells
 
 CATALOG = load_catalog()
 

@@ -19,10 +19,12 @@ from invbench.cli.main import main
 from invbench.errors import ConfigError
 from invbench.paper.claims import Claim, chosen, load_claims
 from invbench.paper.claims_table import claims_table, stated
-from invbench.paper.published import HIGHER, SOLVERS, results_folder
+from invbench.paper.published import HIGHER, SOLVERS
 from invbench.paper.verdicts import Finding, judge
 from invbench.plugins import load_catalog
-from invbench.store.records import LAST, LoadedCell, Record, images_digest
+from invbench.store.files import LAST, Record, images_digest
+from invbench.store.reader import LoadedCell
+from invbench.store.released import results_folder
 
 METRICS = load_catalog().for_tables()[0]
 NOWHERE = str(Path(__file__).parent)  # holds no records

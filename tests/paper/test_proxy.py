@@ -13,7 +13,7 @@ from invbench.cli.main import main
 from invbench.errors import ConfigError
 from invbench.paper.proxy import twin_table
 from invbench.plugins import load_catalog
-from invbench.store.records import LoadedCell
+from invbench.store.reader import LoadedCell
 from invbench.store.release import load_costs, sealed
 
 METRICS = load_catalog().for_tables()[0]

@@ -14,7 +14,8 @@ from made import loaded_cell
 
 from invbench.cli.main import main
 from invbench.errors import ConfigError
-from invbench.paper.published import TITLES, Paper, paper_table, ranked, results_folder, with_released
+from invbench.paper.published import TITLES, Paper, paper_table, ranked, with_released
+from invbench.store.released import results_folder
 
 NOWHERE = str(Path(__file__).parent)  # holds no records
 

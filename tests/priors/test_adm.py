@@ -20,10 +20,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from invbench import ConfigError, DataError, Prior, Rng, UnsupportedProblem
 from invbench.metrics.distortion import psnr
 from invbench.plugins import load_catalog
-from invbench.priors.adm.checkpoint import load_strict, read_state_dict
 from invbench.priors.adm.cost import count, describe
 from invbench.priors.adm.sources import AdmFfhq256, AdmImagenet256, AdmPhotos
 from invbench.priors.adm.unet import AttentionBlock, GroupNorm, UNet, UNetConfig, timestep_embedding
+from invbench.weights import load_strict, read_state_dict
 
 SOURCES = (AdmFfhq256, AdmImagenet256, AdmPhotos)
 TINY = UNetConfig(channels=32, channel_mult=(1, 2), num_res_blocks=1, attention_factors=(2,), head_channels=16)

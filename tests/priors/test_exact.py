@@ -20,7 +20,7 @@ from invbench.analysis.tables import format_mean
 from invbench.cli.main import main
 from invbench.figures import charts
 from invbench.metrics.distortion import PSNR
-from invbench.store.records import load_cells
+from invbench.store.reader import load_cells
 
 INF = np.inf
 METRICS = {"psnr": PSNR}

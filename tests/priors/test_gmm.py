@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 import invbench as ib
-from invbench import ConfigError, Covariance, GaussianMixture, GmmPrior, LinearGaussianPosterior, LinearOperator, Rng
+from invbench import ConfigError, GmmPrior, LinearGaussianPosterior, LinearOperator, Rng
+from invbench.priors.gmm import Covariance, GaussianMixture
 
 
 def draw(*shape: int, use: str = "x") -> Tensor:

@@ -16,10 +16,13 @@ from invbench.cli.main import main
 from invbench.metrics import posterior as scores
 from invbench.metrics.samples import CRPS, Coverage, DiversityNull, DiversityRange, Spread
 from invbench.plugins import load_catalog
-from invbench.priors.posterior import ExactPosterior, _cdf, _quantile
+from invbench.priors.exact import ExactPosterior, _cdf, _quantile
+from invbench.priors.gmm import Covariance, GaussianMixture
+from invbench.run.cell import Cell, Options
 from invbench.run.rebuild import Remeasure
-from invbench.run.runner import Cell, Options, run_cell
-from invbench.store.records import Record, load_cells
+from invbench.run.runner import run_cell
+from invbench.store.files import Record
+from invbench.store.reader import load_cells
 
 CATALOG = load_catalog()
 METRICS = {name: plugin.cls for name, plugin in CATALOG.plugins["metric"].items()}
@@ -29,13 +32,13 @@ SHAPE = (1, 2, 4)
 PARTS = ("range", "null")
 
 
-def mixture() -> ib.GaussianMixture:
+def mixture() -> GaussianMixture:
     """Two overlapping Gaussians over eight pixels with correlated covariances."""
     rng = ib.Rng.single(use="mixture")
     factors = [rng.randn((8, 8))[0].double() * 0.15 for _ in range(2)]
-    covariances = tuple(ib.Covariance.full(f @ f.T + 0.01 * torch.eye(8)) for f in factors)
+    covariances = tuple(Covariance.full(f @ f.T + 0.01 * torch.eye(8)) for f in factors)
     means = torch.stack([torch.full((8,), v, dtype=torch.float64) for v in (-0.3, 0.3)])
-    return ib.GaussianMixture(torch.tensor([0.3, 0.7], dtype=torch.float64), means, covariances)
+    return GaussianMixture(torch.tensor([0.3, 0.7], dtype=torch.float64), means, covariances)
 
 
 class Setting:

@@ -21,7 +21,7 @@ from invbench.analysis.tables import build_tables
 from invbench.cli.main import main
 from invbench.report import Section, entry, write_page
 from invbench.report.browser import SIDE, Browser, data_uri
-from invbench.store.records import load_cells
+from invbench.store.reader import load_cells
 
 EVIL = "</script><img src=x onerror='window.broken=1'><script>window.broken=1</script>"
 FLAGS = (

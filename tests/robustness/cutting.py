@@ -24,7 +24,8 @@ from invbench.cli import compute as commands  # noqa: F401  (what commands impor
 from invbench.cli.main import main
 from invbench.figures import charts, pictures  # noqa: F401
 from invbench.run import jobs  # noqa: F401  (what commands import when they run, imported before the fork)
-from invbench.store.records import CellStore, cell_folders
+from invbench.store.files import cell_folders
+from invbench.store.writer import CellStore
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 OPERATIONS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")

@@ -53,7 +53,7 @@ STATES = {  # the call returns, and something is left behind
     "chdir": "os.chdir('/')",
     "argv": "sys.argv.clear()",
     "path": "sys.path.clear()",
-    "modules": "sys.modules.pop('invbench.store.records', None)",
+    "modules": "sys.modules.pop('invbench.store.writer', None)",
     "stdout": "sys.stdout = None",
     "stdout_closed": "os.close(1)",
     "stderr_closed": "os.close(2)",

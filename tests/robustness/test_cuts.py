@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from cutting import command, delays, full, interrupted, kill, said, sound, state
 
-from invbench.store.records import CellStore, cell_folders
+from invbench.store.files import cell_folders
+from invbench.store.writer import CellStore
 
 pytestmark = pytest.mark.long
 GMM = ["solver=pinv", "benchmark=gmm", "task=sr4", "references=false", "n=3", "batch_size=2"]

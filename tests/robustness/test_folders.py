@@ -17,7 +17,7 @@ from PIL import Image
 from invbench.errors import DataError
 from invbench.images import ImageFolder, read_rgb, suffixes
 from invbench.listing import find_image, list_images, printable
-from invbench.store.records import CellStore
+from invbench.store.writer import CellStore
 
 NFC, NFD = (unicodedata.normalize(form, "\xe9") for form in ("NFC", "NFD"))
 ODD = [

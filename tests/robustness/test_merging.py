@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from invbench.store.records import CellStore, cell_folders, load_cells
+from invbench.store.files import cell_folders
+from invbench.store.reader import load_cells
+from invbench.store.writer import CellStore
 
 pytestmark = pytest.mark.long
 WORDS = ["solver=pinv", "task=denoise", "references=false", "dataset=folder", "dataset.side=16", "batch_size=1"]

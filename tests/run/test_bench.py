@@ -19,7 +19,7 @@ from invbench.priors.adm.cost import count
 from invbench.priors.adm.sources import AdmPhotos
 from invbench.run.bench import Bench, Cost, cost_table, flop_formulas, forecast, forecast_table
 from invbench.run.config import build
-from invbench.store.records import load_cells
+from invbench.store.reader import load_cells
 
 CATALOG = load_catalog()
 

@@ -16,8 +16,8 @@ from invbench.errors import ConfigError, InvbenchError, PluginError
 from invbench.noise import canonical
 from invbench.plugins import Catalog, Plugin, load_catalog
 from invbench.run import config as configuration
+from invbench.run.cell import Cell
 from invbench.run.config import HELP, Choice, RunConfig, build, check_overrides, make, parse_shard
-from invbench.run.runner import Cell
 
 CATALOG = load_catalog()
 PLAIN = ["solver=pinv", "task=sr4"]

@@ -10,7 +10,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from invbench.cli.main import main
-from invbench.store.records import CellStore, load_cells
+from invbench.store.reader import load_cells
+from invbench.store.writer import CellStore
 
 RUN = ("run", "solver=pinv", "task=sr4", "references=false")
 

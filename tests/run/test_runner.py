@@ -24,8 +24,10 @@ import invbench as ib
 from invbench.analysis.comparable import measurement_key
 from invbench.metric import Metric
 from invbench.plugins import Catalog, load_catalog
-from invbench.run.runner import Cell, Options, Outcome, run_cell
-from invbench.store.records import MEAN, load_cells
+from invbench.run.cell import Cell, Options, Outcome
+from invbench.run.runner import run_cell
+from invbench.store.files import MEAN
+from invbench.store.reader import load_cells
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,10 @@ from invbench.metrics.distortion import PSNR
 from invbench.metrics.realism import PatchWasserstein
 from invbench.plugins import load_catalog
 from invbench.run.rebuild import Remeasure
-from invbench.run.scoring import Scorer, rescore, score_set
-from invbench.store.records import CellStore, LoadedCell, load_cells
+from invbench.run.rescore import rescore, score_set
+from invbench.run.scoring import Scorer
+from invbench.store.reader import LoadedCell, load_cells
+from invbench.store.writer import CellStore
 
 CATALOG = load_catalog()
 

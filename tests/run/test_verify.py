@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from invbench.cli.main import main
 from invbench.run.verify import _scores
-from invbench.store.records import CellStore, LoadedCell, load_cells
+from invbench.store.reader import LoadedCell, load_cells
+from invbench.store.writer import CellStore
 
 
 def invbench(*arguments: str | Path) -> Result:

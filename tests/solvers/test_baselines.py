@@ -17,8 +17,6 @@ from invbench import (
     BlockMean,
     ChannelMix,
     ConfigError,
-    Covariance,
-    GaussianMixture,
     GmmPrior,
     Hadamard,
     Identity,
@@ -32,6 +30,7 @@ from invbench import (
     SVDOperator,
     patch_mixture,
 )
+from invbench.priors.gmm import Covariance, GaussianMixture
 
 PRIOR = GmmPrior(patch_mixture(), (3, 16, 16))
 OPERATORS: dict[str, SVDOperator] = {

@@ -19,7 +19,8 @@ import invbench as ib
 from invbench.plugins import load_catalog
 from invbench.priors.adm.sources import AdmPhotos
 from invbench.settings import settings
-from invbench.training import Training, read_card
+from invbench.training import Training
+from invbench.weights import read_card
 
 CATALOG = load_catalog()
 Davi = CATALOG.get("solver", "davi")

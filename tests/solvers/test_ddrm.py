@@ -15,8 +15,6 @@ from invbench import (
     BlockMean,
     ChannelMix,
     ConfigError,
-    Covariance,
-    GaussianMixture,
     GmmPrior,
     Identity,
     LinearGaussianPosterior,
@@ -28,6 +26,7 @@ from invbench import (
     SVDOperator,
 )
 from invbench.meter import Meter
+from invbench.priors.gmm import Covariance, GaussianMixture
 
 SHAPE = (3, 4, 4)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 import invbench as ib
 from invbench.meter import Meter
 from invbench.plugins import load_catalog
+from invbench.priors.gmm import Covariance, GaussianMixture
 
 CATALOG = load_catalog()
 SHAPE = (1, 1, 2)
@@ -34,13 +35,13 @@ SAMPLERS = sorted({name for name, _ in COSTS})
 SHORT: dict[str, dict[str, Any]] = {"dps": {"nfe": 50}, "mcg": {"nfe": 50}, "red_diff": {"nfe": 50}}
 
 
-def gaussian(tau: float = 0.5) -> ib.GaussianMixture:
-    covariance = ib.Covariance.diagonal(torch.full((2,), tau**2, dtype=torch.float64))
-    return ib.GaussianMixture(torch.ones(1).double(), torch.zeros(1, 2).double(), (covariance,))
+def gaussian(tau: float = 0.5) -> GaussianMixture:
+    covariance = Covariance.diagonal(torch.full((2,), tau**2, dtype=torch.float64))
+    return GaussianMixture(torch.ones(1).double(), torch.zeros(1, 2).double(), (covariance,))
 
 
 def restore(
-    solver: ib.Solver, y: Tensor, A: ib.Operator, sigma: float, mixture: ib.GaussianMixture | None = None
+    solver: ib.Solver, y: Tensor, A: ib.Operator, sigma: float, mixture: GaussianMixture | None = None
 ) -> tuple[Tensor, Meter]:
     """Solve with the planar prior (or another); generators are named by row."""
     prior, meter = ib.GmmPrior(mixture or ib.planar_mixture(), A.x_shape), Meter()

@@ -23,6 +23,7 @@ from torch import Tensor
 
 import invbench as ib
 from invbench.plugins import load_catalog
+from invbench.priors.gmm import Covariance, GaussianMixture
 from invbench.run.runner import declared_mismatch
 
 CATALOG = load_catalog()
@@ -86,8 +87,8 @@ class Gaussian:
         return (np.eye(len(self.mu)) - math.sqrt(1 - a) * self.slope(t)) / math.sqrt(a)
 
     def prior(self, x_shape: ib.Shape) -> ib.GmmPrior:
-        cov = ib.Covariance.full(torch.from_numpy(self.C))
-        return ib.GmmPrior(ib.GaussianMixture(torch.ones(1).double(), torch.from_numpy(self.mu)[None], (cov,)), x_shape)
+        cov = Covariance.full(torch.from_numpy(self.C))
+        return ib.GmmPrior(GaussianMixture(torch.ones(1).double(), torch.from_numpy(self.mu)[None], (cov,)), x_shape)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -400,10 +401,10 @@ SHAPE: ib.Shape = (3, 4, 4)
 Shares = Callable[[float, float], tuple[float, float]]  # abar_t, abar_s -> std of fresh and of predicted noise
 
 
-def two_modes(n: int) -> ib.GaussianMixture:
-    covariance = ib.Covariance.diagonal(torch.full((n,), 0.09, dtype=torch.float64))
+def two_modes(n: int) -> GaussianMixture:
+    covariance = Covariance.diagonal(torch.full((n,), 0.09, dtype=torch.float64))
     means = torch.stack([torch.linspace(-0.7, 0.5, n), torch.linspace(0.6, -0.6, n)]).double()
-    return ib.GaussianMixture(torch.tensor([0.7, 0.3], dtype=torch.float64), means, (covariance, covariance))
+    return GaussianMixture(torch.tensor([0.7, 0.3], dtype=torch.float64), means, (covariance, covariance))
 
 
 PRIOR = ib.GmmPrior(two_modes(48), SHAPE)
@@ -502,9 +503,9 @@ MU = 0.1
 
 def white(tau: float) -> ib.GmmPrior:
     n = math.prod(WIDE)
-    covariance = ib.Covariance.diagonal(torch.full((n,), tau**2, dtype=torch.float64))
+    covariance = Covariance.diagonal(torch.full((n,), tau**2, dtype=torch.float64))
     means = torch.full((1, n), MU, dtype=torch.float64)
-    return ib.GmmPrior(ib.GaussianMixture(torch.ones(1).double(), means, (covariance,)), WIDE)
+    return ib.GmmPrior(GaussianMixture(torch.ones(1).double(), means, (covariance,)), WIDE)
 
 
 @pytest.mark.parametrize("t", [0, 300, 999])
@@ -597,10 +598,10 @@ def test_the_guidance_of_pigdm_is_exact_for_a_prior_of_variance_one(monkeypatch:
     """
     case, sigma, n = CASES["means"], 0.6, 16
     y, flat = case.measured()
-    covariance = ib.Covariance.diagonal(torch.ones(n, dtype=torch.float64))
+    covariance = Covariance.diagonal(torch.ones(n, dtype=torch.float64))
     mu = np.linspace(-0.9, 0.9, n)
     prior = ib.GmmPrior(
-        ib.GaussianMixture(torch.ones(1).double(), torch.from_numpy(mu)[None], (covariance,)), case.A.x_shape
+        GaussianMixture(torch.ones(1).double(), torch.from_numpy(mu)[None], (covariance,)), case.A.x_shape
     )
     prior.abar = torch.full((1000,), 0.5, dtype=torch.float64)
     solver = make("pigdm")

@@ -17,8 +17,10 @@ import torch
 from safetensors.torch import load_file
 
 from invbench.errors import StoreError
-from invbench.store.records import LAST, MEAN, STATUSES, CellStore, Record, load_cells, read_rows
+from invbench.store.files import LAST, MEAN, STATUSES, Record, read_rows
+from invbench.store.reader import load_cells
 from invbench.store.schema import NO_COST
+from invbench.store.writer import CellStore
 
 WEIRD = ["a/b/c.png", "two words", "ünï/cødé ✓", "..", "50%", "a%2Fb", "line\u2028break", "-dash", "Straße.PNG"]
 
@@ -253,7 +255,7 @@ def test_a_damaged_run_json_is_refused(store: CellStore, tmp_path: Path, text: s
 def other_writer(store: CellStore) -> Iterator[subprocess.Popen[str]]:
     """Another process that writes to the same cell until its standard input is closed."""
     code = (
-        "import sys; from pathlib import Path; from invbench.store.records import CellStore\n"
+        "import sys; from pathlib import Path; from invbench.store.writer import CellStore\n"
         "with CellStore(Path(sys.argv[1])).writing(): print('locked', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(store.folder)]

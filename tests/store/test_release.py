@@ -11,8 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from invbench.cli.main import main
-from invbench.paper.published import results_folder
-from invbench.store.records import PACKED, ROWS, CellStore, cell_folders, load_cells
+from invbench.store.files import PACKED, ROWS, cell_folders
+from invbench.store.reader import load_cells
+from invbench.store.released import results_folder
+from invbench.store.writer import CellStore
 
 
 def invbench(*arguments: str) -> str:

@@ -17,6 +17,7 @@ from torch import Tensor
 import invbench as ib
 from invbench.cli.main import main
 from invbench.plugins import load_catalog
+from invbench.priors.gmm import Covariance, GaussianMixture
 from invbench.run.runner import declared_mismatch
 
 CATALOG = load_catalog()
@@ -252,13 +253,13 @@ def psnr(x_hat: Tensor, x: Tensor) -> float:
     return float(10 * (4 / (x_hat.detach().clamp(-1, 1) - x).square().flatten(1).mean(1)).log10().mean())
 
 
-def smooth_images() -> ib.GaussianMixture:
+def smooth_images() -> GaussianMixture:
     """8 x 8 images, bright or dark, whose neighbours are nearly equal."""
     i = torch.arange(8, dtype=torch.float64)
     near = torch.exp(-((i[:, None] - i) ** 2) / (2 * 3.0**2))
-    covariance = ib.Covariance.full(0.25**2 * torch.kron(near, near))
+    covariance = Covariance.full(0.25**2 * torch.kron(near, near))
     means = torch.tensor([[0.4], [-0.4]], dtype=torch.float64).expand(2, 64)
-    return ib.GaussianMixture(torch.tensor([0.5, 0.5], dtype=torch.float64), means, (covariance, covariance))
+    return GaussianMixture(torch.tensor([0.5, 0.5], dtype=torch.float64), means, (covariance, covariance))
 
 
 @pytest.mark.parametrize(

@@ -7,30 +7,14 @@ and attention products; ``fvcore`` (the one behind the paper's 194.7 G) counts t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
+from invbench import Arithmetic
 from invbench.priors.adm.unet import AttentionBlock, GroupNorm, ResBlock, UNet, UNetConfig
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Of one forward pass of one image."""
-
-    parameters: int
-    macs: int
-    norm_elements: int
-    upsampled_elements: int
-
-    @property
-    def fvcore(self) -> int:
-        """FLOPs in fvcore's convention."""
-        return self.macs + 5 * self.norm_elements + self.upsampled_elements
-
-
-def count(config: UNetConfig, side: int) -> Cost:
+def count(config: UNetConfig, side: int) -> Arithmetic:
     """Count one evaluation at (1, 3, side, side)."""
     with torch.device("meta"):
         net, x, t = UNet(config), torch.zeros(1, config.in_channels, side, side), torch.zeros(1)
@@ -54,17 +38,4 @@ def count(config: UNetConfig, side: int) -> Cost:
         module.register_forward_hook(on_layer)
     net(x, t)
     parameters = sum(p.numel() for p in net.parameters())
-    return Cost(parameters, totals["macs"], totals["norm"], totals["up"])
-
-
-def describe(config: UNetConfig, side: int) -> list[str]:
-    """Lines for ``invbench info``."""
-    cost = count(config, side)
-    return [
-        f"parameters: {cost.parameters:,}",
-        f"one evaluation at 3x{side}x{side}:",
-        f"  {cost.macs / 1e9:.3f} GMAC (convolutions, linear maps, attention products)",
-        f"  {cost.fvcore / 1e9:.3f} G in fvcore's convention (multiply-add = 1, group norm 5, upsampling 1 per element;"
-        " the DAVI paper's Table 13)",
-        f"  {2 * cost.macs / 1e9:.3f} GFLOP counting a multiply-add as two",
-    ]
+    return Arithmetic((3, side, side), parameters, totals["macs"], totals["macs"] + 5 * totals["norm"] + totals["up"])

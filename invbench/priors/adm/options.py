@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from invbench.errors import ConfigError
+from invbench import ConfigError
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from invbench.errors import DataError
-from invbench.operator import Shape
-from invbench.prior import Prior
-from invbench.priors.adm.checkpoint import load_strict, read_state_dict
+from invbench import DataError, Prior, Shape, alpha_bar, linear_betas, load_strict, read_state_dict, seeded
 from invbench.priors.adm.unet import UNet, UNetConfig
-from invbench.rng import seeded
-from invbench.schedule import alpha_bar, linear_betas
 
 
 class AdmPrior(Prior):
@@ -46,7 +41,7 @@ def load_adm(
 
     A lower ``dtype`` is for the convolutions alone; norms, time embedding and output stay in float32.
     """
-    from invbench.training import read_card
+    from invbench import read_card
 
     state = read_state_dict(path)
     if solver := read_card(path).get("solver"):

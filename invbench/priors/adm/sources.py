@@ -2,30 +2,69 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from invbench.artifacts import Artifact, existing, locate, weights_sha256
-from invbench.errors import ConfigError
-from invbench.hookspecs import hookimpl
-from invbench.operator import Shape
-from invbench.prior import Prior, PriorSource, TrainablePrior
+from invbench import (
+    Arithmetic,
+    Artifact,
+    ConfigError,
+    Prior,
+    PriorSource,
+    Shape,
+    TrainablePrior,
+    existing,
+    hookimpl,
+    locate,
+    weights_sha256,
+)
 from invbench.priors.adm.options import AdmOptions
 
 if TYPE_CHECKING:
     import torch
 
+    from invbench import Training
     from invbench.priors.adm.prior import AdmPrior
     from invbench.priors.adm.unet import UNetConfig
-    from invbench.training import Training
 
 DTYPES = ("float32", "bfloat16", "float16")
 
 
+class _Network(PriorSource):
+    """An ADM network; ``native_side`` is that of its training images."""
+
+    native_side: ClassVar[int]
+
+    @staticmethod
+    @abstractmethod
+    def config() -> UNetConfig:
+        """The shape of the network."""
+
+    def cost(self, x_shape: Shape | None = None) -> Arithmetic:
+        from invbench.priors.adm.cost import count
+
+        return count(self.config(), x_shape[1] if x_shape else self.native_side)
+
+
 @dataclass(frozen=True)
-class AdmPhotos(TrainablePrior):
+class _Published(_Network):
+    """A network whose weights are downloaded."""
+
+    weights: str = ""
+    dtype: str = "float32"
+
+    def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
+        return _load(self.config(), locate(self.artifacts[0], self.weights), x_shape, device, self.dtype)
+
+    def fingerprint(self) -> str:
+        return weights_sha256(locate(self.artifacts[0], self.weights))
+
+
+@dataclass(frozen=True)
+class AdmPhotos(_Network, TrainablePrior):
     """1.3M parameters, trained on BSDS500 photographs; any size divisible by 4. See the model card beside it.
 
     ``weights`` is another file of such a network. A training starts anew without it, and from it where it is named
@@ -55,7 +94,6 @@ class AdmPhotos(TrainablePrior):
 
     @staticmethod
     def config() -> UNetConfig:
-        """The shape of the network."""
         return _config(channels=32, channel_mult=(1, 2, 2), num_res_blocks=1, attention_factors=(), head_channels=16)
 
     def _path(self) -> Path:
@@ -64,7 +102,7 @@ class AdmPhotos(TrainablePrior):
 
 
 @dataclass(frozen=True)
-class AdmFfhq256(PriorSource):
+class AdmFfhq256(_Published):
     """The FFHQ-256 checkpoint of DPS (``ffhq_10m.pt``)."""
 
     name: ClassVar[str] = "adm_ffhq256"
@@ -79,24 +117,15 @@ class AdmFfhq256(PriorSource):
         ),
     )
     native_side: ClassVar[int] = 256
-    weights: str = ""
-    dtype: str = "float32"
-
-    def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
-        return _load(self.config(), locate(self.artifacts[0], self.weights), x_shape, device, self.dtype)
-
-    def fingerprint(self) -> str:
-        return weights_sha256(locate(self.artifacts[0], self.weights))
 
     @staticmethod
     def config() -> UNetConfig:
-        """The shape of the network."""
         mult = (1, 1, 2, 2, 4, 4)
         return _config(channels=128, channel_mult=mult, num_res_blocks=1, attention_factors=(16,), head_channels=64)
 
 
 @dataclass(frozen=True)
-class AdmImagenet256(PriorSource):
+class AdmImagenet256(_Published):
     """The unconditional ImageNet-256 checkpoint of guided-diffusion."""
 
     name: ClassVar[str] = "adm_imagenet256"
@@ -112,18 +141,9 @@ class AdmImagenet256(PriorSource):
         ),
     )
     native_side: ClassVar[int] = 256
-    weights: str = ""
-    dtype: str = "float32"
-
-    def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
-        return _load(self.config(), locate(self.artifacts[0], self.weights), x_shape, device, self.dtype)
-
-    def fingerprint(self) -> str:
-        return weights_sha256(locate(self.artifacts[0], self.weights))
 
     @staticmethod
     def config() -> UNetConfig:
-        """The shape of the network."""
         mult, factors = (1, 1, 2, 2, 4, 4), (8, 16, 32)
         return _config(channels=256, channel_mult=mult, num_res_blocks=2, attention_factors=factors, head_channels=64)
 

@@ -8,12 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from invbench.cli.sample import draw
-from invbench.errors import ConfigError
+from invbench import ConfigError, Rng, Training, cosine, draw, ema_decay, ema_update, random_crop, set_lr
 from invbench.priors.adm.prior import AdmPrior
 from invbench.priors.bound import variational_bound
-from invbench.rng import Rng
-from invbench.training import Training, cosine, ema_decay, ema_update, random_crop, set_lr
 
 LEVELS = (0.05, 0.2, 0.5, 1.0, 2.0)  # noise on [-1, 1] at which denoising is watched
 SHOWN = 8

@@ -1,9 +1,11 @@
-"""Weight files of the ADM network: read without running code, and refused unless they fit exactly."""
+"""Files of weights: read without running code, and refused unless they fit a network exactly."""
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +64,30 @@ def load_strict(module: nn.Module, state: dict[str, Tensor], source: str) -> Non
         listed = "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in faults.items() if names)
         raise DataError(f"{source} does not fit the network: {listed}")
     module.load_state_dict({k: v.to(own[k].dtype) for k, v in state.items()}, assign=True)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a safetensors file. Raises DataError for one that is damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path} cannot be read ({error}); delete it, and train or fetch it again") from None
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The card in a file of weights; empty where there is none."""
+    if path.suffix != ".safetensors":
+        return {}
+    try:
+        card: dict[str, Any] = json.loads(read_tensors(path)[0].get("card", "{}"))
+        if not isinstance(card, dict):
+            raise ValueError("no mapping")
+    except (ValueError, RecursionError):
+        raise DataError(f"the card in {path} is damaged; train or fetch it again") from None
+    return card
 
 
 def _some(names: list[str]) -> str:

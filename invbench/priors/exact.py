@@ -8,20 +8,12 @@ direction the posterior is a one-dimensional mixture of Gaussians.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 import torch
 from torch import Tensor
 
-from invbench.operator import LinearOperator
-from invbench.priors.gmm import GmmPrior, LinearGaussianPosterior
-from invbench.rng import Rng
+from invbench import Part, Rng
+from invbench.priors.gmm import LinearGaussianPosterior
 
-if TYPE_CHECKING:
-    from invbench.prior import Prior
-    from invbench.solver import Problem
-
-Part = Literal["range", "null"]
 DIRECTIONS = 64
 BISECTIONS = 40
 CENTRAL = 0.9
@@ -38,12 +30,17 @@ class ExactPosterior:
         self._covariances = posterior.covariances()
         self._traces = {part: torch.einsum("ni,kni->k", V, self._covariances @ V) for part, V in self.bases.items()}
 
-    @classmethod
-    def of(cls, problem: Problem, prior: Prior) -> ExactPosterior | None:
-        """The posterior of a problem, where it is known."""
-        if not (isinstance(prior, GmmPrior) and isinstance(problem.A, LinearOperator) and problem.sigma_y):
-            return None
-        return cls(LinearGaussianPosterior(prior.mixture, problem.A.to("cpu"), problem.sigma_y))
+    def flat(self, y: Tensor) -> Tensor:
+        """Measurements (B, *y_shape) as the other methods take them."""
+        return self.posterior.flat(y)
+
+    def sample(self, y: Tensor, rng: Rng) -> Tensor:
+        """One exact draw per row: (B, m) -> (B, n)."""
+        return self.posterior.sample(y, rng)
+
+    def log_prob(self, x: Tensor, y: Tensor) -> Tensor:
+        """Log density of x (B, n) given y (B, m): (B,)."""
+        return self.posterior.log_prob(x, y)
 
     def dimension(self, part: Part) -> int:
         """Of the range or the null space; 0 where there is none."""

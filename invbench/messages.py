@@ -1,0 +1,27 @@
+"""Warnings as the commands print them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from invbench.errors import one_line
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Warnings as one line each, and no line twice."""
+    said: set[str] = set()
+
+    def show(message: Warning | str, *_args: object, **_kw: object) -> None:
+        if str(message) not in said:
+            said.add(str(message))
+            click.echo(f"warning: {one_line(str(message))}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield

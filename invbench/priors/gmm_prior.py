@@ -1,0 +1,37 @@
+"""A Gaussian mixture as a diffusion prior, whose posterior is known."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from invbench import LinearOperator, Posterior, Prior, Problem, Shape, alpha_bar, linear_betas
+from invbench.priors.exact import ExactPosterior
+from invbench.priors.gmm import GaussianMixture, LinearGaussianPosterior
+from invbench.priors.mlp import MlpPrior
+
+
+class GmmPrior(Prior):
+    """A mixture as a diffusion prior: eps(x_t, t) = -sqrt(1 - abar_t) score, exact."""
+
+    steps: ClassVar[int] = 1000
+
+    def __init__(self, mixture: GaussianMixture, x_shape: Shape) -> None:
+        self.mixture, self.x_shape = mixture, x_shape
+        self.abar = torch.from_numpy(alpha_bar(linear_betas(self.steps)))
+
+    def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, None]:
+        abar = self.alpha_bar(t) if isinstance(t, int) else self.abar[t.cpu()][:, None]
+        score = self.mixture.score(x_t.flatten(1).cpu().double(), abar)
+        return (-((1 - abar) ** 0.5) * score).to(x_t).reshape(x_t.shape), None
+
+    def student(self) -> MlpPrior:
+        return MlpPrior(self.x_shape, self.abar)
+
+    def posterior(self, problem: Problem) -> Posterior | None:
+        """Of linear operators with Gaussian noise of a level above 0."""
+        if not (isinstance(problem.A, LinearOperator) and problem.sigma_y):
+            return None
+        return ExactPosterior(LinearGaussianPosterior(self.mixture, problem.A.to("cpu"), problem.sigma_y))

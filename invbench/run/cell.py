@@ -1,0 +1,129 @@
+"""What is run, how, and what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from invbench.artifacts import weights_sha256
+from invbench.dataset import Benchmark, Dataset
+from invbench.errors import (
+    PluginError,
+)
+from invbench.noise import Sigma
+from invbench.plugins import source_sha256
+from invbench.prior import PriorSource
+from invbench.problem import Problem
+from invbench.run.scoring import OnStage
+from invbench.solver import Solver, Trainable
+from invbench.task import Task
+
+OnProgress = Callable[[int, int], None]  # images done, images in all
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A solver on a task of a benchmark with one seed: everything that determines its numbers."""
+
+    benchmark: Benchmark
+    task: Task
+    dataset: Dataset
+    source: PriorSource
+    solver: Solver
+    seed: int = 0
+    samples: int = 1
+    assumed: str = ""  # the noise level that the solver is told where the noise hides its own
+    plugins: tuple[tuple[str, str], ...] = ()  # distributions and versions the parts came with
+    origins: Mapping[str, str] = field(default_factory=dict)  # where each of the solver's values comes from
+
+    def config(self) -> dict[str, Any]:
+        """Plain data, complete: two cells with equal configurations are the same cell."""
+        placed = self._placed()
+        parts = {
+            kind: {"name": part.name, **{k: v for k, v in asdict(part).items() if k not in placed[kind]}}
+            for kind, part in self._parts().items()
+        }
+        parts["prior"]["sha256"] = _text("prior", self.source)
+        if files := _text("dataset", self.dataset):
+            parts["dataset"]["sha256"] = files
+        if isinstance(self.solver, Trainable):
+            parts["solver"]["sha256"] = weights_sha256(self.solver.checkpoint(self.benchmark.name, self.task.name))
+        return {
+            "benchmark": {"name": self.benchmark.name, "version": self.benchmark.version},
+            **parts,
+            "seed": self.seed,
+            "samples": self.samples,
+            "plugins": dict(self.plugins),
+            **({"assumed": self.assumed} if self.assumed else {}),
+        }
+
+    def places(self) -> dict[str, str]:
+        """Where its files were found, by option; no part of its identity, which hashes of the files are."""
+        placed, parts = self._placed(), {kind: asdict(part) for kind, part in self._parts().items()}
+        found = {f"{kind}.{key}": str(parts[kind][key]) for kind, keys in placed.items() for key in keys}
+        return {option: place for option, place in found.items() if place}
+
+    def _parts(self) -> dict[str, Any]:
+        return {"task": self.task, "dataset": self.dataset, "prior": self.source, "solver": self.solver}
+
+    def _placed(self) -> dict[str, tuple[str, ...]]:
+        """The options that only say where files lie, by kind."""
+        files = {"prior": self.source, **({"solver": self.solver} if isinstance(self.solver, Trainable) else {})}
+        weights = {kind: ("weights",) for kind, part in files.items() if hasattr(part, "weights")}
+        return {"task": (), "dataset": self.dataset.places, "prior": (), "solver": (), **weights}
+
+    def told(self, problem: Problem) -> Problem:
+        """The problem as the solver is told of it."""
+        return replace(problem, sigma_y=Sigma.parse(self.assumed).pm1) if self.assumed else problem
+
+    def code(self) -> dict[str, str]:
+        """Hashes of the plugins' source, which is kept beside the records but is no part of the cell's identity."""
+        return {"solver": source_sha256(type(self.solver)), "task": source_sha256(type(self.task))}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a cell is run; nothing here changes its numbers."""
+
+    out: Path
+    n: int
+    batch_size: int = 16
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    shard: tuple[int, int] = (0, 1)
+    overwrite: bool = False
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell."""
+
+    status: str  # "complete", "skipped" or "failed"
+    cell: str
+    solver: str
+    folder: Path
+    images: int
+    reason: str = ""
+    solved: int = 0  # of the images, how many were not there before
+    faults: Mapping[str, str] = field(default_factory=dict)  # why metrics have no score, by name
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a running cell tells: its folder with its run.json, once; the images done; the metric that is called."""
+
+    on_begin: Callable[[Path, dict[str, Any]], None] = lambda folder, run: None
+    on_progress: OnProgress = lambda done, total: None
+    on_stage: OnStage = lambda name: None
+
+
+def _text(kind: str, part: PriorSource | Dataset) -> str:
+    """A part's fingerprint. Raises PluginError where it is no text."""
+    found: object = part.fingerprint()
+    if not isinstance(found, str):
+        raise PluginError(f"{kind} {part.name}: expected a text as fingerprint; got a {type(found).__name__}")
+    return found

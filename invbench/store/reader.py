@@ -1,0 +1,206 @@
+"""Cells as they are read back."""
+
+from __future__ import annotations
+
+import glob
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from invbench.errors import StoreError
+from invbench.store.fingerprint import Measured
+from invbench.store.schema import filled, read_sets
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+from invbench.store.files import (
+    LAST,
+    PACKED,
+    PARTS,
+    ROWS,
+    SETS,
+    STATUSES,
+    Record,
+    _read_run,
+    cell_folders,
+    images_digest,
+    read_rows,
+)
+from invbench.store.writer import CellStore
+
+
+@dataclass(frozen=True)
+class LoadedCell:
+    """A cell as read back: shards and all, one row per (image, sample, metric)."""
+
+    id: str
+    run: dict[str, Any]
+    rows: list[Record]
+    folders: tuple[Path, ...]
+    damaged: int
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """What tables need of the rows, its text as categories; empty where there are none."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "image": _categories([r.image for r in self.rows]),
+                "sample": np.array([r.sample for r in self.rows], int),
+                "metric": _categories([r.metric for r in self.rows]),
+                "protocol": _categories([r.protocol for r in self.rows]),
+                "value": np.array([r.value for r in self.rows], float),
+            }
+        )
+
+    @cached_property
+    def measured(self) -> dict[str, Measured]:
+        """What is recorded of the measurement of each image, sorted by name."""
+        found = {r.image: Measured(r.y_sha256) for r in self.rows}
+        found |= {r.image: Measured(r.y_sha256, r.y) for r in self.rows if r.y is not None}
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def scored(self) -> set[tuple[str, str, str]]:
+        """What there is a number of: image, metric and protocol."""
+        return {(r.image, r.metric, r.protocol) for r in self.rows}
+
+    @cached_property
+    def images(self) -> list[str]:
+        """Images whose rows are complete, sorted by name."""
+        return sorted({r.image for r in self.rows if r.metric == LAST})
+
+    @property
+    def sets(self) -> list[dict[str, Any]]:
+        """Scores of all images as a set or, where images came after they were made, of the most that have any."""
+        scored: list[list[str]] = [each["images"] for each in self.all_sets().values()]
+        return self.set_scores(max(scored, key=lambda images: (images == self.images, len(images)), default=[]))
+
+    def set_scores(self, images: Collection[str]) -> list[dict[str, Any]]:
+        """Scores of these images as a set, each with their number ``n``; none where they were not made."""
+        found = self.all_sets().get(images_digest(images), {"scores": []})
+        return [{**score, "n": len(images)} for score in found["scores"]]
+
+    def all_sets(self) -> dict[str, Any]:
+        """What ``sets.json`` holds: names of images and scores, by the digest of the names."""
+        return self._sets
+
+    @cached_property
+    def _sets(self) -> dict[str, Any]:
+        path = min(self.folders) / SETS
+        if not path.is_file():
+            return {}
+        try:
+            return read_sets(path)
+        except (OSError, ValueError) as error:
+            warnings.warn(
+                f"{path} cannot be read ({error}); scores of sets are left out: delete it and run 'invbench rescore'",
+                stacklevel=2,
+            )
+            return {}
+
+    def folder_of(self, image: str) -> Path:
+        """The folder that holds an image: the cell's, or a shard's."""
+        path = self.image_path(image)
+        return path.parent.parent if path else min(self.folders)
+
+    def image_path(self, image: str) -> Path | None:
+        """The reconstructions of an image, in whichever shard holds them."""
+        paths = (CellStore(folder).image_path(image) for folder in self.folders)
+        return next((path for path in paths if path.is_file()), None)
+
+    def reconstructions(self, image: str) -> Tensor:
+        """The samples (K, C, H, W) of an image. Raises StoreError where the file is missing."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        path = self.image_path(image)
+        if path is None:
+            raise StoreError(
+                f"the reconstruction of {image} is missing from {self.folders[0]}; run the cell with overwrite=true "
+                "(released records hold numbers alone)"
+            )
+        try:
+            return load_file(path)["x_hat"]
+        except (OSError, KeyError, SafetensorError) as error:
+            raise StoreError(f"{path} cannot be read ({error}); run the cell with overwrite=true") from None
+
+
+def _categories(texts: list[str]) -> pd.Categorical:
+    import pandas as pd
+
+    names = sorted(set(texts))
+    code = {name: i for i, name in enumerate(names)}
+    codes = np.fromiter(map(code.__getitem__, texts), np.intp, len(texts))
+    return pd.Categorical.from_codes(codes, pd.Index(names, dtype=object))
+
+
+def load_cells(out: Path, **wanted: str) -> list[LoadedCell]:
+    """Cells below ``out`` whose benchmark, task, noise, solver, dataset, prior or seed are the wanted ones.
+
+    Of each, but of noise, one of several: ``solver="ddrm,davi"``. Cells whose files are damaged are left out, with a
+    warning that names the file.
+    """
+    choices = {key: [value] if key == "noise" else value.split(",") for key, value in wanted.items()}
+    by_id: dict[str, list[Path]] = {}
+    for folder, run in _readable(out, choices.get("task")):
+        names = _names(run["config"])
+        if all(names[key] in values for key, values in choices.items()):
+            by_id.setdefault(run["cell"], []).append(folder)
+    return [cell for name, folders in by_id.items() if (cell := _sound(name, folders))]
+
+
+def recorded_names(out: Path) -> list[dict[str, str]]:
+    """What the cells below ``out`` are of: benchmark, task, noise, solver, dataset, prior and seed."""
+    return [_names(run["config"]) for _, run in _readable(out)]
+
+
+def _readable(out: Path, tasks: Collection[str] | None = None) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Folders of cells with their run.json; a warning for each that cannot be read."""
+    for folder in cell_folders(out):
+        if tasks is None or folder.parent.name in tasks:
+            try:
+                yield folder, _read_run(folder / "run.json")
+            except StoreError as error:
+                warnings.warn(f"left out: {error}", stacklevel=2)
+
+
+def _sound(name: str, folders: list[Path]) -> LoadedCell | None:
+    """The cell, or a warning and None where its files are damaged."""
+    try:
+        return load_parts(name, folders)
+    except StoreError as error:
+        warnings.warn(f"left out: {error}", stacklevel=2)
+        return None
+
+
+def _names(config: Mapping[str, Any]) -> dict[str, str]:
+    names = {key: str(config[key]["name"]) for key in PARTS}
+    return names | {"noise": str(config["task"].get("noise", "")), "seed": str(config["seed"])}
+
+
+def load_cell(folder: Path) -> LoadedCell:
+    """The cell whose folder, or whose shard's folder, this is. Raises StoreError where a file of it is damaged."""
+    whole = folder.name.partition(".shard-")[0]
+    folders = [path.parent for path in folder.parent.glob(f"{glob.escape(whole)}*/run.json")]
+    return load_parts(_read_run(folder / "run.json")["cell"], folders)
+
+
+def load_parts(cell: str, folders: Sequence[Path]) -> LoadedCell:
+    """Join a cell's folder and its shards'; its own rows win, and the worst status is the cell's."""
+    read = [read_rows(folder / name) for folder in sorted(folders, reverse=True) for name in (PACKED, ROWS)]
+    merged = {r.key: r for rows, _ in read for r in rows}
+    runs = {folder: filled(_read_run(folder / "run.json")) for folder in folders}
+    worst_first = sorted(folders, key=lambda folder: -STATUSES.index(runs[folder]["status"]))
+    costs = [run["cost"] for run in runs.values()]
+    cost = {k: (max if k == "peak_bytes" else sum)(c.get(k, 0) for c in costs) for k in costs[0]}
+    sessions = [session for run in runs.values() for session in run["sessions"]]
+    run = {**runs[worst_first[0]], "cost": cost, "sessions": sorted(sessions, key=lambda s: str(s["started"]))}
+    return LoadedCell(cell, run, list(merged.values()), tuple(worst_first), sum(bad for _, bad in read))

@@ -1,0 +1,240 @@
+"""The results store: a folder per cell, written so that nothing computed is ever lost.
+
+::
+
+    <out>/<benchmark>/<task>/<solver>-<cell>[.shard-i-of-k]/
+        run.json         configuration, versions, hashes, cost, status
+        records.jsonl    one number a row, flushed per image; in released cells records.jsonl.gz. JSON by the letter:
+                         nan is null, infinity 1e999; the last row of an image has the fingerprint of its measurement
+        images/*.safetensors   the float reconstructions, (samples, C, H, W)
+        sets.json        scores of sets of images, and of which, by the digest of their names
+        checksums.json   SHA-256 of all of these, once the cell is complete
+
+This module is free of torch, so that tables can be built anywhere.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invbench.artifacts import file_sha256
+from invbench.atomic import drop_parts, write_atomic
+from invbench.errors import LockedCell, StoreError
+from invbench.store.files import (
+    ASIDE,
+    LAST,
+    PACKED,
+    ROWS,
+    SEAL,
+    SETS,
+    Key,
+    Record,
+    _file_stem,
+    _lines,
+    _read_run,
+    read_rows,
+)
+from invbench.store.fingerprint import Measured
+from invbench.store.schema import json_text, read_json
+
+if TYPE_CHECKING:
+    pass
+
+SEALED = ("run.json", ROWS, PACKED, SETS, "images/*.safetensors")
+
+
+class CellStore:
+    """One cell's folder, for one writer at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rows = folder / ROWS
+        self._keys: set[Key] | None = None  # of the rows that are there, while this process writes
+
+    @contextmanager
+    def writing(self, patience: float = 0.0) -> Iterator[None]:
+        """Hold the folder's lock, for which it waits up to ``patience`` seconds.
+
+        Raises LockedCell where another process has it, StoreError where nothing can be written.
+        """
+        import filelock
+
+        with self._disk_errors():
+            (self.folder / "images").mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.folder / ".lock")
+            try:
+                lock.acquire(timeout=patience)
+            except filelock.Timeout:
+                raise LockedCell(
+                    f"another process is running this cell ({self.folder}); wait for it, or choose another out=FOLDER"
+                ) from None
+        try:
+            self._mend()
+            yield
+        finally:
+            self._keys = None
+            lock.release()
+
+    def append(self, image: str, x_hat: Any, rows: Iterable[Record]) -> None:
+        """Keep the reconstructions (samples, C, H, W) of an image, then its rows; both survive a kill at once."""
+        from safetensors.torch import save
+
+        self.append_file(image, save({"x_hat": x_hat.contiguous()}), rows)
+
+    def append_file(self, image: str, data: bytes, rows: Iterable[Record]) -> None:
+        """The same, of reconstructions that are the bytes of a file."""
+        with self._disk_errors():
+            write_atomic(self.image_path(image), data)
+        self.add_rows(rows)
+
+    def add_rows(self, rows: Iterable[Record]) -> int:
+        """Append the rows that are not there yet, and have them on disk; returns their number. All of them, or none."""
+        if self._keys is None:
+            self._keys = {row.key for row in read_rows(self.rows)[0]}
+        new = [row for row in rows if row.key not in self._keys]
+        if not new:
+            return 0
+        with self._disk_errors():
+            size = self.rows.stat().st_size if self.rows.is_file() else 0
+            try:
+                with self.rows.open("ab") as file:
+                    file.write(_lines(new))
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError:
+                if self.rows.is_file():
+                    os.truncate(self.rows, size)
+                raise
+        self._keys.update(row.key for row in new)
+        return len(new)
+
+    def seal(self) -> None:
+        """Write the SHA-256 of every file."""
+        sums = {str(path.relative_to(self.folder)): file_sha256(path) for path in self._files()}
+        with self._disk_errors():
+            write_atomic(self.folder / SEAL, (json.dumps(sums, indent=1) + "\n").encode())
+
+    def replace(self, rows: Iterable[Record], run: dict[str, Any], sets: dict[str, Any]) -> None:
+        """Write a whole cell anew but its reconstructions, its rows packed, and seal it."""
+        with self._disk_errors():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._drop_parts()
+        self.unseal()
+        self.clear()
+        with self._disk_errors():
+            write_atomic(self.folder / PACKED, gzip.compress(_lines(rows), mtime=0))
+        self.write_run(run)
+        if sets:
+            self.write_sets(sets)
+        self.seal()
+
+    def write_sets(self, sets: dict[str, Any]) -> None:
+        """Replace ``sets.json``."""
+        with self._disk_errors():
+            write_atomic(self.folder / SETS, json_text(sets, indent=1).encode())
+
+    def unseal(self) -> None:
+        """Forget them, before anything is written."""
+        with self._disk_errors():
+            (self.folder / SEAL).unlink(missing_ok=True)
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the sums are there."""
+        return (self.folder / SEAL).is_file()
+
+    def damage(self) -> list[str]:
+        """What differs from the seal, a line each; empty if nothing does. Raises StoreError without a seal."""
+        path = self.folder / SEAL
+        if not path.is_file():
+            raise StoreError(f"{self.folder} has no {SEAL}: its run is not complete; run the same command to go on")
+        try:
+            sums = read_json(path)
+        except ValueError:
+            return [f"{SEAL} is damaged"]
+        now = {str(p.relative_to(self.folder)): file_sha256(p) for p in self._files()}
+        names = sorted({*sums, *now})
+        return [
+            f"{name} {'is missing' if name not in now else 'was added' if name not in sums else 'has changed'}"
+            for name in names
+            if sums.get(name) != now.get(name)
+        ]
+
+    def refuse_damaged(self) -> None:
+        """Raise StoreError where files were changed since they were sealed, which a new seal would hide."""
+        if self.sealed and (found := self.damage()):
+            raise StoreError(
+                f"{self.folder} was changed since its run was complete: {', '.join(found)}. Put the files back, or run "
+                "the cell anew with overwrite=true"
+            )
+
+    def _files(self) -> list[Path]:
+        return [p for name in SEALED for p in sorted(self.folder.glob(name))]
+
+    def clear(self) -> None:
+        """Forget the rows and the scores of sets, so that every image is run again."""
+        with self._disk_errors():
+            for name in (ROWS, PACKED, SETS):
+                (self.folder / name).unlink(missing_ok=True)
+        self._keys = None
+
+    def write_run(self, run: dict[str, Any]) -> None:
+        """Replace ``run.json``."""
+        with self._disk_errors():
+            write_atomic(self.folder / "run.json", json_text(run).encode())
+
+    def read_run(self) -> dict[str, Any] | None:
+        """``run.json``, if there is one."""
+        path = self.folder / "run.json"
+        return _read_run(path) if path.is_file() else None
+
+    def done(self, samples: int) -> dict[str, Measured]:
+        """Images whose reconstructions and rows are complete, with what is recorded of their measurement.
+
+        Of released records, which come without reconstructions, those whose rows are.
+        """
+        own, packed = (
+            [r for r in read_rows(self.folder / name)[0] if r.metric == LAST and r.sample == samples - 1]
+            for name in (ROWS, PACKED)
+        )
+        done = packed + [r for r in own if self.image_path(r.image).is_file()]
+        return {r.image: Measured(r.y_sha256, r.y) for r in done}
+
+    def image_path(self, image: str) -> Path:
+        """Where the reconstructions of an image are kept."""
+        return self.folder / "images" / f"{_file_stem(image)}.safetensors"
+
+    def _mend(self) -> None:
+        """Remove what a kill left: half-written files, and a half-written last line, which is moved aside."""
+        with self._disk_errors():
+            self._drop_parts()
+            if not self.rows.is_file():
+                return
+            whole, newline, tail = self.rows.read_bytes().rpartition(b"\n")
+            if tail:
+                with (self.folder / ASIDE).open("ab") as aside:
+                    aside.write(tail + b"\n")
+                write_atomic(self.rows, whole + newline)
+                warnings.warn(f"{self.rows}: a half-written last line was moved to {ASIDE}", stacklevel=2)
+
+    def _drop_parts(self) -> None:
+        """Remove half-written files."""
+        for folder in (self.folder, self.folder / "images"):
+            drop_parts(folder)
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"cannot write to {self.folder}: {error.strerror or error}. What was computed before is kept; "
+                "free space or permissions, or choose another out=FOLDER, then run the same command to go on"
+            ) from None
