@@ -136,17 +136,17 @@ def moved() -> None:
     from invbench.cli.main import main
     from invbench.plugins import load_catalog
     from invbench.run.rebuild import rebuild_bank
+    from invbench.store.schema import read_run
 
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         words = ["run", f"solver={','.join(SOLVERS)}", f"task={','.join(TASKS)}", "n=1", "references=false"]
         CliRunner().invoke(main, [*words, f"out={folder}"], catch_exceptions=False)
         for path in sorted(Path(folder).rglob("run.json")):
-            run = json.loads(path.read_text())
-            config = run["config"]
+            run = read_run(path)
             (image,) = path.parent.glob("images/*.safetensors")
-            task = config["task"]["name"]
-            found[f"{config['solver']['name']} {task}"] = load_file(image)["x_hat"]
+            task = run.config.task.name
+            found[f"{run.config.solver.name} {task}"] = load_file(image)["x_hat"]
             bank = rebuild_bank(run, load_catalog())
             found[f"y {task}"] = bank.measure(bank.dataset.ids()[:4]).y.numpy()
     KEPT.parent.mkdir(parents=True, exist_ok=True)

@@ -195,10 +195,10 @@ def test_the_exact_posterior_sees_both_parts() -> None:
 
     prior = ib.GmmPrior(ib.planar_mixture(), (1, 1, 2))
     y = torch.tensor([[0.3 - 0.1j], [-0.2 + 0.5j]])
-    exact = ExactPosterior.of(ib.Problem(Plane(), 0.2, "t", "d"), prior)
-    plain = ExactPosterior.of(ib.Problem(ib.Identity((1, 1, 2)), 0.2, "t", "d"), prior)
-    assert exact is not None
-    assert plain is not None
+    exact = prior.posterior(ib.Problem(Plane(), 0.2, "t", "d"))
+    plain = prior.posterior(ib.Problem(ib.Identity((1, 1, 2)), 0.2, "t", "d"))
+    assert isinstance(exact, ExactPosterior)
+    assert isinstance(plain, ExactPosterior)
     expected = plain.posterior.mean(real_parts(y).flatten(1).double())
     torch.testing.assert_close(exact.posterior.mean(exact.posterior.flat(y)), expected)
     oracle = CATALOG.get("solver", "oracle")(output="mean")

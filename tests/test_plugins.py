@@ -321,11 +321,11 @@ def test_a_third_party_solver_runs_and_a_failing_one_does_not_stop_it(third_part
     assert "Traceback" not in result.stderr
     assert "\ntheirs " in result.stdout
     assert "FAILED boom: RuntimeError: out of ideas (traceback in " in result.stdout
-    cells = {c.run["config"]["solver"]["name"]: c for c in load_cells(third_party.work / "results" / "runs")}
-    assert cells["theirs"].run["config"]["solver"] == {"name": "theirs", "gain": 1.0}
-    assert cells["theirs"].run["config"]["plugins"]["their-solvers"] == "2.0"
-    assert cells["boom"].run["status"] == "failed"
-    assert "out of ideas" in cells["boom"].run["traceback"]
+    cells = {c.run.config.solver.name: c for c in load_cells(third_party.work / "results" / "runs")}
+    assert cells["theirs"].run.config.solver.plain() == {"name": "theirs", "gain": 1.0}
+    assert cells["theirs"].run.config.plugins["their-solvers"] == "2.0"
+    assert cells["boom"].run.status == "failed"
+    assert "out of ideas" in str(cells["boom"].run.traceback)
 
 
 def test_the_name_of_a_broken_distribution_is_mentioned_when_a_solver_is_not_found(third_party: Any) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 from command import called as invbench
+from made import made_run
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -569,8 +570,7 @@ def test_wrong_requests_for_samples_are_refused(words: list[str], message: str, 
 
 
 def cell(name: str, seconds: float) -> LoadedCell:
-    config = {"solver": {"name": name}, "samples": 2}
-    run = {"config": config, "images": 5, "cost": {"solve_seconds": seconds}}
+    run = made_run({"solver": {"name": name}, "samples": 2}, images=5, cost={"solve_seconds": seconds})
     return LoadedCell(name, run, [], (), 0)
 
 

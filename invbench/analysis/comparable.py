@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from invbench.settings import WRITTEN
 from invbench.store.files import MEAN
 from invbench.store.fingerprint import Measured
 from invbench.store.reader import LoadedCell
+from invbench.store.schema import JSON, Config, Part, Run
 
 Sameness = Literal["same bytes", "last bits", "different", "unknown"]
 LAST_BITS = "Measurements agree to 1e-5 of their norm and differ in last bits: rows were made on different processors."
@@ -26,15 +27,15 @@ def by_measurement(cells: Sequence[LoadedCell]) -> list[list[LoadedCell]]:
     """Comparable cells together, ordered by benchmark and task."""
     groups: dict[tuple[str, str, str], list[LoadedCell]] = {}
     for cell in cells:
-        config = cell.run["config"]
-        place = config["benchmark"]["name"], config["task"]["name"], measurement_key(config)
+        config = cell.run.config
+        place = config.benchmark.name, config.task.name, measurement_key(config)
         groups.setdefault(place, []).append(cell)
     return [groups[place] for place in sorted(groups)]
 
 
-def measurement_key(config: Mapping[str, Any]) -> str:
+def measurement_key(config: Config) -> str:
     """Text that is equal for cells whose solvers saw the same measurements and prior."""
-    shared = {k: v for k, v in config.items() if k not in ("solver", "samples", "assumed", "plugins")}
+    shared = {k: v for k, v in config.plain().items() if k not in ("solver", "samples", "assumed", "plugins")}
     return json.dumps(shared, sort_keys=True)
 
 
@@ -59,18 +60,18 @@ def label(cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
     rivals = [r for r in map(_options, cells) if r["name"] == own["name"]]
     differing = [f"{k}={v}" for k, v in own.items() if any(r.get(k) != v for r in rivals)]
     twin = f"[{cell.id[:6]}]"  # nothing but the version of a plugin tells them apart
-    return " ".join([own["name"], *differing, *([twin] if rivals.count(own) > 1 else [])])
+    return " ".join([solver_of(cell), *differing, *([twin] if rivals.count(own) > 1 else [])])
 
 
-def _options(cell: LoadedCell) -> dict[str, Any]:
-    config = cell.run["config"]
-    assumed = {"assume": config["assumed"]} if "assumed" in config else {}
-    return {**config["solver"], "samples": config["samples"], **assumed}
+def _options(cell: LoadedCell) -> dict[str, JSON]:
+    config = cell.run.config
+    assumed = {"assume": config.assumed} if config.assumed else {}
+    return {**config.solver.plain(), "samples": config.samples, **assumed}
 
 
 def assumptions(rows: Mapping[str, LoadedCell]) -> list[str]:
     """Which rows were told a noise level that is not the measurements' own."""
-    told = {name: cell.run["config"]["assumed"] for name, cell in rows.items() if "assumed" in cell.run["config"]}
+    told = {name: cell.run.config.assumed for name, cell in rows.items() if cell.run.config.assumed}
     levels: dict[str, list[str]] = {}
     for name, level in told.items():
         levels.setdefault(level, []).append(name)
@@ -82,15 +83,15 @@ def assumptions(rows: Mapping[str, LoadedCell]) -> list[str]:
 def scored_sets(cell: LoadedCell) -> dict[str, list[list[str]]]:
     """The sets of images, most first, that a cell was scored on, by metric."""
     found: dict[str, list[list[str]]] = {}
-    for scored in sorted(cell.all_sets().values(), key=lambda scored: -len(scored["images"])):
-        for score in scored["scores"]:
-            found.setdefault(score["metric"], []).append(scored["images"])
+    for scored in sorted(cell.all_sets().values(), key=lambda scored: -len(scored.images)):
+        for score in scored.scores:
+            found.setdefault(score.metric, []).append(scored.images)
     return found
 
 
 def solver_of(cell: LoadedCell) -> str:
     """The name of a cell's solver."""
-    return str(cell.run["config"]["solver"]["name"])
+    return cell.run.config.solver.name
 
 
 def means_by_image(images: pd.Categorical, values: np.ndarray) -> pd.Series:
@@ -101,38 +102,39 @@ def means_by_image(images: pd.Categorical, values: np.ndarray) -> pd.Series:
     return pd.Series(sums[counts > 0] / counts[counts > 0], index=names[counts > 0])
 
 
-def headline(run: Mapping[str, Any], *, seed: bool = True) -> str:
+def headline(run: Run, *, seed: bool = True) -> str:
     """What the rows of a table share, in a line."""
     return " | ".join(title_parts(run, seed=seed))
 
 
-def title_parts(run: Mapping[str, Any], *, seed: bool = True) -> list[str]:
+def title_parts(run: Run, *, seed: bool = True) -> list[str]:
     """A measurement in words: benchmark, task, noise, dataset (and where it was found), prior, seed."""
-    config, places = run["config"], run.get("places", {})
+    config, places = run.config, run.places
     found = {key.removeprefix("dataset."): place for key, place in places.items() if key.startswith("dataset.")}
-    dataset = {"name": config["dataset"]["name"], **found, **config["dataset"]}
-    benchmark, task = config["benchmark"], config["task"]
-    options = ", ".join(f"{k}={v}" for k, v in task.items() if k not in ("name", "noise"))
+    benchmark, task = config.benchmark, config.task
+    options = ", ".join(f"{k}={v}" for k, v in task.options.items() if k != "noise")
     return [
-        f"{benchmark['name']} v{benchmark['version']}",
-        task["name"] + (f" ({options})" if options else ""),
-        parse_noise(task["noise"]).label if task["noise"] else "noise not recorded",
-        _describe("dataset", dataset),
-        f"prior {config['prior']['name']} {config['prior']['sha256'][:8]}",
-        *([f"seed {config['seed']}"] if seed else []),
+        f"{benchmark.name} v{benchmark.version}",
+        task.name + (f" ({options})" if options else ""),
+        parse_noise(task.noise).label if task.noise else "noise not recorded",
+        _describe(config.dataset, found),
+        f"prior {config.prior.name} {(config.prior.sha256 or '')[:8]}",
+        *([f"seed {config.seed}"] if seed else []),
     ]
 
 
-def _describe(kind: str, plugin: Mapping[str, Any]) -> str:
-    shown = {key: str(value)[:8] if key == "sha256" else value for key, value in plugin.items()}
-    options = ", ".join(f"{k}={v}" for k, v in shown.items() if k != "name" and v != "")
-    return f"{kind} {plugin['name']}" + (f" ({options})" if options else "")
+def _describe(dataset: Part, places: Mapping[str, str]) -> str:
+    shown: dict[str, JSON] = {**places, **dataset.options}
+    if dataset.sha256:
+        shown["sha256"] = dataset.sha256[:8]
+    options = ", ".join(f"{k}={v}" for k, v in shown.items() if v != "")
+    return f"dataset {dataset.name}" + (f" ({options})" if options else "")
 
 
 def usual(cell: LoadedCell) -> tuple[int, bool, int]:
     """Greater for the cell that stands for its solver: options as they come, one sample a measurement, most images."""
-    written = sum(origin == WRITTEN for origin in cell.run.get("origins", {}).values())
-    return -written, cell.run["config"]["samples"] == 1, len(cell.images)
+    written = sum(origin == WRITTEN for origin in cell.run.origins.values())
+    return -written, cell.run.config.samples == 1, len(cell.images)
 
 
 def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> pd.Series:
@@ -169,9 +171,9 @@ def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None
     values = image_means(cell, metric, images)
     if len(values):
         return float(values.mean())
-    scores = [s for s in cell.set_scores(cell.images if images is None else images) if s["metric"] == metric]
-    _refuse_mixture(cell, metric, {s["protocol"] for s in scores})
-    return float(scores[0]["value"]) if scores else None
+    scores = [s for s in cell.set_scores(cell.images if images is None else images) if s.metric == metric]
+    _refuse_mixture(cell, metric, {s.protocol for s in scores})
+    return scores[0].value if scores else None
 
 
 def interval_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> tuple[float, float]:
@@ -180,7 +182,7 @@ def interval_of(cell: LoadedCell, metric: str, images: Collection[str] | None = 
     if len(values):
         return bca_interval(values)
     scores = cell.set_scores(cell.images if images is None else images)
-    return next(((s["low"], s["high"]) for s in scores if s["metric"] == metric), (math.nan, math.nan))
+    return next(((s.low, s.high) for s in scores if s.metric == metric), (math.nan, math.nan))
 
 
 def _refuse_mixture(cell: LoadedCell, metric: str, protocols: Collection[str]) -> None:

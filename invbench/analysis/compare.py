@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +27,7 @@ from invbench.analysis.table import Table
 from invbench.errors import ConfigError, unknown
 from invbench.store.files import MEAN
 from invbench.store.reader import LoadedCell, load_cells
+from invbench.store.schema import JSON, Config
 
 RULE = re.compile(r"(\w+)(<|>|!=)(-?(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?)(x?)")
 ALIASES = {"nfe": "nfe_forward"}
@@ -127,10 +127,10 @@ def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "", across_machines:
         Pair.of(str(metric), rows["value_old"].to_numpy(float), rows["value_new"].to_numpy(float))
         for (metric, _), rows in merged.groupby(["metric", "protocol"], sort=False)
     ]
-    for metric in sorted({s["metric"] for s in new.sets}):
+    for metric in sorted({s.metric for s in new.sets}):
         images = shared_images([old, new], metric)
-        was = {s["protocol"]: s["value"] for s in old.set_scores(images) if s["metric"] == metric}
-        now = {s["protocol"]: s["value"] for s in new.set_scores(images) if s["metric"] == metric}
+        was = {s.protocol: s.value for s in old.set_scores(images) if s.metric == metric}
+        now = {s.protocol: s.value for s in new.set_scores(images) if s.metric == metric}
         found += [
             Pair.of(metric, np.array([was[p]]), np.array([now[p]])) for p in now if p in was and protocol in ("", p)
         ]
@@ -211,7 +211,7 @@ def _lost(old: LoadedCell, new: LoadedCell, found: Sequence[Pair], rules: Sequen
 
 def _measured(cell: LoadedCell) -> set[str]:
     """The metrics that a cell has."""
-    return {r.metric for r in cell.rows} | {s["metric"] for s in cell.sets}
+    return {r.metric for r in cell.rows} | {s.metric for s in cell.sets}
 
 
 def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping[str, bool]) -> Table:
@@ -258,7 +258,7 @@ def rivals(cells: Sequence[LoadedCell], first: str, second: str) -> Iterable[tup
     """Cells of the two solvers on the same measurements; of several settings, the most usual."""
     by: dict[tuple[str, str], LoadedCell] = {}
     for cell in sorted(cells, key=usual):
-        by[measurement_key(cell.run["config"]), cell.run["config"]["solver"]["name"]] = cell
+        by[measurement_key(cell.run.config), solver_of(cell)] = cell
     for (key, solver), cell in by.items():
         if solver == first and (key, second) in by:
             yield cell, by[key, second]
@@ -266,7 +266,7 @@ def rivals(cells: Sequence[LoadedCell], first: str, second: str) -> Iterable[tup
 
 def identity(cell: LoadedCell) -> str:
     """What makes a cell the same experiment in two stores: its configuration without hashes and versions."""
-    config = {k: v for k, v in cell.run["config"].items() if k != "plugins"}
+    config = {k: v for k, v in cell.run.config.plain().items() if k != "plugins"}
     config = {k: {i: j for i, j in v.items() if i != "sha256"} if isinstance(v, dict) else v for k, v in config.items()}
     return json.dumps(config, sort_keys=True)
 
@@ -298,18 +298,19 @@ def _other_parts(both: Sequence[tuple[LoadedCell, LoadedCell]]) -> list[str]:
     ]
 
 
-def _changes(old: LoadedCell, new: LoadedCell) -> dict[str, tuple[Any, Any]]:
+def _changes(old: LoadedCell, new: LoadedCell) -> dict[str, tuple[JSON, JSON]]:
     """Keys of the configuration whose values differ, with both values."""
-    was, now = _flat(old.run["config"]), _flat(new.run["config"])
+    was, now = _flat(old.run.config), _flat(new.run.config)
     return {k: (was.get(k), now.get(k)) for k in {**was, **now} if was.get(k) != now.get(k)}
 
 
-def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
-    parts = ({f"{k}.{i}": j for i, j in v.items()} if isinstance(v, dict) else {k: v} for k, v in config.items())
+def _flat(config: Config) -> dict[str, JSON]:
+    fields = config.plain().items()
+    parts = ({f"{k}.{i}": j for i, j in v.items()} if isinstance(v, dict) else {k: v} for k, v in fields)
     return {key: value for part in parts for key, value in part.items()}
 
 
-def _listed(changes: Mapping[str, tuple[Any, Any]]) -> str:
+def _listed(changes: Mapping[str, tuple[JSON, JSON]]) -> str:
     """``solver.nfe 4 -> 5``; of hashes, the start."""
     short = {k: tuple(str(v)[:12] if k.endswith("sha256") else str(v) for v in both) for k, both in changes.items()}
     return ", ".join(f"{key} {was} -> {now}" for key, (was, now) in short.items())
@@ -343,8 +344,8 @@ def _changed(pair: Pair) -> str:
 
 
 def _place(cell: LoadedCell) -> str:
-    config = cell.run["config"]
-    return f"{config['benchmark']['name']}/{config['task']['name']}, seed {config['seed']}"
+    config = cell.run.config
+    return f"{config.benchmark.name}/{config.task.name}, seed {config.seed}"
 
 
 def _name(cell: LoadedCell) -> str:

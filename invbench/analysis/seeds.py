@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
 
 from invbench.analysis.comparable import headline, label, measurement_key
 from invbench.analysis.digits import format_value
@@ -16,6 +15,7 @@ from invbench.analysis.table import Table
 from invbench.metric import Metric
 from invbench.store.files import MEAN
 from invbench.store.reader import LoadedCell
+from invbench.store.schema import Config
 
 DEVIATIONS = ("std images", "std seeds", "std rest")
 NOTES = (
@@ -36,10 +36,10 @@ def seed_tables(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]
 def _table(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> Table | None:
     lines = []
     for same in _solvers(cells).values():
-        seeds = sorted({int(cell.run["config"]["seed"]) for cell in same})
+        seeds = sorted({cell.run.config.seed for cell in same})
         if len(seeds) < 2:
             continue
-        name = label(same[0], [c for c in cells if c.run["config"]["seed"] == seeds[0]])
+        name = label(same[0], [c for c in cells if c.run.config.seed == seeds[0]])
         lines += [{"solver": name, "seeds": ", ".join(map(str, seeds)), **line} for line in _lines(same, metrics)]
     if not lines:
         return None
@@ -50,17 +50,17 @@ def _solvers(cells: Sequence[LoadedCell]) -> dict[str, list[LoadedCell]]:
     """Cells that differ in nothing but the seed."""
     found: dict[str, list[LoadedCell]] = {}
     for cell in cells:
-        found.setdefault(json.dumps(_seedless(cell), sort_keys=True), []).append(cell)
+        found.setdefault(_seedless(cell).digest(), []).append(cell)
     return found
 
 
-def _seedless(cell: LoadedCell) -> dict[str, Any]:
-    return {k: v for k, v in cell.run["config"].items() if k != "seed"}
+def _seedless(cell: LoadedCell) -> Config:
+    return replace(cell.run.config, seed=0)
 
 
 def _lines(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[dict[str, str]]:
     """A line for each metric that measures quality."""
-    scored = [c.frame.assign(seed=c.run["config"]["seed"]) for c in cells if c.rows]
+    scored = [c.frame.assign(seed=c.run.config.seed) for c in cells if c.rows]
     if len(scored) < 2:  # of a solver that was skipped, or failed
         return []
     rows = pd.concat(scored)

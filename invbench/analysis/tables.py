@@ -30,6 +30,7 @@ from invbench.errors import ConfigError, unknown
 from invbench.metric import Metric
 from invbench.store.files import MEAN
 from invbench.store.reader import LoadedCell
+from invbench.store.schema import JSON, Score
 
 SAMPLE_TABLES = {
     "samples": "Scores of K samples per measurement: crps and spread on [-1,1]; coverage is the central interval's "
@@ -57,7 +58,7 @@ def build_tables(
     """
     tables = []
     for group in by_measurement(cells):
-        floor = (floors or {}).get(group[0].run["config"]["benchmark"]["name"], "")
+        floor = (floors or {}).get(group[0].run.config.benchmark.name, "")
         found = {kind: _build_samples(group, metrics, kind, floor, only) for kind in SAMPLE_TABLES}
         apart = {kind: table for kind, table in found.items() if table}
         rest = [name for name in only if _table_of(name, metrics) not in apart]
@@ -71,9 +72,10 @@ def long_table(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]])
     """Every mean and every score of a set as a row of its own, for programs: value, interval, n, protocol."""
     lines: list[dict[str, Any]] = []
     for group in by_measurement(cells):
-        config = group[0].run["config"]
-        shared = {part: config[part]["name"] for part in ("benchmark", "task", "dataset", "prior")}
-        shared |= {"noise": config["task"]["noise"], "seed": config["seed"]}
+        config = group[0].run.config
+        shared: dict[str, JSON] = {"benchmark": config.benchmark.name, "task": config.task.name}
+        shared |= {"dataset": config.dataset.name, "prior": config.prior.name}
+        shared |= {"noise": config.task.noise, "seed": config.seed}
         for cell in (c for c in group if c.rows):
             of = {**shared, "solver": solver_of(cell), "options": label(cell, group), "cell": cell.id}
             for mean, rows in cell.frame.groupby(cell.frame["sample"] == MEAN):
@@ -84,8 +86,8 @@ def long_table(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]])
                     named = {"metric": metric, "protocol": protocol, "scores": kind, "n": values.count()}
                     lines.append({**of, **named, "value": values.mean(), "low": low, "high": high})
             for s in cell.sets:
-                named = {"metric": s["metric"], "protocol": s["protocol"], "scores": "set", "n": s["n"]}
-                lines.append({**of, **named, "value": s["value"], "low": s["low"], "high": s["high"]})
+                named = {"metric": s.metric, "protocol": s.protocol, "scores": "set", "n": s.n}
+                lines.append({**of, **named, "value": s.value, "low": s.low, "high": s.high})
     frame = pd.DataFrame(lines)
     arrows = {name: {True: "higher", False: "lower", None: ""}[m.higher_is_better] for name, m in metrics.items()}
     return Table("", frame.assign(better=frame["metric"].map(arrows).fillna("")), ())
@@ -131,22 +133,22 @@ def absent(name: str, metrics: Mapping[str, type[Metric]]) -> str:
     return f"not available: run {fetch}'invbench rescore'"
 
 
-def _sets(cells: Sequence[LoadedCell]) -> dict[str, list[dict[str, Any]]]:
+def _sets(cells: Sequence[LoadedCell]) -> dict[str, list[Score]]:
     """Scores of a set by cell: of the most images on which all cells were scored, else of each cell's own."""
-    found: dict[str, list[dict[str, Any]]] = {c.id: [] for c in cells}
+    found: dict[str, list[Score]] = {c.id: [] for c in cells}
     for metric in sorted({m for c in cells for m in scored_sets(c)}):
         common = shared_images(cells, metric)
         for c in cells:
-            found[c.id] += [s for s in (c.set_scores(common) if common else c.sets) if s["metric"] == metric]
+            found[c.id] += [s for s in (c.set_scores(common) if common else c.sets) if s.metric == metric]
     return found
 
 
-def _set_scores(scores: Sequence[Mapping[str, Any]], metrics: Mapping[str, type[Metric]]) -> dict[Any, Any]:
+def _set_scores(scores: Sequence[Score], metrics: Mapping[str, type[Metric]]) -> dict[Any, Any]:
     """Cells of the scores of a set, keyed as those of means over images are."""
     line = {}
     for s in scores:
-        value, low, high = shown(s["value"], s["low"], s["high"], spec_of(s["metric"], metrics))
-        line[s["metric"], s["protocol"]] = f"{value} [{low}, {high}]"
+        value, low, high = shown(s.value, s.low, s.high, spec_of(s.metric, metrics))
+        line[s.metric, s.protocol] = f"{value} [{low}, {high}]"
     return line
 
 
@@ -157,7 +159,7 @@ def _set_notes(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]],
     for metric in sorted({m for c in cells for m in scored_sets(c)}.intersection(shown)):
         common = shared_images(cells, metric)
         by_images.setdefault(tuple(common), []).append(metric)
-        sizes = [len(common)] if common else [s["n"] for c in cells for s in c.sets if s["metric"] == metric]
+        sizes = [len(common)] if common else [s.n for c in cells for s in c.sets if s.metric == metric]
         if metric in metrics and min(sizes) < (least := _least(metrics[metric])):
             few.setdefault(least, []).append(metric)
     notes = []
@@ -247,7 +249,7 @@ def _frame(
 
 
 def _samples(cell: LoadedCell) -> int:
-    return int(cell.run["config"]["samples"])
+    return cell.run.config.samples
 
 
 def _table_of(metric: str, metrics: Mapping[str, type[Metric]]) -> str:
@@ -346,14 +348,14 @@ def _notes(cells: Sequence[LoadedCell], columns: Sequence[tuple[str, str]]) -> l
     notes += assumptions({label(cell, cells): cell for cell in cells})
     for cell in cells:
         name, run = label(cell, cells), cell.run
-        if run["status"] == "skipped":
-            notes.append(f"Skipped {name}: {run['reason']}.")
-        elif run["status"] == "failed":
-            notes.append(f"FAILED {name}: {run['reason']} (traceback in {cell.folders[0] / 'run.json'}).")
-        elif run["status"] != "complete":
-            notes.append(f"Incomplete {name}: {run['status']}; run the same command to go on.")
-        elif (there := len(cell.images)) < run.get("images", 0):
-            notes.append(f"WARNING: {name} was complete with {run['images']} images and has records of {there}.")
+        if run.status == "skipped":
+            notes.append(f"Skipped {name}: {run.reason}.")
+        elif run.status == "failed":
+            notes.append(f"FAILED {name}: {run.reason} (traceback in {cell.folders[0] / 'run.json'}).")
+        elif run.status != "complete":
+            notes.append(f"Incomplete {name}: {run.status}; run the same command to go on.")
+        elif (there := len(cell.images)) < run.images:
+            notes.append(f"WARNING: {name} was complete with {run.images} images and has records of {there}.")
         if cell.damaged:
             lines = "1 damaged line of its records was" if cell.damaged == 1 else f"{cell.damaged} damaged lines were"
             notes.append(f"{name}: {lines} left out.")

@@ -6,7 +6,7 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from invbench.plugins import Catalog
 from invbench.run import config as configuration
 from invbench.run.overrides import composing, unquoted
 from invbench.store.reader import LoadedCell, load_cells
+from invbench.store.schema import BenchCost, Cost
 
 if TYPE_CHECKING:
     from invbench.run.cell import Outcome
@@ -156,14 +157,14 @@ def _tell(title: str, outcome: Outcome) -> None:
 
 def _show(out: Path, key: str, catalog: Catalog) -> None:
     """Print the table of a measurement and draw its figure."""
-    cells = [c for c in load_cells(out) if measurement_key(c.run["config"]) == key]
+    cells = [c for c in load_cells(out) if measurement_key(c.run.config) == key]
     for table in build_tables(cells, *catalog.for_tables()):
         click.echo("\n" + table.render())
     for cell in cells:
-        cost = cell.run["cost"]
-        if cost["nfe_forward"] and cost["solve_seconds"]:
+        cost = cell.run.cost
+        if cost.nfe_forward and cost.solve_seconds:
             click.echo(f"{label(cell, cells)}: {ledger(cost)}")
-        if cell.images and (seconds := cell.run.get("training", {}).get("seconds")):
+        if cell.images and (training := cell.run.training) and (seconds := training.seconds):
             click.echo(f"{label(cell, cells)}: trained in {seconds / 3600:.2g} h; {payoff(seconds, cell, cells)}")
     kept = [cell for cell in cells if cell.images and all(map(cell.image_path, cell.images))]
     try:
@@ -177,20 +178,20 @@ def _show(out: Path, key: str, catalog: Catalog) -> None:
 
 def _show_seeds(out: Path, keys: Collection[str | None], catalog: Catalog) -> None:
     """Print what varied over the seeds of measurements, where there were several."""
-    cells = [c for c in load_cells(out) if measurement_key(c.run["config"]) in keys]
+    cells = [c for c in load_cells(out) if measurement_key(c.run.config) in keys]
     for table in seed_tables(cells, catalog.for_tables()[0]):
         click.echo("\n" + table.render())
 
 
 def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) -> int:
     """Measure what each solver of the jobs costs on its own, print the table and keep the numbers."""
-    from invbench.run.bench import Cost, cost_table, keep
+    from invbench.run.bench import cost_table, keep
     from invbench.run.environment import session
 
     titles: list[str] = []
     command = shlex.join(["invbench", "bench", *overrides, f"--repeats={repeats}", f"--limit={limit:g}"])
 
-    def handle(choice: configuration.Choice) -> Iterator[Cost]:
+    def handle(choice: configuration.Choice) -> Iterator[BenchCost]:
         try:
             each, options = _benched(choice, catalog, 1)
             place = f"{each.cell.benchmark.name}/{each.cell.task.name}"
@@ -253,12 +254,12 @@ def _device(overrides: Sequence[str]) -> str:
     return describe(choose_device(unquoted(wanted[-1]) if wanted else "auto"))
 
 
-def ledger(cost: Mapping[str, float]) -> str:
+def ledger(cost: Cost) -> str:
     """Where the time of a cell went, and its peak memory."""
     names = {"forward": "network forward", "backward": "network backward", "operator": "operator"}
-    shares = {text: cost[f"{key}_seconds"] / cost["solve_seconds"] for key, text in names.items()}
+    shares = {text: getattr(cost, f"{key}_seconds") / cost.solve_seconds for key, text in names.items()}
     parts = [f"{text} {share:.1%}" for text, share in shares.items() if share > 0]
-    parts.append(f"other {1 - sum(shares.values()):.1%} of solve time; peak {cost['peak_bytes'] / 2**20:.0f} MiB")
+    parts.append(f"other {1 - sum(shares.values()):.1%} of solve time; peak {cost.peak_bytes / 2**20:.0f} MiB")
     return ", ".join(parts)
 
 
@@ -275,8 +276,8 @@ def payoff(training_seconds: float, cell: LoadedCell, cells: Sequence[LoadedCell
 
 def seconds_per_image(cell: LoadedCell) -> float:
     """Mean time to solve one image once."""
-    solved = cell.run["images"] * cell.run["config"]["samples"]
-    return float(cell.run["cost"]["solve_seconds"]) / solved if solved else 0.0
+    solved = cell.run.images * cell.run.config.samples
+    return cell.run.cost.solve_seconds / solved if solved else 0.0
 
 
 @contextmanager

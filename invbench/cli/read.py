@@ -324,7 +324,7 @@ def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path, int
         part = "ablations"
         own += load_cells(out / part, **wanted)
     cells = with_released(own, part, **wanted)
-    aside = [f"{solver_of(c)} on {c.run['config']['task']['name']} (n={len(c.images)})" for c in own if c not in cells]
+    aside = [f"{solver_of(c)} on {c.run.config.task.name} (n={len(c.images)})" for c in own if c not in cells]
     benchmark = wanted.get("benchmark")
     if benchmark is not None:
         catalog.benchmark(benchmark)

@@ -27,7 +27,7 @@ from invbench.run.overrides import split
 from invbench.settings import WRITTEN, space
 from invbench.store.files import MEAN
 from invbench.store.reader import LoadedCell, load_cells
-from invbench.store.schema import json_text
+from invbench.store.schema import Ranked, Tuning, json_text
 
 DEFAULTS = {"n": "8", "references": "false", "out": "results/tune"}
 SPLIT = "tune"
@@ -103,62 +103,60 @@ def _split(pairs: Mapping[str, str], catalog: Catalog) -> dict[str, str]:
 
 def _report(cells: Sequence[LoadedCell], searched: Sequence[str], objective: type[Metric], command: str) -> bool:
     """Print one task's ranking, best first, and keep it beside the records; False where nothing could be ranked."""
-    config = cells[0].run["config"]
-    solver, place = config["solver"]["name"], f"{config['benchmark']['name']}.{config['task']['name']}"
-    rows = sorted((_row(cell, searched, objective) for cell in cells), key=lambda row: _loss(row["mean"], objective))
-    if math.isnan(rows[0]["mean"]):
-        reason = cells[0].run["reason"] or "no image has a value"
+    config = cells[0].run.config
+    solver, place = config.solver.name, f"{config.benchmark.name}.{config.task.name}"
+    rows = sorted((_row(cell, searched, objective) for cell in cells), key=lambda row: _loss(row.mean, objective))
+    if math.isnan(rows[0].mean):
+        reason = cells[0].run.reason or "no image has a value"
         click.echo(f"error: nothing to rank on {place} by {objective.name}: {reason}", err=True)
         return False
-    click.echo(f"\n{solver} on {place}, n {rows[0]['n']}, seed {config['seed']}, by {objective.protocol}")
+    click.echo(f"\n{solver} on {place}, n {rows[0].n}, seed {config.seed}, by {objective.protocol}")
     click.echo(tabulate([_shown(row, objective) for row in rows], headers="keys", disable_numparse=True))
-    edges = [k for k in searched if rows[0]["values"][k] in _ends([row["values"][k] for row in rows])]
+    edges = [k for k in searched if rows[0].values[k] in _ends([row.values[k] for row in rows])]
     if edges:
         click.echo(f"the best {', '.join(edges)} lies at the end of what was tried; try further values")
     click.echo("\n".join(["for the solver's TOML file:", "", *_toml(place, rows[0], objective, command), ""]))
-    path = cells[0].folders[0].parent / f"tune-{solver}-seed{config['seed']}.json"
-    split = config["dataset"].get("split")
-    result = {"command": command, "objective": objective.protocol, "split": split, "ranking": rows}
+    path = cells[0].folders[0].parent / f"tune-{solver}-seed{config.seed}.json"
+    split = config.dataset.options.get("split")
+    result = Tuning(command, objective.protocol, split, rows)
     try:
-        write_atomic(path, json_text(result).encode())
+        write_atomic(path, json_text(result.plain()).encode())
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}; choose another out=FOLDER") from None
     click.echo(f"result: {path}")
     return True
 
 
-def _shown(row: Mapping[str, Any], objective: type[Metric]) -> dict[str, Any]:
+def _shown(row: Ranked, objective: type[Metric]) -> dict[str, Any]:
     score, seconds = (
-        format_mean(np.array(row["scores"]), spec_of(objective.name, {objective.name: objective})),
-        f"{row['seconds']:.2g}",
+        format_mean(np.array(row.scores), spec_of(objective.name, {objective.name: objective})),
+        f"{row.seconds:.2g}",
     )
-    return {**row["values"], objective.name: score, "s/image": seconds}
+    return {**row.values, objective.name: score, "s/image": seconds}
 
 
-def _toml(place: str, best: Mapping[str, Any], objective: type[Metric], command: str) -> list[str]:
+def _toml(place: str, best: Ranked, objective: type[Metric], command: str) -> list[str]:
     """The lines that make the best values the preset's."""
     better = {True: "higher is better", False: "lower is better", None: f"nearest to {objective.target} is best"}
-    mean = format_value(objective.name, best["mean"], {objective.name: objective})
-    found = f"{objective.name} {mean}, n {best['n']}, {better[objective.higher_is_better]}"
-    values = [f"{key} = {json.dumps(value)}" for key, value in {**best["given"], **best["values"]}.items()]
+    mean = format_value(objective.name, best.mean, {objective.name: objective})
+    found = f"{objective.name} {mean}, n {best.n}, {better[objective.higher_is_better]}"
+    values = [f"{key} = {json.dumps(value)}" for key, value in {**best.given, **best.values}.items()]
     return [f"[{place}]", *values, f"origin = {json.dumps(f'tuned: {command} ({found})')}"]
 
 
-def _row(cell: LoadedCell, searched: Sequence[str], objective: type[Metric]) -> dict[str, Any]:
-    solver, scores = cell.run["config"]["solver"], _scores(cell, objective)
+def _row(cell: LoadedCell, searched: Sequence[str], objective: type[Metric]) -> Ranked:
+    solver, scores = cell.run.config.solver.options, _scores(cell, objective)
     seconds = [r.value for r in cell.rows if r.metric == "seconds" and r.sample != MEAN]
-    return {
-        "cell": cell.id,
-        "values": {key: solver[key] for key in searched},
-        "given": {
-            key: solver[key] for key, origin in cell.run["origins"].items() if origin == WRITTEN and key in solver
-        },
-        "n": len(scores),
-        "mean": float(scores.mean()) if len(scores) else math.nan,
-        "interval": list(bca_interval(scores)),
-        "scores": scores.tolist(),
-        "seconds": float(np.mean(seconds)) if seconds else math.nan,
-    }
+    return Ranked(
+        cell=cell.id,
+        values={key: solver[key] for key in searched},
+        given={key: solver[key] for key, origin in cell.run.origins.items() if origin == WRITTEN and key in solver},
+        n=len(scores),
+        mean=float(scores.mean()) if len(scores) else math.nan,
+        interval=bca_interval(scores),
+        scores=scores.tolist(),
+        seconds=float(np.mean(seconds)) if seconds else math.nan,
+    )
 
 
 def _scores(cell: LoadedCell, objective: type[Metric]) -> NDArray[np.float64]:

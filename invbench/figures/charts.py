@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +18,7 @@ from invbench.errors import ConfigError
 from invbench.figures.canvas import BLUE, PAGE, series, sheet, styled
 from invbench.store.reader import LoadedCell
 from invbench.store.release import Costs, alike
+from invbench.store.schema import Config
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +48,7 @@ class Bar(NamedTuple):
 def panels(cells: Sequence[LoadedCell], metric: str) -> list[Panel]:
     """A panel for each measurement that some cell has the metric of; titles name what tells them apart."""
     groups = by_measurement([c for c in cells if c.images and mean_of(c, metric) is not None])
-    titles = _titles([group[0].run["config"] for group in groups])
+    titles = _titles([group[0].run.config for group in groups])
     return [_panel(title, group, metric) for title, group in zip(titles, groups, strict=True)]
 
 
@@ -110,7 +111,7 @@ def scatter(cells: Sequence[LoadedCell], metric: str, first: str, second: str) -
     shown = [(a, pair) for a, pair in found if len(pair.old)]
     if not shown:
         raise ConfigError(f"no image has a value of {metric} by both {first} and {second}; run them on one task")
-    titles = _titles([cell.run["config"] for cell, _ in shown])
+    titles = _titles([cell.run.config for cell, _ in shown])
     fig, axes = _page(shown, PAGE / ACROSS)
     for ax, title, (_, pair) in zip(axes, titles, shown, strict=True):
         drawn = within_reach(np.array([pair.old, pair.new]))
@@ -185,15 +186,15 @@ def _page(shown: Sequence[Any], height: float) -> tuple[Figure, list[Any]]:
     return fig, list(axes[: len(shown)])
 
 
-def _titles(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+def _titles(configs: Sequence[Config]) -> list[str]:
     """The task of each measurement and, where that leaves a doubt, benchmark, noise, dataset, prior and seed."""
-    titles = [c["task"]["name"] for c in configs]
+    titles = [c.task.name for c in configs]
     for more in (
-        [c["benchmark"]["name"] for c in configs],
-        [c["task"]["noise"] for c in configs],
-        [f"dataset {c['dataset']['name']}" for c in configs],
-        [f"prior {c['prior']['name']}" for c in configs],
-        [f"seed {c['seed']}" for c in configs],
+        [c.benchmark.name for c in configs],
+        [c.task.noise for c in configs],
+        [f"dataset {c.dataset.name}" for c in configs],
+        [f"prior {c.prior.name}" for c in configs],
+        [f"seed {c.seed}" for c in configs],
     ):
         if len(set(more)) > 1:
             doubtful = {title for title, count in Counter(titles).items() if count > 1}
@@ -203,7 +204,7 @@ def _titles(configs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _axis(metric: str, cells: Sequence[LoadedCell]) -> str:
     """A metric with its unit."""
-    units = {r.metric: r.unit for c in cells for r in c.rows} | {s["metric"]: s["unit"] for c in cells for s in c.sets}
+    units = {r.metric: r.unit for c in cells for r in c.rows} | {s.metric: s.unit for c in cells for s in c.sets}
     unit = units.get(metric)
     return f"{metric} ({unit})" if unit else metric
 

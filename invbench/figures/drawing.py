@@ -69,7 +69,7 @@ def figure(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Requ
     place = Path() if released in (out.resolve(), *out.resolve().parents) else out
     cells = select(cells, asked.solvers)
     known = {r.metric for c in cells for r in c.rows if r.sample != MEAN}
-    known |= {s["metric"] for c in cells for s in c.sets if asked.kind in ("bars", "front")}
+    known |= {s.metric for c in cells for s in c.sets if asked.kind in ("bars", "front")}
     if asked.metric not in known:
         raise ConfigError(f"{unknown('metric', asked.metric, known)}; 'invbench rescore' adds what records lack")
     if asked.kind in PICTURES:
@@ -131,7 +131,7 @@ def draw(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Reques
     refused: list[str] = []
     for group in groups:
         try:
-            folder, end = figure_place(group[0].run["config"], out)
+            folder, end = figure_place(group[0].run.config, out)
             bank = rebuild_bank(located(group[0], group), catalog)
             yield from filter(None, _pictures(group, bank, catalog, folder, end, asked))
         except (ConfigError, DataError, PluginError, StoreError) as error:
@@ -162,5 +162,5 @@ def _pictures(
         yield errors(bank, group, to, asked.rows, asked.images, asked.metric, metrics=metrics)
     else:
         yield comparison(bank, group, to, asked.rows, asked.images, asked.metric, asked.zoom, metrics)
-        for cell in [c for c in group if c.run["config"]["samples"] > 1 and not asked.to]:
+        for cell in [c for c in group if c.run.config.samples > 1 and not asked.to]:
             yield spread(bank, cell, folder / samples_name(cell, end), asked.rows)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BytesIO
 from itertools import product
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from invbench.figures.canvas import BLUE, RED, save, sheet, styled
 from invbench.figures.grid import SIDE, TITLE, Box, Column, grid, worst_square
 from invbench.store.files import MEAN
 from invbench.store.reader import LoadedCell
+from invbench.store.schema import Config
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -253,23 +254,22 @@ def training_curve(folder: Path) -> Path:
     return path
 
 
-def figure_place(config: Mapping[str, Any], out: Path) -> tuple[Path, str]:
+def figure_place(config: Config, out: Path) -> tuple[Path, str]:
     """The folder of a measurement's figures, and how their names end."""
     short = hashlib.sha256(measurement_key(config).encode()).hexdigest()[:6]
-    folder = out / config["benchmark"]["name"] / config["task"]["name"]
-    return folder, f"{config['dataset']['name']}-seed{config['seed']}-{short}.png"
+    return out / config.place, f"{config.dataset.name}-seed{config.seed}-{short}.png"
 
 
 def figures_of(cells: Sequence[LoadedCell], out: Path) -> list[Path]:
     """The figures of comparable cells that are there: of all of them, and of the samples of each."""
-    folder, end = figure_place(cells[0].run["config"], out)
+    folder, end = figure_place(cells[0].run.config, out)
     names = [f"figure-{end}", *(samples_name(cell, end) for cell in cells)]
     return [folder / name for name in names if (folder / name).is_file()]
 
 
 def samples_name(cell: LoadedCell, end: str) -> str:
     """The name of the figure of a cell's samples."""
-    return f"samples-{cell.run['config']['solver']['name']}-{cell.id[:6]}-{end}"
+    return f"samples-{cell.run.config.solver.name}-{cell.id[:6]}-{end}"
 
 
 def showable(x_shape: Sequence[int]) -> bool:

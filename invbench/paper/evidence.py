@@ -45,9 +45,9 @@ def departures(cell: LoadedCell, claim: Claim, method: str) -> list[str]:
     run, printed = cell.run, float(claim.printed[method][1])
     nfe = None if claim.metric == CALLS else printed
     told = published.departures(cell, claim.noise, claim.benchmark, claim.prior, nfe)
-    hand = [key for key, origin in run.get("origins", {}).items() if origin == WRITTEN and key not in FREE]
+    hand = [key for key, origin in run.origins.items() if origin == WRITTEN and key not in FREE]
     told += [f"{', '.join(hand)} written by hand"] if hand else []
-    steps = run.get("training", {}).get("step", math.inf)
+    steps = run.training.step if run.training else math.inf
     return told + ([f"trained for {steps} iterations of {claim.iterations}"] if steps < claim.iterations else [])
 
 
@@ -74,7 +74,7 @@ def _gap(method: str, own: Sequence[LoadedCell], told: Mapping[str, list[str]]) 
     if reasons := [told[c.id] or ["other measurements"] for c in own if c.id in told]:
         fewest = min(reasons, key=len)
         return Gap(DIFFERS, method, ", ".join(fewest), (method,))
-    skipped = [c.run["reason"] for c in own if c.run["status"] == "skipped"]
+    skipped = [c.run.reason for c in own if c.run.status == "skipped"]
     return Gap(NOT_RUN, method, f"skipped, {skipped[0]}") if skipped else Gap(NOT_RUN, method, "", (method,))
 
 
@@ -82,17 +82,17 @@ def _unscored(method: str, cell: LoadedCell, claim: Claim, metrics: Metrics) -> 
     """Why the metric of a cell cannot be used; None if it can."""
     protocol, family = protocol_of(claim, metrics), claim.metric.partition("_")[0]
     rows = [r for r in cell.rows if r.protocol == protocol and r.sample != MEAN]
-    sets = [s for s in cell.sets if s["protocol"] == protocol]
+    sets = [s for s in cell.sets if s.protocol == protocol]
     if not rows and not sets:
-        made = {(r.metric, r.protocol) for r in cell.rows} | {(s["metric"], s["protocol"]) for s in cell.sets}
+        made = {(r.metric, r.protocol) for r in cell.rows} | {(s.metric, s.protocol) for s in cell.sets}
         others = sorted(other for metric, other in made if metric.partition("_")[0] == family)
         if others:
             return Gap(DIFFERS, method, f"{', '.join(others)}, not {protocol}")
         return Gap(NOT_RUN, method, f"{claim.metric} {absent(claim.metric, metrics)}")
-    if bad := len({r.image for r in rows if math.isnan(r.value)}) or sum(math.isnan(s["value"]) for s in sets):
+    if bad := len({r.image for r in rows if math.isnan(r.value)}) or sum(math.isnan(s.value) for s in sets):
         return Gap(DIFFERS, method, f"{bad} of {len(cell.images)} images have no score (nan)")
-    if of_sets(claim, metrics) and claim.images not in (0, sets[0]["n"]):
-        reason = f"{claim.metric} of {sets[0]['n']} images, of {claim.images} in the paper; its bias depends on that"
+    if of_sets(claim, metrics) and claim.images not in (0, sets[0].n):
+        reason = f"{claim.metric} of {sets[0].n} images, of {claim.images} in the paper; its bias depends on that"
         return Gap(DIFFERS, method, reason, (method,))
     return None
 
@@ -108,4 +108,4 @@ def of_sets(claim: Claim, metrics: Metrics) -> bool:
 
 
 def _name(cell: LoadedCell, kind: str) -> str:
-    return str(cell.run["config"][kind]["name"])
+    return str(getattr(cell.run.config, kind).name)

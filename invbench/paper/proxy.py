@@ -99,8 +99,8 @@ class Twin:
                 for c in self.cells
                 if c.images
                 and solver_of(c) in self.solvers
-                and (c.run["config"]["benchmark"]["name"], c.run["config"]["task"]["name"]) == (self.benchmark, task)
-                and self.view.of_its_noise(c.run["config"]["task"]["noise"])
+                and (c.run.config.benchmark.name, c.run.config.task.name) == (self.benchmark, task)
+                and self.view.of_its_noise(c.run.config.task.noise)
             ]
         )
 
@@ -108,9 +108,10 @@ class Twin:
         """By configuration, as the training's command names it."""
         found: dict[tuple[str, str], LoadedCell] = {}
         for cell in sorted(self.cells, key=usual):
-            config, trained = cell.run["config"], ABLATED.search(cell.run.get("training", {}).get("command", ""))
-            if trained and config["benchmark"]["name"] == self.benchmark and config["task"]["name"] in self.tasks:
-                found[f"config {trained[1].upper()}", config["task"]["name"]] = cell
+            config, training = cell.run.config, cell.run.training
+            trained = ABLATED.search(training.command) if training else None
+            if trained and config.benchmark.name == self.benchmark and config.task.name in self.tasks:
+                found[f"config {trained[1].upper()}", config.task.name] = cell
         return dict(sorted(found.items()))
 
     @property
@@ -130,7 +131,11 @@ class Twin:
         if (row, task) not in self.found:
             return None
         if metric in MEASURED and self.benched(task):
-            measured = self.costs[self.benchmark, task, row][MEASURED[metric]] if row in self.benched(task) else None
+            measured = (
+                getattr(self.costs[self.benchmark, task, row].cost, MEASURED[metric])
+                if row in self.benched(task)
+                else None
+            )
             return None if measured is None else float(measured)
         return mean_of(self.found[row, task], metric, self.common(task, metric))
 
@@ -141,8 +146,8 @@ class Twin:
             for (row, t), cell in self.found.items()
             if t == task and (cost := self.costs.get((self.benchmark, task, row))) and same_run(cost, cell)
         }
-        settings = Counter(cost["setting"] for cost in of.values()).most_common(1)
-        return [row for row, cost in of.items() if cost["setting"] == settings[0][0]]
+        settings = Counter(cost.setting for cost in of.values()).most_common(1)
+        return [row for row, cost in of.items() if cost.setting == settings[0][0]]
 
     def table(self) -> Table:
         """Rows by solver, a column a task and metric, the best and second marked."""
@@ -192,7 +197,7 @@ class Twin:
         for task in tasks if MEASURED.keys() & set(self.names) else ():
             rows, of = [row for row, t in self.found if t == task], self.benched(task)
             if of:
-                setting = self.costs[self.benchmark, task, of[0]]["setting"]
+                setting = self.costs[self.benchmark, task, of[0]].setting
                 notes.append(
                     f"Time and arithmetic of {task} are measured by 'invbench bench' ({setting}); gflops in fvcore's "
                     "convention, as the paper's: forward calls, a multiply-add is one."
@@ -219,9 +224,9 @@ class Twin:
             of.setdefault(", ".join(title_parts(cell.run)[2:]), []).append(task)
         notes = [f"{', '.join(names)}: {measurement}." for measurement, names in of.items()]
         for task in tasks if self.number != ABLATION else ():
-            shown = {measurement_key(c.run["config"]) for (_, t), c in self.found.items() if t == task}
+            shown = {measurement_key(c.run.config) for (_, t), c in self.found.items() if t == task}
             for group in self.measured(task):
-                if measurement_key(group[0].run["config"]) not in shown:
+                if measurement_key(group[0].run.config) not in shown:
                     other = ", ".join(title_parts(group[0].run)[2:])
                     notes.append(
                         f"Left out of {task}, measured otherwise ({other}): {', '.join(sorted(_solvers(group)))}."
@@ -232,11 +237,11 @@ class Twin:
         """Why rows of the paper's table are not there, and what makes them."""
         told, missing = [], set(product(self.solvers, self.tasks)) - self.found.keys()
         for cell in self.cells:
-            config = cell.run["config"]
-            row = config["solver"]["name"], config["task"]["name"]
-            ours = config["benchmark"]["name"] == self.benchmark and self.view.of_its_noise(config["task"]["noise"])
-            if ours and row in missing and cell.run["status"] == "skipped":
-                told.append(f"Skipped {row[0]} on {row[1]}: {cell.run['reason']}.")
+            config = cell.run.config
+            row = config.solver.name, config.task.name
+            ours = config.benchmark.name == self.benchmark and self.view.of_its_noise(config.task.noise)
+            if ours and row in missing and cell.run.status == "skipped":
+                told.append(f"Skipped {row[0]} on {row[1]}: {cell.run.reason}.")
                 missing.discard(row)
         if self.number == ABLATION or not missing or self.view.filtered:
             return told

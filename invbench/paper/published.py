@@ -112,10 +112,10 @@ def noise_of(table: int, task: str) -> str:
 
 def departures(cell: LoadedCell, noise: str, dataset: str, prior: str, nfe: float | None) -> list[str]:
     """In what a cell departs from a protocol: noise as tasks write it, names, network calls where they are told."""
-    config = cell.run["config"]
-    found = {"noise": parse_noise(config["task"]["noise"]).label, "data set": config["dataset"]["name"]}
+    config = cell.run.config
+    found = {"noise": parse_noise(config.task.noise).label, "data set": config.dataset.name}
     wanted = {"noise": parse_noise(noise).label, "data set": dataset, "prior": prior, "assumed level": ASSUMED}
-    found |= {"prior": config["prior"]["name"], "assumed level": config.get("assumed", ASSUMED)}
+    found |= {"prior": config.prior.name, "assumed level": config.assumed or ASSUMED}
     told = [f"{key} {value}, not {wanted[key]}" for key, value in found.items() if value != wanted[key]]
     calls = sorted({r.value for r in cell.rows if r.metric == CALLS}) if nfe is not None else []
     if nfe is not None and any(abs(c - nfe) > SLACK * nfe for c in calls):
@@ -257,7 +257,7 @@ class View:
                 continue
             counts.add(len(cell.images))
             self.protocols.update({r.protocol: None for r in cell.rows if r.metric == metric and r.protocol != metric})
-            self.protocols.update({s["protocol"]: None for s in cell.sets if s["metric"] == metric})
+            self.protocols.update({s.protocol: None for s in cell.sets if s.metric == metric})
             difference = value - float(row["value"])
             line[self.header(column)] = f"{self.text(cell, metric, value)} ({difference:+.3g})"
         if not line:
@@ -280,7 +280,7 @@ class View:
 
     def calls(self, task: str, solver: str) -> LoadedCell | None:
         """A cell of any benchmark in which the solver's network calls were counted."""
-        names = {c.run["config"]["benchmark"]["name"] for c in self.cells}
+        names = {c.run.config.benchmark.name for c in self.cells}
         found = [cell for name in names if (cell := self.find(name, task, solver))]
         return max(found, key=usual, default=None)
 
@@ -290,9 +290,9 @@ class View:
             c
             for c in self.cells
             if c.images
-            and (c.run["config"]["benchmark"]["name"], c.run["config"]["task"]["name"]) == (benchmark, task)
-            and c.run["config"]["solver"]["name"] == solver
-            and self.of_its_noise(c.run["config"]["task"]["noise"])
+            and (c.run.config.benchmark.name, c.run.config.task.name) == (benchmark, task)
+            and c.run.config.solver.name == solver
+            and self.of_its_noise(c.run.config.task.noise)
         ]
         return max(found, key=usual, default=None)
 

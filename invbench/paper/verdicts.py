@@ -31,7 +31,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -45,6 +45,7 @@ from invbench.paper.evidence import DIFFERS, NOT_RUN, Gap, Metrics, evidence, of
 from invbench.paper.published import CALLS, SLACK, SOLVERS
 from invbench.store.reader import LoadedCell
 from invbench.store.release import Costs, same_run
+from invbench.store.schema import Score
 
 REPRODUCED, WITHIN, UNDECIDED, CONTRADICTED = "reproduced", "within interval", "undecided", "contradicted"
 VERDICTS = (REPRODUCED, WITHIN, UNDECIDED, CONTRADICTED, DIFFERS, NOT_RUN)
@@ -180,14 +181,14 @@ def _benched(claim: Claim, own: Mapping[str, LoadedCell], costs: Costs) -> Ratio
     """A ratio of the seconds that ``invbench bench`` measured of both, as they were run, on one machine."""
     ((fast, slow),) = claim.pairs
     a, b = (costs.get((claim.benchmark, claim.task, SOLVERS[method])) for method in (fast, slow))
-    if claim.metric != SECONDS or not a or not b or a["setting"] != b["setting"]:
+    if claim.metric != SECONDS or not a or not b or a.setting != b.setting:
         return None
     if not (same_run(a, own[fast]) and same_run(b, own[slow])):
         return None
-    low, high = b["low"] / a["high"], b["high"] / a["low"]
-    sure = min(a["repeats"], b["repeats"]) > 1
-    setting = f"by invbench bench, {a['setting']}" + ("" if sure else f"; {slow} timed once, so no spread")
-    return Ratio(b["seconds"] / a["seconds"], low, high, 1, sure, setting)
+    low, high = b.cost.low / a.cost.high, b.cost.high / a.cost.low
+    sure = min(a.cost.repeats, b.cost.repeats) > 1
+    setting = f"by invbench bench, {a.setting}" + ("" if sure else f"; {slow} timed once, so no spread")
+    return Ratio(b.cost.seconds / a.cost.seconds, low, high, 1, sure, setting)
 
 
 def _recorded(claim: Claim, own: Mapping[str, LoadedCell], metrics: Metrics) -> Ratio | Gap:
@@ -256,7 +257,7 @@ def _pair(claim: Claim, pair: tuple[str, str], own: Mapping[str, LoadedCell], me
 def _estimate(cell: LoadedCell, claim: Claim, metrics: Metrics) -> Estimate:
     """The score of a cell that has one."""
     protocol = protocol_of(claim, metrics)
-    if found := [s for s in cell.sets if s["protocol"] == protocol]:
+    if found := [s for s in cell.sets if s.protocol == protocol]:
         return _of_set(found[0])
     values = per_image(cell, protocol)["value"].to_numpy(dtype=float)
     return Estimate(float(values.mean()), *bca_interval(values), len(values))
@@ -264,12 +265,12 @@ def _estimate(cell: LoadedCell, claim: Claim, metrics: Metrics) -> Estimate:
 
 def _set_score(cell: LoadedCell, images: Collection[str], protocol: str) -> Estimate | None:
     """The score of these images as a set, if it was made."""
-    found = [s for s in cell.set_scores(images) if s["protocol"] == protocol]
+    found = [s for s in cell.set_scores(images) if s.protocol == protocol]
     return _of_set(found[0]) if found else None
 
 
-def _of_set(score: Mapping[str, Any]) -> Estimate:
-    return Estimate(score["value"], score["low"], score["high"], score["n"])
+def _of_set(score: Score) -> Estimate:
+    return Estimate(score.value, score.low, score.high, score.n)
 
 
 def _shown(metric: str, found: Estimate, metrics: Metrics) -> str:
@@ -278,4 +279,4 @@ def _shown(metric: str, found: Estimate, metrics: Metrics) -> str:
 
 def _setting(cell: LoadedCell) -> str:
     """On what a cell was timed."""
-    return "; ".join(sorted({f"{s['device']}, batch {s['batch_size']}" for s in cell.run["sessions"]}))
+    return "; ".join(sorted({f"{s.device}, batch {s.batch_size}" for s in cell.run.sessions}))

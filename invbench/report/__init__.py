@@ -120,9 +120,9 @@ def _number(text: str) -> float | None:
 def _facts(sections: Sequence[Section]) -> dict[str, str]:
     """The summary under the title, by name."""
     cells = [cell for section in sections for cell in section.cells]
-    statuses = Counter(cell.run["status"] for cell in cells)
-    images = {(cell.run["config"]["dataset"]["name"], image) for cell in cells for image in cell.images}
-    days = sorted(session["started"][:10] for cell in cells for session in cell.run["sessions"])
+    statuses = Counter(cell.run.status for cell in cells)
+    images = {(cell.run.config.dataset.name, image) for cell in cells for image in cell.images}
+    days = sorted(session.started[:10] for cell in cells for session in cell.run.sessions)
     return {
         "Benchmarks": ", ".join(sorted({section.parts[0] for section in sections})),
         "Measurements": str(len(sections)),
@@ -137,7 +137,7 @@ def _provenance(cell: LoadedCell, cells: Sequence[LoadedCell], out: Path) -> dic
     return {
         "name": label(cell, cells),
         "cell": cell.id,
-        "status": cell.run["status"],
+        "status": cell.run.status,
         "command": shlex.join(["invbench", "explain", cell.id, "--out", str(out)]),
         "text": explain(cell),
     }

@@ -101,7 +101,7 @@ def _columns(cells: Sequence[LoadedCell], metrics: Metrics) -> list[Column]:
     """Columns of the cells with scores, the quickest solver first."""
     columns = []
     for cell in sorted((c for c in cells if c.rows), key=lambda c: mean_of(c, "seconds") or 0.0):
-        name, K = label(cell, cells), cell.run["config"]["samples"]
+        name, K = label(cell, cells), cell.run.config.samples
         columns.append(Column.of(f"{name}, sample 1 of {K}" if K > 1 else name, cell, 0, metrics))
         if K > 1:
             columns.append(Column.of(f"{name}, mean of {K}", cell, MEAN, metrics))

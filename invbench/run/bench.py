@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from invbench.prior import Prior
 from invbench.run.bank import MeasurementBank
 from invbench.run.cell import Cell
 from invbench.run.runner import declared_mismatch
-from invbench.store.release import sealed
-from invbench.store.schema import json_text
+from invbench.store.schema import Bench as BenchFile
+from invbench.store.schema import BenchCost, Session, json_text
 
 ROW_BYTES = 3000  # of an image's rows of numbers, about
 WARMUP = 3  # solves before the timed ones, the first of which counts the arithmetic
@@ -44,30 +44,6 @@ def flop_formulas() -> dict[Any, Any]:
         aten._scaled_dot_product_flash_attention_for_cpu: _attention,
         aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
     }
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Of one image: median and quartiles of seconds, calls, arithmetic; of a batch, set-up; the process's peak memory.
-
-    ``gflops`` counts a multiply-add as two, over the whole solve with its backward passes; Fourier transforms are not
-    counted. ``fvcore`` is the convention of the paper's Table 13: forward calls alone, a multiply-add as one; None
-    where the prior is no ADM network.
-    """
-
-    solver: str
-    batch: int
-    repeats: int
-    seconds: float
-    low: float
-    high: float
-    forward: float
-    backward: float
-    gflops: float
-    fvcore: float | None
-    operator_share: float
-    peak_mib: float
-    setup: float = 0.0  # seconds that preparing the solver takes, once a cell, not timed with the solves
 
 
 @dataclass
@@ -106,7 +82,7 @@ class Bench:
             synchronize(self.device)
         return time.perf_counter() - begin, meter
 
-    def cost(self, repeats: int, limit: float) -> Cost:
+    def cost(self, repeats: int, limit: float) -> BenchCost:
         """Solve ``repeats`` times after warm-ups, or as often as fits into ``limit`` seconds, at least once.
 
         Of the warm-ups, too, only as many as fit, but for the first two.
@@ -124,7 +100,7 @@ class Bench:
             seconds, meter = self.solve(self.prior)
             times.append(seconds)
         low, median, high = np.quantile(np.array(times) / len(self.y), (0.25, 0.5, 0.75))
-        return Cost(
+        return BenchCost(
             solver=self.cell.solver.name,
             batch=len(self.y),
             repeats=len(times),
@@ -217,7 +193,7 @@ def forecast(bench: Bench, n: int) -> Forecast:
     )
 
 
-def cost_table(costs: Sequence[Cost], title: str, device: str) -> Table:
+def cost_table(costs: Sequence[BenchCost], title: str, device: str) -> Table:
     """Costs as a table, cheapest first."""
     lines = [
         {
@@ -265,10 +241,10 @@ def forecast_table(forecasts: Sequence[Forecast], device: str) -> Table:
     return Table("Plan", pd.DataFrame(lines), notes)
 
 
-def keep(cost: Cost, cell: Cell, out: Path, session: dict[str, Any]) -> Path:
+def keep(cost: BenchCost, cell: Cell, out: Path, session: Session) -> Path:
     """Write a cost beside the records, as ``<out>/<benchmark>/<task>/bench-<solver>.json``."""
     path = out / cell.benchmark.name / cell.task.name / f"bench-{cell.solver.name}.json"
-    content = sealed({"config": cell.config(), "cost": asdict(cost), "session": session})
+    content = BenchFile(cell.config(), cost, session).plain()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, json_text(content, indent=1).encode())

@@ -20,6 +20,7 @@ from invbench.prior import PriorSource
 from invbench.problem import Problem
 from invbench.run.scoring import OnStage
 from invbench.solver import Solver, Trainable
+from invbench.store.schema import Config, Part, Preset, Run
 from invbench.task import Task
 
 OnProgress = Callable[[int, int], None]  # images done, images in all
@@ -40,26 +41,21 @@ class Cell:
     plugins: tuple[tuple[str, str], ...] = ()  # distributions and versions the parts came with
     origins: Mapping[str, str] = field(default_factory=dict)  # where each of the solver's values comes from
 
-    def config(self) -> dict[str, Any]:
-        """Plain data, complete: two cells with equal configurations are the same cell."""
-        placed = self._placed()
+    def config(self) -> Config:
+        """What determines its numbers: two cells with equal configurations are the same cell."""
+        placed, weights = self._placed(), None
+        if isinstance(self.solver, Trainable):
+            weights = weights_sha256(self.solver.checkpoint(self.benchmark.name, self.task.name))
+        hashes = {"prior": _text("prior", self.source), "dataset": _text("dataset", self.dataset) or None}
+        hashes["solver"] = weights
         parts = {
-            kind: {"name": part.name, **{k: v for k, v in asdict(part).items() if k not in placed[kind]}}
+            kind: Part(part.name, {k: v for k, v in asdict(part).items() if k not in placed[kind]}, hashes.get(kind))
             for kind, part in self._parts().items()
         }
-        parts["prior"]["sha256"] = _text("prior", self.source)
-        if files := _text("dataset", self.dataset):
-            parts["dataset"]["sha256"] = files
-        if isinstance(self.solver, Trainable):
-            parts["solver"]["sha256"] = weights_sha256(self.solver.checkpoint(self.benchmark.name, self.task.name))
-        return {
-            "benchmark": {"name": self.benchmark.name, "version": self.benchmark.version},
-            **parts,
-            "seed": self.seed,
-            "samples": self.samples,
-            "plugins": dict(self.plugins),
-            **({"assumed": self.assumed} if self.assumed else {}),
-        }
+        preset = Preset(self.benchmark.name, self.benchmark.version)
+        return Config(
+            preset, **parts, seed=self.seed, samples=self.samples, plugins=dict(self.plugins), assumed=self.assumed
+        )
 
     def places(self) -> dict[str, str]:
         """Where its files were found, by option; no part of its identity, which hashes of the files are."""
@@ -116,7 +112,7 @@ class Outcome:
 class Watch:
     """What a running cell tells: its folder with its run.json, once; the images done; the metric that is called."""
 
-    on_begin: Callable[[Path, dict[str, Any]], None] = lambda folder, run: None
+    on_begin: Callable[[Path, Run], None] = lambda folder, run: None
     on_progress: OnProgress = lambda done, total: None
     on_stage: OnStage = lambda name: None
 

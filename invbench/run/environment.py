@@ -7,38 +7,31 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from invbench.device import describe
 from invbench.run.cell import Options
+from invbench.store.schema import Session
 
 
-def session(options: Options) -> dict[str, Any]:
+def session(options: Options) -> Session:
     """What is recorded of one stretch of work: command, time, machine and versions."""
-    return {
-        "command": options.command,
-        "started": now(),
-        "finished": None,
-        "batch_size": options.batch_size,
-        "n": options.n,
-        "shard": list(options.shard),
-        **_environment(options.device),
-    }
-
-
-def _environment(device: torch.device) -> dict[str, Any]:
     commit, dirty = _commit()
-    return {
-        "device": describe(device),
-        "threads": torch.get_num_threads(),
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in ("torch", "numpy", "pillow", "scikit-image")},
-        "commit": commit,
-        "dirty": dirty,
-    }
+    return Session(
+        command=options.command,
+        started=now(),
+        batch_size=options.batch_size,
+        n=options.n,
+        shard=options.shard,
+        device=describe(options.device),
+        threads=torch.get_num_threads(),
+        platform=platform.platform(),
+        python=platform.python_version(),
+        packages={name: version(name) for name in ("torch", "numpy", "pillow", "scikit-image")},
+        commit=commit,
+        dirty=dirty,
+    )
 
 
 def _commit() -> tuple[str | None, bool | None]:

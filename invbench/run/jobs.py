@@ -22,6 +22,7 @@ from invbench.run.rescore import score_set
 from invbench.run.runner import fail, run_cell
 from invbench.run.scoring import Scorer
 from invbench.store.reader import load_cell
+from invbench.store.schema import Run
 
 OURS = "invbench"  # the distribution whose plugins are no strangers
 
@@ -135,7 +136,7 @@ class _Heard:
 
     on_progress: OnProgress
     stage: str = ""  # the metric that is called
-    begun: tuple[Path, dict[str, Any]] | None = None
+    begun: tuple[Path, Run] | None = None
     images: int = field(default=0)
 
     def __call__(self, kind: str, content: Any) -> None:
@@ -157,6 +158,6 @@ class _Heard:
             raise PluginError(f"{request.title}: a plugin {reason}")
         folder, fresh = self.begun
         fail(folder, fresh, reason, f"none: the process of the cell {reason}")
-        solver = fresh["config"]["solver"]["name"]
-        outcome = Outcome("failed", fresh["cell"], solver, folder, self.images, reason)
-        return Done(outcome, measurement_key(fresh["config"]))
+        solver = fresh.config.solver.name
+        outcome = Outcome("failed", fresh.cell, solver, folder, self.images, reason)
+        return Done(outcome, measurement_key(fresh.config))

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from invbench.errors import StoreError
 from invbench.problem import Measurement
 from invbench.run.config import make
+from invbench.store.schema import Run
 
 if TYPE_CHECKING:
+    from invbench.plugins import Catalog
     from invbench.problem import Posterior
     from invbench.run.bank import MeasurementBank
     from invbench.run.cell import Cell
     from invbench.store.reader import LoadedCell
 
 
-def rebuild_bank(run: Mapping[str, Any], catalog: Any) -> MeasurementBank:
+def rebuild_bank(run: Run, catalog: Catalog) -> MeasurementBank:
     """The measurement bank of a recorded cell. Raises ConfigError where a plugin no longer has its options."""
     from invbench.run.bank import MeasurementBank
 
-    config = run["config"]
-    benchmark = catalog.benchmark(config["benchmark"]["name"])
+    benchmark = catalog.benchmark(run.config.benchmark.name)
     dataset, task = (rebuild("dataset", run, catalog), rebuild("task", run, catalog))
-    return MeasurementBank.open(benchmark, dataset, task, config["seed"])
+    return MeasurementBank.open(benchmark, dataset, task, run.config.seed)
 
 
-def rebuild_posterior(run: Mapping[str, Any], catalog: Any, bank: MeasurementBank) -> Posterior | None:
+def rebuild_posterior(run: Run, catalog: Catalog, bank: MeasurementBank) -> Posterior | None:
     """The exact posterior of a recorded cell, where it is known: at the noise's own level, not an assumed one."""
     prior = rebuild("prior", run, catalog).load(bank.dataset.x_shape, "cpu")
     return prior.posterior(bank.problem())
@@ -40,10 +43,10 @@ class Remeasure:
     ``held`` are the images that the dataset still has.
     """
 
-    def __init__(self, run: Mapping[str, Any], catalog: Any) -> None:
+    def __init__(self, run: Run, catalog: Catalog) -> None:
         self.bank = rebuild_bank(run, catalog)
         self.held = set(self.bank.ids())
-        self._exact = rebuild_posterior(run, catalog, self.bank) if run["config"]["samples"] > 1 else None
+        self._exact = rebuild_posterior(run, catalog, self.bank) if run.config.samples > 1 else None
 
     def __call__(self, images: Sequence[str]) -> Measurement:
         """Raises StoreError for an image that the dataset no longer has."""
@@ -53,36 +56,35 @@ class Remeasure:
         return replace(self.bank.measure(images), posterior=self._exact)
 
 
-def located(cell: LoadedCell, others: Sequence[LoadedCell]) -> Mapping[str, Any]:
+def located(cell: LoadedCell, others: Sequence[LoadedCell]) -> Run:
     """A cell's run.json; where its folder of images is gone, with that of another cell on the same images."""
     for each in (cell, *others):
-        places = each.run.get("places", {})
+        places = each.run.places
         if all(Path(place).expanduser().exists() for place in places.values()):
-            return {**cell.run, "places": places} if places else cell.run
+            return msgspec.structs.replace(cell.run, places=places) if places else cell.run
     return cell.run
 
 
-def rebuild_cell(run: Mapping[str, Any], catalog: Any) -> Cell:
+def rebuild_cell(run: Run, catalog: Catalog) -> Cell:
     """The cell of a run.json, with the weights that are found today."""
     from invbench.run.cell import Cell
 
-    config = run["config"]
+    config = run.config
     return Cell(
-        benchmark=catalog.benchmark(config["benchmark"]["name"]),
+        benchmark=catalog.benchmark(config.benchmark.name),
         task=rebuild("task", run, catalog),
         dataset=rebuild("dataset", run, catalog),
         source=rebuild("prior", run, catalog),
         solver=rebuild("solver", run, catalog),
-        seed=config["seed"],
-        samples=config["samples"],
-        assumed=config.get("assumed", ""),
-        plugins=tuple(sorted(config["plugins"].items())),
+        seed=config.seed,
+        samples=config.samples,
+        assumed=config.assumed,
+        plugins=tuple(sorted(config.plugins.items())),
     )
 
 
-def rebuild(kind: str, run: Mapping[str, Any], catalog: Any) -> Any:
+def rebuild(kind: str, run: Run, catalog: Catalog) -> Any:
     """The task, dataset, prior or solver of a recorded cell, its files where they were found then."""
-    options = run["config"][kind]
-    fields = {k: v for k, v in options.items() if k not in ("name", "sha256")}
-    places = {k.removeprefix(f"{kind}."): v for k, v in run.get("places", {}).items() if k.startswith(f"{kind}.")}
-    return make(catalog.get(kind, options["name"]), {**fields, **places}, kind)
+    part = dict(run.config.parts())[kind]
+    places = {k.removeprefix(f"{kind}."): v for k, v in run.places.items() if k.startswith(f"{kind}.")}
+    return make(catalog.get(kind, part.name), {**part.options, **places}, kind)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +19,7 @@ from invbench.run.rebuild import Remeasure, located
 from invbench.run.scoring import Scorer
 from invbench.store.files import PATIENCE, images_digest
 from invbench.store.reader import LoadedCell, load_parts
+from invbench.store.schema import Run, Score, ScoredSet
 from invbench.store.writer import CellStore
 
 BATCH = 16
@@ -40,13 +40,13 @@ def adding_to(cell: LoadedCell, folders: Sequence[Path], patience: float) -> Ite
         yield load_parts(cell.id, cell.folders)
         for store in stores:
             run = store.read_run()
-            if run and run["status"] == "complete" and not store.sealed:
+            if run and run.status == "complete" and not store.sealed:
                 store.seal()
 
 
 def unfinished(cell: LoadedCell) -> bool:
     """Whether the process that added scores to a complete cell was killed before it sealed it."""
-    return cell.run["status"] == "complete" and not all(CellStore(folder).sealed for folder in cell.folders)
+    return cell.run.status == "complete" and not all(CellStore(folder).sealed for folder in cell.folders)
 
 
 def rescore(cell: LoadedCell, scorer: Scorer, measure: Remeasure) -> int:
@@ -68,7 +68,7 @@ def _lacking(cell: LoadedCell, chunk: Sequence[str], scorer: Scorer, measured: M
     for image, now in zip(chunk, recorded(measured), strict=True):
         if not cell.measured[image].same(now):
             raise StoreError(f"{cell.folders[0]}: {image} was solved from another measurement than is made today")
-    usable = scorer.of_images(int(cell.run["config"]["samples"]), measured)
+    usable = scorer.of_images(cell.run.config.samples, measured)
     return [m for m in usable if any((i, m.name, m.protocol) not in cell.scored for i in chunk)]
 
 
@@ -101,24 +101,24 @@ def score_set(
     scores = _set_scores(cell, scorer, measure, images, lacking) if lacking else []
     folder = min(cell.folders)
     with adding_to(cell, [folder] if scores else cell.folders, patience) as cell:
-        there = [{key: value for key, value in s.items() if key != "n"} for s in cell.set_scores(images)]
-        known = {(s["metric"], s["protocol"]) for s in there}
-        new = [s for s in scores if (s["metric"], s["protocol"]) not in known]
+        there = cell.set_scores(images)
+        known = {(s.metric, s.protocol) for s in there}
+        new = [s for s in scores if (s.metric, s.protocol) not in known]
         if new:
             store = CellStore(folder)
             store.unseal()
-            store.write_sets(cell.all_sets() | {images_digest(images): {"images": list(images), "scores": there + new}})
+            store.write_sets(cell.all_sets() | {images_digest(images): ScoredSet(list(images), there + new)})
 
 
 def _unscored(cell: LoadedCell, scorer: Scorer, measure: Remeasure, images: Sequence[str]) -> list[SetMetric]:
     """Metrics of sets that these images have no score of."""
-    there = {(s["metric"], s["protocol"]) for s in cell.set_scores(images)}
+    there = {(s.metric, s.protocol) for s in cell.set_scores(images)}
     return [m for m in scorer.of_sets(measure(images[:1])) if (m.name, m.protocol) not in there]
 
 
 def _set_scores(
     cell: LoadedCell, scorer: Scorer, measure: Remeasure, images: Sequence[str], usable: Sequence[SetMetric]
-) -> list[dict[str, Any]]:
+) -> list[Score]:
     found: dict[str, list[Tensor | None]] = {m.name: [] for m in usable}
     truth: dict[str, list[Tensor | None]] = {m.name: [] for m in usable}
     for chunk in _chunks(images):
@@ -153,8 +153,8 @@ def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog) -> Iterator[str]:
     for group in by_measurement(cells):
         sets = {tuple(cell.images) for cell in group}
         for cell in group:
-            config = cell.run["config"]
-            title = f"{config['benchmark']['name']}/{config['task']['name']}/{config['solver']['name']}-{cell.id}"
+            config = cell.run.config
+            title = f"{config.benchmark.name}/{config.task.name}/{config.solver.name}-{cell.id}"
             try:
                 yield f"{title}: {_rescore(cell, scorer, sets, catalog, located(cell, group))}"
             except InvbenchError as error:
@@ -168,9 +168,7 @@ def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog) -> Iterator[str]:
         raise MetricError(f"{', '.join(scorer.faults)} failed, as said above; all other scores are there")
 
 
-def _rescore(
-    cell: LoadedCell, scorer: Scorer, sets: Collection[Sequence[str]], catalog: Catalog, run: Mapping[str, Any]
-) -> str:
+def _rescore(cell: LoadedCell, scorer: Scorer, sets: Collection[Sequence[str]], catalog: Catalog, run: Run) -> str:
     """Score a cell; says how many scores are new."""
     measure = Remeasure(run, catalog)
     count = rescore(cell, scorer, measure)

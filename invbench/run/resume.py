@@ -6,14 +6,14 @@ import glob
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from invbench.errors import StoreError
 from invbench.run.bank import MeasurementBank, recorded
 from invbench.store.files import read_rows
 from invbench.store.fingerprint import Measured
+from invbench.store.schema import Config, Run
 from invbench.store.writer import CellStore
 
 LOOKED_AT = 16  # or up to twice as many images that are kept, to see whether they are still the same
@@ -39,43 +39,41 @@ def refuse_other_images(bank: MeasurementBank, images: Sequence[str], done: Mapp
             )
 
 
-def adopt(
-    store: CellStore, fresh: Mapping[str, Any], samples: int, bank: MeasurementBank, images: Sequence[str]
-) -> None:
+def adopt(store: CellStore, fresh: Run, samples: int, bank: MeasurementBank, images: Sequence[str]) -> None:
     """Take over what was solved of the same images before files were added to, or removed from, a user's folder.
 
     Another list of files is another cell. Each of its images that is measured as before is not solved again.
     """
-    config, missing = fresh["config"], list(images)
-    if "sha256" not in config["dataset"]:
+    config, missing = fresh.config, list(images)
+    if config.dataset.sha256 is None:
         return
-    for folder in sorted(store.folder.parent.glob(f"{glob.escape(config['solver']['name'])}-*")):
+    for folder in sorted(store.folder.parent.glob(f"{glob.escape(config.solver.name)}-*")):
         if folder == store.folder or not _differ_in_files_alone(folder, config):
             continue
         done = CellStore(folder).done(samples)
         there = [image for image in missing if image in done]
         for image, now in zip(there, recorded(bank.measure(there)) if there else (), strict=True):
             if done[image].same(now):
-                _copy(image, CellStore(folder), store, fresh["cell"])
+                _copy(image, CellStore(folder), store, fresh.cell)
                 missing.remove(image)
 
 
-def _differ_in_files_alone(folder: Path, config: Mapping[str, Any]) -> bool:
+def _differ_in_files_alone(folder: Path, config: Config) -> bool:
     """Whether the cell in a folder has this configuration, but for the list of the dataset's files."""
     try:
         run = CellStore(folder).read_run()
     except StoreError:  # damaged
         return False
-    return run is not None and _without_files(run["config"]) == _without_files(config)
+    return run is not None and _without_files(run.config) == _without_files(config)
 
 
-def _without_files(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {**config, "dataset": {**config["dataset"], "sha256": ""}}
+def _without_files(config: Config) -> Config:
+    return replace(config, dataset=replace(config.dataset, sha256=None))
 
 
 def _copy(image: str, old: CellStore, new: CellStore, cell: str) -> None:
     """Keep the reconstructions and rows of an image in another cell, too."""
-    rows = [msgspec.structs.replace(row, cell=cell) for row in read_rows(old.rows)[0] if row.image == image]
+    rows = [replace(row, cell=cell) for row in read_rows(old.rows)[0] if row.image == image]
     new.append_file(image, old.image_path(image).read_bytes(), rows)
 
 

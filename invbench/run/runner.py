@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import time
 import traceback
 import warnings
@@ -13,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import torch
+from msgspec.structs import replace as replace_fields
 from torch import Tensor
 
 from invbench.errors import (
@@ -37,7 +35,7 @@ from invbench.run.scoring import Scorer
 from invbench.solver import Solver, Trainable
 from invbench.store.files import MEAN, PATIENCE, Record
 from invbench.store.fingerprint import Measured
-from invbench.store.schema import FORMAT, NO_COST
+from invbench.store.schema import FORMAT, Run, Training
 from invbench.store.writer import CellStore
 from invbench.weights import read_card
 
@@ -60,12 +58,11 @@ def run_cell(
     images = image_ids(cell.dataset)[: options.n]
     with described("the parts of the cell cannot be told"):
         config, places = cell.config(), cell.places()
-    cell_id = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
+    cell_id = config.digest()[:12]
     i, k = options.shard
     whole = options.out / cell.benchmark.name / cell.task.name / f"{cell.solver.name}-{cell_id}"
     store = CellStore(whole if k == 1 else whole.with_name(f"{whole.name}.shard-{i}-of-{k}"))
-    fresh = {"format": FORMAT, "cell": cell_id, "config": config, "cost": dict(NO_COST), "sessions": []}
-    fresh |= {"status": "failed", "reason": None, "images": 0, "places": places, "origins": dict(cell.origins)}
+    fresh = Run(FORMAT, cell_id, config, places=places, origins=dict(cell.origins))
     watch.on_begin(store.folder, fresh)
     chunks = _chunks(images, options.batch_size, options.shard)
     asked = [image for chunk in chunks for image in chunk]
@@ -82,37 +79,37 @@ def run_cell(
     with store.writing():
         run, done = _there(cell, store, whole, options, bank, asked, fresh)
         before = sum(image in done for chunk in chunks for image in chunk)
-        here = run and run.get("places", places) == places  # a folder that was moved is noted
-        if run and here and run["status"] == "complete" and store.sealed and before == len(asked):
+        here = run and run.places == places  # a folder that was moved is noted
+        if run and here and run.status == "complete" and store.sealed and before == len(asked):
             _warn_of_other_code(cell, run)
             watch.on_progress(before, before)
             return Outcome("complete", cell_id, cell.solver.name, store.folder, before)
-        run = {**fresh, **(run or {}), "origins": fresh["origins"], "places": places}
+        run = replace_fields(run or fresh, origins=fresh.origins, places=places, traceback=None)
         if isinstance(cell.solver, Trainable):
-            run["training"] = _trained(cell.solver.checkpoint(cell.benchmark.name, cell.task.name))
+            run.training = _trained(cell.solver.checkpoint(cell.benchmark.name, cell.task.name))
         _warn_of_other_code(cell, run)
         store.unseal()
-        run.pop("traceback", None)
-        run.update(status="running", reason=None, images=before)
+        run.status, run.reason, run.images = "running", None, before
         scorer = Scorer(metrics, watch.on_stage)
         worker = _Worker(cell, scorer, options, bank, store, run, watch.on_progress)
         try:
-            run["reason"] = worker.run_missing(chunks, done)
-            run["status"] = "complete" if run["reason"] is None else "skipped"
+            run.reason = worker.run_missing(chunks, done)
+            run.status = "complete" if run.reason is None else "skipped"
         except StoreError:  # the disk, not the solver
             raise
         except KeyboardInterrupt:
-            run["status"] = "interrupted"
+            run.status = "interrupted"
             raise
         except Exception as error:
-            run.update(status="failed", reason=reason_of(error), traceback=printable(traceback.format_exc()))
+            run.status, run.reason = "failed", reason_of(error)
+            run.traceback = printable(traceback.format_exc())
         finally:
             store.write_run(run)
-        if run["status"] == "complete":
+        if run.status == "complete":
             store.seal()
-    solved = run["images"] - before
-    reason = run["reason"] or ""
-    return Outcome(run["status"], cell_id, cell.solver.name, store.folder, run["images"], reason, solved, scorer.faults)
+    solved = run.images - before
+    reason = run.reason or ""
+    return Outcome(run.status, cell_id, cell.solver.name, store.folder, run.images, reason, solved, scorer.faults)
 
 
 def _there(
@@ -122,8 +119,8 @@ def _there(
     options: Options,
     bank: MeasurementBank,
     images: Sequence[str],
-    fresh: Mapping[str, Any],
-) -> tuple[dict[str, Any] | None, dict[str, Measured]]:
+    fresh: Run,
+) -> tuple[Run | None, dict[str, Measured]]:
     """What there is of a cell: its run.json, and the images that are done. None, and none, where it is overwritten.
 
     Raises StoreError where files were changed since the cell was complete, or the images are others now.
@@ -141,13 +138,13 @@ def _there(
     return store.read_run(), done
 
 
-def fail(folder: Path, fresh: Mapping[str, Any], reason: str, trace: str) -> None:
+def fail(folder: Path, fresh: Run, reason: str, trace: str) -> None:
     """Record that a cell failed; what is there of it stays."""
     store = CellStore(folder)
     with store.writing(PATIENCE):
-        run = {**fresh, **(store.read_run() or {}), "status": "failed", "reason": reason}
+        run = store.read_run() or fresh
         store.unseal()
-        store.write_run({**run, "traceback": printable(trace)})
+        store.write_run(replace_fields(run, status="failed", reason=reason, traceback=printable(trace)))
 
 
 @dataclass
@@ -159,7 +156,7 @@ class _Worker:
     options: Options
     bank: MeasurementBank
     store: CellStore
-    run: dict[str, Any]
+    run: Run
     on_progress: OnProgress
     exact: Posterior | None = None  # of the problem, where it is known and there are samples to score
 
@@ -170,13 +167,13 @@ class _Worker:
         if reason := declared_mismatch(cell.solver, problem):
             return reason
         total = sum(map(len, chunks))
-        self.on_progress(self.run["images"], total)
+        self.on_progress(self.run.images, total)
         todo = [chunk for chunk in chunks if not done.keys() >= set(chunk)]
         if not todo:
             return None
 
-        begun = {**session(self.options), "code": cell.code()}
-        self.run["sessions"].append(begun)
+        begun = replace_fields(session(self.options), code=cell.code())
+        self.run.sessions.append(begun)
         self.store.write_run(self.run)
         with contained(f"prior {cell.source.name}"):
             prior = cell.source.load(cell.dataset.x_shape, device)
@@ -188,7 +185,7 @@ class _Worker:
                 state = cell.solver.prepare(problem, prior)
         except UnsupportedProblem as error:
             return str(error)
-        self.run["cost"]["prepare_seconds"] += time.perf_counter() - begin
+        self.run.cost.prepare_seconds += time.perf_counter() - begin
         with contained(f"prior {cell.source.name}"), torch.inference_mode():
             # first calls cost more, which is not the solver's: on a GPU, kernels are chosen by the size of the batch
             rows = len(todo[0]) if device.type == "cuda" else 1
@@ -198,8 +195,8 @@ class _Worker:
             # A chunk is solved whole, also where a kill left it half done: batches, and with them the last
             # bits of a reconstruction, are those of an uninterrupted run.
             self._run_chunk(chunk, done, problem, prior, state)
-            self.on_progress(self.run["images"], total)
-        begun["finished"] = now()
+            self.on_progress(self.run.images, total)
+        begun.finished = now()
         return None
 
     def _run_chunk(
@@ -213,8 +210,8 @@ class _Worker:
         for b, image in enumerate(chunk):
             if finite[b] and image not in done:
                 self.store.append(image, samples[b], rows[b])
-                self.run["images"] += 1
-        self.run["cost"]["peak_bytes"] = max(self.run["cost"]["peak_bytes"], peak_bytes(self.options.device))
+                self.run.images += 1
+        self.run.cost.peak_bytes = max(self.run.cost.peak_bytes, peak_bytes(self.options.device))
         self.store.write_run(self.run)
         bad = [image for image, good in zip(chunk, finite, strict=True) if not good]
         if bad:
@@ -243,18 +240,18 @@ class _Worker:
             raise SolverError(f"expected {solver.name} to return a tensor of shape {expected}; got {got}")
         if x_hat.is_complex():
             raise SolverError(f"expected {solver.name} to return real values; got {x_hat.dtype}")
-        B, cost = len(measured.y), self.run["cost"]
-        cost["solve_seconds"] += seconds
-        cost["forward_seconds"] += meter.network.seconds
-        cost["backward_seconds"] += meter.pullback.seconds
-        cost["operator_seconds"] += meter.operator.seconds
-        cost["nfe_forward"] += meter.forward
-        cost["nfe_backward"] += meter.backward
+        B, cost = len(measured.y), self.run.cost
+        cost.solve_seconds += seconds
+        cost.forward_seconds += meter.network.seconds
+        cost.backward_seconds += meter.pullback.seconds
+        cost.operator_seconds += meter.operator.seconds
+        cost.nfe_forward += meter.forward
+        cost.nfe_backward += meter.backward
         return x_hat.detach().float().cpu(), (seconds / B, meter.forward / B, meter.backward / B)
 
     def _rows(self, samples: Tensor, costs: list[tuple[float, ...]], measured: Measurement) -> list[list[Record]]:
         """Scores and costs of each image; the last row of an image is its last sample's last cost."""
-        scored = self.scorer.image_rows(self.run["cell"], samples, measured)
+        scored = self.scorer.image_rows(self.run.cell, samples, measured)
         identities = [each.fingerprint for each in recorded(measured)]
         spent = list(enumerate(costs))
         if len(costs) > 1:
@@ -262,11 +259,11 @@ class _Worker:
         found = []
         for rows, image, digest, identity in zip(scored, measured.images, measured.sha256, identities, strict=True):
             costs_of = [
-                Record(self.run["cell"], image, sample, name, name, value, unit, digest)
+                Record(self.run.cell, image, sample, name, name, value, unit, digest)
                 for sample, cost in spent
                 for (name, unit), value in zip(COSTS, cost, strict=True)
             ]
-            found.append([*rows, *costs_of[:-1], msgspec.structs.replace(costs_of[-1], y=identity)])
+            found.append([*rows, *costs_of[:-1], replace_fields(costs_of[-1], y=identity)])
         return found
 
 
@@ -299,11 +296,11 @@ def declared_mismatch(solver: Solver, problem: Problem) -> str | None:
     return None
 
 
-def _warn_of_other_code(cell: Cell, run: Mapping[str, Any]) -> None:
+def _warn_of_other_code(cell: Cell, run: Run) -> None:
     """Warn where records were made by a solver or task whose source was another."""
     now, name = cell.code(), {"solver": cell.solver.name, "task": cell.task.name}
     for kind in now:
-        if any(s.get("code", {}).get(kind, now[kind]) != now[kind] for s in run.get("sessions", [])):
+        if any(s.code.get(kind, now[kind]) != now[kind] for s in run.sessions):
             warnings.warn(
                 f"the code of {kind} {name[kind]} has changed since records of this cell were made, which are kept; "
                 "overwrite=true runs them again",
@@ -311,10 +308,10 @@ def _warn_of_other_code(cell: Cell, run: Mapping[str, Any]) -> None:
             )
 
 
-def _trained(weights: Path) -> dict[str, Any]:
+def _trained(weights: Path) -> Training:
     """What the card of trained weights says of how they were made, and at what cost."""
     card = read_card(weights)
-    return {key: card[key] for key in ("command", "step", "seconds", "machine", "dataset") if key in card}
+    return Training(**{key: card[key] for key in Training.__struct_fields__ if key in card})
 
 
 def _chunks(images: Sequence[str], size: int, shard: tuple[int, int]) -> list[list[str]]:

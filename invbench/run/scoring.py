@@ -17,6 +17,7 @@ from invbench.guard import contained, reason_of
 from invbench.metric import Metric, SampleMetric, SetMetric
 from invbench.problem import Measurement
 from invbench.store.files import MEAN, Record
+from invbench.store.schema import Score
 
 OnStage = Callable[[str], None]  # the metric that is called now; "" when it has returned
 Value = TypeVar("Value")
@@ -74,18 +75,17 @@ class Scorer:
 
         return self._call(metric, call)
 
-    def set_score(self, metric: SetMetric, truth: Tensor, found: Tensor) -> dict[str, Any] | None:
+    def set_score(self, metric: SetMetric, truth: Tensor, found: Tensor) -> Score | None:
         """The score of a set from its features, with its interval; None where the metric fails."""
 
-        def call() -> dict[str, Any]:
+        def call() -> Score:
             def resampled(picks: NDArray[np.int64]) -> list[float]:
                 scores = metric.distances(truth.clone(), found.clone(), torch.from_numpy(picks))
                 return [_number(score) for score in scores]
 
             value = _number(metric.distance(truth.clone(), found.clone()))
             low, high = set_interval(resampled, value, len(truth))
-            named = {"metric": metric.name, "protocol": metric.protocol, "unit": metric.unit}
-            return {**named, "value": value, "low": low, "high": high}
+            return Score(metric.name, metric.protocol, metric.unit, value, low, high, len(truth))
 
         return self._call(metric, call)
 

@@ -8,13 +8,17 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING
 
 from invbench.analysis.comparable import solver_of
 from invbench.errors import ConfigError, StoreError
 from invbench.store.files import Record
 from invbench.store.reader import LoadedCell, load_cell, load_cells
+from invbench.store.schema import Config
 from invbench.store.writer import CellStore
+
+if TYPE_CHECKING:
+    from invbench.plugins import Catalog
 
 
 def find_cell(name: str, out: Path) -> LoadedCell:
@@ -35,42 +39,40 @@ def find_cell(name: str, out: Path) -> LoadedCell:
 
 def _listed(cell: LoadedCell) -> str:
     """A cell's id with what tells a reader which one it is."""
-    config = cell.run["config"]
-    return f"{cell.id} ({config['benchmark']['name']}/{config['task']['name']}, seed {config['seed']})"
+    config = cell.run.config
+    return f"{cell.id} ({config.benchmark.name}/{config.task.name}, seed {config.seed})"
 
 
 def explain(cell: LoadedCell) -> str:
     """Command, configuration, hashes, measurements and environment of a cell's numbers."""
-    run, config = cell.run, cell.run["config"]
+    run = cell.run
     digests = "".join(image + each.sha256 for image, each in cell.measured.items())
     measured = hashlib.sha256(digests.encode()).hexdigest()[:12]
-    lines = [f"cell {cell.id}, {run['status']}, {len(cell.images)} images, {', '.join(map(str, cell.folders))}", ""]
-    for session in run["sessions"]:
-        packages = ", ".join(f"{k} {v}" for k, v in session["packages"].items())
+    lines = [f"cell {cell.id}, {run.status}, {len(cell.images)} images, {', '.join(map(str, cell.folders))}", ""]
+    for session in run.sessions:
+        packages = ", ".join(f"{k} {v}" for k, v in session.packages.items())
         lines += [
-            session["command"],
-            f"  {session['started']} on {session['device']}, {session['threads']} threads, {session['platform']}",
-            f"  python {session['python']}, {packages}; batches of {session['batch_size']}",
-            f"  commit {session['commit'] or 'none: not run from a checkout'}"
-            + (", changed" if session["dirty"] else ""),
+            session.command,
+            f"  {session.started} on {session.device}, {session.threads} threads, {session.platform}",
+            f"  python {session.python}, {packages}; batches of {session.batch_size}",
+            f"  commit {session.commit or 'none: not run from a checkout'}" + (", changed" if session.dirty else ""),
         ]
-    lines += ["", json.dumps(config, indent=2, sort_keys=True), ""]
+    lines += ["", json.dumps(run.config.plain(), indent=2, sort_keys=True), ""]
     lines += [f"measurements {measured}, of {len(cell.measured)} images"]
-    lines += [f"origin: {key}: {origin}" for key, origin in run.get("origins", {}).items()]
-    protocols = sorted({r.protocol for r in cell.rows} | {s["protocol"] for s in cell.sets})
+    lines += [f"origin: {key}: {origin}" for key, origin in run.origins.items()]
+    protocols = sorted({r.protocol for r in cell.rows} | {s.protocol for s in cell.sets})
     return "\n".join([*lines, "protocols: " + "; ".join(protocols)])
 
 
 def damage(cell: LoadedCell) -> list[str]:
     """What was changed since the cell was complete: files against their sums, the configuration against the id."""
     found = [f"{folder}: {line}" for folder in cell.folders for line in CellStore(folder).damage()]
-    digest = hashlib.sha256(json.dumps(cell.run["config"], sort_keys=True).encode()).hexdigest()
-    if not digest.startswith(cell.id):
+    if not cell.run.config.digest().startswith(cell.id):
         found.append(f"{cell.folders[0]}: the configuration is not that of cell {cell.id}")
     return found
 
 
-def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, float]]:
+def recompute(cell: LoadedCell, n: int, catalog: Catalog) -> Iterator[tuple[str, float]]:
     """Solve the first images again; yields each with the largest difference of a value on [-1, 1], or of a score.
 
     Recorded scores are compared with those of the kept reconstructions; of released records, which have none, with
@@ -83,7 +85,7 @@ def recompute(cell: LoadedCell, n: int, catalog: Any) -> Iterator[tuple[str, flo
     from invbench.run.scoring import Scorer
 
     again = rebuild_cell(cell.run, catalog)
-    _same_hashes(cell.run["config"], again.config())
+    _same_hashes(cell.run.config, again.config())
     ids = image_ids(again.dataset)
     order = [i for i in ids if i in set(cell.images)]
     if order != ids[: len(order)]:
@@ -123,14 +125,13 @@ def _scores(cell: LoadedCell, found: Sequence[Record], image: str) -> float:
     return max(differing, default=0.0)
 
 
-def _same_hashes(recorded: Any, found: Any) -> None:
-    for kind in ("prior", "solver"):
-        was, now = recorded[kind].get("sha256"), found[kind].get("sha256")
-        if was != now:
-            raise StoreError(f"{kind} {recorded[kind]['name']}: recorded with weights {was}, found today {now}")
+def _same_hashes(recorded: Config, found: Config) -> None:
+    for kind, was, now in (("prior", recorded.prior, found.prior), ("solver", recorded.solver, found.solver)):
+        if was.sha256 != now.sha256:
+            raise StoreError(f"{kind} {was.name}: recorded with weights {was.sha256}, found today {now.sha256}")
 
 
-def verify(cell: LoadedCell, n: int, catalog: Any, tolerance: float) -> tuple[Sequence[str], bool]:
+def verify(cell: LoadedCell, n: int, catalog: Catalog, tolerance: float) -> tuple[Sequence[str], bool]:
     """Lines of what was checked, and whether all of it holds."""
     faults = damage(cell)
     if faults:

@@ -11,14 +11,14 @@ import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 import msgspec
 
 from invbench.errors import StoreError
 from invbench.store.fingerprint import Fingerprint
-from invbench.store.schema import read_run
+from invbench.store.schema import Run, read_run
 
 if TYPE_CHECKING:
     pass
@@ -158,7 +158,7 @@ def _parsed(line: bytes) -> Record | None:
         return None
 
 
-def _read_run(path: Path) -> dict[str, Any]:
+def _read_run(path: Path) -> Run:
     try:
         return read_run(path)
     except (OSError, ValueError) as error:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import glob
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from invbench.errors import StoreError
 from invbench.store.fingerprint import Measured
-from invbench.store.schema import filled, read_sets
+from invbench.store.schema import Config, Cost, Run, Score, ScoredSet, read_sets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 from invbench.store.files import (
     LAST,
     PACKED,
-    PARTS,
     ROWS,
     SETS,
     STATUSES,
@@ -40,7 +40,7 @@ class LoadedCell:
     """A cell as read back: shards and all, one row per (image, sample, metric)."""
 
     id: str
-    run: dict[str, Any]
+    run: Run
     rows: list[Record]
     folders: tuple[Path, ...]
     damaged: int
@@ -78,22 +78,22 @@ class LoadedCell:
         return sorted({r.image for r in self.rows if r.metric == LAST})
 
     @property
-    def sets(self) -> list[dict[str, Any]]:
+    def sets(self) -> list[Score]:
         """Scores of all images as a set or, where images came after they were made, of the most that have any."""
-        scored: list[list[str]] = [each["images"] for each in self.all_sets().values()]
+        scored = [each.images for each in self.all_sets().values()]
         return self.set_scores(max(scored, key=lambda images: (images == self.images, len(images)), default=[]))
 
-    def set_scores(self, images: Collection[str]) -> list[dict[str, Any]]:
+    def set_scores(self, images: Collection[str]) -> list[Score]:
         """Scores of these images as a set, each with their number ``n``; none where they were not made."""
-        found = self.all_sets().get(images_digest(images), {"scores": []})
-        return [{**score, "n": len(images)} for score in found["scores"]]
+        found = self.all_sets().get(images_digest(images))
+        return [*found.scores] if found else []
 
-    def all_sets(self) -> dict[str, Any]:
+    def all_sets(self) -> dict[str, ScoredSet]:
         """What ``sets.json`` holds: names of images and scores, by the digest of the names."""
         return self._sets
 
     @cached_property
-    def _sets(self) -> dict[str, Any]:
+    def _sets(self) -> dict[str, ScoredSet]:
         path = min(self.folders) / SETS
         if not path.is_file():
             return {}
@@ -151,18 +151,18 @@ def load_cells(out: Path, **wanted: str) -> list[LoadedCell]:
     choices = {key: [value] if key == "noise" else value.split(",") for key, value in wanted.items()}
     by_id: dict[str, list[Path]] = {}
     for folder, run in _readable(out, choices.get("task")):
-        names = _names(run["config"])
+        names = _names(run.config)
         if all(names[key] in values for key, values in choices.items()):
-            by_id.setdefault(run["cell"], []).append(folder)
+            by_id.setdefault(run.cell, []).append(folder)
     return [cell for name, folders in by_id.items() if (cell := _sound(name, folders))]
 
 
 def recorded_names(out: Path) -> list[dict[str, str]]:
     """What the cells below ``out`` are of: benchmark, task, noise, solver, dataset, prior and seed."""
-    return [_names(run["config"]) for _, run in _readable(out)]
+    return [_names(run.config) for _, run in _readable(out)]
 
 
-def _readable(out: Path, tasks: Collection[str] | None = None) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _readable(out: Path, tasks: Collection[str] | None = None) -> Iterator[tuple[Path, Run]]:
     """Folders of cells with their run.json; a warning for each that cannot be read."""
     for folder in cell_folders(out):
         if tasks is None or folder.parent.name in tasks:
@@ -181,26 +181,25 @@ def _sound(name: str, folders: list[Path]) -> LoadedCell | None:
         return None
 
 
-def _names(config: Mapping[str, Any]) -> dict[str, str]:
-    names = {key: str(config[key]["name"]) for key in PARTS}
-    return names | {"noise": str(config["task"].get("noise", "")), "seed": str(config["seed"])}
+def _names(config: Config) -> dict[str, str]:
+    names = {"benchmark": config.benchmark.name, **{kind: part.name for kind, part in config.parts()}}
+    return names | {"noise": config.task.noise, "seed": str(config.seed)}
 
 
 def load_cell(folder: Path) -> LoadedCell:
     """The cell whose folder, or whose shard's folder, this is. Raises StoreError where a file of it is damaged."""
     whole = folder.name.partition(".shard-")[0]
     folders = [path.parent for path in folder.parent.glob(f"{glob.escape(whole)}*/run.json")]
-    return load_parts(_read_run(folder / "run.json")["cell"], folders)
+    return load_parts(_read_run(folder / "run.json").cell, folders)
 
 
 def load_parts(cell: str, folders: Sequence[Path]) -> LoadedCell:
     """Join a cell's folder and its shards'; its own rows win, and the worst status is the cell's."""
     read = [read_rows(folder / name) for folder in sorted(folders, reverse=True) for name in (PACKED, ROWS)]
     merged = {r.key: r for rows, _ in read for r in rows}
-    runs = {folder: filled(_read_run(folder / "run.json")) for folder in folders}
-    worst_first = sorted(folders, key=lambda folder: -STATUSES.index(runs[folder]["status"]))
-    costs = [run["cost"] for run in runs.values()]
-    cost = {k: (max if k == "peak_bytes" else sum)(c.get(k, 0) for c in costs) for k in costs[0]}
-    sessions = [session for run in runs.values() for session in run["sessions"]]
-    run = {**runs[worst_first[0]], "cost": cost, "sessions": sorted(sessions, key=lambda s: str(s["started"]))}
+    runs = {folder: _read_run(folder / "run.json") for folder in folders}
+    worst_first = sorted(folders, key=lambda folder: -STATUSES.index(runs[folder].status))
+    cost = sum((run.cost for run in runs.values()), Cost())
+    sessions = sorted((session for run in runs.values() for session in run.sessions), key=lambda s: s.started)
+    run = msgspec.structs.replace(runs[worst_first[0]], cost=cost, sessions=sessions)
     return LoadedCell(cell, run, list(merged.values()), tuple(worst_first), sum(bad for _, bad in read))

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shlex
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+
+from msgspec.structs import replace
 
 from invbench.atomic import write_atomic
 from invbench.errors import ConfigError, StoreError
 from invbench.store import schema
 from invbench.store.reader import LoadedCell
+from invbench.store.schema import Bench, Session
 from invbench.store.writer import CellStore
 
 PLACES = ("out", "folder", "device", "dataset.root", "prior.weights")  # options that differ from machine to machine
 COMPLETE = ("complete", "skipped")
-Costs = Mapping[tuple[str, str, str], Mapping[str, Any]]  # by benchmark, task and solver
+Costs = Mapping[tuple[str, str, str], Bench]  # by benchmark, task and solver
 
 
 def portable(command: Iterable[str]) -> str:
@@ -47,19 +47,18 @@ def release_cells(cells: Sequence[LoadedCell], to: Path) -> Generator[str, None,
     """Write the complete cells; yields a line for each, and returns how many were damaged and left out."""
     refused = 0
     for cell in cells:
-        folder = to / _place(cell) / f"{_solver(cell)}-{cell.id}"
+        folder = to / cell.run.config.place / f"{cell.run.config.solver.name}-{cell.id}"
         if folder.parent.resolve() == cell.folders[0].parent.resolve():
             raise ConfigError(f"expected another folder than the records' own; got {to}")
-        if cell.run["status"] not in COMPLETE:
-            yield f"left out, {cell.run['status']}: {folder}"
+        if cell.run.status not in COMPLETE:
+            yield f"left out, {cell.run.status}: {folder}"
             continue
         if reason := _damage(cell):
             refused += 1
             yield f"left out: {reason}"
             continue
-        sessions = [_shared(each) for each in cell.run["sessions"]]
-        run = {k: v for k, v in cell.run.items() if k != "places"}
-        run |= {"images": len(cell.images), "sessions": sessions}
+        sessions = [_shared(each) for each in cell.run.sessions]
+        run = replace(cell.run, images=len(cell.images), sessions=sessions, places={})
         CellStore(folder).replace(cell.rows, run, cell.all_sets())
         yield f"{len(cell.images)} images: {folder}"
     return refused
@@ -77,30 +76,21 @@ def _damage(cell: LoadedCell) -> str:
 
 def release_costs(cells: Iterable[LoadedCell], out: Path, to: Path) -> Iterator[str]:
     """Write what ``invbench bench`` measured of the cells' solvers below ``to``; yields a line for each file."""
-    for name in sorted({_place(cell) / f"bench-{_solver(cell)}.json" for cell in cells}):
+    for name in sorted({cell.run.config.place / f"bench-{cell.run.config.solver.name}.json" for cell in cells}):
         if (out / name).is_file():
             cost = read_cost(out / name)
             (to / name).parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(sealed({**cost, "session": _shared(cost["session"])}), indent=1)
-            write_atomic(to / name, (text + "\n").encode())
+            text = schema.json_text(replace(cost, session=_shared(cost.session)).plain(), indent=1)
+            write_atomic(to / name, text.encode())
             yield f"cost: {to / name}"
 
 
-def read_cost(path: Path) -> dict[str, Any]:
+def read_cost(path: Path) -> Bench:
     """What ``invbench bench`` wrote: config, cost and session. Raises StoreError where it cannot be read."""
     try:
-        found = schema.read_cost(path)
-        if found != sealed(found):
-            raise ValueError("it is not as 'invbench bench' wrote it")
+        return schema.read_bench(path)
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read ({error}); delete it and run 'invbench bench' again") from None
-    return found
-
-
-def sealed(cost: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``invbench bench`` writes: config, cost and session, with the SHA-256 of all of it."""
-    content = {key: value for key, value in cost.items() if key != "sha256"}
-    return {**content, "sha256": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}
 
 
 def load_costs(*folders: Path) -> Costs:
@@ -108,15 +98,15 @@ def load_costs(*folders: Path) -> Costs:
 
     Those of a task come from one folder, the last that has any: seconds of two machines are not to be compared.
     """
-    costs: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+    costs: dict[tuple[str, str, str], Bench] = {}
     for out in folders:
-        found = {_names(cost["config"]): _measured(cost) for cost in _readable_costs(out)}
+        found = {cost.names: cost for cost in _readable_costs(out)}
         places = {names[:2] for names in found}
         costs = {names: cost for names, cost in costs.items() if names[:2] not in places} | found
     return costs
 
 
-def _readable_costs(out: Path) -> Iterator[dict[str, Any]]:
+def _readable_costs(out: Path) -> Iterator[Bench]:
     """What ``invbench bench`` kept below a folder; a warning for each file that cannot be read."""
     for path in sorted(out.glob("*/*/bench-*.json")):
         try:
@@ -127,41 +117,23 @@ def _readable_costs(out: Path) -> Iterator[dict[str, Any]]:
 
 def alike(cells: Sequence[LoadedCell], costs: Costs) -> list[float] | None:
     """Seconds of each cell's solver, measured alone and in one setting; None where some were not."""
-    found = [costs.get(_names(cell.run["config"])) for cell in cells]
+    configs = [cell.run.config for cell in cells]
+    found = [costs.get((c.benchmark.name, c.task.name, c.solver.name)) for c in configs]
     good = [c for c, cell in zip(found, cells, strict=True) if c and same_run(c, cell)]
-    whole = len(good) == len(cells) and len({c["setting"] for c in good}) == 1
-    return [float(c["seconds"]) for c in good] if whole else None
+    whole = len(good) == len(cells) and len({c.setting for c in good}) == 1
+    return [c.cost.seconds for c in good] if whole else None
 
 
-def _names(config: Mapping[str, Any]) -> tuple[str, str, str]:
-    return config["benchmark"]["name"], config["task"]["name"], config["solver"]["name"]
-
-
-def _measured(found: Mapping[str, Any]) -> dict[str, Any]:
-    """A cost with its configuration, and the setting: device, threads, batch."""
-    session, cost = found["session"], found["cost"]
-    setting = f"{session['device']}, {session['threads']} thread{'s'[: session['threads'] > 1]}, batch {cost['batch']}"
-    return {**cost, "setting": setting, "config": found["config"]}
-
-
-def same_run(cost: Mapping[str, Any], cell: LoadedCell) -> bool:
+def same_run(cost: Bench, cell: LoadedCell) -> bool:
     """Whether a cost was measured with the options of a cell's solver and task, of those that both know."""
-    pairs = [(cost["config"][part], cell.run["config"][part]) for part in ("solver", "task")]
+    measured, run = cost.config, cell.run.config
+    pairs = [(a.plain(), b.plain()) for a, b in ((measured.solver, run.solver), (measured.task, run.task))]
     return all(a[key] == b[key] for a, b in pairs for key in a.keys() & b.keys())
 
 
-def _place(cell: LoadedCell) -> Path:
-    config = cell.run["config"]
-    return Path(config["benchmark"]["name"]) / config["task"]["name"]
-
-
-def _solver(cell: LoadedCell) -> str:
-    return str(cell.run["config"]["solver"]["name"])
-
-
-def _shared(session: dict[str, Any]) -> dict[str, Any]:
+def _shared(session: Session) -> Session:
     try:
-        words = shlex.split(session["command"])
+        words = shlex.split(session.command)
     except ValueError:  # no shell's command
-        words = session["command"].split()
-    return {**session, "command": portable(words)}
+        words = session.command.split()
+    return replace(session, command=portable(words))

@@ -1,15 +1,17 @@
-"""The form of the JSON files of a results folder, checked when they are read. No torch.
+"""The JSON files of a results folder as types, which check what is read. Each field is explained in docs/records.md.
 
-Only what readers take for granted is stated; further fields are left as they are.
+``Run`` is ``run.json``, ``ScoredSet`` a part of ``sets.json``, ``Bench`` is ``bench-<solver>.json``; a row of
+``records.jsonl`` is ``Record`` in ``files.py``. Defaults are what older files lack.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, Union
 
 import msgspec
 
@@ -17,57 +19,98 @@ from invbench.errors import ConfigError
 from invbench.noise import parse_noise
 
 FORMAT = 2
+KINDS = ("task", "dataset", "prior", "solver")  # of the plugins of a configuration
 Status = Literal["complete", "skipped", "running", "interrupted", "failed"]  # of a cell, from good to bad
-Count = Annotated[int, msgspec.Meta(ge=0)]
-NO_COST: dict[str, float] = {
-    "solve_seconds": 0.0,
-    "forward_seconds": 0.0,
-    "backward_seconds": 0.0,
-    "operator_seconds": 0.0,
-    "prepare_seconds": 0.0,
-    "nfe_forward": 0,
-    "nfe_backward": 0,
-    "peak_bytes": 0,
-}
+Natural = Annotated[int, msgspec.Meta(ge=0)]
+Number = int | float  # as it was written
 Form = TypeVar("Form")
+if TYPE_CHECKING:
+    JSON: TypeAlias = Union[bool, int, float, str, list["JSON"], dict[str, "JSON"], None]  # noqa: UP007
+else:
+    JSON = Any  # msgspec reads no type that is defined by itself
 
 
-class Named(msgspec.Struct):
-    """A plugin of a configuration."""
-
-    name: str
-
-
-class Versioned(Named):
+class Preset(msgspec.Struct, frozen=True):
     """A benchmark."""
 
+    name: str
     version: int = 0
 
 
-class Noisy(Named):
-    """A task."""
+class Part(msgspec.Struct, frozen=True):
+    """A task, dataset, prior or solver: its name, its options, and the SHA-256 of its files where it has any.
 
-    noise: str = ""
+    In JSON, the options stand beside the name.
+    """
+
+    name: str
+    options: dict[str, JSON] = {}
+    sha256: str | None = None
+
+    def plain(self) -> dict[str, JSON]:
+        """As JSON."""
+        return {"name": self.name, **self.options, **({} if self.sha256 is None else {"sha256": self.sha256})}
+
+    @property
+    def noise(self) -> str:
+        """Of a task: its noise, or "" where that was not recorded."""
+        return str(self.options.get("noise", ""))
 
 
-class Hashed(Named):
-    """A prior."""
-
-    sha256: str = ""
-
-
-class Config(msgspec.Struct):
+class Config(msgspec.Struct, frozen=True):
     """What determines a cell's numbers."""
 
-    benchmark: Versioned
-    task: Noisy
-    dataset: Named
-    prior: Hashed
-    solver: Named
+    benchmark: Preset
+    task: Part
+    dataset: Part
+    prior: Part
+    solver: Part
     seed: int
     samples: Annotated[int, msgspec.Meta(ge=1)]
-    plugins: dict[str, str] = {}
-    assumed: str = ""
+    plugins: dict[str, str] = {}  # versions, by distribution
+    assumed: str = ""  # the noise level that the solver was given where the noise hides its own
+
+    @property
+    def place(self) -> Path:
+        """The folder of its cells in a results folder: benchmark, task."""
+        return Path(self.benchmark.name) / self.task.name
+
+    def parts(self) -> Iterator[tuple[str, Part]]:
+        """Task, dataset, prior and solver, by kind."""
+        for kind in KINDS:
+            yield kind, getattr(self, kind)
+
+    def plain(self) -> dict[str, JSON]:
+        """As JSON."""
+        return {
+            "benchmark": {"name": self.benchmark.name, "version": self.benchmark.version},
+            **{kind: part.plain() for kind, part in self.parts()},
+            "seed": self.seed,
+            "samples": self.samples,
+            "plugins": {**self.plugins},
+            **({"assumed": self.assumed} if self.assumed else {}),
+        }
+
+    def digest(self) -> str:
+        """SHA-256 of the JSON, whose start is the cell's id."""
+        return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()
+
+
+class Cost(msgspec.Struct):
+    """What a cell took in all: seconds by what they went to, network calls, and the process's peak memory."""
+
+    solve_seconds: Number = 0.0
+    forward_seconds: Number = 0.0
+    backward_seconds: Number = 0.0
+    operator_seconds: Number = 0.0
+    prepare_seconds: Number = 0.0
+    nfe_forward: Number = 0
+    nfe_backward: Number = 0
+    peak_bytes: Number = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in self.__struct_fields__}
+        return Cost(**{name: max(pair) if name == "peak_bytes" else sum(pair) for name, pair in pairs.items()})
 
 
 class Session(msgspec.Struct):
@@ -75,21 +118,28 @@ class Session(msgspec.Struct):
 
     command: str = ""
     started: str = ""
+    finished: str | None = None
+    batch_size: int = 0
+    n: int = 0
+    shard: tuple[int, int] = (0, 1)
     device: str = "unknown"
     threads: int = 0
     platform: str = "unknown"
     python: str = "unknown"
     packages: dict[str, str] = {}
-    batch_size: int = 0
     commit: str | None = None
     dirty: bool | None = None
-    code: dict[str, str] = {}
+    code: dict[str, str] = {}  # SHA-256 of the source of solver and task
 
 
-class Training(msgspec.Struct):
-    """How weights were made."""
+class Training(msgspec.Struct, frozen=True):
+    """How trained weights were made: the command, its iterations, seconds and machine, and the data."""
 
+    command: str = ""
+    step: Number = 0
     seconds: float = 0.0
+    machine: str = ""
+    dataset: JSON = None
 
 
 class Run(msgspec.Struct):
@@ -98,18 +148,133 @@ class Run(msgspec.Struct):
     format: int
     cell: str
     config: Config
-    status: Status
-    reason: str | None = None
-    images: Count = 0
-    cost: dict[str, float] = {}
+    cost: Cost = msgspec.field(default_factory=Cost)
     sessions: list[Session] = []
-    origins: dict[str, str] = {}
-    places: dict[str, str] = {}
-    training: Training = msgspec.field(default_factory=Training)
+    status: Status = "failed"
+    reason: str | None = None
+    images: Natural = 0
+    places: dict[str, str] = {}  # where files were found, by option
+    origins: dict[str, str] = {}  # where the value of each of the solver's options comes from
+    training: Training | None = None  # of a trained solver
+    traceback: str | None = None  # of a cell that failed
+
+    def plain(self) -> dict[str, JSON]:
+        """As JSON."""
+        fields: dict[str, JSON] = msgspec.to_builtins(self)
+        empty = [key for key in ("training", "traceback") if fields[key] is None]
+        return {**{k: v for k, v in fields.items() if k not in empty}, "config": self.config.plain()}
 
 
-class Score(msgspec.Struct):
-    """A metric of a set of images."""
+class Score(msgspec.Struct, frozen=True):
+    """A metric of a set of ``n`` images, with its 95 % interval; nan, which is null in JSON, where it has none."""
+
+    metric: str
+    protocol: str
+    unit: str
+    value: float
+    low: float
+    high: float
+    n: int = 0
+
+
+class ScoredSet(msgspec.Struct, frozen=True):
+    """Images and their scores as a set; ``sets.json`` holds several, by the digest of the images' names."""
+
+    images: list[str]
+    scores: list[Score]
+
+    @classmethod
+    def of(cls, fields: Mapping[str, JSON]) -> ScoredSet:
+        """From JSON. Raises ValueError for anything else."""
+        found = _converted(fields, _ScoredSet)
+        scores = [
+            Score(s.metric, s.protocol, s.unit, _number(s.value), _number(s.low), _number(s.high), len(found.images))
+            for s in found.scores
+        ]
+        return cls(found.images, scores)
+
+    def plain(self) -> dict[str, JSON]:
+        """As JSON."""
+        scores = [{k: v for k, v in msgspec.to_builtins(score).items() if k != "n"} for score in self.scores]
+        return {"images": [*self.images], "scores": [*scores]}
+
+
+class BenchCost(msgspec.Struct, frozen=True):
+    """Of one image: median and quartiles of seconds, calls, arithmetic; of a batch, set-up; the process's peak memory.
+
+    ``gflops`` counts a multiply-add as two, over the whole solve with its backward passes; Fourier transforms are not
+    counted. ``fvcore`` is the convention of the paper's Table 13: forward calls alone, a multiply-add as one; None
+    where the arithmetic of the prior's network is not known.
+    """
+
+    solver: str
+    batch: int
+    repeats: int
+    seconds: float
+    low: float
+    high: float
+    forward: float
+    backward: float
+    gflops: float
+    fvcore: float | None
+    operator_share: float
+    peak_mib: float
+    setup: float = 0.0  # seconds that preparing the solver takes, once a cell, not timed with the solves
+
+
+class Bench(msgspec.Struct, frozen=True):
+    """``bench-<solver>.json``: what ``invbench bench`` measured, of what, and where."""
+
+    config: Config
+    cost: BenchCost
+    session: Session
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """Benchmark, task and solver."""
+        return self.config.benchmark.name, self.config.task.name, self.config.solver.name
+
+    @property
+    def setting(self) -> str:
+        """Device, threads and batch: seconds of two settings are not comparable."""
+        threads = "1 thread" if self.session.threads == 1 else f"{self.session.threads} threads"
+        return f"{self.session.device}, {threads}, batch {self.cost.batch}"
+
+    def plain(self) -> dict[str, JSON]:
+        """As JSON, with the SHA-256 of all of it."""
+        cost, session = msgspec.to_builtins(self.cost), msgspec.to_builtins(self.session)
+        return signed({"config": self.config.plain(), "cost": cost, "session": session})
+
+
+class Ranked(msgspec.Struct, frozen=True):
+    """A setting that ``invbench tune`` tried: values that were searched and given, and the scores of the images."""
+
+    cell: str
+    values: dict[str, JSON]
+    given: dict[str, JSON]
+    n: int
+    mean: float
+    interval: tuple[float, float]
+    scores: list[float]
+    seconds: float
+
+
+class Tuning(msgspec.Struct, frozen=True):
+    """``tune-<solver>-seed<n>.json``: settings, best first."""
+
+    command: str
+    objective: str  # its protocol
+    split: JSON
+    ranking: list[Ranked]
+
+    def plain(self) -> dict[str, JSON]:
+        """As JSON."""
+        fields: dict[str, JSON] = msgspec.to_builtins(self)
+        return fields
+
+
+class _Score(msgspec.Struct):
+    """As it is written: null where a number is nan."""
 
     metric: str
     protocol: str
@@ -119,46 +284,16 @@ class Score(msgspec.Struct):
     unit: str = ""
 
 
-class Scored(msgspec.Struct):
-    """A set of images with its scores; ``sets.json`` holds several, by the digest of the names."""
-
+class _ScoredSet(msgspec.Struct):
     images: list[str]
-    scores: list[Score]
+    scores: list[_Score]
 
 
-class CostConfig(msgspec.Struct):
-    """Of the configuration, what costs are found by."""
-
-    benchmark: Named
-    task: Named
-    solver: Named
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
-class CostSession(msgspec.Struct):
-    """Of the session, what makes a setting."""
-
-    device: str
-    threads: int
-    command: str = ""
-
-
-class Spent(msgspec.Struct):
-    """What ``invbench bench`` measured of a solver."""
-
-    batch: int
-    seconds: float
-
-
-class Cost(msgspec.Struct):
-    """``bench-<solver>.json``."""
-
-    config: CostConfig
-    cost: Spent
-    session: CostSession
-    sha256: str
-
-
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, JSON]:
     """A JSON object. Raises ValueError where the file holds anything else, OSError where it cannot be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -170,51 +305,49 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def read_run(path: Path) -> dict[str, Any]:
-    """A ``run.json`` as it was written. Raises ValueError or OSError."""
-    run = read_json(path)
-    if run.get("format") != FORMAT:
-        raise ValueError(f"it has format {str(run.get('format'))[:40]}, this invbench reads {FORMAT}")
-    _conform(run, Run)
-    noise = run["config"]["task"].get("noise")
+def read_run(path: Path) -> Run:
+    """A ``run.json``. Raises ValueError or OSError."""
+    return run_of(read_json(path))
+
+
+def run_of(fields: Mapping[str, JSON]) -> Run:
+    """The content of a ``run.json``. Raises ValueError."""
+    if fields.get("format") != FORMAT:
+        raise ValueError(f"it has format {str(fields.get('format'))[:40]}, this invbench reads {FORMAT}")
+    run = _converted(fields, Run)
+    if not isinstance(run.config.task.options.get("noise", ""), str):
+        raise ValueError("Expected `str` - at `$.config.task.noise`")
     try:
-        if noise:
-            parse_noise(noise)
+        if run.config.task.noise:
+            parse_noise(run.config.task.noise)
     except ConfigError as error:
         raise ValueError(str(error)) from None
     return run
 
 
-def filled(run: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with every part that readers need."""
-    config = dict(run["config"])
-    config["benchmark"] = {"version": 0, **config["benchmark"]}
-    config["task"] = {"noise": "", **config["task"]}
-    config["prior"] = {"sha256": "", **config["prior"]}
-    sessions = [{**msgspec.to_builtins(Session()), **session} for session in run.get("sessions", [])]
-    defaults: dict[str, Any] = {"reason": None, "images": 0, "origins": {}}
-    cost = {**NO_COST, **run.get("cost", {})}
-    return {**defaults, **run, "config": {"plugins": {}, **config}, "cost": cost, "sessions": sessions}
-
-
-def read_sets(path: Path) -> dict[str, Any]:
-    """A ``sets.json``; null is read as nan. Raises ValueError or OSError."""
+def read_sets(path: Path) -> dict[str, ScoredSet]:
+    """A ``sets.json``. Raises ValueError or OSError."""
     found = read_json(path)
-    _conform(found, dict[str, Scored])
-    for scored in found.values():
-        for score in scored["scores"]:
-            score.update({key: math.nan for key in ("value", "low", "high") if score[key] is None})
-    return found
+    if bad := [key for key, each in found.items() if not isinstance(each, dict)]:
+        raise ValueError(f"Expected `object` - at `$.{bad[0]}`")
+    return {key: ScoredSet.of(each) for key, each in found.items() if isinstance(each, dict)}
 
 
-def read_cost(path: Path) -> dict[str, Any]:
+def read_bench(path: Path) -> Bench:
     """A ``bench-<solver>.json``. Raises ValueError or OSError."""
     found = read_json(path)
-    _conform(found, Cost)
-    return found
+    if found != signed(found):
+        raise ValueError("it is not as 'invbench bench' wrote it")
+    return _converted(found, Bench)
 
 
-def json_text(value: Any, indent: int = 2) -> str:
+def signed(content: Mapping[str, JSON]) -> dict[str, JSON]:
+    """The same with the SHA-256 of all of it."""
+    unsigned = {key: value for key, value in content.items() if key != "sha256"}
+    return {**unsigned, "sha256": hashlib.sha256(json.dumps(unsigned, sort_keys=True).encode()).hexdigest()}
+
+
+def json_text(value: Mapping[str, JSON], indent: int = 2) -> str:
     """JSON by the letter: what is no finite number is null."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False) + "\n"
 
@@ -227,9 +360,25 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _conform(found: Any, form: type[Any]) -> None:
-    """Raises ValueError that names the part which is absent or of another type."""
+def _converted(fields: Mapping[str, JSON], form: type[Form]) -> Form:
+    """A type made of JSON. Raises ValueError that names the part which is absent or of another type."""
     try:
-        msgspec.convert(found, form)
+        return msgspec.convert(_nested(fields), form)
     except (msgspec.ValidationError, RecursionError) as error:
         raise ValueError(str(error)) from None
+
+
+def _nested(fields: Mapping[str, JSON]) -> dict[str, JSON]:
+    """The same with the options of each part of a configuration in a mapping of their own."""
+    config = fields.get("config")
+    if not isinstance(config, dict):
+        return dict(fields)
+    parts = {kind: _part(config[kind]) for kind in KINDS if kind in config}
+    return {**fields, "config": {**config, **parts}}
+
+
+def _part(fields: JSON) -> JSON:
+    if not isinstance(fields, dict):
+        return fields
+    named = {key: value for key, value in fields.items() if key in ("name", "sha256")}
+    return {**named, "options": {key: value for key, value in fields.items() if key not in named}}

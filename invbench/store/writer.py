@@ -19,7 +19,7 @@ import gzip
 import json
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,7 @@ from invbench.store.files import (
     read_rows,
 )
 from invbench.store.fingerprint import Measured
-from invbench.store.schema import json_text, read_json
+from invbench.store.schema import Run, ScoredSet, json_text, read_json
 
 if TYPE_CHECKING:
     pass
@@ -121,7 +121,7 @@ class CellStore:
         with self._disk_errors():
             write_atomic(self.folder / SEAL, (json.dumps(sums, indent=1) + "\n").encode())
 
-    def replace(self, rows: Iterable[Record], run: dict[str, Any], sets: dict[str, Any]) -> None:
+    def replace(self, rows: Iterable[Record], run: Run, sets: Mapping[str, ScoredSet]) -> None:
         """Write a whole cell anew but its reconstructions, its rows packed, and seal it."""
         with self._disk_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -135,10 +135,12 @@ class CellStore:
             self.write_sets(sets)
         self.seal()
 
-    def write_sets(self, sets: dict[str, Any]) -> None:
+    def write_sets(self, sets: Mapping[str, ScoredSet]) -> None:
         """Replace ``sets.json``."""
         with self._disk_errors():
-            write_atomic(self.folder / SETS, json_text(sets, indent=1).encode())
+            write_atomic(
+                self.folder / SETS, json_text({key: each.plain() for key, each in sets.items()}, indent=1).encode()
+            )
 
     def unseal(self) -> None:
         """Forget them, before anything is written."""
@@ -185,12 +187,12 @@ class CellStore:
                 (self.folder / name).unlink(missing_ok=True)
         self._keys = None
 
-    def write_run(self, run: dict[str, Any]) -> None:
+    def write_run(self, run: Run) -> None:
         """Replace ``run.json``."""
         with self._disk_errors():
-            write_atomic(self.folder / "run.json", json_text(run).encode())
+            write_atomic(self.folder / "run.json", json_text(run.plain()).encode())
 
-    def read_run(self) -> dict[str, Any] | None:
+    def read_run(self) -> Run | None:
         """``run.json``, if there is one."""
         path = self.folder / "run.json"
         return _read_run(path) if path.is_file() else None

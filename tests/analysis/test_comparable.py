@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from made import loaded_cell
+from made import changed, loaded_cell
 from msgspec.structs import replace
 
 from invbench.analysis.comparable import (
@@ -116,10 +116,7 @@ def test_cells_of_one_measurement_are_grouped_in_order() -> None:
     cells = [
         loaded_cell(b, t, s, {}) for b, t, s in (("b", "t", "x"), ("a", "t", "x"), ("a", "s", "x"), ("b", "t", "y"))
     ]
-    found = [
-        [(c.run["config"]["benchmark"]["name"], c.run["config"]["task"]["name"]) for c in g]
-        for g in by_measurement(cells)
-    ]
+    found = [[(c.run.config.benchmark.name, c.run.config.task.name) for c in g] for g in by_measurement(cells)]
     assert found == [[("a", "s")], [("a", "t")], [("b", "t"), ("b", "t")]]
     assert (
         len(by_measurement([cell(), cell(samples=2), cell(assumed="0.1 [-1,1]"), cell(plugins={"theirs": "2"})])) == 1
@@ -136,10 +133,7 @@ def test_rows_that_were_told_a_level_are_named_by_level() -> None:
 
 
 def test_a_headline_says_what_rows_share() -> None:
-    run = cell().run
-    config = run["config"]
-    config["task"]["factor"] = 4
-    config["dataset"] |= {"images": "", "side": 8}
+    run = changed(cell().run, task={"factor": 4}, dataset={"images": "", "side": 8})
     assert headline(run) == (
         "photos v1 | sr4 (factor=4) | Gaussian noise, sigma 0.05 on [-1,1] = 0.025 on [0,1] | "
         "dataset photos (side=8) | prior adm_photos 00000000 | seed 0"

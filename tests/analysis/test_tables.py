@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made import loaded_cell
+from made import loaded_cell, made_run
 from msgspec.structs import asdict, replace
 
 from invbench.analysis.comparable import label, mean_of, measurement_key
@@ -57,8 +57,7 @@ def cell_of(
         for i, value in (values if values is not None else {"a": 20.0, "b": 22.0}).items()
         for m, p, v in (("psnr", protocol, value), ("seconds", "seconds", 0.5))
     ]
-    run = {"cell": cell, "status": "complete", "reason": None, "config": config, **changes}
-    return LoadedCell(cell, run, rows, (Path("out/b/t/s"),), 0)
+    return LoadedCell(cell, made_run(config, cell=cell, **changes), rows, (Path("out/b/t/s"),), 0)
 
 
 def table_of(*cells: LoadedCell) -> Table:
@@ -203,8 +202,8 @@ def test_what_is_not_comparable_is_in_another_table(change: dict[str, Any]) -> N
 
 
 def test_solver_samples_and_versions_leave_the_measurement_alone() -> None:
-    one = cell_of().run["config"]
-    other = cell_of(solver={"name": "z"}, config={"samples": 3, "plugins": {"theirs": "2"}}).run["config"]
+    one = cell_of().run.config
+    other = cell_of(solver={"name": "z"}, config={"samples": 3, "plugins": {"theirs": "2"}}).run.config
     assert measurement_key(one) == measurement_key(other)
 
 
@@ -319,7 +318,7 @@ def test_noise_is_a_filter_too(invbench: Callable[..., Any], tmp_path: Path) -> 
         cell = loaded_cell("photos", "sr4", "ddrm", {"psnr": 24.0}, noise=noise)
         folder = tmp_path / "photos" / "sr4" / f"ddrm-{noise[:4]}"
         folder.mkdir(parents=True)
-        (folder / "run.json").write_text(json.dumps({"format": 2, "cell": noise, **cell.run}))
+        (folder / "run.json").write_text(json.dumps({**cell.run.plain(), "cell": noise}))
         (folder / "records.jsonl").write_text("".join(json.dumps(asdict(row)) + "\n" for row in cell.rows))
     text = invbench("table", "noise=poisson 30", "--out", str(tmp_path)).stdout
     assert "Poisson" in text

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from made import bench_of, made_run
 from matplotlib.figure import Figure
 
 from invbench.analysis.comparable import image_means, mean_of, solver_of
@@ -39,7 +40,7 @@ def cells(out: Path) -> list[LoadedCell]:
 
 
 def of(cells: Sequence[LoadedCell], task: str, solver: str) -> LoadedCell:
-    found = [c for c in cells if c.run["config"]["task"]["name"] == task and solver_of(c) == solver]
+    found = [c for c in cells if c.run.config.task.name == task and solver_of(c) == solver]
     return min(found, key=lambda c: len(c.images))
 
 
@@ -81,17 +82,15 @@ def test_a_score_of_a_set_is_shown_of_cells_with_the_same_images(cells: list[Loa
     (images,) = {tuple(c.images) for c in panel.cells}
     assert len(images) == len(panel.images)
     for bar, cell in zip(charts.bars_of(panel, "swd"), panel.cells, strict=True):
-        (score,) = (s for s in cell.sets if s["metric"] == "swd")
-        assert (bar.value, bar.low, bar.high) == (score["value"], score["low"], score["high"])
+        (score,) = (s for s in cell.sets if s.metric == "swd")
+        assert (bar.value, bar.low, bar.high) == (score.value, score.low, score.high)
 
 
 def test_titles_name_only_what_tells_panels_apart() -> None:
-    def config(task: str, noise: str, seed: int) -> dict[str, object]:
-        named = {kind: {"name": "x"} for kind in ("benchmark", "dataset", "prior")}
-        return {**named, "task": {"name": task, "noise": noise}, "seed": seed}
-
-    configs = [config("sr4", "a", 0), config("sr4", "b", 0), config("deblur", "a", 0), config("sr4", "b", 1)]
-    assert charts._titles(configs) == ["sr4, a", "sr4, b, seed 0", "deblur", "sr4, b, seed 1"]
+    a, b = "gaussian 0.1 [-1,1]", "gaussian 0.2 [-1,1]"
+    kinds = [("sr4", a, 0), ("sr4", b, 0), ("deblur", a, 0), ("sr4", b, 1)]
+    configs = [made_run({"task": {"name": t, "noise": noise}, "seed": seed}).config for t, noise, seed in kinds]
+    assert charts._titles(configs) == [f"sr4, {a}", f"sr4, {b}, seed 0", "deblur", f"sr4, {b}, seed 1"]
     assert charts._titles([]) == []
 
 
@@ -123,9 +122,9 @@ def test_seconds_of_a_front_are_those_measured_alone_where_all_were(cells: list[
     panel = charts.panels(cells, "psnr")[0]
     costs = {}
     for i, cell in enumerate(panel.cells):
-        config = cell.run["config"]
-        key = tuple(config[part]["name"] for part in ("benchmark", "task", "solver"))
-        costs[key] = {"seconds": 10.0 + i, "setting": "cpu", "config": config}
+        bench = bench_of(cell.run.config, 10.0 + i)
+        key = bench.names
+        costs[key] = bench
     first, second = charts.front(cells, "psnr", True, "seconds", costs).axes[:2]
     drawn = [line.get_xdata()[0] for line in first.lines if not line.get_label().startswith("_")]
     assert sorted(drawn) == [10.0 + i for i in range(len(panel.cells))]

@@ -75,7 +75,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Columns:
 
 def test_there_is_a_column_for_truth_measurement_and_each_solver(denoised: list[LoadedCell], drawn: Columns) -> None:
     comparison(bank_of(denoised), denoised, Path("unused.png"))
-    names = {c.run["config"]["solver"]["name"]: label(c, denoised) for c in denoised}
+    names = {c.run.config.solver.name: label(c, denoised) for c in denoised}
     assert [title for title, _, _ in drawn] == ["truth", "measurement", names["pinv"], names["oracle"], "mean of 2"]
 
 
@@ -91,7 +91,7 @@ def test_pictures_and_captions_are_those_of_the_records(denoised: list[LoadedCel
     comparison(bank, denoised, Path("unused.png"))
     x = bank.dataset.load("00000")
     assert np.array_equal(drawn[0][1][0], picture(x))
-    (pinv,) = (c for c in denoised if c.run["config"]["solver"]["name"] == "pinv")
+    (pinv,) = (c for c in denoised if c.run.config.solver.name == "pinv")
     psnr = next(r.value for r in pinv.rows if (r.image, r.metric) == ("00001", "psnr"))
     assert drawn[2][2][1] == f"{psnr:.2f} dB"
     assert np.array_equal(drawn[2][1][0], drawn[1][1][0])  # with H = I the pseudo-inverse is the measurement

@@ -11,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from command import called
+from made import changed
 from PIL import Image
 
 from invbench.cli.main import main
@@ -51,7 +52,7 @@ def test_a_picture_has_a_column_for_truth_measurement_and_each_estimate(out: Pat
     bank = rebuild_bank(cells[0].run, CATALOG)
     wide, narrow = tmp_path / "wide.png", tmp_path / "narrow.png"
     assert comparison(bank, cells, wide, rows=2) == wide
-    assert comparison(bank, [c for c in cells if c.run["config"]["samples"] == 1], narrow, rows=2) == narrow
+    assert comparison(bank, [c for c in cells if c.run.config.samples == 1], narrow, rows=2) == narrow
     with Image.open(wide) as a, Image.open(narrow) as b:
         columns = [round(image.width / (SIDE * 200)) for image in (a, b)]
     # truth, measurement, pinv; the exact sampler and wiener each with the mean of their two samples
@@ -106,10 +107,9 @@ def test_points_of_the_plane_are_not_drawn_as_images() -> None:
 
 
 def test_a_record_whose_plugin_has_lost_an_option_is_a_message(out: Path) -> None:
-    run = cells_of(out, "inpaint")[0].run
-    config = run["config"]
+    run = changed(cells_of(out, "inpaint")[0].run, task={"shape": "round"})
     with pytest.raises(ConfigError, match="task inpaint: .*'shape'"):
-        rebuild_bank({**run, "config": {**config, "task": {**config["task"], "shape": "round"}}}, CATALOG)
+        rebuild_bank(run, CATALOG)
 
 
 def test_an_image_that_a_kill_left_half_written_is_not_drawn(out: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from made import bench_of, made_run, with_options
 
 from invbench.cli.main import main
 from invbench.errors import ConfigError
@@ -69,7 +70,7 @@ def cell_of(
     spread = {metric: np.broadcast_to(value, n) for metric, value in values.items()}
     rows = [row(f"{i:04d}", metric, float(v), y) for metric, vs in spread.items() for i, v in enumerate(vs)]
     sessions = [{"device": "gpu", "batch_size": batch}]
-    whole = {"config": config, "status": "complete", "reason": None, "sessions": sessions, **(run or {})}
+    whole = made_run(config, sessions=sessions, **(run or {}))
     return LoadedCell(f"{solver}-{seed}-{noise}", whole, rows, (Path("nowhere"),), 0)
 
 
@@ -232,8 +233,7 @@ def test_another_protocol_is_named(options: dict[str, Any], reason: str) -> None
 
 @pytest.mark.parametrize("part", ["dataset", "prior"])
 def test_another_data_set_or_prior_is_named(part: str) -> None:
-    ours = cell_of("ddrm", psnr=28.09)
-    ours.run["config"][part] = {"name": "another"}
+    ours = with_options(cell_of("ddrm", psnr=28.09), **{part: {"name": "another"}})
     assert "another, not" in judged(CELL, ours).reason
 
 
@@ -404,20 +404,23 @@ def test_seconds_of_other_devices_or_batches_are_not_compared() -> None:
         ({}, "reproduced", "30x [22.5, 40]"),
         ({"low": 15.0}, "within interval", "30x [12.5, 40]"),  # the lower quartile is below the bound
         ({"repeats": 1}, "within interval", "30x [22.5, 40]"),
-        ({"setting": "gpu"}, "undecided", "5x"),  # the runs' own seconds
-        ({"config": {"solver": {"name": "ddrm", "nfe": 40}, "task": {}}}, "undecided", "5x"),
-        ({"config": {"solver": {"name": "ddrm", "nfe": 20}, "task": {"noise": "poisson 1.0"}}}, "undecided", "5x"),
+        ({"device": "gpu"}, "undecided", "5x"),  # the runs' own seconds
+        ({"solver": {"nfe": 40}}, "undecided", "5x"),
+        ({"task": {"noise": "poisson 1.0"}}, "undecided", "5x"),
     ],
 )
 def test_seconds_are_those_of_bench_where_it_measured_both_alike(
     changed: dict[str, Any], expected: str, shown: str
 ) -> None:
-    cells = [cell_of("davi", n=2, seconds=[1.0, 1.0]), cell_of("ddrm", n=2, seconds=[5.0, 5.0])]
-    cells[1].run["config"]["solver"]["nfe"] = 20
-    shared = {"repeats": 5, "setting": "cpu, 1 threads, batch 1"}
-    quick = {**shared, "seconds": 1.0, "low": 0.9, "high": 1.2, "config": cells[0].run["config"]}
-    slow = {**shared, "seconds": 30.0, "low": 27.0, "high": 36.0, "config": cells[1].run["config"]}
-    costs = {("ffhq256", "sr4", "davi"): quick, ("ffhq256", "sr4", "ddrm"): {**slow, **changed}}
+    davi, ddrm = cell_of("davi", n=2, seconds=[1.0, 1.0]), cell_of("ddrm", n=2, seconds=[5.0, 5.0])
+    cells = [davi, with_options(ddrm, solver={"nfe": 20})]
+    numbers = {key: value for key, value in changed.items() if key not in ("solver", "task")}
+    options = {key: value for key, value in changed.items() if key not in numbers}
+    quick = bench_of(cells[0].run.config, 1.0, low=0.9, high=1.2)
+    slow = bench_of(
+        with_options(cells[1], **options).run.config, **{"seconds": 30.0, "low": 27.0, "high": 36.0, **numbers}
+    )
+    costs = {("ffhq256", "sr4", "davi"): quick, ("ffhq256", "sr4", "ddrm"): slow}
     found = judge(CLAIMS[RATIO], cells, METRICS, costs)
     assert (found.verdict, found.ours) == (expected, shown)
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from made import loaded_cell
+from made import bench_of, loaded_cell, with_options
 
 from invbench.cli.main import main
 from invbench.errors import ConfigError
 from invbench.paper.proxy import twin_table
 from invbench.plugins import load_catalog
 from invbench.store.reader import LoadedCell
-from invbench.store.release import load_costs, sealed
+from invbench.store.release import load_costs
 
 METRICS = load_catalog().for_tables()[0]
 
@@ -47,12 +47,10 @@ def test_ablations_are_told_by_the_command_that_trained_them() -> None:
 
 def test_time_and_arithmetic_are_those_measured_alone(tmp_path: Path) -> None:
     cells = [loaded_cell("photos", "sr4", s, {"seconds": 2.0, "nfe_forward": 1}) for s in ("ddrm", "davi")]
-    config = {kind: {"name": name} for kind, name in (("benchmark", "photos"), ("task", "sr4"), ("solver", "davi"))}
+
     path = tmp_path / "photos" / "sr4" / "bench-davi.json"
     path.parent.mkdir(parents=True)
-    session = {"device": "cpu", "threads": 1}
-    cost = {"seconds": 0.5, "fvcore": 3.25, "batch": 1}
-    path.write_text(json.dumps(sealed({"config": config, "cost": cost, "session": session})))
+    path.write_text(json.dumps(bench_of(cells[1].run.config, 0.5, fvcore=3.25).plain()))
     costs = load_costs(tmp_path)
     timed = twin_table(4, "photos", cells, METRICS, "csv", costs)
     assert timed.frame["sr4 seconds ↓"].tolist() == ["0.5", "-"]  # not a run's seconds beside it
@@ -65,19 +63,20 @@ def test_time_and_arithmetic_are_those_measured_alone(tmp_path: Path) -> None:
 
 def test_costs_of_a_task_come_from_one_store(tmp_path: Path) -> None:
     def bench(store: str, task: str, solver: str, seconds: float) -> None:
-        names = {"benchmark": "photos", "task": task, "solver": solver}
-        config = {kind: {"name": name} for kind, name in names.items()}
-        path = tmp_path / store / "photos" / task / f"bench-{solver}.json"
+        config = loaded_cell("photos", task, solver, {}).run.config
+        path = tmp_path / store / config.place / f"bench-{solver}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = {"config": config, "cost": {"seconds": seconds, "batch": 1}, "session": {"device": "cpu", "threads": 1}}
-        path.write_text(json.dumps(sealed(found)))
+        path.write_text(json.dumps(bench_of(config, seconds).plain()))
 
     bench("released", "sr4", "davi", 1.0)
     bench("released", "sr4", "ddrm", 2.0)
     bench("released", "deblur", "ddrm", 3.0)
     bench("own", "sr4", "davi", 4.0)
     costs = load_costs(tmp_path / "released", tmp_path / "own")
-    assert {key[1:]: cost["seconds"] for key, cost in costs.items()} == {("deblur", "ddrm"): 3.0, ("sr4", "davi"): 4.0}
+    assert {key[1:]: cost.cost.seconds for key, cost in costs.items()} == {
+        ("deblur", "ddrm"): 3.0,
+        ("sr4", "davi"): 4.0,
+    }
 
 
 def test_rows_of_a_task_are_of_the_same_measurements() -> None:
@@ -97,18 +96,13 @@ def test_rows_of_a_task_are_of_the_same_measurements() -> None:
 
 def test_a_cost_of_other_options_or_another_setting_is_not_shown() -> None:
     cells = [loaded_cell("photos", "sr4", s, {"seconds": 2.0}) for s in ("ddrm", "dps", "davi", "pigdm")]
-    for cell in cells[:2]:
-        cell.run["config"]["solver"]["nfe"] = 20
-
-    def cost(seconds: float, solver: dict[str, object], setting: str = "cpu, batch 1") -> dict[str, object]:
-        config = {"solver": solver, "task": {"name": "sr4", "noise": "gaussian 0.05 [-1,1]"}}
-        return {"seconds": seconds, "fvcore": 1.0, "setting": setting, "config": config}
-
+    cells[:2] = [with_options(cell, solver={"nfe": 20}) for cell in cells[:2]]
+    ddrm, dps, davi, pigdm = cells
     of = {
-        "ddrm": cost(0.5, {"name": "ddrm", "nfe": 20}),
-        "dps": cost(9.0, {"name": "dps", "nfe": 2}),
-        "davi": cost(0.1, {"name": "davi"}, "gpu"),
-        "pigdm": cost(3.0, {"name": "pigdm"}),
+        "ddrm": bench_of(ddrm.run.config, 0.5),
+        "dps": bench_of(with_options(dps, solver={"nfe": 2}).run.config, 9.0),
+        "davi": bench_of(davi.run.config, 0.1, "gpu"),
+        "pigdm": bench_of(pigdm.run.config, 3.0),
     }
     costs = {("photos", "sr4", solver): each for solver, each in of.items()}
     table = twin_table(4, "photos", cells, METRICS, "csv", costs)

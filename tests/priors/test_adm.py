@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from click.testing import CliRunner
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from invbench import ConfigError, DataError, Prior, Rng, UnsupportedProblem
+from invbench.cli.main import main
 from invbench.metrics.distortion import psnr
 from invbench.plugins import load_catalog
-from invbench.priors.adm.cost import count, describe
+from invbench.priors.adm.cost import count
 from invbench.priors.adm.sources import AdmFfhq256, AdmImagenet256, AdmPhotos
 from invbench.priors.adm.unet import AttentionBlock, GroupNorm, UNet, UNetConfig, timestep_embedding
 from invbench.weights import load_strict, read_state_dict
@@ -93,12 +95,11 @@ def test_names_and_shapes_are_those_of_the_published_files() -> None:
 def test_cost_of_the_published_networks() -> None:
     faces, imagenet = count(AdmFfhq256.config(), 256), count(AdmImagenet256.config(), 256)
     assert faces.macs == 193_967_095_808
-    assert faces.norm_elements == 138_575_872
-    assert faces.upsampled_elements == 28_573_696
+    assert faces.fvcore - faces.macs == 5 * 138_575_872 + 28_573_696, "of norms and of upsampling"
     assert faces.fvcore == 194_688_548_864
     assert imagenet.fvcore == 1_121_891_057_664
     assert faces.parameters == 93_563_910
-    lines = "\n".join(describe(AdmFfhq256.config(), 256))
+    lines = CliRunner().invoke(main, ["info", "adm_ffhq256"], catch_exceptions=False).output
     assert all(text in lines for text in ("93,563,910", "193.967 GMAC", "194.689 G", "387.934 GFLOP"))
 
 

@@ -52,8 +52,8 @@ class Setting:
         y = self.A(self.x)
         self.y = y + SIGMA * ib.Rng.for_images(names, use="noise").randn_like(y)
         problem = ib.Problem(self.A, SIGMA, "task", "dataset")
-        exact = ExactPosterior.of(problem, ib.GmmPrior(mixture(), SHAPE))
-        assert exact is not None
+        exact = ib.GmmPrior(mixture(), SHAPE).posterior(problem)
+        assert isinstance(exact, ExactPosterior)
         self.exact = exact
         self.samples = self.draw("samples")
 
@@ -144,9 +144,9 @@ def test_the_posterior_is_known_for_mixtures_and_linear_operators_with_gaussian_
             return x.square()
 
     prior, linear = ib.GmmPrior(mixture(), SHAPE), ib.Identity(SHAPE)
-    assert ExactPosterior.of(ib.Problem(linear, None, "t", "d"), prior) is None
-    assert ExactPosterior.of(ib.Problem(linear, 0.0, "t", "d"), prior) is None
-    assert ExactPosterior.of(ib.Problem(Square(), 0.1, "t", "d"), prior) is None
+    assert prior.posterior(ib.Problem(linear, None, "t", "d")) is None
+    assert prior.posterior(ib.Problem(linear, 0.0, "t", "d")) is None
+    assert prior.posterior(ib.Problem(Square(), 0.1, "t", "d")) is None
 
 
 def test_range_and_null_space_are_those_of_the_operator(setting: Setting) -> None:
@@ -265,7 +265,7 @@ def test_samples_are_scored_by_the_posterior_of_the_true_level_whatever_the_solv
     assert run_cell(cell, metrics, Options(tmp_path, 4)).status == "complete"
     (found,) = load_cells(tmp_path)
     measured = Remeasure(found.run, CATALOG)(found.images)
-    exact = ExactPosterior.of(ib.Problem(measured.A, 0.2, "denoise", "gmm2d"), source.load((1, 1, 2), "cpu"))
+    exact = source.load((1, 1, 2), "cpu").posterior(ib.Problem(measured.A, 0.2, "denoise", "gmm2d"))
     assert measured.posterior is not None
     assert exact is not None
     samples = torch.stack([found.reconstructions(image) for image in found.images])

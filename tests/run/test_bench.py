@@ -17,9 +17,10 @@ from invbench.cli.main import main
 from invbench.plugins import load_catalog
 from invbench.priors.adm.cost import count
 from invbench.priors.adm.sources import AdmPhotos
-from invbench.run.bench import Bench, Cost, cost_table, flop_formulas, forecast, forecast_table
+from invbench.run.bench import Bench, cost_table, flop_formulas, forecast, forecast_table
 from invbench.run.config import build
 from invbench.store.reader import load_cells
+from invbench.store.schema import BenchCost
 
 CATALOG = load_catalog()
 
@@ -85,7 +86,7 @@ def test_the_forecast_of_time_is_that_of_a_run_within_a_factor(tmp_path: Path) -
     found = forecast(bench_of(*options, batch=4), 4)
     assert invbench("run", *options, "references=false", f"out={tmp_path}").exit_code == 0
     (cell,) = load_cells(tmp_path)
-    taken = cell.run["cost"]["solve_seconds"] / 3600
+    taken = cell.run.cost.solve_seconds / 3600
     assert taken / 4 < found.hours < 4 * taken
     images = sum(path.stat().st_size for path in cell.folders[0].glob("images/*")) / 2**20
     assert images < found.megabytes < 2 * images
@@ -114,7 +115,7 @@ def test_what_does_not_apply_is_told_and_left_out(tmp_path: Path) -> None:
 
 
 def test_tables_are_sorted_by_time_and_summed() -> None:
-    costs = [Cost(n, 1, 3, s, s, s, 1, 0, 2.0, None, 0.1, 5.0) for n, s in (("slow", 2.0), ("fast", 1.0))]
+    costs = [BenchCost(n, 1, 3, s, s, s, 1, 0, 2.0, None, 0.1, 5.0) for n, s in (("slow", 2.0), ("fast", 1.0))]
     assert names(cost_table(costs, "t", "cpu").frame["solver"]) == ["fast", "slow"]
     assert "0 hours" in forecast_table([], "cpu").notes[0]
 

@@ -97,7 +97,7 @@ def test_a_noise_level_is_one_experiment_however_it_is_written(tmp_path: Path) -
 def test_noise_levels_are_swept_as_other_options_are(tmp_path: Path) -> None:
     result = invbench(*RUN, "task.noise=gaussian 0.1 [-1,1],gaussian 0.2 [-1,1]", "n=2", f"out={tmp_path}")
     assert result.exit_code == 0, result.output
-    assert sorted(c.run["config"]["task"]["noise"] for c in load_cells(tmp_path)) == [
+    assert sorted(c.run.config.task.noise for c in load_cells(tmp_path)) == [
         "gaussian 0.1 [-1,1]",
         "gaussian 0.2 [-1,1]",
     ]

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from msgspec.structs import replace
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -255,7 +256,7 @@ def test_records_of_other_code_are_kept_with_a_warning(run: Run, monkeypatch: py
     assert (again.solved, again.images, again.status) == (0, 4, "complete")
     (session,) = run_json(again)["sessions"]
     assert len(session["code"]["solver"]) == 12
-    monkeypatch.setattr("invbench.run.runner.source_sha256", lambda cls: f"other {cls.__name__}")
+    monkeypatch.setattr("invbench.run.cell.source_sha256", lambda cls: f"other {cls.__name__}")
     with pytest.warns(UserWarning, match="the code of solver toy has changed .* overwrite=true runs them again"):
         run(cell_of(Toy()))
     assert run(cell_of(Toy()), overwrite=True).solved == 4
@@ -327,7 +328,7 @@ def test_an_interruption_is_recorded_and_what_was_computed_is_kept(run: Run, tmp
     with pytest.raises(KeyboardInterrupt):
         run(cell_of(StoppedByUser()))
     assert len(images_of(tmp_path)) == 2
-    assert load_cells(tmp_path)[0].run["status"] == "interrupted"
+    assert load_cells(tmp_path)[0].run.status == "interrupted"
     outcome = run(cell_of(StoppedByUser()))
     assert (outcome.status, outcome.images, Toy.calls) == ("complete", 4, [2, 2, 2])
 
@@ -358,7 +359,7 @@ def test_a_solver_may_be_told_a_level_where_the_noise_hides_its_own(run: Run) ->
     told = cell_of(NeedsSigma(), task=hidden, assumed="0.05 [0,1]")
     assert run(told).status == "complete"
     assert {problem.sigma_y for problem in Toy.problems} == {0.1}
-    assert told.config() == {**cell_of(NeedsSigma(), task=hidden).config(), "assumed": "0.05 [0,1]"}
+    assert told.config() == replace(cell_of(NeedsSigma(), task=hidden).config(), assumed="0.05 [0,1]")
     assert measurement_key(told.config()) == measurement_key(cell_of(Toy(), task=hidden).config())
 
 
@@ -550,7 +551,7 @@ def test_a_run_that_was_killed_three_times_equals_an_uninterrupted_one(interrupt
     assert interruptions.codes[4:] == [0, 0], interruptions.errors[4:]
     assert_same(interruptions.out, interruptions.uninterrupted)
     assert len(images_of(interruptions.out)) == 32
-    assert load_cells(interruptions.out)[0].run["status"] == "complete"
+    assert load_cells(interruptions.out)[0].run.status == "complete"
 
 
 @pytest.mark.long
@@ -586,16 +587,16 @@ def test_a_cell_that_cannot_be_made_does_not_stop_a_sweep(invbench: Callable[...
     assert "error: ddrm: eta and eta_b must lie in [0, 1]; got 5.0 and 1.0" in result.stderr
     assert "Traceback" not in result.stderr
     (cell,) = load_cells(tmp_path / "results" / "runs")
-    assert (cell.run["status"], cell.run["config"]["solver"]["eta"]) == ("complete", 0.5)
+    assert (cell.run.status, cell.run.config.solver.options["eta"]) == ("complete", 0.5)
 
 
 def test_an_option_holds_for_every_task_of_a_sweep(invbench: Callable[..., Any], tmp_path: Path) -> None:
     sweep = ["solver=pinv", "task=denoise,inpaint_random", "benchmark=gmm2d", "n=2", "references=false"]
     result = invbench("run", *sweep, "task.noise=gaussian 0.1 [-1,1]")
     assert result.returncode == 0, result.stderr
-    tasks = [cell.run["config"]["task"] for cell in load_cells(tmp_path / "results" / "runs")]
-    assert {task["name"] for task in tasks} == {"denoise", "inpaint_random"}
-    assert {task["noise"] for task in tasks} == {"gaussian 0.1 [-1,1]"}
+    tasks = [cell.run.config.task for cell in load_cells(tmp_path / "results" / "runs")]
+    assert {task.name for task in tasks} == {"denoise", "inpaint_random"}
+    assert {task.noise for task in tasks} == {"gaussian 0.1 [-1,1]"}
 
 
 class Spends(Toy):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from invbench import Measurement, Metric, SetMetric
 from invbench.analysis.comparable import shared_images
@@ -91,11 +92,11 @@ def test_scores_made_again_are_those_of_the_run(out: Path) -> None:
 
 
 def test_a_run_scores_its_images_as_a_set_and_a_table_prints_it(out: Path) -> None:
-    (score,) = [s for s in cell_of(out).sets if s["metric"] == "swd"]
-    assert score["n"] == 3
-    assert score["low"] < score["value"] < score["high"]
+    (score,) = [s for s in cell_of(out).sets if s.metric == "swd"]
+    assert score.n == 3
+    assert score.low < score.value < score.high
     text = CliRunner().invoke(main, ["table", "--out", str(out)], catch_exceptions=False).output
-    assert f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]" in text
+    assert f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]" in text
 
 
 def test_the_set_is_scored_by_the_metrics_definition(out: Path) -> None:
@@ -104,8 +105,8 @@ def test_the_set_is_scored_by_the_metrics_definition(out: Path) -> None:
     score_set(cell, Scorer([Shift()]), measure)
     x_hat = torch.stack([cell.reconstructions(i)[0] for i in cell.images])
     expected = float((measure(cell.images).x.mean() - x_hat.mean()).abs())
-    (score,) = [s for s in cell_of(out).sets if s["metric"] == "shift"]
-    assert score["value"] == pytest.approx(expected, rel=1e-5)
+    (score,) = [s for s in cell_of(out).sets if s.metric == "shift"]
+    assert score.value == pytest.approx(expected, rel=1e-5)
 
 
 def test_scores_of_a_set_are_not_shown_once_it_has_grown(out: Path) -> None:
@@ -113,9 +114,9 @@ def test_scores_of_a_set_are_not_shown_once_it_has_grown(out: Path) -> None:
     arguments = ["run", "solver=wiener", "task=sr4", "n=4", f"out={out}", "references=false"]
     grown = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert grown.exit_code == 0
-    assert cell_of(out).sets[0]["n"] == 4
-    assert cell_of(out, "pinv").sets[0]["n"] == 3
-    assert cell_of(out).set_scores(cell_of(out, "pinv").images)[0]["n"] == 3, "the smaller set keeps its score"
+    assert cell_of(out).sets[0].n == 4
+    assert cell_of(out, "pinv").sets[0].n == 3
+    assert cell_of(out).set_scores(cell_of(out, "pinv").images)[0].n == 3, "the smaller set keeps its score"
 
 
 def test_rows_of_different_images_are_compared_as_the_set_that_all_have(out: Path) -> None:
@@ -126,7 +127,7 @@ def test_rows_of_different_images_are_compared_as_the_set_that_all_have(out: Pat
     (cell_of(out).folders[0] / "sets.json").unlink()
     CellStore(cell_of(out).folders[0]).seal()
     assert CliRunner().invoke(main, ["rescore", "--out", str(out)], catch_exceptions=False).exit_code == 0
-    assert sorted(len(each["images"]) for each in cell_of(out).all_sets().values()) == [3, 4]
+    assert sorted(len(each.images) for each in cell_of(out).all_sets().values()) == [3, 4]
     assert CliRunner().invoke(main, ["table", "--out", str(out)], catch_exceptions=False).output == text
 
 
@@ -137,17 +138,17 @@ def test_a_cell_that_has_grown_is_compared_as_the_largest_set_that_all_were_scor
     path = cell_of(out).folders[0] / "sets.json"
     path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if len(v["images"]) == 3}))
     assert len(cell_of(out).images) == 5
-    assert [s["n"] for s in cell_of(out).sets] == [3]
+    assert [s.n for s in cell_of(out).sets] == [3]
     both = [cell_of(out), cell_of(out, "pinv")]
     assert len(shared_images(both)) == 5
     assert len(shared_images(both, "psnr", "swd")) == 3
     table = build_tables(both, *CATALOG.for_tables())[0]
     assert any("Of the 3 images on which all rows were scored" in note for note in table.notes)
     assert not any("rows have different images" in note for note in table.notes)
-    (score,) = (s for s in cell_of(out).sets if s["metric"] == "swd")
-    assert f"{score['value']:.3f} [" in table.render()
+    (score,) = (s for s in cell_of(out).sets if s.metric == "swd")
+    assert f"{score.value:.3f} [" in table.render()
     (pair,) = (p for p in pairs(*both) if p.metric == "swd")
-    assert pair.old.tolist() == [score["value"]]
+    assert pair.old.tolist() == [score.value]
 
 
 def test_a_cell_that_is_run_again_forgets_the_scores_of_its_sets(out: Path) -> None:
@@ -155,13 +156,13 @@ def test_a_cell_that_is_run_again_forgets_the_scores_of_its_sets(out: Path) -> N
     path.write_text(path.read_text().replace('"value": ', '"value": 1'))
     arguments = ["run", "solver=wiener", "task=sr4", "n=3", f"out={out}", "references=false", "overwrite=true"]
     assert CliRunner().invoke(main, arguments, catch_exceptions=False).exit_code == 0
-    (score,) = [s for s in cell_of(out).sets if s["metric"] == "swd"]
-    assert score["value"] < 10
+    (score,) = [s for s in cell_of(out).sets if s.metric == "swd"]
+    assert score.value < 10
 
 
 def test_a_lost_reconstruction_and_another_measurement_are_refused(out: Path) -> None:
     cell = cell_of(out)
-    measure = Remeasure({**cell.run, "config": {**cell.run["config"], "seed": 1}}, CATALOG)
+    measure = Remeasure(replace(cell.run, config=replace(cell.run.config, seed=1)), CATALOG)
     with pytest.raises(StoreError, match="another measurement"):
         rescore(cell, Scorer([Brightness()]), measure)
     path = cell.image_path(cell.images[0])

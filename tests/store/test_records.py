@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 import torch
+from made import made_run
+from msgspec.structs import replace as replace_fields
 from safetensors.torch import load_file
 
 from invbench.errors import StoreError
 from invbench.store.files import LAST, MEAN, STATUSES, Record, read_rows
 from invbench.store.reader import load_cells
-from invbench.store.schema import NO_COST
+from invbench.store.schema import Cost, Run
 from invbench.store.writer import CellStore
 
 WEIRD = ["a/b/c.png", "two words", "ünï/cødé ✓", "..", "50%", "a%2Fb", "line\u2028break", "-dash", "Straße.PNG"]
@@ -30,10 +32,8 @@ def rows_of(image: str, value: float = 1.0, sample: int = 0, cell: str = "c0") -
     return [Record(cell, image, sample, m, f"{m}/p", value, "", "0" * 64) for m in metrics]
 
 
-def run_of(cell: str = "c0", **changes: Any) -> dict[str, Any]:
-    names = {"benchmark": "b", "task": "t", "dataset": "d", "prior": "p", "solver": "s"}
-    config = {**{kind: {"name": name} for kind, name in names.items()}, "seed": 0, "samples": 1}
-    return {"format": 2, "cell": cell, "status": "complete", "reason": None, "config": config, **changes}
+def run_of(cell: str = "c0", **changes: Any) -> Run:
+    return made_run(changes.pop("config", {}), cell=cell, **changes)
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_shards_are_read_back_as_one_cell(tmp_path: Path) -> None:
             shard.append(image, torch.full((1, 1, 1, 1), float(i)), rows_of(image))
             shard.write_run(run_of(sessions=[{"started": f"2026-01-0{2 - i}", "device": f"machine {i}"}]))
     (cell,) = load_cells(tmp_path)
-    assert [session["device"] for session in cell.run["sessions"]] == ["machine 1", "machine 0"], "in order of time"
+    assert [session.device for session in cell.run.sessions] == ["machine 1", "machine 0"], "in order of time"
     assert {row.image for row in cell.rows} == {"a", "b"}
     assert len(cell.folders) == 2
     for i, image in enumerate(("a", "b")):
@@ -216,10 +216,8 @@ def test_shards_are_read_back_as_one_cell(tmp_path: Path) -> None:
 def test_cells_are_chosen_by_name_and_seed(tmp_path: Path) -> None:
     for cell, solver in (("c0", "s"), ("c1", "other")):
         store = CellStore(tmp_path / "b" / "t" / f"{solver}-{cell}")
-        run = run_of(cell)
-        run["config"]["solver"]["name"] = solver
         with store.writing():
-            store.write_run(run)
+            store.write_run(run_of(cell, config={"solver": {"name": solver}}))
     assert {c.id for c in load_cells(tmp_path)} == {"c0", "c1"}
     assert [c.id for c in load_cells(tmp_path, solver="other", seed="0")] == ["c1"]
     assert load_cells(tmp_path, seed="1") == []
@@ -236,7 +234,7 @@ def test_run_json_round_trips(store: CellStore) -> None:
 
 def test_another_format_is_refused(store: CellStore, tmp_path: Path) -> None:
     with store.writing():
-        store.write_run(run_of(format=99))
+        store.write_run(replace_fields(run_of(), format=99))
     with pytest.raises(StoreError, match=r"run\.json cannot be read \(it has format 99, this invbench reads 2"):
         store.read_run()
     with pytest.warns(UserWarning, match=r"left out: .*run\.json cannot be read \(it has format 99"):
@@ -377,7 +375,7 @@ def test_the_worst_status_of_its_shards_is_the_cell_s(tmp_path: Path, place: str
         changes = {"status": status, "reason": "no luck"} if name == place else {}
         shard_of(cell, name, "a", 1.0, **changes)
     (found,) = load_cells(tmp_path)
-    assert (found.run["status"], found.run["reason"]) == (status, "no luck")
+    assert (found.run.status, found.run.reason) == (status, "no luck")
     assert found.folders[0].name == cell.name + place, "the folder of that run comes first: a table names it"
 
 
@@ -396,4 +394,4 @@ def test_what_shards_cost_adds_up_and_their_memory_does_not(tmp_path: Path) -> N
     for i, peak in enumerate((7, 5)):
         cost = {"solve_seconds": 1.5 + i, "peak_bytes": peak}
         shard_of(cell, f".shard-{i}-of-2", str(i), 1.0, cost=cost)
-    assert load_cells(tmp_path)[0].run["cost"] == {**NO_COST, "solve_seconds": 4.0, "peak_bytes": 7}
+    assert load_cells(tmp_path)[0].run.cost == Cost(solve_seconds=4.0, peak_bytes=7)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from invbench.cli.main import main
 from invbench.store.files import PACKED, ROWS, cell_folders
@@ -65,7 +66,7 @@ def test_what_is_released_names_no_place_of_the_machine(made: Path, tmp_path: Pa
     assert len(texts) > 3
     assert not [text for text in texts if str(made) in text]
     (cell,) = load_cells(tmp_path, solver="wiener")
-    assert cell.run["sessions"][0]["command"].startswith("invbench run solver=wiener task=sr4 n=4")
+    assert cell.run.sessions[0].command.startswith("invbench run solver=wiener task=sr4 n=4")
 
 
 def test_a_released_cell_is_sealed_and_a_second_release_replaces_it(made: Path, tmp_path: Path) -> None:
@@ -126,7 +127,7 @@ def test_an_unfinished_cell_is_left_out(made: Path, tmp_path: Path) -> None:
         store = CellStore(folder)
         run = store.read_run()
         assert run is not None
-        store.write_run({**run, "status": "interrupted"})
+        store.write_run(replace(run, status="interrupted"))
     try:
         assert "left out, interrupted" in invbench("release", str(tmp_path), "solver=wiener", "--out", str(made))
         assert not cell_folders(tmp_path)
@@ -135,7 +136,7 @@ def test_an_unfinished_cell_is_left_out(made: Path, tmp_path: Path) -> None:
             store = CellStore(folder)
             run = store.read_run()
             assert run is not None
-            store.write_run({**run, "status": "complete"})
+            store.write_run(replace(run, status="complete"))
 
 
 def test_records_that_were_changed_or_cut_are_not_sealed_anew(made: Path, tmp_path: Path) -> None:
