@@ -45,9 +45,10 @@ SETTINGS = {
 DEFAULT = next(iter(SETTINGS))
 # Test files of texts, pages, packaging, starting and processes: torch computes nothing there that is looked at.
 LEFT_OUT = """
-    artifacts bench boundaries cells charts claims cli columns compare config docs docs_figures docs_plugins fronts
-    images marks misuse packaging pictures plugins provenance published records regression release report reproduce
-    scaffold seeds settings startup stats tables testing training tune twins
+    artifacts bench boundaries charts claims columns comparable compare config conformance_kit console digits
+    docs docs_figures docs_plugins images isolation listing main misuse overrides packaging pareto pictures
+    plugins proxy published records regression release report reproduce scaffold seeds settings significance
+    startup stats structure table tables training tune verify
 """
 # Of results/reference, cheap ones.
 CELLS = """
