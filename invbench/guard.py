@@ -110,36 +110,71 @@ def _torch() -> Restore:
     torch = sys.modules.get("torch")
     if torch is None:
         return _fresh_torch
+    parts = (_defaults, _gradients, _algorithms, _autocast, _kernels)
+    restores = [part(torch) for part in parts]
+
+    def restore() -> None:
+        for each in restores:
+            each()
+
+    return restore
+
+
+def _defaults(torch: Any) -> Restore:
     dtype, device, threads = torch.get_default_dtype(), torch.get_default_device(), torch.get_num_threads()
-    grad, anomaly = torch.is_grad_enabled(), (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled())
-    strict = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    cast, nesting = {kind: torch.is_autocast_enabled(kind) for kind in ("cpu", "cuda")}, _nesting(torch)
-    precision, mkldnn, cudnn = torch.get_float32_matmul_precision(), torch.backends.mkldnn, torch.backends.cudnn
-    flags = [(cudnn, name) for name in ("enabled", "benchmark", "deterministic", "allow_tf32")]
-    saved = [(owner, name, getattr(owner, name)) for owner, name in [(mkldnn, "enabled"), *flags]]
     generator = torch.get_rng_state()
 
     def restore() -> None:
         torch.set_default_dtype(dtype)
         if torch.get_default_device() != device:
             torch.set_default_device(None if device.type == "cpu" else device)
+        torch.set_flush_denormal(False)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        torch.set_rng_state(generator)
+
+    return restore
+
+
+def _gradients(torch: Any) -> Restore:
+    grad, anomaly = torch.is_grad_enabled(), (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled())
+
+    def restore() -> None:
         torch.set_grad_enabled(grad)
         torch.autograd.set_detect_anomaly(*anomaly)
-        torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
+
+    return restore
+
+
+def _algorithms(torch: Any) -> Restore:
+    strict = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    return lambda: torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
+
+
+def _autocast(torch: Any) -> Restore:
+    cast, nesting = {kind: torch.is_autocast_enabled(kind) for kind in ("cpu", "cuda")}, _nesting(torch)
+
+    def restore() -> None:
         for kind, on in cast.items():
             torch.set_autocast_enabled(kind, on)
         while _nesting(torch) > nesting:  # else weights that autocast keeps would outlive their next change
             torch.autocast_decrement_nesting()
             torch.clear_autocast_cache()
-        torch.set_flush_denormal(False)
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
+
+    return restore
+
+
+def _kernels(torch: Any) -> Restore:
+    precision, mkldnn, cudnn = torch.get_float32_matmul_precision(), torch.backends.mkldnn, torch.backends.cudnn
+    flags = [(mkldnn, "enabled"), *((cudnn, f) for f in ("enabled", "benchmark", "deterministic", "allow_tf32"))]
+    saved = [(owner, name, getattr(owner, name)) for owner, name in flags]
+
+    def restore() -> None:
         if torch.get_float32_matmul_precision() != precision:
             torch.set_float32_matmul_precision(precision)
         for owner, name, value in saved:
             if getattr(owner, name) != value:
                 setattr(owner, name, value)
-        torch.set_rng_state(generator)
 
     return restore
 

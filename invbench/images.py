@@ -250,14 +250,19 @@ class ImageFolder:
             raise self._refused(listing.unusable, len(listing.unusable) + len(listing.images))
         faults = self._faults(listing.images) if self.unreadable == "skip" else {}
         good = [name for name in listing.images if name not in faults]
-        if skipped := [*listing.unusable, *map(printable, faults)]:
-            warnings.warn(f"skipped {len(skipped)} unreadable images: {', '.join(skipped)}", stacklevel=2)
-        if listing.dangling:
-            names = ", ".join(listing.dangling)
-            warnings.warn(f"{printable(self.root)} holds links to nothing, left out: {names}", stacklevel=2)
+        skipped = [*listing.unusable, *map(printable, faults)]
+        self._warn(skipped, listing.dangling)
         if not good:
             raise DataError(f"none of the {len(skipped)} images in {printable(self.root)} can be read")
         return good
+
+    def _warn(self, skipped: Sequence[str], dangling: Sequence[str]) -> None:
+        """Warn of images that are left out."""
+        if skipped:
+            warnings.warn(f"skipped {len(skipped)} unreadable images: {', '.join(skipped)}", stacklevel=3)
+        if dangling:
+            names = ", ".join(dangling)
+            warnings.warn(f"{printable(self.root)} holds links to nothing, left out: {names}", stacklevel=3)
 
     def check(self, images: Sequence[str]) -> None:
         """Raise DataError that lists every one of these images that cannot be read."""
@@ -303,7 +308,8 @@ def _bytes(path: Path) -> int:
 
 def _nothing(root: Path, listing: Listing) -> str:
     seen = [f"{count} {what}" for what, count in sorted(listing.seen.items())]
-    seen += [f"links to nothing ({', '.join(listing.dangling)})"] * bool(listing.dangling)
+    if listing.dangling:
+        seen.append(f"links to nothing ({', '.join(listing.dangling)})")
     return (
         f"no images in {printable(root)}; expected files ending in .png, .jpg, .webp, .tif or another suffix that "
         f"Pillow reads, saw {', '.join(seen) or 'no file'}"

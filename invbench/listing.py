@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,7 +33,7 @@ def list_images(root: Path, suffixes: Collection[str]) -> Listing:
     rather than by a link, and never through a link to a folder that holds the link. Ids are relative paths in the
     composed form of Unicode (NFC), which every system shares, but for files whose names differ in that form alone.
     """
-    found: list[str] = []
+    images: list[str] = []
     unusable: dict[str, str] = {}
     seen: Counter[str] = Counter()
     dangling: list[str] = []
@@ -42,18 +42,23 @@ def list_images(root: Path, suffixes: Collection[str]) -> Listing:
         if problem:
             unusable[printable(name)] = problem
         elif suffix in suffixes:
-            found.append(name)
-        elif os.path.islink(root / name) and not os.path.exists(root / name):
+            images.append(name)
+        elif _is_dangling(root / name):
             dangling.append(printable(name))
+        elif suffix:
+            seen[f"ending in {printable(suffix)}"] += 1
         else:
-            seen[f"ending in {printable(suffix)}" if suffix else "without a suffix"] += 1
-    for name in found:
-        if not _is_unicode(name):
-            unusable[printable(name)] = f"the name of {printable(root / name)} is not UTF-8; rename it"
-    good = [name for name in found if _is_unicode(name)]
-    composed = Counter(normalize("NFC", name) for name in good)
-    ids = {n if composed[normalize("NFC", n)] > 1 else normalize("NFC", n): root / n for n in good}
-    return Listing(dict(sorted(ids.items())), unusable, seen, sorted(dangling))
+            seen["without a suffix"] += 1
+    odd, good = (sorted(name for name in images if _is_unicode(name) == wanted) for wanted in (False, True))
+    unusable |= {printable(name): f"the name of {printable(root / name)} is not UTF-8; rename it" for name in odd}
+    return Listing(_ids(root, good), unusable, seen, sorted(dangling))
+
+
+def _ids(root: Path, names: Sequence[str]) -> dict[str, Path]:
+    """Paths by id, sorted: names in the composed form of Unicode, but for those that differ in that form alone."""
+    composed = Counter(normalize("NFC", name) for name in names)
+    ids = {n if composed[normalize("NFC", n)] > 1 else normalize("NFC", n): root / n for n in names}
+    return dict(sorted(ids.items()))
 
 
 def find_image(root: Path, image: str) -> Path:
@@ -74,6 +79,19 @@ def printable(name: str | Path) -> str:
     return "".join(c if c.isprintable() else _escaped(c) for c in str(name))
 
 
+def _entries(folder: Path, seen: Counter[str]) -> list[os.DirEntry[str]]:
+    """What lies in a folder and is not hidden, by name; what is hidden is counted."""
+    entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    visible = [entry for entry in entries if not entry.name.startswith(".")]
+    if hidden := len(entries) - len(visible):
+        seen["hidden"] += hidden
+    return visible
+
+
+def _is_dangling(path: Path) -> bool:
+    return os.path.islink(path) and not os.path.exists(path)
+
+
 def _walk(root: Path, seen: Counter[str]) -> Iterator[tuple[str, str]]:
     """Names of files below root, "/" between folders, each with why it cannot be looked into, or ""."""
     folders, links, entered = deque([""]), deque[str](), set[str]()
@@ -84,15 +102,13 @@ def _walk(root: Path, seen: Counter[str]) -> Iterator[tuple[str, str]]:
             continue
         entered.add(here)
         try:
-            entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
+            entries = _entries(root / folder, seen)
         except OSError as error:
             yield folder, f"cannot look into {printable(root / folder)}: {error.strerror}"
             continue
         for entry in entries:
-            name = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.name.startswith("."):
-                seen["hidden"] += 1
-            elif not _is_folder(entry):
+            name = os.path.join(folder, entry.name)
+            if not _is_folder(entry):
                 yield name, ""
             elif not entry.is_symlink():
                 folders.append(name)

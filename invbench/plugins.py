@@ -15,7 +15,7 @@ import signal
 import threading
 import warnings
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -100,6 +100,10 @@ class Catalog:
         found = (p.cls.benchmark for p in self.plugins["dataset"].values())
         return {b.name: b for b in found if b is not None}
 
+    def names(self) -> set[str]:
+        """The names of all plugins."""
+        return {name for plugins in self.plugins.values() for name in plugins}
+
     def for_tables(self) -> tuple[dict[str, type[Metric]], dict[str, str]]:
         """What a table needs to know: metrics by name, and the exact sampler of each benchmark that has one."""
         metrics = {name: plugin.cls for name, plugin in self.plugins["metric"].items()}
@@ -139,23 +143,14 @@ def build_catalog(found: Iterable[EntryPoint]) -> Catalog:
     by_name: dict[str, list[EntryPoint]] = defaultdict(list)
     for entry_point in found:
         by_name[entry_point.name].append(entry_point)
-
     offers: dict[tuple[str, str], list[Plugin]] = defaultdict(list)
-    for name, offered in sorted(by_name.items()):
-        if len(offered) > 1:
-            both = " and ".join(sorted(_distribution(e)[0] for e in offered))
-            reason = f"entry point {name!r} is offered by {both}; uninstall one"
-            catalog.broken.append(Broken("entry point", name, both, reason))
+    for _, same in sorted(by_name.items()):
+        loaded = _loaded(manager, same)
+        if isinstance(loaded, Broken):
+            catalog.broken.append(loaded)
             continue
-        try:
-            for plugin in _load(manager, offered[0]):
-                offers[plugin.kind, plugin.name].append(plugin)
-        except BaseException as error:  # a plugin may fail in any way; it must not take the others down
-            if isinstance(error, KeyboardInterrupt) and pressed():
-                raise
-            reason = " ".join(reason_of(error).split())
-            catalog.broken.append(Broken("entry point", name, _distribution(offered[0])[0], reason))
-
+        for plugin in loaded:
+            offers[plugin.kind, plugin.name].append(plugin)
     for (kind, name), plugins in offers.items():
         if len(plugins) == 1:
             catalog.plugins[kind][name] = plugins[0]
@@ -163,6 +158,20 @@ def build_catalog(found: Iterable[EntryPoint]) -> Catalog:
             both = " and ".join(sorted(f"{p.distribution} ({p.cls.__module__})" for p in plugins))
             catalog.broken.append(Broken(kind, name, both, "the name is offered twice; uninstall one"))
     return catalog
+
+
+def _loaded(manager: pluggy.PluginManager, same: Sequence[EntryPoint]) -> list[Plugin] | Broken:
+    """The plugins of the entry point of a name, or why there are none."""
+    name, distributions = same[0].name, sorted(_distribution(each)[0] for each in same)
+    if len(same) > 1:
+        both = " and ".join(distributions)
+        return Broken("entry point", name, both, f"entry point {name!r} is offered by {both}; uninstall one")
+    try:
+        return _load(manager, same[0])
+    except BaseException as error:  # a plugin may fail in any way; it must not take the others down
+        if isinstance(error, KeyboardInterrupt) and pressed():
+            raise
+        return Broken("entry point", name, distributions[0], " ".join(reason_of(error).split()))
 
 
 @contextmanager
@@ -285,7 +294,11 @@ def _check_options(cls: Any, kind: str) -> None:
             raise PluginError(f"{kind} {cls.__name__}: {f.name} is no option; write {f.name}: {declared[f.name]} = ...")
         if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
             raise PluginError(f"{kind} {cls.__name__}: option {f.name} needs a default")
-    declared |= vars(cls).get("__annotations__", {})
+    _check_annotated(cls, kind, declared | vars(cls).get("__annotations__", {}))
+
+
+def _check_annotated(cls: Any, kind: str, declared: Collection[str]) -> None:
+    """Values of a class that look like options, and have no annotation, are none."""
     for name, value in vars(cls).items():
         if isinstance(value, bool | int | float | str) and not name.startswith("_") and name not in declared:
             raise PluginError(

@@ -55,19 +55,28 @@ def tables(cls: type[Any]) -> dict[tuple[str, str], Settings]:
 
     Raises PluginError where a set names no field of the solver or no origin.
     """
-    found = {}
-    for preset, content in _load(_path(cls)).items():
-        if preset == "space":
-            continue
-        shared = {key: value for key, value in content.items() if not isinstance(value, dict)}
-        sets = {task: values for task, values in content.items() if isinstance(values, dict)}
-        for task, values in {**({"": shared} if shared else {}), **sets}.items():
-            fields = {key: value for key, value in values.items() if key != "origin"}
-            _check(cls, fields)
-            if not values.get("origin"):
-                raise PluginError(f"{_path(cls)}: [{preset}{'.' * bool(task)}{task}] needs an origin, a text")
-            found[preset, task] = Settings(fields, values["origin"])
-    return found
+    presets = {preset: content for preset, content in _load(_path(cls)).items() if preset != "space"}
+    return {
+        (preset, task): _settings(cls, f"{preset}.{task}".rstrip("."), values)
+        for preset, content in presets.items()
+        for task, values in _sets(content).items()
+    }
+
+
+def _sets(content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The sets of a preset, by task; that for every task by ''."""
+    shared = {key: value for key, value in content.items() if not isinstance(value, dict)}
+    own: dict[str, Mapping[str, Any]] = {task: each for task, each in content.items() if isinstance(each, dict)}
+    return {"": shared, **own} if shared else own
+
+
+def _settings(cls: type[Any], title: str, values: Mapping[str, Any]) -> Settings:
+    """A set of values, which must name fields of the solver and have an origin."""
+    fields = {key: value for key, value in values.items() if key != "origin"}
+    _check(cls, fields)
+    if not values.get("origin"):
+        raise PluginError(f"{_path(cls)}: [{title}] needs an origin, a text")
+    return Settings(fields, values["origin"])
 
 
 def origins(cls: type[Any], chosen: Settings, written: frozenset[str]) -> dict[str, str]:

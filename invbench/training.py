@@ -241,20 +241,29 @@ class Training:
         for name, network in self._networks.items():
             network.load_state_dict(_below(tensors, f"{name}/"))
         for name, optimizer in self._optimizers.items():
-            state: dict[int, dict[str, Tensor]] = {}
-            for key, value in _below(tensors, f"{name}@").items():
-                index, _, what = key.partition("/")
-                state.setdefault(int(index), {})[what] = value
-            optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+            _restore_optimizer(optimizer, _below(tensors, f"{name}@"))
         self._scaler.load_state_dict(json.loads(meta["scaler"]))
         step, self._seconds = int(meta["step"]), float(meta["seconds"])
+        if self.rank == 0:
+            self._cut_log(step)
+        return step
+
+    def _cut_log(self, step: int) -> None:
+        """Leave out the lines of the log after a step, which are going to be written again."""
         log = self.folder / LOG
         written = log.read_text().splitlines() if log.is_file() else []
         lines = [json.loads(line) for line in written if line.endswith("}")]
-        kept = "".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step)
-        if self.rank == 0:
-            write_atomic(self.folder / LOG, kept.encode())
-        return step
+        text = "".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step)
+        write_atomic(log, text.encode())
+
+
+def _restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Load an optimizer's state: tensors by the index of their parameter and their name."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, _, name = key.partition("/")
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
 def refuse_other(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,7 @@ def read_state_dict(path: Path, entry: str = "") -> dict[str, Tensor]:
         raise DataError(f"no checkpoint at {path}")
     if path.stat().st_size == 0:
         raise DataError(f"checkpoint {path} is empty; fetch it again")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
-    except pickle.UnpicklingError as error:
-        first = str(error).splitlines()[0]
-        raise DataError(f"checkpoint {path} is refused: it holds more than tensors, or is damaged ({first})") from None
-    except Exception as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"checkpoint {path} cannot be read; it may be truncated ({first})") from None
+    state = _loaded(path)
     if isinstance(state, dict):
         state = state.get(entry, state)
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
@@ -45,21 +35,31 @@ def read_state_dict(path: Path, entry: str = "") -> dict[str, Tensor]:
     return state
 
 
+def _loaded(path: Path) -> object:
+    """What a file of weights holds. Raises DataError where it cannot be read, or holds code."""
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+    except pickle.UnpicklingError as error:
+        first = str(error).splitlines()[0]
+        raise DataError(f"checkpoint {path} is refused: it holds more than tensors, or is damaged ({first})") from None
+    except Exception as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"checkpoint {path} cannot be read; it may be truncated ({first})") from None
+
+
 def load_strict(module: nn.Module, state: dict[str, Tensor], source: str) -> None:
     """Load in place, in the module's own types. Raises DataError that names missing, unexpected, mis-shaped tensors."""
     own = module.state_dict()
+    _refuse_whole_numbers(own, state, source)
     faults = {
         "missing": [k for k in own if k not in state],
         "unexpected": [k for k in state if k not in own],
-        "of another shape": [
-            f"{k} (expected {tuple(own[k].shape)}, got {tuple(state[k].shape)})"
-            for k in own
-            if k in state and own[k].shape != state[k].shape
-        ],
+        "of another shape": _misshapen(own, state),
     }
-    if whole := [k for k in own if k in state and own[k].is_floating_point() and not state[k].is_floating_point()]:
-        kind = str(state[whole[0]].dtype).removeprefix("torch.")
-        raise DataError(f"{source}: expected floating point numbers, got {kind} in {_some(whole)}; fetch it again")
     if any(faults.values()):
         listed = "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in faults.items() if names)
         raise DataError(f"{source} does not fit the network: {listed}")
@@ -88,6 +88,21 @@ def read_card(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise DataError(f"the card in {path} is damaged; train or fetch it again") from None
     return card
+
+
+def _refuse_whole_numbers(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source: str) -> None:
+    """Raise DataError where whole numbers stand for floating point ones."""
+    both = own.keys() & state.keys()
+    whole = [k for k in own if k in both and own[k].is_floating_point() and not state[k].is_floating_point()]
+    if whole:
+        kind = str(state[whole[0]].dtype).removeprefix("torch.")
+        raise DataError(f"{source}: expected floating point numbers, got {kind} in {_some(whole)}; fetch it again")
+
+
+def _misshapen(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    """Names of tensors of another shape, with both shapes."""
+    shapes = {k: (tuple(own[k].shape), tuple(state[k].shape)) for k in own if k in state}
+    return [f"{k} (expected {expected}, got {got})" for k, (expected, got) in shapes.items() if expected != got]
 
 
 def _some(names: list[str]) -> str:

@@ -22,7 +22,8 @@ from invbench.operator import real_parts
 from invbench.plugins import load_catalog
 from invbench.priors.exact import ExactPosterior
 from invbench.run.cell import Cell, Options
-from invbench.run.runner import declared_mismatch, run_cell
+from invbench.run.runner import run_cell
+from invbench.run.solving import declared_mismatch
 from invbench.store.reader import load_cells
 from invbench.testing import check_operator
 

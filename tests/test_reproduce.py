@@ -14,7 +14,7 @@ from invbench.cli.main import main
 from invbench.cli.train import chosen_variants, part
 from invbench.cli.train_request import Request
 from invbench.plugins import load_catalog
-from invbench.run.config import check_overrides
+from invbench.run.checks import check_overrides
 
 ROOT = Path(__file__).parent.parent
 NOTE = f"""#!{sys.executable}

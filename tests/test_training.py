@@ -27,7 +27,7 @@ from invbench.cli.train import build, chosen_variants, out_of_memory
 from invbench.cli.train_request import Request
 from invbench.errors import TrainingError
 from invbench.plugins import load_catalog
-from invbench.run.config import typed
+from invbench.run.nodes import typed
 from invbench.store.reader import LoadedCell
 from invbench.training import Training, ema_decay, ema_update, random_crop
 from invbench.weights import read_card, read_tensors

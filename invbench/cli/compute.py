@@ -26,7 +26,9 @@ from invbench.guard import printable
 from invbench.interrupts import noted_interrupts
 from invbench.messages import plain_warnings
 from invbench.plugins import Catalog
-from invbench.run import config as configuration
+from invbench.run.checks import check_overrides, folders, shows_job, without_cfg
+from invbench.run.config import Choice, build, described
+from invbench.run.options import register
 from invbench.run.overrides import composing, unquoted
 from invbench.store.reader import LoadedCell, load_cells
 from invbench.store.schema import BenchCost, Cost
@@ -70,19 +72,19 @@ def compose(
     overrides: Sequence[str], catalog: Catalog, handle: Callable[[Any], Iterable[Result]]
 ) -> list[Result] | None:
     """What ``handle`` makes of each job that Hydra composes; None where the user interrupted it."""
-    ready = configuration.check_overrides(overrides, catalog)
-    _check_writable(configuration.folders(overrides) or [Path(OUT)])
-    configuration.register(catalog)
-    shows = configuration.shows_job(ready)
-    ready = configuration.without_cfg(ready) if shows else ready
+    ready = check_overrides(overrides, catalog)
+    _check_writable(folders(overrides) or [Path(OUT)])
+    register(catalog)
+    shows = shows_job(ready)
+    ready = without_cfg(ready) if shows else ready
     jobs: list[Result] = []
-    described: list[str] = []
+    texts: list[str] = []
 
     @hydra.main(version_base="1.3", config_path=None, config_name="run")
     def job(config: DictConfig) -> None:
-        choice = configuration.Choice.of_job(config)
+        choice = Choice.of_job(config)
         if shows:
-            described.append(configuration.described(choice, catalog))
+            texts.append(described(choice, catalog))
         else:
             jobs.extend(handle(choice))
 
@@ -96,7 +98,7 @@ def compose(
     finally:
         sys.argv = arguments
     if shows:
-        click.echo("\n---\n".join(described))
+        click.echo("\n---\n".join(texts))
     if not jobs and not shows and {"-m", "--multirun"}.intersection(ready):
         click.echo("the launcher ran the cells in other processes; 'invbench table' prints what they recorded")
     return jobs
@@ -113,7 +115,7 @@ def _check_writable(folders: Iterable[Path]) -> None:
             raise StoreError(f"cannot write to {folder}: {there} is no folder, or not yours; choose another out=FOLDER")
 
 
-def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> Iterator[Job]:
+def _run_job(choice: Choice, catalog: Catalog, command: str) -> Iterator[Job]:
     """Run the cell of a job after its references."""
     from invbench.run.jobs import Request, run_request
 
@@ -121,7 +123,7 @@ def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> It
     try:
         requests = [Request(choice, solver, command) for solver in _solvers(choice, catalog)]
         if not any(request.at_risk(catalog) for request in requests):
-            configuration.build(choice, catalog).config()  # absent weights stop the job before its references are run
+            build(choice, catalog).config()  # absent weights stop the job before its references are run
         for request in requests:
             try:
                 with _progress(request.title) as on_progress, plain_warnings(), noted_interrupts():
@@ -138,7 +140,7 @@ def _run_job(choice: configuration.Choice, catalog: Catalog, command: str) -> It
         yield Job(None, None, out, False)
 
 
-def _solvers(choice: configuration.Choice, catalog: Catalog) -> list[str]:
+def _solvers(choice: Choice, catalog: Catalog) -> list[str]:
     """The solvers of a job: its references, then "" for its own."""
     own = choice.names["solver"]
     references = catalog.benchmark(choice.names["benchmark"]).references if choice.config.references else ()
@@ -161,18 +163,30 @@ def _show(out: Path, key: str, catalog: Catalog) -> None:
     for table in build_tables(cells, *catalog.for_tables()):
         click.echo("\n" + table.render())
     for cell in cells:
-        cost = cell.run.cost
-        if cost.nfe_forward and cost.solve_seconds:
-            click.echo(f"{label(cell, cells)}: {ledger(cost)}")
-        if cell.images and (training := cell.run.training) and (seconds := training.seconds):
-            click.echo(f"{label(cell, cells)}: trained in {seconds / 3600:.2g} h; {payoff(seconds, cell, cells)}")
-    kept = [cell for cell in cells if cell.images and all(map(cell.image_path, cell.images))]
+        for line in _spent(cell, cells):
+            click.echo(f"{label(cell, cells)}: {line}")
+    _draw(cells, out, catalog)
+
+
+def _spent(cell: LoadedCell, cells: Sequence[LoadedCell]) -> Iterator[str]:
+    """Where the time of a cell went, and when the training of its solver pays off."""
+    cost, training = cell.run.cost, cell.run.training
+    if cost.nfe_forward and cost.solve_seconds:
+        yield ledger(cost)
+    if cell.images and training and training.seconds:
+        yield f"trained in {training.seconds / 3600:.2g} h; {payoff(training.seconds, cell, cells)}"
+
+
+def _draw(cells: Sequence[LoadedCell], out: Path, catalog: Catalog) -> None:
+    """Draw the figures of the cells whose reconstructions are here, and name the others."""
+    solved = [cell for cell in cells if cell.images]
+    drawable = [cell for cell in solved if all(map(cell.image_path, cell.images))]
     try:
-        for path in draw(kept, catalog, out) if kept else ():
+        for path in draw(drawable, catalog, out):
             click.echo(f"figure: {path}")
     except (DataError, PluginError, StoreError) as error:  # files that are not those of then; the records are whole
         click.echo(f"not drawn: {error}", err=True)
-    if absent := [label(cell, cells) for cell in cells if cell.images and cell not in kept]:
+    if absent := [label(cell, cells) for cell in solved if cell not in drawable]:
         click.echo(f"not drawn, their reconstructions are not here: {', '.join(absent)}")
 
 
@@ -191,7 +205,7 @@ def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) ->
     titles: list[str] = []
     command = shlex.join(["invbench", "bench", *overrides, f"--repeats={repeats}", f"--limit={limit:g}"])
 
-    def handle(choice: configuration.Choice) -> Iterator[BenchCost]:
+    def handle(choice: Choice) -> Iterator[BenchCost]:
         try:
             each, options = _benched(choice, catalog, 1)
             place = f"{each.cell.benchmark.name}/{each.cell.task.name}"
@@ -217,7 +231,7 @@ def plan(overrides: list[str], catalog: Catalog) -> int:
     """Print what the jobs would take, without running them."""
     from invbench.run.bench import Forecast, forecast, forecast_table
 
-    def handle(choice: configuration.Choice) -> Iterator[Forecast]:
+    def handle(choice: Choice) -> Iterator[Forecast]:
         try:
             each, options = _benched(choice, catalog, choice.config.batch_size)
             if reason := each.refusal():
@@ -235,12 +249,12 @@ def plan(overrides: list[str], catalog: Catalog) -> int:
     return 0
 
 
-def _benched(choice: configuration.Choice, catalog: Catalog, batch: int) -> tuple[Any, Any]:
+def _benched(choice: Choice, catalog: Catalog, batch: int) -> tuple[Any, Any]:
     """The cell of a job, to be solved for its cost; a batch size that was written wins."""
     from invbench.run.bench import Bench
     from invbench.run.jobs import how_to_run
 
-    cell = configuration.build(choice, catalog)
+    cell = build(choice, catalog)
     options = how_to_run(choice, cell, "")
     size = options.batch_size if "batch_size" in choice.written else batch
     return Bench(cell, size, options.device), options

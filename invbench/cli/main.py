@@ -18,8 +18,10 @@ from invbench.prior import TrainablePrior
 from invbench.solver import Trainable
 
 if TYPE_CHECKING:
+    from invbench.metric import Metric
     from invbench.plugins import Catalog, Plugin
     from invbench.prior import PriorSource
+    from invbench.solver import Solver
 
 
 class Commands(click.Group):
@@ -241,11 +243,10 @@ def check(ctx: click.Context, name: str) -> None:
     from invbench.plugins import KINDS, load_catalog
 
     catalog = load_catalog()
-    entry_points = {f"{kind}_{name}" for kind in KINDS}
-    broken = [b for b in catalog.broken if b.name in {name, *entry_points}]
+    broken = [b for b in catalog.broken if b.name in {name, *(f"{kind}_{name}" for kind in KINDS)}]
     for b in broken:
         click.echo(f"{b.kind} {b.name} of {b.distribution} cannot be used: {b.reason}", err=True)
-    if broken and not any(name in plugins for plugins in catalog.plugins.values()):
+    if broken and name not in catalog.names():
         ctx.exit(1)
     plugins = _called(name, catalog)
 
@@ -300,7 +301,7 @@ def _called(name: str, catalog: Catalog) -> list[Plugin]:
     """The plugins of that name, of any kind. Raises ConfigError with suggestions where nothing has it."""
     found = [plugins[name] for plugins in catalog.plugins.values() if name in plugins]
     if not found and name not in catalog.benchmarks:
-        known = {n for plugins in catalog.plugins.values() for n in plugins} | set(catalog.benchmarks)
+        known = catalog.names() | set(catalog.benchmarks)
         raise ConfigError(unknown("name", name, known) + catalog.not_loaded())
     return found
 
@@ -320,24 +321,37 @@ def _description(plugin: Plugin) -> str:
     import inspect
 
     cls = plugin.cls
-    lines = [f"{plugin.kind} {plugin.name} ({plugin.distribution} {plugin.version}, {cls.__module__})"]
-    module = inspect.getdoc(inspect.getmodule(cls)) if plugin.kind == "solver" else ""
-    lines += ["", *([module, ""] if module else []), inspect.getdoc(cls) or "", ""]
+    lines = [f"{plugin.kind} {plugin.name} ({plugin.distribution} {plugin.version}, {cls.__module__})", ""]
+    if plugin.kind == "solver" and (module := inspect.getdoc(inspect.getmodule(cls))):
+        lines += [module, ""]
+    lines += [inspect.getdoc(cls) or "", ""]
     if dataclasses.is_dataclass(cls):
         lines += ["options and defaults:", *_fields(cls, plugin.kind)]
-    if plugin.kind == "solver":
-        lines += _settings(cls)
-        needs = [cls.operator_type.__name__, *(["sigma"] * cls.needs_sigma), *(["gradients"] * cls.needs_grad)]
-        lines += [f"needs: {', '.join(needs)}", *([f"paper: {cls.paper}"] * bool(cls.paper)), cls.bibtex]
-    if plugin.kind == "metric":
-        lines += [f"protocol: {cls.protocol}"]
-    if plugin.kind == "prior":
-        lines += _arithmetic(cls)
+    of_kind = {"solver": _of_solver, "metric": _of_metric, "prior": _arithmetic}
+    if plugin.kind in of_kind:
+        lines += of_kind[plugin.kind](cls)
     if issubclass(cls, Trainable | TrainablePrior):
         lines += ["", "training:", inspect.getdoc(cls.options) or "", "", *_fields(cls.options, "training")]
         lines += [f"  +{group}={', '.join(names)}" for group, names in getattr(cls, "variants", {}).items()]
         lines += _settings(cls.options)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _of_metric(cls: type[Metric]) -> list[str]:
+    return [f"protocol: {cls.protocol}"]
+
+
+def _of_solver(cls: type[Solver]) -> list[str]:
+    """A solver's tuned settings, what it needs, and its paper."""
+    needs = [cls.operator_type.__name__]
+    if cls.needs_sigma:
+        needs.append("sigma")
+    if cls.needs_grad:
+        needs.append("gradients")
+    lines = [*_settings(cls), f"needs: {', '.join(needs)}"]
+    if cls.paper:
+        lines.append(f"paper: {cls.paper}")
+    return [*lines, cls.bibtex]
 
 
 def _arithmetic(cls: type[PriorSource]) -> list[str]:
@@ -379,7 +393,7 @@ def _settings(cls: type[Any]) -> list[str]:
 def _run_help(catalog: Catalog) -> str:
     from dataclasses import fields
 
-    from invbench.run.config import HELP, RunConfig
+    from invbench.run.options import HELP, RunConfig
 
     defaults = {f.name: f.default for f in fields(RunConfig)}
     names = {kind: ", ".join(sorted(catalog.plugins[kind])) for kind in ("solver", "task", "dataset", "prior")}

@@ -16,7 +16,7 @@ from invbench.errors import ConfigError, StoreError, unknown
 from invbench.images import to_image
 from invbench.plugins import Catalog
 from invbench.rng import Rng
-from invbench.run.config import typed
+from invbench.run.nodes import typed
 from invbench.run.overrides import split
 from invbench.run.places import folder as place
 from invbench.sampling import draw

@@ -31,7 +31,7 @@ from invbench.plugins import Catalog
 from invbench.prior import TrainablePrior
 from invbench.problem import Measurement
 from invbench.run.bank import MeasurementBank, image_ids
-from invbench.run.config import make, typed
+from invbench.run.nodes import make, typed
 from invbench.settings import settings
 from invbench.solver import Trainable
 from invbench.store.release import portable
@@ -92,11 +92,7 @@ def build(request: Request, catalog: Catalog) -> Plan:
 
 def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Plan:
     """A solver's training for a task of a preset."""
-    cls = catalog.get("solver", request.names["solver"])
-    if not issubclass(cls, Trainable):
-        raise ConfigError(f"solver {cls.name} needs no training; run it: invbench run solver={cls.name} task=NAME")
-    if "task" not in request.names:
-        raise ConfigError(f"expected task=NAME. Available: {', '.join(sorted(catalog.plugins['task']))}")
+    cls = _trainable(request, catalog)
     task_name = request.names["task"]
     variants = chosen_variants(cls, request.variants)
     preset = settings(cls, benchmark.name, task_name)
@@ -111,7 +107,7 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pl
     device = choose_device(request.options.device)
     prior = source.load(images.x_shape, device)
     start = solver.checkpoint(benchmark.name, task_name) if getattr(solver, "weights", "") else None
-    form, usual = ({k: v for k, v in named(each).items() if k != "weights"} for each in (solver, cls()))
+    form, defaults = ({k: v for k, v in named(each).items() if k != "weights"} for each in (solver, cls()))
     config = {
         "benchmark": benchmark.name,
         "solver": {**form, "start": weights_sha256(start) if start else "fresh"},
@@ -120,23 +116,41 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pl
         **common(images, options, request.options),
     }
     folder = Path(request.options.out).expanduser() / benchmark.name / task_name / f"{cls.name}-{digest(config)}"
-    own = " ".join(f"solver.{k}={v}" for k, v in form.items() if k != "name" and v != preset.values.get(k, usual[k]))
-    use = (
-        f"invbench run solver={cls.name} benchmark={benchmark.name} task={task_name} solver.weights={{}} {own}".rstrip()
-    )
+    own = _overridden(form, {**defaults, **preset.values})
+    use = f"invbench run solver={cls.name} benchmark={benchmark.name} task={task_name} solver.weights={{}}{own}"
     training = started(folder, config, options, images, measured, request.options, device)
     training.about["origin"] = tuned.origin
     training.start = read_card(start) if start else {}
     return Plan(lambda t: solver.fit(task, prior, t), training, use)
 
 
+def _trainable(request: Request, catalog: Catalog) -> type[Trainable]:
+    """The solver of a request. Raises ConfigError where it is not trained, or no task is named."""
+    cls = catalog.get("solver", request.names["solver"])
+    if not issubclass(cls, Trainable):
+        raise ConfigError(f"solver {cls.name} needs no training; run it: invbench run solver={cls.name} task=NAME")
+    if "task" not in request.names:
+        raise ConfigError(f"expected task=NAME. Available: {', '.join(sorted(catalog.plugins['task']))}")
+    return cls
+
+
+def _overridden(fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    """The options of a solver that a run must be given, as its command line says them."""
+    return "".join(f" solver.{k}={v}" for k, v in fields.items() if k != "name" and v != defaults[k])
+
+
+def _refuse_others(request: Request) -> None:
+    """Raise ConfigError for what is no part of a prior's training."""
+    given = [f"{kind}=" for kind in ("solver", "task") if kind in request.names or request.fields[kind]]
+    given += [f"+{name}=" for name in request.variants]
+    if given:
+        raise ConfigError(f"a prior is trained on images alone; leave out {', '.join(given)}")
+
+
 def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark) -> Plan:
     """A prior's training."""
     cls = catalog.get("prior", request.names["prior"])
-    given = [kind for kind in ("solver", "task") if kind in request.names or request.fields[kind]]
-    if given or request.variants:
-        others = ", ".join([f"{kind}=" for kind in given] + [f"+{name}=" for name in request.variants])
-        raise ConfigError(f"a prior is trained on images alone; leave out {others}")
+    _refuse_others(request)
     if not issubclass(cls, TrainablePrior):
         raise ConfigError(f"prior {cls.name} cannot be trained here")
     source = part(cls, request, "prior", [])

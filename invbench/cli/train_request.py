@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from invbench.errors import ConfigError, unknown
 from invbench.prior import TrainablePrior
-from invbench.run.config import typed
+from invbench.run.nodes import typed
 from invbench.run.overrides import split
 from invbench.run.places import folder
 from invbench.solver import Trainable
@@ -44,6 +44,9 @@ HELP = {
 }
 
 
+OWN = tuple(f.name for f in dataclasses.fields(TrainConfig))
+
+
 @dataclass(frozen=True)
 class Request:
     """What the user wrote, by plugin kind: a name where one was given, and fields."""
@@ -57,29 +60,32 @@ class Request:
     @classmethod
     def parse(cls, overrides: Sequence[str]) -> Request:
         """Raises ConfigError for what is no key=value, or a key that does not exist."""
-        names: dict[str, str] = {}
-        fields: dict[str, dict[str, Any]] = {kind: {} for kind in (*KINDS, "training", "options")}
-        variants: dict[str, str] = {}
-        own = [f.name for f in dataclasses.fields(TrainConfig)]
-        for key, value in split(overrides, "invbench train solver=davi task=sr4"):
-            kind, dot, name = key.partition(".")
-            if key.startswith("+"):
-                variants[key[1:]] = value
-            elif not dot and kind in KINDS:
-                names[kind] = value
-            elif dot and kind in fields and kind != "options":
-                fields[kind][name] = value
-            elif not dot and kind in own:
-                fields["options"][kind] = value
-            else:
-                raise ConfigError(unknown("option", kind, (*KINDS, "training") if dot else (*own, *KINDS)))
-        options = typed(TrainConfig, fields["options"], "train")
+        pairs = dict(split(overrides, "invbench train solver=davi task=sr4"))
+        _refuse_unknown(pairs)
+        variants = {key[1:]: value for key, value in pairs.items() if key.startswith("+")}
+        fields = {kind: _below(f"{kind}.", pairs) for kind in (*KINDS, "training")}
+        names = {kind: pairs[kind] for kind in KINDS if kind in pairs}
+        options = typed(TrainConfig, {key: pairs[key] for key in OWN if key in pairs}, "train")
         if options.save_every < 1:
             raise ConfigError(f"save_every must be at least 1; got {options.save_every}")
         folder(options.out)
         if options.folder:
             folder(options.folder, "folder")
         return cls(names, fields, variants, options, tuple(overrides))
+
+
+def _below(prefix: str, pairs: Mapping[str, str]) -> dict[str, Any]:
+    """The options whose name begins so, without the beginning."""
+    return {key.removeprefix(prefix): value for key, value in pairs.items() if key.startswith(prefix)}
+
+
+def _refuse_unknown(keys: Iterable[str]) -> None:
+    """Raise ConfigError for a key that a training does not have."""
+    for key in keys:
+        kind, dot, _ = key.partition(".")
+        known = (*KINDS, "training") if dot else (*OWN, *KINDS)
+        if kind not in known and not key.startswith("+"):
+            raise ConfigError(unknown("option", kind, known))
 
 
 def help_text(catalog: Catalog) -> str:

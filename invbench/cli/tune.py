@@ -25,6 +25,7 @@ from invbench.metric import Metric, SampleMetric
 from invbench.plugins import Catalog
 from invbench.run.overrides import split
 from invbench.settings import WRITTEN, space
+from invbench.solver import Solver
 from invbench.store.files import MEAN
 from invbench.store.reader import LoadedCell, load_cells
 from invbench.store.schema import Ranked, Tuning, json_text
@@ -42,10 +43,14 @@ def tune(overrides: Sequence[str], catalog: Catalog) -> int:
     jobs = compute.run_jobs(sweep, catalog, command)
     if jobs is None:
         return 130
-    tried = {(job.cell, job.out) for job in jobs if job.cell}
-    cells = [cell for out in {out for _, out in tried} for cell in load_cells(out) if (cell.id, out) in tried]
-    ranked = [_report(group, searched, objective, command) for group in by_measurement(cells)]
+    ranked = [_report(group, searched, objective, command) for group in by_measurement(_cells(jobs))]
     return 0 if ranked and all(ranked) and all(job.success for job in jobs) else 1
+
+
+def _cells(jobs: Sequence[compute.Job]) -> list[LoadedCell]:
+    """The cells that jobs ran."""
+    tried = {(job.cell, job.out) for job in jobs if job.cell}
+    return [cell for out in {out for _, out in tried} for cell in load_cells(out) if (cell.id, out) in tried]
 
 
 def _pairs(overrides: Sequence[str]) -> dict[str, str]:
@@ -65,23 +70,30 @@ def _objective(name: str, samples: str, catalog: Catalog) -> type[Metric]:
     return metric
 
 
+def _nothing_to_search(cls: type[Solver]) -> ConfigError:
+    fields = ", ".join(f.name for f in dataclasses.fields(cls)) or "none"  # type: ignore[arg-type]
+    return ConfigError(
+        f"nothing to search: solver {cls.name} declares no space for what is left open; give values, as "
+        f"solver.KEY=a,b,c (keys: {fields})"
+    )
+
+
+def _one_solver(text: str) -> str:
+    if not text:
+        raise ConfigError("expected solver=NAME task=NAME; for example: invbench tune solver=dps task=sr4")
+    if "," in text:
+        raise ConfigError(f"expected one solver, whose options are searched; got {text}")
+    return text
+
+
 def _sweep(pairs: Mapping[str, str], catalog: Catalog) -> tuple[list[str], list[str]]:
     """Overrides of the sweep, and the fields it searches: the declared space, but for what the user wrote."""
-    names = pairs.get("solver", "").split(",")
-    if names == [""]:
-        raise ConfigError("expected solver=NAME task=NAME; for example: invbench tune solver=dps task=sr4")
-    if len(names) > 1:
-        raise ConfigError(f"expected one solver, whose options are searched; got {pairs['solver']}")
-    cls = catalog.get("solver", names[0])
-    written = {key.partition(".")[2]: value for key, value in pairs.items() if key.startswith("solver.")}
-    values = {key: ",".join(map(str, tried)) for key, tried in space(cls).items()} | written
+    cls = catalog.get("solver", _one_solver(pairs.get("solver", "")))
+    values = {key: ",".join(map(str, tried)) for key, tried in space(cls).items()}
+    values |= {key.partition(".")[2]: value for key, value in pairs.items() if key.startswith("solver.")}
     searched = [key for key, text in values.items() if "," in text]
     if not searched:
-        fields = ", ".join(f.name for f in dataclasses.fields(cls)) or "none"
-        raise ConfigError(
-            f"nothing to search: solver {cls.name} declares no space for what is left open; give values, as "
-            f"solver.KEY=a,b,c (keys: {fields})"
-        )
+        raise _nothing_to_search(cls)
     given = {**DEFAULTS, **pairs, **{f"solver.{key}": text for key, text in values.items()}, **_split(pairs, catalog)}
     return [f"{key}={value}" for key, value in given.items()], searched
 

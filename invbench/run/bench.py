@@ -21,7 +21,7 @@ from invbench.meter import Meter, peak_bytes, synchronize
 from invbench.prior import Prior
 from invbench.run.bank import MeasurementBank
 from invbench.run.cell import Cell
-from invbench.run.runner import declared_mismatch
+from invbench.run.solving import declared_mismatch
 from invbench.store.schema import Bench as BenchFile
 from invbench.store.schema import BenchCost, Session, json_text
 

@@ -13,9 +13,10 @@ from invbench.analysis.comparable import measurement_key
 from invbench.errors import LockedCell, PluginError
 from invbench.messages import plain_warnings
 from invbench.plugins import Catalog, load_catalog
-from invbench.run import config as configuration
 from invbench.run.bank import image_ids
 from invbench.run.cell import Cell, OnProgress, Options, Outcome, Watch
+from invbench.run.config import Choice, build, limits
+from invbench.run.config import options as run_options
 from invbench.run.isolation import Ended, Send, apart
 from invbench.run.rebuild import Remeasure
 from invbench.run.rescore import score_set
@@ -31,7 +32,7 @@ OURS = "invbench"  # the distribution whose plugins are no strangers
 class Request:
     """A cell of a job: that of its own solver, or of a ``reference``."""
 
-    choice: configuration.Choice
+    choice: Choice
     reference: str
     command: str
 
@@ -43,7 +44,7 @@ class Request:
 
     def at_risk(self, catalog: Catalog) -> bool:
         """Whether the cell is run in a process of its own: as told or, if not, where there are strangers."""
-        isolate, seconds = configuration.limits(self.choice.config)
+        isolate, seconds = limits(self.choice.config)
         if isolate is not None:
             return isolate
         return seconds > 0 or (catalog.installed and bool(self._strangers(catalog)))
@@ -72,9 +73,9 @@ def run_request(request: Request, catalog: Catalog, on_progress: OnProgress) -> 
     return _run_here(request, catalog, (), Watch(on_progress=on_progress))
 
 
-def how_to_run(choice: configuration.Choice, cell: Cell, command: str) -> Options:
+def how_to_run(choice: Choice, cell: Cell, command: str) -> Options:
     """How a cell is run; says so where its dataset holds fewer images than were asked for."""
-    options, held = configuration.options(choice, cell, command), len(image_ids(cell.dataset))
+    options, held = run_options(choice, cell, command), len(image_ids(cell.dataset))
     batches, (i, _) = -(-min(options.n, held) // options.batch_size), options.shard
     if i >= batches:
         warnings.warn(
@@ -91,7 +92,7 @@ def how_to_run(choice: configuration.Choice, cell: Cell, command: str) -> Option
 
 def _run_here(request: Request, catalog: Catalog, without: Collection[str], watch: Watch) -> Done:
     """Run a cell in this process, but for some metrics."""
-    cell = configuration.build(request.choice, catalog, request.reference or None)
+    cell = build(request.choice, catalog, request.reference or None)
     metrics = catalog.metrics(without)
     outcome = run_cell(cell, metrics, how_to_run(request.choice, cell, request.command), watch=watch)
     if outcome.status == "complete":
@@ -105,7 +106,7 @@ def _run_here(request: Request, catalog: Catalog, without: Collection[str], watc
 
 def _run_apart(request: Request, on_progress: OnProgress) -> Done:
     """Run a cell in a process of its own, and again without a metric in which that has ended."""
-    _, seconds = configuration.limits(request.choice.config)
+    _, seconds = limits(request.choice.config)
     without: dict[str, str] = {}
     while True:
         heard = _Heard(on_progress)

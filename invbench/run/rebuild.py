@@ -11,7 +11,7 @@ import msgspec
 
 from invbench.errors import StoreError
 from invbench.problem import Measurement
-from invbench.run.config import make
+from invbench.run.nodes import make
 from invbench.store.schema import Run
 
 if TYPE_CHECKING:

@@ -101,13 +101,17 @@ def score_set(
     scores = _set_scores(cell, scorer, measure, images, lacking) if lacking else []
     folder = min(cell.folders)
     with adding_to(cell, [folder] if scores else cell.folders, patience) as cell:
-        there = cell.set_scores(images)
-        known = {(s.metric, s.protocol) for s in there}
-        new = [s for s in scores if (s.metric, s.protocol) not in known]
-        if new:
-            store = CellStore(folder)
-            store.unseal()
-            store.write_sets(cell.all_sets() | {images_digest(images): ScoredSet(list(images), there + new)})
+        _add_set_scores(cell, CellStore(folder), images, scores)
+
+
+def _add_set_scores(cell: LoadedCell, store: CellStore, images: Sequence[str], scores: Sequence[Score]) -> None:
+    """Write those of the scores that are not there."""
+    there = cell.set_scores(images)
+    known = {(s.metric, s.protocol) for s in there}
+    new = [s for s in scores if (s.metric, s.protocol) not in known]
+    if new:
+        store.unseal()
+        store.write_sets(cell.all_sets() | {images_digest(images): ScoredSet(list(images), there + new)})
 
 
 def _unscored(cell: LoadedCell, scorer: Scorer, measure: Remeasure, images: Sequence[str]) -> list[SetMetric]:

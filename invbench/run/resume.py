@@ -5,18 +5,103 @@ from __future__ import annotations
 import glob
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from invbench.errors import StoreError
-from invbench.run.bank import MeasurementBank, recorded
+from invbench.guard import described
+from invbench.run.bank import MeasurementBank, image_ids, recorded
+from invbench.run.cell import Cell, Options, Outcome
 from invbench.store.files import read_rows
 from invbench.store.fingerprint import Measured
-from invbench.store.schema import Config, Run
+from invbench.store.schema import FORMAT, Config, Run
 from invbench.store.writer import CellStore
 
 LOOKED_AT = 16  # or up to twice as many images that are kept, to see whether they are still the same
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked for of a cell: where it lies, its run.json if there were none, and its batches of images."""
+
+    store: CellStore  # of the cell, or of its shard
+    whole: Path  # the cell's folder
+    fresh: Run
+    chunks: list[list[str]]
+
+    @classmethod
+    def of(cls, cell: Cell, options: Options) -> Plan:
+        """Raises PluginError where a part of the cell cannot say what it is."""
+        images = image_ids(cell.dataset)[: options.n]
+        with described("the parts of the cell cannot be told"):
+            config, places = cell.config(), cell.places()
+        cell_id, (i, k) = config.digest()[:12], options.shard
+        whole = options.out / config.place / f"{cell.solver.name}-{cell_id}"
+        store = CellStore(whole if k == 1 else whole.with_name(f"{whole.name}.shard-{i}-of-{k}"))
+        fresh = Run(FORMAT, cell_id, config, places=places, origins=dict(cell.origins))
+        return cls(store, whole, fresh, _chunks(images, options.batch_size, options.shard))
+
+    @property
+    def asked(self) -> list[str]:
+        """The images."""
+        return [image for chunk in self.chunks for image in chunk]
+
+    def count(self, existing: Existing) -> int:
+        """How many of the images are done."""
+        return sum(image in existing.done for image in self.asked)
+
+    def outcome(self, run: Run, before: int = 0, faults: Mapping[str, str] | None = None) -> Outcome:
+        """What became of the cell, of whose images some were there before."""
+        name, folder, solved = run.config.solver.name, self.store.folder, run.images - before
+        return Outcome(run.status, run.cell, name, folder, run.images, run.reason or "", solved, faults or {})
+
+
+@dataclass(frozen=True)
+class Existing:
+    """What there is of a cell: its run.json, and the images that are done, with what they were measured as."""
+
+    run: Run | None
+    done: Mapping[str, Measured]
+
+
+def look_for(cell: Cell, plan: Plan, options: Options, bank: MeasurementBank) -> Existing:
+    """What there is of a cell; nothing where it is overwritten.
+
+    Raises StoreError where files were changed since the cell was complete, or the images are others now.
+    """
+    if options.overwrite:
+        drop_other_parts(plan.whole, options.shard)
+        plan.store.unseal()
+        plan.store.clear()
+        return Existing(None, {})
+    plan.store.refuse_damaged()
+    if plan.store.read_run() is None:
+        adopt(plan.store, plan.fresh, cell.samples, bank, plan.asked)
+    done = done_images(plan.whole, cell.samples)
+    refuse_other_images(bank, plan.asked, done)
+    return Existing(plan.store.read_run(), done)
+
+
+def complete_run(plan: Plan, existing: Existing) -> Run | None:
+    """The run.json of a cell to which nothing is to be added; None where something is.
+
+    A folder that was moved is noted, and so is something.
+    """
+    run = existing.run
+    if run is None or run.places != plan.fresh.places or run.status != "complete" or not plan.store.sealed:
+        return None
+    if not existing.done.keys() >= set(plan.asked):
+        return None
+    return replace(run, images=len(plan.asked))
+
+
+def _chunks(images: Sequence[str], size: int, shard: tuple[int, int]) -> list[list[str]]:
+    """Batches at fixed positions of the list; a shard takes every k-th of them, so batches never depend on it."""
+    i, k = shard
+    chunks = [list(images[start : start + size]) for start in range(0, len(images), size)]
+    return chunks[i::k]
 
 
 def done_images(whole: Path, samples: int) -> dict[str, Measured]:

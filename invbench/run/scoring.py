@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -50,19 +50,22 @@ class Scorer:
 
         ``only`` are the metrics that are wanted, by name and protocol.
         """
-        K = samples.shape[1]
-        usable = [m for m in self.of_images(K, measured) if only is None or (m.name, m.protocol) in only]
-        single = [m for m in usable if not isinstance(m, SampleMetric)]
-        several = [m for m in usable if isinstance(m, SampleMetric)]
-        scored = [(k, m, self._score(m, samples[:, k], measured)) for k in range(K) for m in single]
-        if K > 1:
-            scored += [(MEAN, m, self._score(m, samples, measured)) for m in several]
-            scored += [(MEAN, m, self._score(m, samples.mean(1), measured)) for m in single]
-        good = [(k, m, values) for k, m, values in scored if values is not None and m.name not in self.faults]
+        scored = list(self._scored(samples, measured, only))
+        good = [(k, m, values) for k, m, values in scored if m.name not in self.faults]  # in none of the samples
         return [
             [Record(cell, image, k, m.name, m.protocol, values[b], m.unit, digest) for k, m, values in good]
             for b, (image, digest) in enumerate(zip(measured.images, measured.sha256, strict=True))
         ]
+
+    def _scored(
+        self, samples: Tensor, measured: Measurement, only: Collection[tuple[str, str]] | None
+    ) -> Iterator[tuple[int, Metric, list[float]]]:
+        """Sample, metric and its values of all images: of every sample, then of all samples, then of their mean."""
+        usable = [m for m in self.of_images(samples.shape[1], measured) if only is None or (m.name, m.protocol) in only]
+        for k, metric, x_hat in _calls(usable, samples):
+            values = self._score(metric, x_hat, measured)
+            if values is not None:
+                yield k, metric, values
 
     def features(self, metric: SetMetric, x_hat: Tensor, measured: Measurement) -> Tensor | None:
         """Features of some images, a row each; None where the metric fails."""
@@ -114,6 +117,17 @@ class Scorer:
             return None
         finally:
             self._on_stage("")
+
+
+def _calls(metrics: Sequence[Metric], samples: Tensor) -> list[tuple[int, Metric, Tensor]]:
+    """What each metric is called with: every sample; where there are several, all of them, or their mean."""
+    K = samples.shape[1]
+    single = [m for m in metrics if not isinstance(m, SampleMetric)]
+    calls: list[tuple[int, Metric, Tensor]] = [(k, m, samples[:, k]) for k in range(K) for m in single]
+    if K > 1:
+        calls += [(MEAN, m, samples) for m in metrics if isinstance(m, SampleMetric)]
+        calls += [(MEAN, m, samples.mean(1)) for m in single]
+    return calls
 
 
 def _copy(measured: Measurement) -> Measurement:

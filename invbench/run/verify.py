@@ -18,23 +18,33 @@ from invbench.store.schema import Config
 from invbench.store.writer import CellStore
 
 if TYPE_CHECKING:
+    from invbench.metric import Metric
     from invbench.plugins import Catalog
 
 
 def find_cell(name: str, out: Path) -> LoadedCell:
     """The cell of an id, the start of one, a folder or its name. Raises ConfigError where there is none, or several."""
-    if (Path(name) / "run.json").is_file():
-        return load_cell(Path(name))
     if not name:
         raise ConfigError("expected the id of a cell, its start, or a folder; got an empty text")
-    cells = load_cells(out)
-    found = [c for c in cells if c.id.startswith(name) or any(f.name == name for f in c.folders)]
-    if len(found) != 1:
-        listed = ", ".join(sorted(c.id for c in found)) or "none"
-        if not found and (own := [c for c in cells if solver_of(c) == name]):
-            raise ConfigError(f"{name} is a solver; name one of its cells: {', '.join(map(_listed, own))}")
-        raise ConfigError(f"expected the id of a cell in {out}, its start, or a folder; {name!r} matches {listed}")
-    return found[0]
+    if (Path(name) / "run.json").is_file():
+        return load_cell(Path(name))
+    return _recorded(name, load_cells(out), out)
+
+
+def _recorded(name: str, cells: Sequence[LoadedCell], out: Path) -> LoadedCell:
+    """Of these cells, the one that is called so."""
+    matching = [c for c in cells if _is_called(c, name)]
+    if len(matching) == 1:
+        return matching[0]
+    own = [_listed(c) for c in cells if solver_of(c) == name]
+    if own and not matching:
+        raise ConfigError(f"{name} is a solver; name one of its cells: {', '.join(own)}")
+    ids = sorted(c.id for c in matching) or ["none"]
+    raise ConfigError(f"expected the id of a cell in {out}, its start, or a folder; {name!r} matches {', '.join(ids)}")
+
+
+def _is_called(cell: LoadedCell, name: str) -> bool:
+    return cell.id.startswith(name) or name in [folder.name for folder in cell.folders]
 
 
 def _listed(cell: LoadedCell) -> str:
@@ -80,35 +90,49 @@ def recompute(cell: LoadedCell, n: int, catalog: Catalog) -> Iterator[tuple[str,
     """
     from invbench.run.bank import image_ids
     from invbench.run.cell import Options
-    from invbench.run.rebuild import Remeasure, rebuild_cell
+    from invbench.run.rebuild import rebuild_cell
     from invbench.run.runner import run_cell
-    from invbench.run.scoring import Scorer
 
     again = rebuild_cell(cell.run, catalog)
     _same_hashes(cell.run.config, again.config())
-    ids = image_ids(again.dataset)
-    order = [i for i in ids if i in set(cell.images)]
-    if order != ids[: len(order)]:
-        raise StoreError("only cells of the first images of their dataset can be solved again")
-    kept = all(cell.image_path(image) for image in order[:n])
-    metrics = catalog.metrics()
+    order = _first_images(cell, image_ids(again.dataset))
+    images, metrics = order[:n], catalog.metrics()
+    kept = all(cell.image_path(image) for image in images)
     with TemporaryDirectory() as folder:
         size = max(n, 2) if len(order) > 1 else 1
-        outcome = run_cell(
-            again, [] if kept else metrics, Options(Path(folder), n=min(size, len(order)), batch_size=size)
-        )
+        options = Options(Path(folder), n=min(size, len(order)), batch_size=size)
+        outcome = run_cell(again, [] if kept else metrics, options)
         if outcome.status != "complete":
             raise StoreError(f"the cell could not be solved again: {outcome.reason}")
         new = load_cell(outcome.folder)
-        for image in order[:n]:
+        for image in images:
             if not cell.measured[image].same(new.measured[image]):
                 raise StoreError(f"the measurement of {image} is not the recorded one")
-            if kept:
-                measured = Remeasure(cell.run, catalog)([image])
-                rows = Scorer(metrics).image_rows(cell.id, cell.reconstructions(image)[None], measured)[0]
-                yield image, max(_pixels(cell, new, image), _scores(cell, rows, image))
-            else:
-                yield image, _scores(cell, [r for r in new.rows if r.metric in {m.name for m in metrics}], image)
+            yield image, _kept(cell, new, image, metrics, catalog) if kept else _released(cell, new, image, metrics)
+
+
+def _first_images(cell: LoadedCell, ids: Sequence[str]) -> list[str]:
+    """A cell's images in the order of its dataset. Raises StoreError where they are not the first ones."""
+    order = [i for i in ids if i in set(cell.images)]
+    if order != list(ids[: len(order)]):
+        raise StoreError("only cells of the first images of their dataset can be solved again")
+    return order
+
+
+def _kept(cell: LoadedCell, new: LoadedCell, image: str, metrics: Sequence[Metric], catalog: Catalog) -> float:
+    """The largest difference of a pixel from the kept reconstruction, and of a recorded score from its own."""
+    from invbench.run.rebuild import Remeasure
+    from invbench.run.scoring import Scorer
+
+    measured = Remeasure(cell.run, catalog)([image])
+    rows = Scorer(metrics).image_rows(cell.id, cell.reconstructions(image)[None], measured)[0]
+    return max(_pixels(cell, new, image), _scores(cell, rows, image))
+
+
+def _released(cell: LoadedCell, new: LoadedCell, image: str, metrics: Sequence[Metric]) -> float:
+    """The largest difference of a recorded score from that of the new reconstruction."""
+    names = {m.name for m in metrics}
+    return _scores(cell, [r for r in new.rows if r.metric in names], image)
 
 
 def _pixels(cell: LoadedCell, new: LoadedCell, image: str) -> float:

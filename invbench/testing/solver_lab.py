@@ -18,7 +18,7 @@ from invbench.operator import Operator
 from invbench.prior import Prior
 from invbench.problem import Measurement, Problem
 from invbench.rng import Rng
-from invbench.run.runner import declared_mismatch
+from invbench.run.solving import declared_mismatch
 from invbench.solver import Solver, Trainable
 from invbench.testing.findings import NotApplicable
 from invbench.testing.problems import SHAPE, SIGMA, Saturation, measure, tiny_prior

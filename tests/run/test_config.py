@@ -15,9 +15,11 @@ import invbench as ib
 from invbench.errors import ConfigError, InvbenchError, PluginError
 from invbench.noise import canonical
 from invbench.plugins import Catalog, Plugin, load_catalog
-from invbench.run import config as configuration
 from invbench.run.cell import Cell
-from invbench.run.config import HELP, Choice, RunConfig, build, check_overrides, make, parse_shard
+from invbench.run.checks import check_overrides
+from invbench.run.config import Choice, build, parse_shard
+from invbench.run.nodes import make
+from invbench.run.options import GROUPS, HELP, RunConfig, register
 
 CATALOG = load_catalog()
 PLAIN = ["solver=pinv", "task=sr4"]
@@ -26,12 +28,12 @@ PLAIN = ["solver=pinv", "task=sr4"]
 def cell_of(*overrides: str, solver: str | None = None) -> Cell:
     """The cell of a command line."""
     ready = check_overrides(overrides, CATALOG)
-    configuration.register(CATALOG)
+    register(CATALOG)
     with initialize(version_base="1.3", config_path=None):
         config = compose("run", ready, return_hydra_config=True)
-    names = {k: config.hydra.runtime.choices[k] for k in ("benchmark", *configuration.GROUPS)}
+    names = {k: config.hydra.runtime.choices[k] for k in ("benchmark", *GROUPS)}
     written = frozenset(text.partition("=")[0] for text in overrides)
-    cell: Cell = build(Choice(names, config, written), CATALOG, solver)
+    cell: Cell = build(Choice.of(names, config, written), CATALOG, solver)
     return cell
 
 
@@ -225,7 +227,7 @@ def test_a_wrong_value_names_the_plugin() -> None:
 
 
 def test_every_option_has_a_line_of_help() -> None:
-    assert set(HELP) == {f.name for f in fields(RunConfig)} - {"defaults", "hydra", "benchmark", *configuration.GROUPS}
+    assert set(HELP) == {f.name for f in fields(RunConfig)} - {"defaults", "hydra", "benchmark", *GROUPS}
 
 
 @dataclass(frozen=True)
@@ -248,7 +250,7 @@ def with_plugins(*classes: tuple[str, type[Any]]) -> Catalog:
 
 def test_a_field_of_a_type_that_cannot_be_configured_is_refused_when_asked_for() -> None:
     catalog = with_plugins(("solver", Unreadable))
-    configuration.register(catalog)
+    register(catalog)
     with pytest.raises(PluginError, match=r"Unreadable cannot be configured: .*Its fields must be of plain types"):
         check_overrides(["solver=unreadable", "task=sr4"], catalog)
     assert check_overrides(PLAIN, catalog) == PLAIN
@@ -261,7 +263,7 @@ def test_a_preset_whose_prior_is_absent_is_refused_only_when_asked_for() -> None
         benchmark: ClassVar[ib.Benchmark] = ib.Benchmark("orphan", 1, "lost_prior", "a preset without a prior", 4)
 
     catalog = with_plugins(("dataset", Orphan))
-    configuration.register(catalog)
+    register(catalog)
     assert check_overrides(PLAIN, catalog) == PLAIN
     with pytest.raises(PluginError, match="unknown prior 'lost_prior'"):
         check_overrides([*PLAIN, "benchmark=orphan"], catalog)

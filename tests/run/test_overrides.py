@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from invbench.errors import ConfigError
 from invbench.plugins import load_catalog
-from invbench.run import config as configuration
-from invbench.run.config import Choice, check_overrides
+from invbench.run.checks import check_overrides
+from invbench.run.config import Choice
+from invbench.run.nodes import node_of
+from invbench.run.options import GROUPS, register
 from invbench.run.overrides import decoded, for_hydra, parts, read, split, unquoted, values
 from invbench.run.places import folder
 
@@ -84,7 +86,7 @@ class Fields:
 
 
 def taken(key: str, text: str) -> Any:
-    return read(configuration.node_of(Fields), key, text, key)
+    return read(node_of(Fields), key, text, key)
 
 
 @pytest.mark.parametrize(
@@ -146,12 +148,10 @@ def test_every_text_comes_back(text: str) -> None:
 
 def composed(*overrides: str) -> Choice:
     ready = check_overrides(overrides, CATALOG)
-    configuration.register(CATALOG)
+    register(CATALOG)
     with initialize(version_base="1.3", config_path=None):
         config = compose("run", ready, return_hydra_config=True)
-    return Choice(
-        {k: config.hydra.runtime.choices[k] for k in ("benchmark", *configuration.GROUPS)}, config, frozenset()
-    )
+    return Choice.of({k: config.hydra.runtime.choices[k] for k in ("benchmark", *GROUPS)}, config, frozenset())
 
 
 @settings(max_examples=30, deadline=None)

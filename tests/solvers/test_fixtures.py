@@ -24,7 +24,7 @@ from torch import Tensor
 import invbench as ib
 from invbench.plugins import load_catalog
 from invbench.priors.gmm import Covariance, GaussianMixture
-from invbench.run.runner import declared_mismatch
+from invbench.run.solving import declared_mismatch
 
 CATALOG = load_catalog()
 Vector = NDArray[Any]

@@ -18,7 +18,7 @@ import invbench as ib
 from invbench.cli.main import main
 from invbench.plugins import load_catalog
 from invbench.priors.gmm import Covariance, GaussianMixture
-from invbench.run.runner import declared_mismatch
+from invbench.run.solving import declared_mismatch
 
 CATALOG = load_catalog()
 TASKS = ("hdr", "phase_retrieval")

@@ -1,0 +1,182 @@
+"""The solving of a cell: batches of measurements to a solver, reconstructions and rows to the store."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from msgspec.structs import replace as replace_fields
+from torch import Tensor
+
+from invbench.errors import (
+    SolverError,
+    UnsupportedProblem,
+)
+from invbench.guard import contained
+from invbench.meter import Meter, peak_bytes, synchronize
+from invbench.prior import Prior
+from invbench.problem import Measurement, Posterior, Problem
+from invbench.run.bank import MeasurementBank, recorded
+from invbench.run.cell import Cell, OnProgress, Options
+from invbench.run.environment import now, session
+from invbench.run.scoring import Scorer
+from invbench.solver import Solver
+from invbench.store.files import MEAN, Record
+from invbench.store.fingerprint import Measured
+from invbench.store.schema import Run
+from invbench.store.writer import CellStore
+
+COSTS = (("seconds", "s"), ("nfe_forward", ""), ("nfe_backward", ""))  # LAST of records.py is the last one
+
+
+@dataclass
+class Worker:
+    """The parts of a running cell; ``run`` is the content of run.json, kept up to date."""
+
+    cell: Cell
+    scorer: Scorer
+    options: Options
+    bank: MeasurementBank
+    store: CellStore
+    run: Run
+    on_progress: OnProgress
+    exact: Posterior | None = None  # of the problem, where it is known and there are samples to score
+
+    def run_missing(self, chunks: list[list[str]], done: Mapping[str, Measured]) -> str | None:
+        """Solve the chunks that hold a missing image; returns why the solver does not apply, if it does not."""
+        cell, device = self.cell, self.options.device
+        problem = copy.deepcopy(cell.told(self.bank.problem(device)))  # its own, whatever a solver does to it
+        if reason := declared_mismatch(cell.solver, problem):
+            return reason
+        total = sum(map(len, chunks))
+        self.on_progress(self.run.images, total)
+        todo = [chunk for chunk in chunks if not done.keys() >= set(chunk)]
+        if not todo:
+            return None
+
+        begun = replace_fields(session(self.options), code=cell.code())
+        self.run.sessions.append(begun)
+        self.store.write_run(self.run)
+        with contained(f"prior {cell.source.name}"):
+            prior = cell.source.load(cell.dataset.x_shape, device)
+        begin = time.perf_counter()
+        try:
+            with contained(f"solver {cell.solver.name}"):
+                if reason := cell.solver.skip(problem, prior):
+                    return reason
+                state = cell.solver.prepare(problem, prior)
+        except UnsupportedProblem as error:
+            return str(error)
+        self.run.cost.prepare_seconds += time.perf_counter() - begin
+        with contained(f"prior {cell.source.name}"), torch.inference_mode():
+            # first calls cost more, which is not the solver's: on a GPU, kernels are chosen by the size of the batch
+            rows = len(todo[0]) if device.type == "cuda" else 1
+            prior.eps(torch.zeros(rows, *cell.dataset.x_shape, device=device), 0)
+        self.exact = prior.posterior(self.bank.problem(device)) if cell.samples > 1 else None
+        for chunk in todo:
+            # A chunk is solved whole, also where a kill left it half done: batches, and with them the last
+            # bits of a reconstruction, are those of an uninterrupted run.
+            self._run_chunk(chunk, done, problem, prior, state)
+            self.on_progress(self.run.images, total)
+        begun.finished = now()
+        return None
+
+    def _run_chunk(
+        self, chunk: list[str], done: Mapping[str, Measured], problem: Problem, prior: Prior, state: Any
+    ) -> None:
+        measured = replace(self.bank.measure(chunk), posterior=self.exact)
+        solved = [self._solve(measured, sample, problem, prior, state) for sample in range(self.cell.samples)]
+        samples = torch.stack([x_hat for x_hat, _ in solved], dim=1)  # (B, samples, C, H, W)
+        finite = samples.isfinite().flatten(1).all(1).tolist()
+        rows = self._rows(samples, [costs for _, costs in solved], measured)
+        for b, image in enumerate(chunk):
+            if finite[b] and image not in done:
+                self.store.append(image, samples[b], rows[b])
+                self.run.images += 1
+        self.run.cost.peak_bytes = max(self.run.cost.peak_bytes, peak_bytes(self.options.device))
+        self.store.write_run(self.run)
+        bad = [image for image, good in zip(chunk, finite, strict=True) if not good]
+        if bad:
+            raise SolverError(
+                f"{self.cell.solver.name} returned values that are not finite for {len(bad)} of {len(chunk)} images "
+                f"({', '.join(bad[:3])}); the other images are kept"
+            )
+
+    def _solve(
+        self, measured: Measurement, sample: int, problem: Problem, prior: Prior, state: Any
+    ) -> tuple[Tensor, tuple[float, ...]]:
+        """One timed draw for a batch, and its cost per image in the order of COSTS."""
+        solver, device = self.cell.solver, self.options.device
+        rng = self.bank.rng(measured.images, solver.name, sample)
+        y, meter = measured.y.to(device, copy=True), Meter()
+        metered = replace(problem, A=problem.A.metered(meter))
+        with contained(f"solver {solver.name}"), torch.inference_mode(not solver.needs_grad):
+            synchronize(device)
+            begin = time.perf_counter()
+            x_hat = _solved(solver, y, metered, prior.metered(meter), state, rng)
+            synchronize(device)
+            seconds = time.perf_counter() - begin
+        expected = tuple(measured.x.shape)
+        if not isinstance(x_hat, Tensor) or tuple(x_hat.shape) != expected:
+            got = f"one of shape {tuple(x_hat.shape)}" if isinstance(x_hat, Tensor) else f"a {type(x_hat).__name__}"
+            raise SolverError(f"expected {solver.name} to return a tensor of shape {expected}; got {got}")
+        if x_hat.is_complex():
+            raise SolverError(f"expected {solver.name} to return real values; got {x_hat.dtype}")
+        B, cost = len(measured.y), self.run.cost
+        cost.solve_seconds += seconds
+        cost.forward_seconds += meter.network.seconds
+        cost.backward_seconds += meter.pullback.seconds
+        cost.operator_seconds += meter.operator.seconds
+        cost.nfe_forward += meter.forward
+        cost.nfe_backward += meter.backward
+        return x_hat.detach().float().cpu(), (seconds / B, meter.forward / B, meter.backward / B)
+
+    def _rows(self, samples: Tensor, costs: list[tuple[float, ...]], measured: Measurement) -> list[list[Record]]:
+        """Scores and costs of each image; the last row of an image is its last sample's last cost."""
+        scored = self.scorer.image_rows(self.run.cell, samples, measured)
+        identities = [each.fingerprint for each in recorded(measured)]
+        spent = list(enumerate(costs))
+        if len(costs) > 1:
+            spent.insert(0, (MEAN, tuple(map(sum, zip(*costs, strict=True)))))
+        found = []
+        for rows, image, digest, identity in zip(scored, measured.images, measured.sha256, identities, strict=True):
+            costs_of = [
+                Record(self.run.cell, image, sample, name, name, value, unit, digest)
+                for sample, cost in spent
+                for (name, unit), value in zip(COSTS, cost, strict=True)
+            ]
+            found.append([*rows, *costs_of[:-1], replace_fields(costs_of[-1], y=identity)])
+        return found
+
+
+def _solved(solver: Solver, *given: Any) -> Any:
+    """What ``solve`` returns. Raises SolverError where it differentiates without saying so."""
+    try:
+        return solver.solve(*given)
+    except RuntimeError as error:
+        if solver.needs_grad or "does not require grad" not in str(error):
+            raise
+        raise SolverError(
+            f"{solver.name} differentiates, and must say so: needs_grad: ClassVar[bool] = True; without it, gradients "
+            "are off"
+        ) from error
+
+
+def declared_mismatch(solver: Solver, problem: Problem) -> str | None:
+    """Why the solver's declarations rule the problem out; None if they do not."""
+    A, needed = problem.A, solver.operator_type
+    if not isinstance(A, needed):
+        return (
+            f"needs an operator of type {needed.__name__}; task {problem.task!r} gives {type(A).__name__}, "
+            "which is none. Choose another task or solver"
+        )
+    if solver.needs_sigma and problem.sigma_y is None:
+        return (
+            f"needs a noise level; the noise of task {problem.task!r} tells none. Choose another noise or solver, or a "
+            "level to assume, as assume='0.05 [-1,1]'"
+        )
+    return None
