@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-long robustness check check-portable mutations fmt lint types bench golden regression reproduce install
+.PHONY: demo test test-long robustness check check-portable mutations fmt lint types bench bench-smoke golden regression reproduce install
 
 demo: install  ## restore photographs with DAVI and DDRM; print the table and the path of the picture
 	$(BIN)/invbench run solver=ddrm,davi task=sr4
@@ -46,6 +46,9 @@ types: install
 
 bench: install  ## speed of the pieces, as ratios within one run; BENCH holds options of pytest-benchmark
 	$(BIN)/python -m pytest tests/bench --override-ini addopts= -q $(BENCH)
+
+bench-smoke: install  ## every benchmark once, untimed, and its ratios; some minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/bench --override-ini addopts= -q --benchmark-disable
 
 regression: install  ## run a small matrix and compare it with the golden records
 	$(BIN)/python tests/golden/matrix.py check

@@ -1,12 +1,18 @@
-"""Images and measurements made by hand."""
+"""Images, measurements and image files made by hand."""
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from invbench import Identity, Measurement, Rng, SVDOperator, parse_noise
 
+RNG = np.random.default_rng(0)
 IDS = [str(i) for i in range(4)]
 
 
@@ -22,3 +28,22 @@ def measurement(x: Tensor, A: SVDOperator | None = None, noise: str = "gaussian 
     ids = tuple(str(i) for i in range(len(x)))
     y, std = parse_noise(noise).sample(A(x), Rng.for_images(ids, use="noise"))
     return Measurement(ids, x, y, std, ("",) * len(x), A)
+
+
+def random_pixels(height: int, width: int, channels: int = 3) -> np.ndarray:
+    shape = (height, width, channels) if channels > 1 else (height, width)
+    return RNG.integers(0, 256, shape, dtype=np.uint8)
+
+
+def save(path: Path, pixels: np.ndarray | Image.Image) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image.save(path)
+    return path
+
+
+def truncated(path: Path) -> Path:
+    buffer = io.BytesIO()
+    Image.fromarray(random_pixels(64, 64)).save(buffer, "PNG")
+    path.write_bytes(buffer.getvalue()[:4000])
+    return path

@@ -333,3 +333,11 @@ def test_impossible_building_blocks_are_refused(make: Callable[[], Operator], me
 def test_the_package_exports_what_an_author_needs() -> None:
     assert ib.BlockMean is BlockMean
     assert ib.SVDOperator is SVDOperator
+
+
+def test_ridge_is_the_dense_formula_by_either_way() -> None:
+    A = Separable((1, 6, 6), torch.rand(3, 6, dtype=torch.float64), torch.rand(3, 6, dtype=torch.float64))
+    H, r = dense(A), torch.linspace(-1, 1, 18, dtype=torch.float64).reshape(2, 1, 3, 3)
+    expected = (H.T @ torch.linalg.solve(H @ H.T + 0.1 * torch.eye(9), r.reshape(2, 9).T)).T.reshape(2, 1, 6, 6)
+    torch.testing.assert_close(A.ridge(r, 0.1), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(LinearOperator.ridge(A, r, 0.1), expected, rtol=0, atol=1e-5)

@@ -1,4 +1,4 @@
-"""The wheel is complete: it works from a folder that is not the repository."""
+"""The wheel is complete: it works from a folder that is not the repository. Versions agree wherever they stand."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
+
+import invbench
 
 ROOT = Path(__file__).parent.parent
 PACKED = (
@@ -29,6 +33,19 @@ COMMANDS = (
     "table --paper 1",
     "table benchmark=photos task=sr4 --out reference",
 )
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_the_version_is_the_same_wherever_it_stands() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert PROJECT["version"] == invbench.__version__ == cited["version"]
+
+
+def test_the_oldest_dependencies_are_those_that_are_allowed() -> None:
+    lines = [line for line in (ROOT / "tests" / "oldest.txt").read_text().splitlines() if not line.startswith("#")]
+    assert [line.replace("==", ">=") for line in lines] == PROJECT["dependencies"]
 
 
 @pytest.mark.long

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from invbench import ConfigError, even_grid, quad_grid, stride_grid
+from invbench import ConfigError, even_grid, quad_grid, stride_grid, travel_walk
 from invbench.schedule import alpha_bar, bridge_betas, bridge_std, linear_betas, quad_betas
 
 STEPS = [0, 99, 249, 399, 499, 749, 950, 999]
@@ -121,3 +121,12 @@ def test_a_grid_has_n_descending_indices_of_the_original_schedule(grid: Callable
 def test_an_impossible_count_is_refused(grid: Callable[[int], list[int]], n: int) -> None:
     with pytest.raises(ConfigError, match=f"between 1 and 1000 steps; got {n}"):
         grid(n)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "calls"), [((100, 1, 2), 199), ((100, 10, 2), 190), ((50, 10, 2), 90), ((25, 1, 4), 97)]
+)
+def test_time_travel_costs_its_closed_form(sizes: tuple[int, int, int], calls: int) -> None:
+    walk = travel_walk(*sizes)
+    assert sum(b < a for a, b in pairwise(walk)) == calls
+    assert (walk[0], walk[-1]) == (sizes[0] - 1, -1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from timing import seconds
+from timing import note_per_image, seconds
 
 from invbench import Identity, Measurement, Metric, Rng, SetMetric
 from invbench.plugins import load_catalog
@@ -35,7 +35,7 @@ def test_score(name: str, benchmark) -> None:
     measured = measurement()
     x_hat = measured.x.flip(-1)
     benchmark.pedantic(score, args=(metric(name), x_hat, measured), rounds=10, warmup_rounds=2)
-    benchmark.extra_info["ms an image"] = 1e3 * benchmark.stats.stats.median / BATCH
+    note_per_image(benchmark, BATCH)
 
 
 def test_scoring_costs_less_than_a_network_call() -> None:

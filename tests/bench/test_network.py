@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from timing import seconds
+from timing import note_per_image, seconds
 
 from invbench.priors.adm.sources import AdmPhotos
 
@@ -26,7 +26,7 @@ def call(batch: int) -> Callable[[], None]:
 @pytest.mark.parametrize("batch", [1, 16])
 def test_network_call(batch: int, benchmark) -> None:
     benchmark.pedantic(call(batch), rounds=8, warmup_rounds=2)
-    benchmark.extra_info["ms an image"] = 1e3 * benchmark.stats.stats.median / batch
+    note_per_image(benchmark, batch)
 
 
 def test_an_image_of_a_batch_costs_no_more_than_one_alone() -> None:

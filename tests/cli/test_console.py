@@ -70,6 +70,7 @@ def test_a_disk_that_is_full_is_a_line_and_a_closed_pipe_none(
 def test_a_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     error = io.StringIO()
     monkeypatch.setattr("sys.stderr", error)
+    monkeypatch.setattr("sys.stdout", io.StringIO())  # else the file that pytest captures output in would be cut off
     with pytest.raises(SystemExit), console.plain():
         raise PermissionError(errno.EACCES, "Permission denied", "a\nfile")
     assert error.getvalue() == "error: a\\nfile: Permission denied\n"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from invbench_solvers.ddrm import DDRM
+from references import slow_ddrm
 from torch import Tensor
 
 from invbench import (
@@ -62,45 +63,6 @@ def solve(
 ) -> Tensor:
     rng = Rng.for_images(ids or names(len(y)), seed=0)
     return DDRM(**options).solve(y, Problem(A, sigma, "task", "data"), prior, None, rng)
-
-
-def slow_ddrm(
-    A: SVDOperator, y: Tensor, prior: Prior, sigma_y: float, eta: float, eta_b: float, nfe: int
-) -> np.ndarray:
-    """One image, coefficient by coefficient, as equations 7 and 8 are printed."""
-    n = math.prod(A.x_shape)
-    s = [*A.s.double().tolist(), *[0.0] * (n - len(A.s))]
-    uty = [*A.Ut(y)[0].tolist(), *[0.0] * (n - len(A.s))]
-    abar = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))
-    grid = [k * (1000 // nfe) for k in range(nfe)][::-1]
-    noise = Rng.for_images(["0"], seed=0)
-
-    z, bar = noise.randn((n,))[0].double().numpy(), np.zeros(n)
-    top = math.sqrt((1 - abar[grid[0]]) / abar[grid[0]])
-    for i in range(n):
-        if s[i] * top > sigma_y:
-            bar[i] = uty[i] / s[i] + math.sqrt(max(top**2 - (sigma_y / s[i]) ** 2, 0)) * z[i]
-        else:
-            bar[i] = top * z[i]
-    for step, t in enumerate(grid):
-        x_t = math.sqrt(abar[t]) * A.V(torch.from_numpy(bar)[None])
-        eps = prior.eps(x_t, t)
-        x0 = (x_t - math.sqrt(1 - abar[t]) * eps) / math.sqrt(abar[t])
-        if step == nfe - 1:
-            return x0[0].numpy()
-        sigma = math.sqrt((1 - abar[grid[step + 1]]) / abar[grid[step + 1]])
-        theta, e = A.Vt(x0)[0].numpy(), A.Vt(eps)[0].numpy()
-        z, bar = noise.randn((n,))[0].double().numpy(), np.zeros(n)
-        for i in range(n):
-            keep = math.sqrt(1 - eta**2) * sigma
-            if s[i] == 0 or s[i] * sigma == sigma_y:
-                bar[i] = theta[i] + keep * e[i] + eta * sigma * z[i]
-            elif s[i] * sigma < sigma_y:
-                bar[i] = theta[i] + keep * (uty[i] - s[i] * theta[i]) / sigma_y + eta * sigma * z[i]
-            else:
-                spread = math.sqrt(sigma**2 - (eta_b * sigma_y / s[i]) ** 2)
-                bar[i] = (1 - eta_b) * theta[i] + eta_b * uty[i] / s[i] + spread * z[i]
-    raise AssertionError("the grid is empty")
 
 
 SMALL: dict[str, SVDOperator] = {

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 from command import Result, called
-from zoo import TWINS, ZOO, NotFinite
+from zoo import CONTROLS, ZOO
+from zoo.solvers import NotFinite
 
 from invbench.plugins import Plugin
 from invbench.testing import Finding, check_plugin
 from invbench.testing.plugins import KITS
 
 ENTRY = """
-from zoo import GoodSolver, NotFinite
+from zoo.solvers import GoodSolver, NotFinite
 from invbench import hookimpl
 
 @hookimpl
@@ -37,7 +38,7 @@ def with_status(found: dict[str, Finding], status: str) -> set[str]:
     return {name for name, finding in found.items() if finding.status == status}
 
 
-@pytest.mark.parametrize(("kind", "cls"), TWINS, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(("kind", "cls"), CONTROLS, ids=lambda value: getattr(value, "__name__", value))
 def test_a_good_plugin_passes(kind: str, cls: type[Any]) -> None:
     assert with_status(findings(kind, cls), "fail") == set()
 
@@ -56,7 +57,7 @@ def test_a_fault_is_caught_by_the_check_that_names_it(kind: str, cls: type[Any],
 def test_the_zoo_has_a_fault_for_every_check() -> None:
     caught = {(kind, check) for kind, _, check, _ in ZOO}
     assert caught == {(kind, check) for kind, kit in KITS.items() for check in kit.checks}
-    assert {kind for kind, _ in TWINS} == set(KITS)
+    assert {kind for kind, _ in CONTROLS} == set(KITS)
 
 
 def test_a_crash_is_a_finding_that_names_the_exception() -> None:

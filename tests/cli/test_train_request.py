@@ -1,0 +1,81 @@
+"""What invbench train is asked for: wrong requests, variants, types."""
+
+from __future__ import annotations
+
+import pytest
+
+import invbench as ib
+from invbench.cli.train import build, chosen_variants
+from invbench.cli.train_request import Request
+from invbench.plugins import load_catalog
+from invbench.run.nodes import typed
+
+CATALOG = load_catalog()
+PLANE = ["solver=davi", "benchmark=gmm2d", "task=denoise", "training.batch_size=8"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["solver=davi"], r"expected task=NAME. Available: .*sr4"),
+        (["task=sr4"], r"expected solver=NAME task=NAME, or prior=NAME. Trainable solvers: davi"),
+        (["solver=ddrm", "task=sr4"], r"solver ddrm needs no training; run it: invbench run solver=ddrm"),
+        (["solver=davy", "task=sr4"], r"unknown solver 'davy'; did you mean 'davi'"),
+        (["solver=davi", "task=sr4", "training.stps=3"], r"unknown option of training 'stps'; did you mean 'steps'"),
+        (
+            ["solver=davi", "task=sr4", "training.steps=many"],
+            r"training.steps: expected a value of type int, got 'many'",
+        ),
+        (["solver=davi", "task=sr4", "training.steps=0"], r"training.steps must be at least 1; got 0"),
+        (["solver=davi", "task=sr4", "+ablation=z"], r"unknown ablation 'z'.* Available: a, b, c, d, e, f"),
+        (["solver=davi", "task=sr4", "+ablations=a"], r"unknown variant '\+ablations'; did you mean '\+ablation'"),
+        (["solver=davi", "task=sr4", "sed=1"], r"unknown option 'sed'; did you mean 'seed'"),
+        (["solver=davi", "sr4"], r"expected key=value, got 'sr4'; for example: invbench train"),
+        ([*PLANE, "training.density=gamma"], r"unknown training.density 'gamma'.* Available: beta, end, uniform"),
+        ([*PLANE, "training.ikl_schedule=cubic"], r"unknown training.ikl_schedule 'cubic'"),
+        ([*PLANE, "training.posterior=dirac"], r"unknown training.posterior 'dirac'"),
+        ([*PLANE, "dtype=half"], r"unknown dtype 'half'"),
+        ([*PLANE, "training.shared=true", "training.accumulate=2"], r"accumulate > 1 needs training.shared=false"),
+        (
+            ["solver=davi", "task=sr4", "dataset=bsds500", "dataset.root=nowhere"],
+            r"no folder at nowhere; set dataset.root",
+        ),
+        (
+            ["solver=davi", "task=sr4", "dataset=gmm"],
+            r"training images are 16x16, those of benchmark photos 64x64; set da",
+        ),
+        (["prior=gmm"], r"prior gmm cannot be trained here"),
+        (
+            ["prior=adm_photos", "task=sr4", "+ablation=a"],
+            r"a prior is trained on images alone; leave out task=, \+abl",
+        ),
+        (
+            ["solver=davi", "task=sr4", "dataset=photos"],
+            r"holds, of split 'test', the images that results are reported",
+        ),
+        ([*PLANE, "save_every=0"], r"save_every must be at least 1; got 0"),
+        ([*PLANE, "training.lr=nan"], r"training.lr must not be negative; got nan"),
+    ],
+)
+def test_a_wrong_request_is_refused_before_any_work(overrides: list[str], message: str) -> None:
+    with pytest.raises(ib.InvbenchError, match=message):
+        build(Request.parse(overrides), CATALOG)
+
+
+def test_what_the_user_wrote_wins_over_a_variant_and_that_over_the_preset() -> None:
+    davi = CATALOG.get("solver", "davi")
+    assert chosen_variants(davi, {"ablation": "d"})["solver"] == {"perturbation": "constant", "h": 0.01}
+    assert [chosen_variants(davi, {"ablation": each})["solver"]["h"] for each in "abcdef"] == [0.01] * 2 + [0] + [
+        0.01
+    ] * 3
+    plan = build(Request.parse([*PLANE, "+ablation=d", "solver.h=0.3", "training.gamma=7"]), CATALOG)
+    assert plan.training.config["solver"]["perturbation"] == "constant"
+    assert plan.training.config["solver"]["h"] == 0.3
+    assert plan.training.options.gamma == 7
+    assert plan.training.options.density == "uniform"
+    assert plan.training.options.reg == build(Request.parse(PLANE), CATALOG).training.options.reg == 0.0
+
+
+def test_options_get_the_types_of_their_fields() -> None:
+    options = typed(CATALOG.get("solver", "davi").options, {"steps": "12", "lr": "1e-3", "cosine": "true"}, "training")
+    assert (options.steps, options.lr, options.cosine) == (12, 1e-3, True)

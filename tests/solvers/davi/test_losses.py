@@ -1,0 +1,91 @@
+"""The losses (spec 4.4 to 4.7, 7.10) against closed forms and RED-diff."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from davi_parts import SHAPE, draw, losses, plane_prior
+
+import invbench as ib
+
+
+def test_the_gradient_of_the_divergence_is_the_difference_of_predictions() -> None:
+    x, theta, psi = draw(2, *SHAPE).requires_grad_(), draw(2, *SHAPE, use="theta"), draw(2, *SHAPE, use="psi")
+    (gradient,) = torch.autograd.grad(losses.ikl(x, theta, psi), x)
+    torch.testing.assert_close(gradient, (theta - psi) / x.numel())
+    (zero,) = torch.autograd.grad(losses.ikl(x, theta, theta), x)
+    assert not zero.any()
+
+
+@pytest.mark.parametrize("abar", [0.9, 0.5, 0.05])
+def test_the_gradient_is_that_of_the_kl_divergence_between_gaussians(abar: float) -> None:
+    """In one dimension everything is known: brute force over a million draws against the derivative of the integral.
+
+    q = N(mu, s^2), p = N(m, r^2); diffused, their KL is 1/2 (V/W - 1 - ln(V/W) + a (mu - m)^2 / W), and moving mu by
+    d moves it by a (mu - m) / W d. The pseudo-loss leaves out the factor sqrt(abar / (1 - abar)).
+    """
+    mu, s, m, r = 0.4, 0.3, -0.2, 0.5
+    V, W = abar * s**2 + 1 - abar, abar * r**2 + 1 - abar
+    rng = ib.Rng.single(use="kl")
+    x0, eps = mu + s * rng.randn((1_000_000,))[0].double(), rng.randn((1_000_000,))[0].double()
+    x_t = abar**0.5 * x0 + (1 - abar) ** 0.5 * eps
+    noise = (1 - abar) ** 0.5
+    eps_psi, eps_theta = noise * (x_t - abar**0.5 * mu) / V, noise * (x_t - abar**0.5 * m) / W
+    shift = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    (found,) = torch.autograd.grad(losses.ikl(x0 + shift, eps_theta, eps_psi), shift)
+    expected = abar * (mu - m) / W * ((1 - abar) / abar) ** 0.5
+    assert found.item() == pytest.approx(expected, abs=4e-3)
+
+
+def test_consistency_supervision_and_their_inpainting_and_photon_forms() -> None:
+    x0, x_hat = torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2)
+    x_hat[..., 0] = 3.0
+    A = ib.Selection((3, 2, 2), torch.tensor([0, 2]))  # the left column
+    assert losses.supervised(x0, x_hat, A, 0.0).item() == 5.0
+    assert losses.supervised(x0, x_hat, A, 1.0).item() == pytest.approx(0.1 * 5 + 9)
+    y, Hx = torch.tensor([[0.0, -1.0]]), torch.tensor([[0.4, -0.8]])
+    assert losses.consistency(y, Hx).item() == pytest.approx((0.16 + 0.04) / 2)
+    photon = (0.04 / (2 * 0.5) + 0.01 / (2 / 255)) / 2  # an empty bin counts as one photon
+    assert losses.consistency(y, Hx, poisson=True).item() == pytest.approx(photon)
+
+
+def test_the_schedules_of_the_divergence() -> None:
+    prior = plane_prior()
+    linear, quad, mapped = (losses.Diffusion(name, 1000, prior) for name in ("linear", "quad", "quad_mapped"))
+    assert linear.abar[499].item() == pytest.approx(0.0785872, rel=1e-5)
+    assert quad.abar[499].item() == mapped.abar[499].item() == pytest.approx(0.333188, rel=1e-5)
+    assert quad.index[499] == 499
+    assert [mapped.index[t].item() for t in (0, 99, 249, 499, 749, 999)] == [0, 48, 135, 326, 565, 843]
+
+
+def test_times_stay_below_T_and_the_gaussian_case_has_its_spread() -> None:
+    prior = plane_prior()
+    diffusion = losses.Diffusion("linear", 5, prior)
+    rng = ib.Rng.for_images([str(i) for i in range(2000)], use="t")
+    _, t, _, _ = diffusion.draw(torch.zeros(2000, 1, 1, 2), rng)
+    assert sorted(t.unique().tolist()) == [0, 1, 2, 3, 4]
+    diffusion = losses.Diffusion("linear", 1000, prior)
+    std = 0.7
+    x_t, t, _, eps = diffusion.draw(torch.zeros(2000, 1, 1, 2), rng, std)
+    abar = prior.abar[t].float()[:, None, None, None]
+    score = -x_t / (abar * std**2 + 1 - abar)  # of N(0, abar std^2 + 1 - abar)
+    torch.testing.assert_close(eps, -((1 - abar) ** 0.5) * score, rtol=1e-3, atol=1e-4)
+
+
+def test_mapped_times_are_for_the_network_and_the_noise_has_its_own() -> None:
+    diffusion = losses.Diffusion("quad_mapped", 1000, plane_prior())
+    rng = ib.Rng.for_images([str(i) for i in range(50)], use="mapped")
+    x_t, t, index, eps = diffusion.draw(torch.zeros(50, 1, 1, 2), rng)
+    assert torch.equal(index, diffusion.index[t])
+    assert (index != t).any()
+    torch.testing.assert_close(x_t, (1 - diffusion.abar[t].float()).sqrt()[:, None, None, None] * eps)
+
+
+def test_the_dirac_posterior_has_the_update_of_red_diff() -> None:
+    """Eq. 36: eps_theta - eps, RED-diff's prior term, at the same noise and time."""
+    prior, mu, rng = plane_prior(), draw(4, 1, 1, 2).requires_grad_(), ib.Rng.for_images(list("abcd"), use="red")
+    x_t, t, _, eps = losses.Diffusion("linear", 1000, prior).draw(mu.detach(), rng)
+    (ours,) = torch.autograd.grad(losses.ikl(mu, prior.eps(x_t, t), eps), mu)
+    red_diff = (prior.eps(x_t, t) - eps).detach()
+    (theirs,) = torch.autograd.grad((red_diff * mu).mean(), mu)
+    assert torch.equal(ours, theirs)
