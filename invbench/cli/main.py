@@ -5,27 +5,27 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from invbench import __version__
 from invbench.cli import console
+from invbench.cli.describe import called, description, listing
+from invbench.cli.help import HELP, run_help
 from invbench.cli.read import COMMANDS, not_negative
 from invbench.errors import ConfigError, InvbenchError, unknown
 from invbench.messages import plain_warnings
-from invbench.prior import TrainablePrior
-from invbench.solver import Trainable
-
-if TYPE_CHECKING:
-    from invbench.metric import Metric
-    from invbench.plugins import Catalog, Plugin
-    from invbench.prior import PriorSource
-    from invbench.solver import Solver
 
 
 class Commands(click.Group):
     """A group that suggests the nearest command and prints what is wrong as one line, without a traceback."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands in groups, a sentence each."""
+        for group, commands in HELP.items():
+            with formatter.section(group):
+                formatter.write_dl(list(commands.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -96,7 +96,7 @@ def run(ctx: click.Context, overrides: tuple[str, ...]) -> None:
 
     catalog = load_catalog()
     if "-h" in overrides or "--help" in overrides:
-        click.echo(_run_help(catalog))
+        click.echo(run_help(catalog))
         return
     from invbench.cli import compute
 
@@ -206,7 +206,7 @@ def list_(kind: str | None) -> None:
         raise ConfigError(unknown("kind", kind, kinds))
     for each in [kind.removesuffix("s")] if kind else kinds:
         click.secho(f"{each}s", bold=True)
-        for name, where, summary in _listing(catalog, each):
+        for name, where, summary in listing(catalog, each):
             click.echo(f"  {name:<18} {summary}{where}")
     if catalog.broken:
         click.secho("not usable", bold=True)
@@ -221,8 +221,8 @@ def info(name: str) -> None:
     from invbench.plugins import load_catalog
 
     catalog = load_catalog()
-    for plugin in _called(name, catalog):
-        click.echo(_description(plugin))
+    for plugin in called(name, catalog):
+        click.echo(description(plugin))
     if name in catalog.benchmarks:
         b = catalog.benchmarks[name]
         click.echo(f"benchmark {b.name} v{b.version}: {b.summary}")
@@ -235,7 +235,7 @@ def info(name: str) -> None:
 @click.argument("name")
 @click.pass_context
 def check(ctx: click.Context, name: str) -> None:
-    """Put a plugin to every check of its kind: rows independent, seeds kept, operators lawful, and so on.
+    """Run the conformance tests on a plugin: independence of rows, reproducibility, adjoints, and so on.
 
     Prints what was found, for every plugin of that name; the exit status is 1 if any check failed. The same checks
     run as tests, on every installed plugin: pytest --pyargs invbench.testing
@@ -248,7 +248,7 @@ def check(ctx: click.Context, name: str) -> None:
         click.echo(f"{b.kind} {b.name} of {b.distribution} cannot be used: {b.reason}", err=True)
     if broken and name not in catalog.names():
         ctx.exit(1)
-    plugins = _called(name, catalog)
+    plugins = called(name, catalog)
 
     from invbench.testing.report import check_and_print, check_apart
 
@@ -297,149 +297,6 @@ def fetch(name: str | None) -> None:
     click.echo(f"{printable(path)}\n{checked}")
 
 
-def _called(name: str, catalog: Catalog) -> list[Plugin]:
-    """The plugins of that name, of any kind. Raises ConfigError with suggestions where nothing has it."""
-    found = [plugins[name] for plugins in catalog.plugins.values() if name in plugins]
-    if not found and name not in catalog.benchmarks:
-        known = catalog.names() | set(catalog.benchmarks)
-        raise ConfigError(unknown("name", name, known) + catalog.not_loaded())
-    return found
-
-
-def _listing(catalog: Catalog, kind: str) -> list[tuple[str, str, str]]:
-    if kind == "benchmark":
-        return [(b.name, "", f"v{b.version}, {b.summary}") for b in catalog.benchmarks.values()]
-    plugins = sorted(catalog.plugins[kind].values(), key=lambda p: p.name)
-    return [
-        (p.name, "" if p.distribution == "invbench" else f"  ({p.distribution} {p.version})", p.cls.summary)
-        for p in plugins
-    ]
-
-
-def _description(plugin: Plugin) -> str:
-    import dataclasses
-    import inspect
-
-    cls = plugin.cls
-    lines = [f"{plugin.kind} {plugin.name} ({plugin.distribution} {plugin.version}, {cls.__module__})", ""]
-    if plugin.kind == "solver" and (module := inspect.getdoc(inspect.getmodule(cls))):
-        lines += [module, ""]
-    lines += [inspect.getdoc(cls) or "", ""]
-    if dataclasses.is_dataclass(cls):
-        lines += ["options and defaults:", *_fields(cls, plugin.kind)]
-    of_kind = {"solver": _of_solver, "metric": _of_metric, "prior": _arithmetic}
-    if plugin.kind in of_kind:
-        lines += of_kind[plugin.kind](cls)
-    if issubclass(cls, Trainable | TrainablePrior):
-        lines += ["", "training:", inspect.getdoc(cls.options) or "", "", *_fields(cls.options, "training")]
-        lines += [f"  +{group}={', '.join(names)}" for group, names in getattr(cls, "variants", {}).items()]
-        lines += _settings(cls.options)
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _of_metric(cls: type[Metric]) -> list[str]:
-    return [f"protocol: {cls.protocol}"]
-
-
-def _of_solver(cls: type[Solver]) -> list[str]:
-    """A solver's tuned settings, what it needs, and its paper."""
-    needs = [cls.operator_type.__name__]
-    if cls.needs_sigma:
-        needs.append("sigma")
-    if cls.needs_grad:
-        needs.append("gradients")
-    lines = [*_settings(cls), f"needs: {', '.join(needs)}"]
-    if cls.paper:
-        lines.append(f"paper: {cls.paper}")
-    return [*lines, cls.bibtex]
-
-
-def _arithmetic(cls: type[PriorSource]) -> list[str]:
-    """What an evaluation of a prior's network costs, in the conventions in use."""
-    from invbench.guard import described
-
-    with described(f"prior {cls.name}"):
-        cost = cls().cost()
-    if cost is None:
-        return []
-    return [
-        f"parameters: {cost.parameters:,}",
-        f"one evaluation at {'x'.join(map(str, cost.x_shape))}:",
-        f"  {cost.macs / 1e9:.3f} GMAC (convolutions, linear maps, attention products)",
-        f"  {cost.fvcore / 1e9:.3f} G in fvcore's convention (multiply-add = 1, group norm 5, upsampling 1 per element;"
-        " the DAVI paper's Table 13)",
-        f"  {2 * cost.macs / 1e9:.3f} GFLOP counting a multiply-add as two",
-    ]
-
-
-def _fields(cls: type[Any], kind: str) -> list[str]:
-    """The options of a dataclass and their defaults."""
-    import dataclasses
-
-    return [f"  {kind}.{f.name}={f.default!r}" for f in dataclasses.fields(cls)] or ["  none"]
-
-
-def _settings(cls: type[Any]) -> list[str]:
-    """The sets of hyper-parameters by preset and task, with their origin."""
-    from invbench.settings import tables
-
-    lines = []
-    for (preset, task), chosen in tables(cls).items():
-        values = ", ".join(f"{k}={v}" for k, v in chosen.values.items())
-        lines.append(f"  {f'{preset} {task}':<24} {values}  ({chosen.origin})")
-    return ["set by presets:", *lines] if lines else []
-
-
-def _run_help(catalog: Catalog) -> str:
-    from dataclasses import fields
-
-    from invbench.run.options import HELP, RunConfig
-
-    defaults = {f.name: f.default for f in fields(RunConfig)}
-    names = {kind: ", ".join(sorted(catalog.plugins[kind])) for kind in ("solver", "task", "dataset", "prior")}
-    lines = [
-        "Usage: invbench run solver=NAME task=NAME [key=value ...]",
-        "",
-        "Runs a solver on a task, prints the table of everything recorded on the same measurements, and draws it.",
-        "Complete cells are not run again; interrupted ones go on at the next image.",
-        "",
-        "Plugins:",
-        f"  benchmark={', '.join(sorted(catalog.benchmarks))}  (photos)",
-        *(f"  {kind}={listed}" for kind, listed in names.items()),
-        "  Their options are set as solver.nfe=50 or task.noise='gaussian 0.1 [0,1]'; see 'invbench info NAME'.",
-        "",
-        "Options:",
-        *(f"  {key:<22} {text}" for key, text in ((f"{k}={defaults[k]}", v) for k, v in HELP.items())),
-        "",
-        "Several values make a sweep: invbench run solver=ddrm,wiener task=sr4,denoise seed=0,1",
-        "-m hydra/launcher=joblib, submitit_slurm or ray runs it in other processes (pip install 'invbench[joblib]',",
-        "'invbench[submitit]' or 'invbench[ray]'); --cfg job shows the composed configuration.",
-    ]
-    return "\n".join(lines)
-
-
-SHORT = {
-    "run": "Run solvers on tasks, print the table, draw it.",
-    "bench": "Measure what solvers cost, each on its own.",
-    "plan": "Say what a run would take, before it is run.",
-    "tune": "Choose a solver's options on other images.",
-    "train": "Train a solver or a prior.",
-    "sample": "Draw images from a prior.",
-    "table": "Print tables of what is recorded.",
-    "rescore": "Add scores that records lack.",
-    "release": "Write records to share.",
-    "compare": "Say what changed between two results folders.",
-    "explain": "Say where a cell's numbers come from.",
-    "verify": "Check a cell's files, and solve some again.",
-    "versus": "Tell two solvers apart on the same images.",
-    "claims": "Judge the paper's statements by the records.",
-    "figure": "Draw pictures or charts of what is recorded.",
-    "report": "Write one HTML page of what is recorded.",
-    "list": "List the plugins that are installed.",
-    "info": "Describe a plugin, its options and its cost.",
-    "check": "Put a plugin to every check of its kind.",
-    "new": "Start a plugin of your own.",
-    "fetch": "Download weights, or list what there is.",
-}
-for each, text in SHORT.items():
-    main.commands[each].short_help = text
+for group in HELP.values():
+    for each, text in group.items():
+        main.commands[each].short_help = text

@@ -41,10 +41,15 @@ def check_overrides(overrides: Sequence[str], catalog: Catalog) -> list[str]:
     _check_hydras(hydras)
     checked = _checked_values(dict(pair for pair in pairs if pair not in hydras), catalog)
     several = {key for key, each in checked.items() if len(each) > 1}
-    if several and not set(flags).intersection(("-m", "--multirun")):
-        flags.append("-m")
     texts = _texts(checked, several.intersection(("benchmark", *GROUPS)))
-    return [*flags, *(f"{key}={texts.get(key, value)}" for key, value in pairs)]
+    return [*_swept(flags, several), *(f"{key}={texts.get(key, value)}" for key, value in pairs)]
+
+
+def _swept(flags: list[str], several: Collection[str]) -> list[str]:
+    """Hydra's flags, with the one for a sweep where options have several values."""
+    if several and not {"-m", "--multirun"}.intersection(flags):
+        return [*flags, "-m"]
+    return flags
 
 
 def _texts(checked: Mapping[str, list[Any]], swept: Collection[str]) -> dict[str, str]:

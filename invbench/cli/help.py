@@ -1,0 +1,69 @@
+"""The help of the commands: a sentence for each, in groups, and what 'invbench run' takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from invbench.plugins import Catalog
+
+
+HELP = {
+    "Run": {
+        "run": "Run solvers on tasks, print the table, draw it.",
+        "plan": "Say what a run would take, before it is run.",
+        "bench": "Measure what solvers cost, each on its own.",
+        "tune": "Choose a solver's options on other images.",
+        "train": "Train a solver or a prior.",
+        "sample": "Draw images from a prior.",
+        "rescore": "Add scores that records lack.",
+    },
+    "Read": {
+        "table": "Print tables of what is recorded.",
+        "figure": "Draw pictures or charts of what is recorded.",
+        "report": "Write one HTML page of what is recorded.",
+        "versus": "Compare two solvers on the same images.",
+        "compare": "Say what changed between two results folders.",
+        "explain": "Say where a cell's numbers come from.",
+        "verify": "Check a cell's files, and solve some again.",
+        "release": "Write records to share.",
+    },
+    "Paper": {
+        "claims": "Compare the paper's statements with the records.",
+    },
+    "Plugins": {
+        "list": "List the plugins that are installed.",
+        "info": "Describe a plugin, its options and its cost.",
+        "check": "Run the conformance tests on a plugin.",
+        "new": "Start a plugin of your own.",
+        "fetch": "Download weights, or list what there is.",
+    },
+}
+
+
+def run_help(catalog: Catalog) -> str:
+    from dataclasses import fields
+
+    from invbench.run.options import HELP, RunConfig
+
+    defaults = {f.name: f.default for f in fields(RunConfig)}
+    names = {kind: ", ".join(sorted(catalog.plugins[kind])) for kind in ("solver", "task", "dataset", "prior")}
+    lines = [
+        "Usage: invbench run solver=NAME task=NAME [key=value ...]",
+        "",
+        "Runs a solver on a task, prints the table of everything recorded on the same measurements, and draws it.",
+        "Complete cells are not run again; interrupted ones go on at the next image.",
+        "",
+        "Plugins:",
+        f"  benchmark={', '.join(sorted(catalog.benchmarks))}  (photos)",
+        *(f"  {kind}={listed}" for kind, listed in names.items()),
+        "  Their options are set as solver.nfe=50 or task.noise='gaussian 0.1 [0,1]'; see 'invbench info NAME'.",
+        "",
+        "Options:",
+        *(f"  {key:<22} {text}" for key, text in ((f"{k}={defaults[k]}", v) for k, v in HELP.items())),
+        "",
+        "Several values make a sweep: invbench run solver=ddrm,wiener task=sr4,denoise seed=0,1",
+        "-m hydra/launcher=joblib, submitit_slurm or ray runs it in other processes (pip install 'invbench[joblib]',",
+        "'invbench[submitit]' or 'invbench[ray]'); --cfg job shows the composed configuration.",
+    ]
+    return "\n".join(lines)
