@@ -14,7 +14,7 @@ from .errors import InvbenchError as InvbenchError
 from .errors import UnsupportedProblem as UnsupportedProblem
 from .errors import unknown as unknown
 from .hookspecs import hookimpl as hookimpl
-from .images import ImageFolder as ImageFolder
+from .image_folder import ImageFolder as ImageFolder
 from .images import read_rgb as read_rgb
 from .linops import BlockMean as BlockMean
 from .linops import ChannelMix as ChannelMix
@@ -34,6 +34,11 @@ from .operator import Operator as Operator
 from .operator import Shape as Shape
 from .operator import SVDOperator as SVDOperator
 from .operator import real_parts as real_parts
+from .optimisation import cosine as cosine
+from .optimisation import ema_decay as ema_decay
+from .optimisation import ema_update as ema_update
+from .optimisation import random_crop as random_crop
+from .optimisation import set_lr as set_lr
 from .prior import Arithmetic as Arithmetic
 from .prior import Prior as Prior
 from .prior import PriorSource as PriorSource
@@ -67,11 +72,6 @@ from .solver import Solver as Solver
 from .solver import Trainable as Trainable
 from .task import Task as Task
 from .training import Training as Training
-from .training import cosine as cosine
-from .training import ema_decay as ema_decay
-from .training import ema_update as ema_update
-from .training import random_crop as random_crop
-from .training import set_lr as set_lr
 from .weights import load_strict as load_strict
 from .weights import read_card as read_card
 from .weights import read_state_dict as read_state_dict

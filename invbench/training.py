@@ -11,7 +11,7 @@ import json
 import math
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
@@ -26,6 +26,7 @@ from invbench.atomic import drop_parts, write_atomic
 from invbench.dataset import Dataset
 from invbench.errors import ConfigError, TrainingError
 from invbench.images import to_image
+from invbench.optimisation import mean_over_processes
 from invbench.problem import Measurement
 from invbench.rng import Rng
 from invbench.weights import read_tensors
@@ -278,54 +279,6 @@ def refuse_other(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path
         raise ConfigError(
             f"{path} is of another training: {'; '.join(differences)}. Use its values, or another folder=FOLDER"
         )
-
-
-def random_crop(x: Tensor, side: int, rng: Rng) -> Tensor:
-    """A square of ``side`` pixels of each image (B, C, H, W), anywhere. Raises ConfigError for smaller ones."""
-    H, W = x.shape[2:]
-    if min(H, W) < side:
-        raise ConfigError(f"the training images are {H}x{W}, smaller than the crop of {side}; lower training.crop")
-    tops, lefts = rng.integers(H - side + 1, ()).tolist(), rng.integers(W - side + 1, ()).tolist()
-    return torch.stack([row[:, t : t + side, u : u + side] for row, t, u in zip(x, tops, lefts, strict=True)])
-
-
-def mean_over_processes(parameters: Iterable[nn.Parameter]) -> None:
-    """Average gradients over the processes that ``accelerate launch`` started."""
-    from accelerate.utils import reduce
-
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    flat = reduce(nn.utils.parameters_to_vector(gradients), reduction="mean")
-    nn.utils.vector_to_parameters(flat, gradients)
-
-
-def cosine(step: int, total: int, floor: float = 0.0) -> float:
-    """1 at the first step, ``floor`` at the last, half a cosine between.
-
-    >>> cosine(0, 100), cosine(100, 100)
-    (1.0, 0.0)
-    """
-    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * step / total))
-
-
-def set_lr(optimizer: Optimizer, lr: float) -> None:
-    """Give every parameter group this learning rate."""
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-
-
-def ema_decay(updates: int, limit: float = 0.9999) -> float:
-    """Warm-up of DAVI's exponential moving average: none for 100 updates, then 1 - (n - 100)^(-2/3), at most ``limit``.
-
-    >>> round(ema_decay(1000), 4), round(ema_decay(10_000), 4)
-    (0.9893, 0.9978)
-    """
-    return 0.0 if updates <= 101 else min(limit, 1 - (updates - 100) ** (-2 / 3))
-
-
-@torch.no_grad()
-def ema_update(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """average <- decay average + (1 - decay) network, parameter by parameter."""
-    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
 
 
 @contextlib.contextmanager

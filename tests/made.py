@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from invbench.store.files import LAST, Record
+from invbench.store.jsonfiles import run_of
 from invbench.store.reader import LoadedCell
-from invbench.store.schema import FORMAT, Bench, BenchCost, Config, Run, Session, run_of
+from invbench.store.schema import FORMAT, Bench, BenchCost, Config, Run, Session
 
 NAMES = {"benchmark": "b", "task": "t", "dataset": "d", "prior": "p", "solver": "s"}
 

@@ -137,7 +137,7 @@ def moved() -> None:
     from invbench.cli.main import main
     from invbench.plugins import load_catalog
     from invbench.run.rebuild import rebuild_bank
-    from invbench.store.schema import read_run
+    from invbench.store.jsonfiles import read_run
 
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -13,14 +13,8 @@ from made_images import random_pixels, save, truncated
 from PIL import Image
 
 from invbench.errors import ConfigError, DataError
-from invbench.images import (
-    ImageFolder,
-    _Kept,
-    crop_resize,
-    read_rgb,
-    suffixes,
-    to_tensor,
-)
+from invbench.image_folder import ImageFolder, _Kept
+from invbench.images import crop_resize, read_rgb, suffixes, to_tensor
 
 
 @pytest.fixture

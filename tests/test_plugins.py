@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from command import Result, called
 
+from invbench.declarations import KINDS
 from invbench.errors import PluginError
-from invbench.plugins import GROUP, KINDS, Catalog, build_catalog, load_catalog
+from invbench.plugins import GROUP, Catalog, build_catalog, load_catalog
 from invbench.store.reader import load_cells
 
 HEAD = """

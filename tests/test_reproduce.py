@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from invbench.cli.main import main
-from invbench.cli.train import chosen_variants, part
+from invbench.cli.train_plan import chosen_variants, part
 from invbench.cli.train_request import Request
 from invbench.plugins import load_catalog
 from invbench.run.checks import check_overrides

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 import invbench as ib
 from invbench.errors import TrainingError
-from invbench.training import Training, ema_decay, ema_update, random_crop
+from invbench.optimisation import ema_decay, ema_update, random_crop
+from invbench.training import Training
 from invbench.weights import read_tensors
 
 

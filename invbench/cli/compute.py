@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -19,7 +16,9 @@ from omegaconf import DictConfig
 from invbench.analysis.comparable import label, measurement_key
 from invbench.analysis.seeds import seed_tables
 from invbench.analysis.tables import build_tables
+from invbench.cli.progress import progress
 from invbench.cli.read import OUT
+from invbench.cli.spending import ledger, payoff
 from invbench.errors import DataError, InvbenchError, LockedCell, PluginError, StoreError
 from invbench.figures.drawing import draw
 from invbench.guard import printable
@@ -29,9 +28,8 @@ from invbench.plugins import Catalog
 from invbench.run.checks import check_overrides, folders, shows_job, without_cfg
 from invbench.run.config import Choice, build, described
 from invbench.run.options import register
-from invbench.run.overrides import composing, unquoted
+from invbench.run.overrides import composing
 from invbench.store.reader import LoadedCell, load_cells
-from invbench.store.schema import BenchCost, Cost
 
 if TYPE_CHECKING:
     from invbench.run.cell import Outcome
@@ -126,7 +124,7 @@ def _run_job(choice: Choice, catalog: Catalog, command: str) -> Iterator[Job]:
             build(choice, catalog).config()  # absent weights stop the job before its references are run
         for request in requests:
             try:
-                with _progress(request.title) as on_progress, plain_warnings(), noted_interrupts():
+                with progress(request.title) as on_progress, plain_warnings(), noted_interrupts():
                     done = run_request(request, catalog, on_progress)
             except LockedCell:
                 if not request.reference:
@@ -195,123 +193,3 @@ def _show_seeds(out: Path, keys: Collection[str | None], catalog: Catalog) -> No
     cells = [c for c in load_cells(out) if measurement_key(c.run.config) in keys]
     for table in seed_tables(cells, catalog.for_tables()[0]):
         click.echo("\n" + table.render())
-
-
-def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) -> int:
-    """Measure what each solver of the jobs costs on its own, print the table and keep the numbers."""
-    from invbench.run.bench import cost_table, keep
-    from invbench.run.environment import session
-
-    titles: list[str] = []
-    command = shlex.join(["invbench", "bench", *overrides, f"--repeats={repeats}", f"--limit={limit:g}"])
-
-    def handle(choice: Choice) -> Iterator[BenchCost]:
-        try:
-            each, options = _benched(choice, catalog, 1)
-            place = f"{each.cell.benchmark.name}/{each.cell.task.name}"
-            if reason := each.refusal():
-                click.echo(f"{place}/{each.cell.solver.name}: skipped, it {reason}", err=True)
-                return
-            click.echo(f"{place}/{each.cell.solver.name}: measuring", err=True)
-            cost = each.cost(repeats, limit)
-            keep(cost, each.cell, options.out, session(replace(options, command=command, batch_size=each.batch)))
-            titles.append(f"Cost on {place}")
-            yield cost
-        except InvbenchError as error:
-            click.echo(f"error: {error}", err=True)
-
-    costs = compose(overrides, catalog, handle)
-    if not costs:
-        return 1
-    click.echo(cost_table(costs, ", ".join(dict.fromkeys(titles)), _device(overrides)).render())
-    return 0
-
-
-def plan(overrides: list[str], catalog: Catalog) -> int:
-    """Print what the jobs would take, without running them."""
-    from invbench.run.bench import Forecast, forecast, forecast_table
-
-    def handle(choice: Choice) -> Iterator[Forecast]:
-        try:
-            each, options = _benched(choice, catalog, choice.config.batch_size)
-            if reason := each.refusal():
-                click.echo(f"{each.cell.task.name}/{each.cell.solver.name}: would be skipped, it {reason}", err=True)
-                return
-            click.echo(f"{each.cell.task.name}/{each.cell.solver.name}: counting", err=True)
-            yield forecast(each, min(options.n, len(each.bank.ids())))
-        except InvbenchError as error:
-            click.echo(f"error: {error}", err=True)
-
-    forecasts = compose(overrides, catalog, handle)
-    if not forecasts:
-        return 1
-    click.echo(forecast_table(forecasts, _device(overrides)).render())
-    return 0
-
-
-def _benched(choice: Choice, catalog: Catalog, batch: int) -> tuple[Any, Any]:
-    """The cell of a job, to be solved for its cost; a batch size that was written wins."""
-    from invbench.run.bench import Bench
-    from invbench.run.jobs import how_to_run
-
-    cell = build(choice, catalog)
-    options = how_to_run(choice, cell, "")
-    size = options.batch_size if "batch_size" in choice.written else batch
-    return Bench(cell, size, options.device), options
-
-
-def _device(overrides: Sequence[str]) -> str:
-    """The device of a measurement in words."""
-    from invbench.device import choose_device, describe
-
-    wanted = [text.partition("=")[2] for text in overrides if text.startswith("device=")]
-    return describe(choose_device(unquoted(wanted[-1]) if wanted else "auto"))
-
-
-def ledger(cost: Cost) -> str:
-    """Where the time of a cell went, and its peak memory."""
-    names = {"forward": "network forward", "backward": "network backward", "operator": "operator"}
-    shares = {text: getattr(cost, f"{key}_seconds") / cost.solve_seconds for key, text in names.items()}
-    parts = [f"{text} {share:.1%}" for text, share in shares.items() if share > 0]
-    parts.append(f"other {1 - sum(shares.values()):.1%} of solve time; peak {cost.peak_bytes / 2**20:.0f} MiB")
-    return ", ".join(parts)
-
-
-def payoff(training_seconds: float, cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
-    """After how many images training and solving cost less than each slower solver of the same measurements."""
-    own = seconds_per_image(cell)
-    slower = {label(c, cells): each for c in cells if (each := seconds_per_image(c)) > own}
-    if not slower:
-        return "no recorded solver is slower"
-    counts = {name: math.ceil(training_seconds / (each - own)) for name, each in slower.items()}
-    listed = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
-    return f"cheaper, training included, from this many images on: {listed}"
-
-
-def seconds_per_image(cell: LoadedCell) -> float:
-    """Mean time to solve one image once."""
-    solved = cell.run.images * cell.run.config.samples
-    return cell.run.cost.solve_seconds / solved if solved else 0.0
-
-
-@contextmanager
-def _progress(title: str) -> Iterator[Any]:
-    """A bar on a terminal; elsewhere a line a batch."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda done, total: click.echo(f"{title}: {done}/{total} images", err=True)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

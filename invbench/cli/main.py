@@ -120,10 +120,10 @@ def bench(ctx: click.Context, overrides: tuple[str, ...], repeats: int, limit: f
     Seconds an image (median, quartiles), network calls, GFLOP of the whole solve with its backward passes, memory. One
     image at a time unless batch_size is given. Takes every option of 'invbench run'.
     """
-    from invbench.cli import compute
+    from invbench.cli import costs
     from invbench.plugins import load_catalog
 
-    ctx.exit(compute.bench(list(overrides), load_catalog(), repeats, limit))
+    ctx.exit(costs.bench(list(overrides), load_catalog(), repeats, limit))
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -135,10 +135,10 @@ def plan(ctx: click.Context, overrides: tuple[str, ...]) -> None:
     Network calls, arithmetic, hours on this machine and disk, from one solve of a batch without the network and the
     measured cost of a network call. Takes every option of 'invbench run'.
     """
-    from invbench.cli import compute
+    from invbench.cli import costs
     from invbench.plugins import load_catalog
 
-    ctx.exit(compute.plan(list(overrides), load_catalog()))
+    ctx.exit(costs.plan(list(overrides), load_catalog()))
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -198,7 +198,8 @@ for command in COMMANDS:
 @click.argument("kind", required=False)
 def list_(kind: str | None) -> None:
     """List what is installed: solvers, tasks, datasets, priors, metrics, benchmarks."""
-    from invbench.plugins import KINDS, load_catalog
+    from invbench.declarations import KINDS
+    from invbench.plugins import load_catalog
 
     catalog = load_catalog()
     kinds = [*KINDS, "benchmark"]
@@ -240,7 +241,8 @@ def check(ctx: click.Context, name: str) -> None:
     Prints what was found, for every plugin of that name; the exit status is 1 if any check failed. The same checks
     run as tests, on every installed plugin: pytest --pyargs invbench.testing
     """
-    from invbench.plugins import KINDS, load_catalog
+    from invbench.declarations import KINDS
+    from invbench.plugins import load_catalog
 
     catalog = load_catalog()
     broken = [b for b in catalog.broken if b.name in {name, *(f"{kind}_{name}" for kind in KINDS)}]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
-import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,35 +15,13 @@ from typing import Any
 import click
 import torch
 
-from invbench import __version__
-from invbench.artifacts import weights_sha256
-from invbench.cli.train_request import Request, TrainConfig
-from invbench.dataset import Benchmark, Dataset
-from invbench.device import choose_device
-from invbench.errors import ConfigError, DataError, StoreError, TrainingError, unknown
+from invbench.cli.train_plan import Plan, build
+from invbench.cli.train_request import Request
+from invbench.errors import StoreError, TrainingError
 from invbench.figures.pictures import training_curve
-from invbench.linops import Identity
 from invbench.plugins import Catalog
-from invbench.prior import TrainablePrior
-from invbench.problem import Measurement
-from invbench.run.bank import MeasurementBank, image_ids
-from invbench.run.nodes import make, typed
-from invbench.settings import settings
-from invbench.solver import Trainable
 from invbench.store.release import portable
-from invbench.training import DTYPES, Training
-from invbench.weights import read_card
-
-VALIDATED = 16  # held-out crops
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything a training is made of. ``fit`` runs it; ``config`` is what determines its weights."""
-
-    fit: Callable[[Training], Path]
-    training: Training
-    use: str  # how the result is used, ``{}`` being the file
+from invbench.training import Training
 
 
 def train(request: Request, catalog: Catalog, dry_run: bool = False) -> int:
@@ -77,218 +51,6 @@ def train(request: Request, catalog: Catalog, dry_run: bool = False) -> int:
         training_curve(training.folder)
         click.echo(f"weights: {weights}\nlosses:  {training.folder / 'losses.png'}\n{plan.use.format(weights)}")
     return 0
-
-
-def build(request: Request, catalog: Catalog) -> Plan:
-    """The training that was asked for. Raises ConfigError or DataError before any network call."""
-    benchmark = catalog.benchmark(request.options.benchmark)
-    if "solver" in request.names:
-        return build_solver(request, catalog, benchmark)
-    if "prior" in request.names:
-        return build_prior(request, catalog, benchmark)
-    able = [n for n, p in catalog.plugins["solver"].items() if issubclass(p.cls, Trainable)]
-    raise ConfigError(f"expected solver=NAME task=NAME, or prior=NAME. Trainable solvers: {', '.join(sorted(able))}")
-
-
-def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Plan:
-    """A solver's training for a task of a preset."""
-    cls = _trainable(request, catalog)
-    task_name = request.names["task"]
-    variants = chosen_variants(cls, request.variants)
-    preset = settings(cls, benchmark.name, task_name)
-    solver = part(cls, request, "solver", [preset.values, variants.get("solver", {})])
-    task = part(catalog.get("task", task_name), request, "task", [benchmark.tasks.get(task_name, {})])
-    source = part(catalog.get("prior", request.names.get("prior", benchmark.prior)), request, "prior", [])
-    tuned = settings(cls.options, benchmark.name, task_name)
-    options = part(cls.options, request, "training", [tuned.values, variants.get("training", {})])
-    check_dtype(request.options.dtype)
-    images = training_images(request, catalog, benchmark)
-    measured = held_out(benchmark, catalog, task, images, request.options.seed)
-    device = choose_device(request.options.device)
-    prior = source.load(images.x_shape, device)
-    start = solver.checkpoint(benchmark.name, task_name) if getattr(solver, "weights", "") else None
-    form, defaults = ({k: v for k, v in named(each).items() if k != "weights"} for each in (solver, cls()))
-    config = {
-        "benchmark": benchmark.name,
-        "solver": {**form, "start": weights_sha256(start) if start else "fresh"},
-        "task": named(task),
-        "prior": {"name": source.name, "sha256": source.fingerprint()},
-        **common(images, options, request.options),
-    }
-    folder = Path(request.options.out).expanduser() / benchmark.name / task_name / f"{cls.name}-{digest(config)}"
-    own = _overridden(form, {**defaults, **preset.values})
-    use = f"invbench run solver={cls.name} benchmark={benchmark.name} task={task_name} solver.weights={{}}{own}"
-    training = started(folder, config, options, images, measured, request.options, device)
-    training.about["origin"] = tuned.origin
-    training.start = read_card(start) if start else {}
-    return Plan(lambda t: solver.fit(task, prior, t), training, use)
-
-
-def _trainable(request: Request, catalog: Catalog) -> type[Trainable]:
-    """The solver of a request. Raises ConfigError where it is not trained, or no task is named."""
-    cls = catalog.get("solver", request.names["solver"])
-    if not issubclass(cls, Trainable):
-        raise ConfigError(f"solver {cls.name} needs no training; run it: invbench run solver={cls.name} task=NAME")
-    if "task" not in request.names:
-        raise ConfigError(f"expected task=NAME. Available: {', '.join(sorted(catalog.plugins['task']))}")
-    return cls
-
-
-def _overridden(fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
-    """The options of a solver that a run must be given, as its command line says them."""
-    return "".join(f" solver.{k}={v}" for k, v in fields.items() if k != "name" and v != defaults[k])
-
-
-def _refuse_others(request: Request) -> None:
-    """Raise ConfigError for what is no part of a prior's training."""
-    given = [f"{kind}=" for kind in ("solver", "task") if kind in request.names or request.fields[kind]]
-    given += [f"+{name}=" for name in request.variants]
-    if given:
-        raise ConfigError(f"a prior is trained on images alone; leave out {', '.join(given)}")
-
-
-def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark) -> Plan:
-    """A prior's training."""
-    cls = catalog.get("prior", request.names["prior"])
-    _refuse_others(request)
-    if not issubclass(cls, TrainablePrior):
-        raise ConfigError(f"prior {cls.name} cannot be trained here")
-    source = part(cls, request, "prior", [])
-    tuned = settings(cls.options, benchmark.name, "")
-    options = part(cls.options, request, "training", [tuned.values])
-    check_dtype(request.options.dtype)
-    images = training_images(request, catalog, benchmark)
-    device = choose_device(request.options.device)
-    measured = held_out(benchmark, catalog, None, images, request.options.seed)
-    prior = {k: v for k, v in named(source).items() if k != "weights"}
-    start = source.fingerprint() if source.weights else "fresh"
-    config = {"prior": {**prior, "start": start}, **common(images, options, request.options)}
-    folder = Path(request.options.out).expanduser() / "priors" / f"{cls.name}-{digest(config)}"
-    training = started(folder, config, options, images, measured, request.options, device)
-    training.about["origin"] = tuned.origin
-    return Plan(source.fit, training, f"invbench run prior={cls.name} prior.weights={{}} solver=ddrm task=sr4")
-
-
-def started(
-    folder: Path,
-    config: Mapping[str, Any],
-    options: Any,
-    images: Dataset,
-    measured: Measurement | None,
-    chosen: TrainConfig,
-    device: torch.device,
-) -> Training:
-    """The training of this process, one of those that ``accelerate launch`` started."""
-    folder = Path(chosen.folder).expanduser() if chosen.folder else folder
-    rank, processes = 0, int(os.environ.get("WORLD_SIZE", "1"))
-    if processes > 1:
-        try:
-            from accelerate import PartialState
-        except ImportError:
-            raise ConfigError(
-                "a training by several processes needs accelerate: pip install 'invbench[several]'"
-            ) from None
-        state = PartialState(cpu=device.type == "cpu")
-        rank, device = state.process_index, state.device
-    return Training(
-        folder, config, options, images, measured, chosen.seed, device, chosen.dtype, chosen.save_every,
-        rank=rank, processes=processes,
-    )  # fmt: skip
-
-
-def training_images(request: Request, catalog: Catalog, benchmark: Benchmark) -> Dataset:
-    """The dataset that was named, or the preset's for training."""
-    preset = dict(benchmark.training)
-    name = request.names.get("dataset") or preset.get("name")
-    if not name:
-        raise ConfigError(f"benchmark {benchmark.name} names no images to train on; expected dataset=NAME")
-    fields = {k: v for k, v in preset.items() if k != "name"} if name == preset.get("name") else {}
-    images: Dataset = part(catalog.get("dataset", name), request, "dataset", [fields])
-    split = getattr(images, "split", "")
-    if name == benchmark.name and split in ("test", "tune"):
-        raise ConfigError(
-            f"dataset {name} holds, of split {split!r}, the images that results are reported or chosen on; "
-            "train on others"
-        )
-    if not len(images.ids()):
-        raise DataError(f"dataset {name} holds no images to train on")
-    images.check(images.ids())
-    return images
-
-
-def held_out(benchmark: Benchmark, catalog: Catalog, task: Any, images: Dataset, seed: int) -> Measurement | None:
-    """Measured crops of the preset's tuning split, of the training images' shape; None where it has no such split."""
-    cls = catalog.get("dataset", benchmark.name)
-    if "split" not in [f.name for f in dataclasses.fields(cls)]:
-        return None
-    dataset = make(cls, {"split": "tune"}, "dataset")
-    if dataset.x_shape != images.x_shape:
-        ours, theirs = ("x".join(map(str, shape[1:])) for shape in (images.x_shape, dataset.x_shape))
-        raise ConfigError(
-            f"the training images are {ours}, those of benchmark {benchmark.name} {theirs}; set dataset.side"
-        )
-    ids = image_ids(dataset)[:VALIDATED]
-    if task is not None:
-        return MeasurementBank.open(benchmark, dataset, task, seed).measure(ids)
-    x = torch.stack([dataset.load(each) for each in ids])
-    return Measurement(tuple(ids), x, x, torch.zeros(len(x), 1, 1, 1), ("",) * len(x), Identity(dataset.x_shape))
-
-
-def part(cls: type[Any], request: Request, kind: str, presets: Sequence[Mapping[str, Any]]) -> Any:
-    """An instance with, from weak to strong, the class's defaults, the presets' values and what the user wrote."""
-    values: dict[str, Any] = {}
-    for preset in presets:
-        values.update(preset)
-    return typed(cls, {**values, **request.fields[kind]}, kind)
-
-
-def chosen_variants(cls: type[Trainable], wanted: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Fields by kind that ``+GROUP=NAME`` sets."""
-    chosen: dict[str, dict[str, Any]] = {}
-    for group, name in wanted.items():
-        if group not in cls.variants:
-            raise ConfigError(unknown("variant", f"+{group}", [f"+{known}" for known in cls.variants]))
-        if name not in cls.variants[group]:
-            raise ConfigError(unknown(group, name, cls.variants[group]))
-        for kind, fields in cls.variants[group][name].items():
-            chosen.setdefault(kind, {}).update(fields)
-    return chosen
-
-
-def check_dtype(name: str) -> None:
-    """Raise ConfigError for a precision that does not exist."""
-    if name not in DTYPES:
-        raise ConfigError(unknown("dtype", name, DTYPES))
-
-
-def named(plugin: Any) -> dict[str, Any]:
-    """A plugin's name and fields."""
-    return {"name": plugin.name, **asdict(plugin)}
-
-
-def common(images: Dataset, options: Any, chosen: TrainConfig) -> dict[str, Any]:
-    """The part of a training's identity that solvers and priors share."""
-    dataset = {k: v for k, v in named(images).items() if k != "root"}  # a folder's place does not matter
-    return {
-        "dataset": {**dataset, "images": len(images.ids()), "sha256": fingerprint(images)},
-        "training": asdict(options),
-        "seed": chosen.seed,
-        "dtype": chosen.dtype,
-        "invbench": __version__,
-    }
-
-
-def fingerprint(images: Dataset) -> str:
-    """SHA-256 of the ids and pixels of 64 images, spread over the dataset."""
-    ids, found = images.ids(), hashlib.sha256()
-    for i in range(0, len(ids), max(1, len(ids) // 64)):
-        found.update(ids[i].encode() + images.load(ids[i]).numpy().tobytes())
-    return found.hexdigest()
-
-
-def digest(config: Mapping[str, Any]) -> str:
-    """The name of a training."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def estimate(plan: Plan) -> str:

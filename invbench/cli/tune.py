@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
@@ -27,11 +28,39 @@ from invbench.run.overrides import split
 from invbench.settings import WRITTEN, space
 from invbench.solver import Solver
 from invbench.store.files import MEAN
+from invbench.store.jsonfiles import json_text
 from invbench.store.reader import LoadedCell, load_cells
-from invbench.store.schema import Ranked, Tuning, json_text
+from invbench.store.schema import JSON
 
 DEFAULTS = {"n": "8", "references": "false", "out": "results/tune"}
 SPLIT = "tune"
+
+
+class Ranked(msgspec.Struct, frozen=True):
+    """A setting that ``invbench tune`` tried: values that were searched and given, and the scores of the images."""
+
+    cell: str
+    values: dict[str, JSON]
+    given: dict[str, JSON]
+    n: int
+    mean: float
+    interval: tuple[float, float]
+    scores: list[float]
+    seconds: float
+
+
+class Tuning(msgspec.Struct, frozen=True):
+    """``tune-<solver>-seed<n>.json``: settings, best first."""
+
+    command: str
+    objective: str  # its protocol
+    split: JSON
+    ranking: list[Ranked]
+
+    def plain(self) -> dict[str, JSON]:
+        """As JSON."""
+        fields: dict[str, JSON] = msgspec.to_builtins(self)
+        return fields
 
 
 def tune(overrides: Sequence[str], catalog: Catalog) -> int:

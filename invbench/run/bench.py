@@ -22,8 +22,9 @@ from invbench.prior import Prior
 from invbench.run.bank import MeasurementBank
 from invbench.run.cell import Cell
 from invbench.run.solving import declared_mismatch
+from invbench.store.jsonfiles import json_text
 from invbench.store.schema import Bench as BenchFile
-from invbench.store.schema import BenchCost, Session, json_text
+from invbench.store.schema import BenchCost, Session
 
 ROW_BYTES = 3000  # of an image's rows of numbers, about
 WARMUP = 3  # solves before the timed ones, the first of which counts the arithmetic

@@ -18,7 +18,8 @@ import msgspec
 
 from invbench.errors import StoreError
 from invbench.store.fingerprint import Fingerprint
-from invbench.store.schema import Run, read_run
+from invbench.store.jsonfiles import read_run
+from invbench.store.schema import Run
 
 if TYPE_CHECKING:
     pass

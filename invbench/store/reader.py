@@ -15,7 +15,8 @@ import numpy as np
 
 from invbench.errors import StoreError
 from invbench.store.fingerprint import Measured
-from invbench.store.schema import Config, Cost, Run, Score, ScoredSet, read_sets
+from invbench.store.jsonfiles import read_sets
+from invbench.store.schema import Config, Cost, Run, Score, ScoredSet
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from invbench.atomic import write_atomic
 from invbench.errors import ConfigError, StoreError
-from invbench.store import schema
+from invbench.store.jsonfiles import json_text, read_bench
 from invbench.store.reader import LoadedCell
 from invbench.store.schema import Bench, Session
 from invbench.store.writer import CellStore
@@ -80,7 +80,7 @@ def release_costs(cells: Iterable[LoadedCell], out: Path, to: Path) -> Iterator[
         if (out / name).is_file():
             cost = read_cost(out / name)
             (to / name).parent.mkdir(parents=True, exist_ok=True)
-            text = schema.json_text(replace(cost, session=_shared(cost.session)).plain(), indent=1)
+            text = json_text(replace(cost, session=_shared(cost.session)).plain(), indent=1)
             write_atomic(to / name, text.encode())
             yield f"cost: {to / name}"
 
@@ -88,7 +88,7 @@ def release_costs(cells: Iterable[LoadedCell], out: Path, to: Path) -> Iterator[
 def read_cost(path: Path) -> Bench:
     """What ``invbench bench`` wrote: config, cost and session. Raises StoreError where it cannot be read."""
     try:
-        return schema.read_bench(path)
+        return read_bench(path)
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read ({error}); delete it and run 'invbench bench' again") from None
 

@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
 import msgspec
-
-from invbench.errors import ConfigError
-from invbench.noise import parse_noise
 
 FORMAT = 2
 KINDS = ("task", "dataset", "prior", "solver")  # of the plugins of a configuration
 Status = Literal["complete", "skipped", "running", "interrupted", "failed"]  # of a cell, from good to bad
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 Number = int | float  # as it was written
-Form = TypeVar("Form")
 if TYPE_CHECKING:
     JSON: TypeAlias = Union[bool, int, float, str, list["JSON"], dict[str, "JSON"], None]  # noqa: UP007
 else:
@@ -183,16 +178,6 @@ class ScoredSet(msgspec.Struct, frozen=True):
     images: list[str]
     scores: list[Score]
 
-    @classmethod
-    def of(cls, fields: Mapping[str, JSON]) -> ScoredSet:
-        """From JSON. Raises ValueError for anything else."""
-        found = _converted(fields, _ScoredSet)
-        scores = [
-            Score(s.metric, s.protocol, s.unit, _number(s.value), _number(s.low), _number(s.high), len(found.images))
-            for s in found.scores
-        ]
-        return cls(found.images, scores)
-
     def plain(self) -> dict[str, JSON]:
         """As JSON."""
         scores = [{k: v for k, v in msgspec.to_builtins(score).items() if k != "n"} for score in self.scores]
@@ -246,139 +231,7 @@ class Bench(msgspec.Struct, frozen=True):
         return signed({"config": self.config.plain(), "cost": cost, "session": session})
 
 
-class Ranked(msgspec.Struct, frozen=True):
-    """A setting that ``invbench tune`` tried: values that were searched and given, and the scores of the images."""
-
-    cell: str
-    values: dict[str, JSON]
-    given: dict[str, JSON]
-    n: int
-    mean: float
-    interval: tuple[float, float]
-    scores: list[float]
-    seconds: float
-
-
-class Tuning(msgspec.Struct, frozen=True):
-    """``tune-<solver>-seed<n>.json``: settings, best first."""
-
-    command: str
-    objective: str  # its protocol
-    split: JSON
-    ranking: list[Ranked]
-
-    def plain(self) -> dict[str, JSON]:
-        """As JSON."""
-        fields: dict[str, JSON] = msgspec.to_builtins(self)
-        return fields
-
-
-class _Score(msgspec.Struct):
-    """As it is written: null where a number is nan."""
-
-    metric: str
-    protocol: str
-    value: float | None
-    low: float | None
-    high: float | None
-    unit: str = ""
-
-
-class _ScoredSet(msgspec.Struct):
-    images: list[str]
-    scores: list[_Score]
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def read_json(path: Path) -> dict[str, JSON]:
-    """A JSON object. Raises ValueError where the file holds anything else, OSError where it cannot be read."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-    if not isinstance(found, dict):
-        raise ValueError("it holds no JSON object")
-    json.dumps(found, ensure_ascii=False).encode()  # raises ValueError for halves of characters
-    return found
-
-
-def read_run(path: Path) -> Run:
-    """A ``run.json``. Raises ValueError or OSError."""
-    return run_of(read_json(path))
-
-
-def run_of(fields: Mapping[str, JSON]) -> Run:
-    """The content of a ``run.json``. Raises ValueError."""
-    if fields.get("format") != FORMAT:
-        raise ValueError(f"it has format {str(fields.get('format'))[:40]}, this invbench reads {FORMAT}")
-    run = _converted(fields, Run)
-    if not isinstance(run.config.task.options.get("noise", ""), str):
-        raise ValueError("Expected `str` - at `$.config.task.noise`")
-    try:
-        if run.config.task.noise:
-            parse_noise(run.config.task.noise)
-    except ConfigError as error:
-        raise ValueError(str(error)) from None
-    return run
-
-
-def read_sets(path: Path) -> dict[str, ScoredSet]:
-    """A ``sets.json``. Raises ValueError or OSError."""
-    found = read_json(path)
-    if bad := [key for key, each in found.items() if not isinstance(each, dict)]:
-        raise ValueError(f"Expected `object` - at `$.{bad[0]}`")
-    return {key: ScoredSet.of(each) for key, each in found.items() if isinstance(each, dict)}
-
-
-def read_bench(path: Path) -> Bench:
-    """A ``bench-<solver>.json``. Raises ValueError or OSError."""
-    found = read_json(path)
-    if found != signed(found):
-        raise ValueError("it is not as 'invbench bench' wrote it")
-    return _converted(found, Bench)
-
-
 def signed(content: Mapping[str, JSON]) -> dict[str, JSON]:
     """The same with the SHA-256 of all of it."""
     unsigned = {key: value for key, value in content.items() if key != "sha256"}
     return {**unsigned, "sha256": hashlib.sha256(json.dumps(unsigned, sort_keys=True).encode()).hexdigest()}
-
-
-def json_text(value: Mapping[str, JSON], indent: int = 2) -> str:
-    """JSON by the letter: what is no finite number is null."""
-    return json.dumps(_finite(value), indent=indent, allow_nan=False) + "\n"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _converted(fields: Mapping[str, JSON], form: type[Form]) -> Form:
-    """A type made of JSON. Raises ValueError that names the part which is absent or of another type."""
-    try:
-        return msgspec.convert(_nested(fields), form)
-    except (msgspec.ValidationError, RecursionError) as error:
-        raise ValueError(str(error)) from None
-
-
-def _nested(fields: Mapping[str, JSON]) -> dict[str, JSON]:
-    """The same with the options of each part of a configuration in a mapping of their own."""
-    config = fields.get("config")
-    if not isinstance(config, dict):
-        return dict(fields)
-    parts = {kind: _part(config[kind]) for kind in KINDS if kind in config}
-    return {**fields, "config": {**config, **parts}}
-
-
-def _part(fields: JSON) -> JSON:
-    if not isinstance(fields, dict):
-        return fields
-    named = {key: value for key, value in fields.items() if key in ("name", "sha256")}
-    return {**named, "options": {key: value for key, value in fields.items() if key not in named}}

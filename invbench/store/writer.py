@@ -42,7 +42,8 @@ from invbench.store.files import (
     read_rows,
 )
 from invbench.store.fingerprint import Measured
-from invbench.store.schema import Run, ScoredSet, json_text, read_json
+from invbench.store.jsonfiles import json_text, read_json
+from invbench.store.schema import Run, ScoredSet
 
 if TYPE_CHECKING:
     pass

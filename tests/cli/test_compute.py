@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from made import made_run
 
-from invbench.cli.compute import payoff
+from invbench.cli.spending import payoff
 from invbench.store.reader import LoadedCell
 
 

@@ -10,7 +10,7 @@ from command import called as invbench
 from PIL import Image
 
 import invbench as ib
-from invbench.cli.train import build
+from invbench.cli.train_plan import build
 from invbench.cli.train_request import Request
 from invbench.plugins import load_catalog
 from invbench.weights import read_tensors

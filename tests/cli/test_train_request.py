@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import invbench as ib
-from invbench.cli.train import build, chosen_variants
+from invbench.cli.train_plan import build, chosen_variants
 from invbench.cli.train_request import Request
 from invbench.plugins import load_catalog
 from invbench.run.nodes import typed

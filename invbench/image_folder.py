@@ -1,0 +1,176 @@
+"""A folder of images as a dataset."""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from invbench.errors import ConfigError, DataError
+from invbench.images import crop_resize, read_rgb, suffixes, to_tensor, upright_size
+from invbench.listing import Listing, find_image, list_images, printable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+KEPT_BYTES = 512 * 1024**2  # of crops that were read, so that none is read twice
+
+
+class _Kept:
+    """What was read of image files in this process: crops, the last ``KEPT_BYTES`` of them, and every failure."""
+
+    def __init__(self) -> None:
+        self.crops: OrderedDict[tuple[object, ...], np.ndarray] = OrderedDict()
+        self.faults: dict[tuple[object, ...], str] = {}  # "" where the file can be read
+        self.bytes = 0
+
+    def crop(self, path: Path, side: int) -> np.ndarray:
+        """uint8 (side, side, 3), not to be written to. Raises DataError."""
+        file = _state(path)
+        if fault := self.faults.get(file):
+            raise DataError(fault)
+        key = (*file, side)
+        if key not in self.crops:
+            self._add(key, self._read(path, side, file))
+        return self.crops[key]
+
+    def fault(self, path: Path, side: int) -> str:
+        """Why a file cannot be read, or ""."""
+        file = _state(path)
+        if file not in self.faults:
+            try:
+                self.crop(path, side)
+            except DataError as error:
+                return str(error)
+        return self.faults[file]
+
+    def _read(self, path: Path, side: int, file: tuple[object, ...]) -> np.ndarray:
+        try:
+            crop = np.asarray(crop_resize(read_rgb(path), side))
+        except DataError as error:
+            self.faults[file] = str(error)
+            raise
+        self.faults[file] = ""
+        return crop
+
+    def _add(self, key: tuple[object, ...], crop: np.ndarray) -> None:
+        self.crops[key] = crop
+        self.bytes += crop.nbytes
+        while self.bytes > KEPT_BYTES and len(self.crops) > 1:
+            self.bytes -= self.crops.popitem(last=False)[1].nbytes
+
+
+def _state(path: Path) -> tuple[object, ...]:
+    """What changes when a file does."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return (path,)
+    return path, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+
+
+_kept = _Kept()
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Images below ``root``, recursively, in lexicographic order; ids are paths relative to it.
+
+    Every file that Pillow reads is one, upper-case endings too; what begins with a dot is hidden, and none. Links are
+    followed, each folder once. ``unreadable``: "refuse" raises DataError that lists every bad file, of those asked
+    for; "skip" reads all and leaves the bad ones out with a warning. A file is read once a process while it stays as
+    it is.
+    """
+
+    root: Path
+    side: int
+    unreadable: str = "refuse"
+    where: str = field(default="set dataset.root=FOLDER", repr=False)  # advice for the error messages
+    remedy: str = field(default="set dataset.unreadable=skip", repr=False)
+
+    def __post_init__(self) -> None:
+        if self.unreadable not in ("refuse", "skip"):
+            raise ConfigError(f"unreadable must be 'refuse' or 'skip'; got {self.unreadable!r}")
+        if self.side < 1:
+            raise ConfigError(f"the side of an image must be at least 1 pixel; got {self.side}")
+
+    def ids(self) -> list[str]:
+        """Every image. Raises DataError for an absent or empty folder, and names that cannot be recorded."""
+        listing = self._listing()
+        if not listing.images and not listing.unusable:
+            raise DataError(_nothing(self.root, listing))
+        if listing.unusable and self.unreadable == "refuse":
+            raise self._refused(listing.unusable, len(listing.unusable) + len(listing.images))
+        faults = self._faults(listing.images) if self.unreadable == "skip" else {}
+        good = [name for name in listing.images if name not in faults]
+        skipped = [*listing.unusable, *map(printable, faults)]
+        self._warn(skipped, listing.dangling)
+        if not good:
+            raise DataError(f"none of the {len(skipped)} images in {printable(self.root)} can be read")
+        return good
+
+    def _warn(self, skipped: Sequence[str], dangling: Sequence[str]) -> None:
+        """Warn of images that are left out."""
+        if skipped:
+            warnings.warn(f"skipped {len(skipped)} unreadable images: {', '.join(skipped)}", stacklevel=3)
+        if dangling:
+            names = ", ".join(dangling)
+            warnings.warn(f"{printable(self.root)} holds links to nothing, left out: {names}", stacklevel=3)
+
+    def check(self, images: Sequence[str]) -> None:
+        """Raise DataError that lists every one of these images that cannot be read."""
+        if bad := self._faults({name: self.path(name) for name in images}):
+            raise self._refused(bad, len(images))
+
+    def fingerprint(self, images: Sequence[str] | None = None) -> str:
+        """Short SHA-256 of ids and sizes in bytes of these images, or all that are listed; none is opened."""
+        found = {n: self.path(n) for n in images} if images is not None else self._listing().images
+        return sha256("".join(f"{name}\0{_bytes(path)}\n" for name, path in found.items()).encode()).hexdigest()[:16]
+
+    def load(self, name: str) -> Tensor:
+        """(3, side, side) in [-1, 1]."""
+        return to_tensor(_kept.crop(self.path(name), self.side))
+
+    def path(self, name: str) -> Path:
+        """The file of an id, which may be absent."""
+        return find_image(self.root, name)
+
+    def size(self, name: str) -> tuple[int, int]:
+        """(width, height) of the whole image, upright."""
+        return upright_size(self.path(name))
+
+    def _listing(self) -> Listing:
+        if not self.root.is_dir():
+            what = "it is a file, no folder" if self.root.is_file() else self.where
+            raise DataError(f"no folder at {printable(self.root)}; {what}")
+        return list_images(self.root, suffixes())
+
+    def _faults(self, images: Mapping[str, Path]) -> dict[str, str]:
+        return {name: fault for name, path in images.items() if (fault := _kept.fault(path, self.side))}
+
+    def _refused(self, bad: Mapping[str, str], among: int) -> DataError:
+        return DataError(f"{len(bad)} of {among} images cannot be read ({'; '.join(bad.values())}); {self.remedy}")
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _nothing(root: Path, listing: Listing) -> str:
+    seen = [f"{count} {what}" for what, count in sorted(listing.seen.items())]
+    if listing.dangling:
+        seen.append(f"links to nothing ({', '.join(listing.dangling)})")
+    return (
+        f"no images in {printable(root)}; expected files ending in .png, .jpg, .webp, .tif or another suffix that "
+        f"Pillow reads, saw {', '.join(seen) or 'no file'}"
+    )

@@ -1,0 +1,131 @@
+"""The JSON files of a results folder, read and checked, and written by the letter."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from invbench.errors import ConfigError
+from invbench.noise import parse_noise
+from invbench.store.schema import FORMAT, JSON, KINDS, Bench, Run, Score, ScoredSet, signed
+
+Form = TypeVar("Form")
+
+
+class _Score(msgspec.Struct):
+    """As it is written: null where a number is nan."""
+
+    metric: str
+    protocol: str
+    value: float | None
+    low: float | None
+    high: float | None
+    unit: str = ""
+
+
+class _ScoredSet(msgspec.Struct):
+    images: list[str]
+    scores: list[_Score]
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def read_json(path: Path) -> dict[str, JSON]:
+    """A JSON object. Raises ValueError where the file holds anything else, OSError where it cannot be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    if not isinstance(found, dict):
+        raise ValueError("it holds no JSON object")
+    json.dumps(found, ensure_ascii=False).encode()  # raises ValueError for halves of characters
+    return found
+
+
+def read_run(path: Path) -> Run:
+    """A ``run.json``. Raises ValueError or OSError."""
+    return run_of(read_json(path))
+
+
+def run_of(fields: Mapping[str, JSON]) -> Run:
+    """The content of a ``run.json``. Raises ValueError."""
+    if fields.get("format") != FORMAT:
+        raise ValueError(f"it has format {str(fields.get('format'))[:40]}, this invbench reads {FORMAT}")
+    run = _converted(fields, Run)
+    if not isinstance(run.config.task.options.get("noise", ""), str):
+        raise ValueError("Expected `str` - at `$.config.task.noise`")
+    try:
+        if run.config.task.noise:
+            parse_noise(run.config.task.noise)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return run
+
+
+def read_sets(path: Path) -> dict[str, ScoredSet]:
+    """A ``sets.json``. Raises ValueError or OSError."""
+    found = read_json(path)
+    if bad := [key for key, each in found.items() if not isinstance(each, dict)]:
+        raise ValueError(f"Expected `object` - at `$.{bad[0]}`")
+    return {key: _scored_set(each) for key, each in found.items() if isinstance(each, dict)}
+
+
+def _scored_set(fields: Mapping[str, JSON]) -> ScoredSet:
+    found = _converted(fields, _ScoredSet)
+    scores = [
+        Score(s.metric, s.protocol, s.unit, _number(s.value), _number(s.low), _number(s.high), len(found.images))
+        for s in found.scores
+    ]
+    return ScoredSet(found.images, scores)
+
+
+def read_bench(path: Path) -> Bench:
+    """A ``bench-<solver>.json``. Raises ValueError or OSError."""
+    found = read_json(path)
+    if found != signed(found):
+        raise ValueError("it is not as 'invbench bench' wrote it")
+    return _converted(found, Bench)
+
+
+def json_text(value: Mapping[str, JSON], indent: int = 2) -> str:
+    """JSON by the letter: what is no finite number is null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _converted(fields: Mapping[str, JSON], form: type[Form]) -> Form:
+    """A type made of JSON. Raises ValueError that names the part which is absent or of another type."""
+    try:
+        return msgspec.convert(_nested(fields), form)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _nested(fields: Mapping[str, JSON]) -> dict[str, JSON]:
+    """The same with the options of each part of a configuration in a mapping of their own."""
+    config = fields.get("config")
+    if not isinstance(config, dict):
+        return dict(fields)
+    parts = {kind: _part(config[kind]) for kind in KINDS if kind in config}
+    return {**fields, "config": {**config, **parts}}
+
+
+def _part(fields: JSON) -> JSON:
+    if not isinstance(fields, dict):
+        return fields
+    named = {key: value for key, value in fields.items() if key in ("name", "sha256")}
+    return {**named, "options": {key: value for key, value in fields.items() if key not in named}}
