@@ -41,3 +41,24 @@ def noted_interrupts() -> Iterator[None]:
 def pressed() -> bool:
     """Whether a KeyboardInterrupt is the user's; it is taken for his where nothing is noted."""
     return _pressed.is_set() or not _noting
+
+
+@contextmanager
+def deferred_interrupts() -> Iterator[list[int]]:
+    """A list that Ctrl-C and SIGTERM fill instead of interrupting; a second Ctrl-C does interrupt."""
+    caught: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    try:
+        before = {each: signal.signal(each, note) for each in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread
+        before = {}
+    try:
+        yield caught
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from invbench.atomic import drop_parts, write_atomic
 from invbench.dataset import Dataset
 from invbench.errors import ConfigError, TrainingError
 from invbench.images import to_image
+from invbench.interrupts import deferred_interrupts
 from invbench.optimisation import mean_over_processes
 from invbench.problem import Measurement
 from invbench.rng import Rng
@@ -89,7 +89,7 @@ class Training:
         self._noted: dict[str, list[float]] = {}
         self._last: dict[str, float] = {}
         self.on_progress({"step": self._saved, "total": total})
-        with _deferred_interrupts() as interrupted:
+        with deferred_interrupts() as interrupted:
             for step in range(max(self._saved, total - self.last) if self.last else self._saved, total):
                 yield step
                 if (step + 1) % EVERY == 0 or self.due(step) or self.last:
@@ -279,27 +279,6 @@ def refuse_other(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path
         raise ConfigError(
             f"{path} is of another training: {'; '.join(differences)}. Use its values, or another folder=FOLDER"
         )
-
-
-@contextlib.contextmanager
-def _deferred_interrupts() -> Iterator[list[int]]:
-    """A list that Ctrl-C and SIGTERM fill instead of interrupting; a second Ctrl-C does interrupt."""
-    caught: list[int] = []
-
-    def note(number: int, frame: Any) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-
-    try:
-        before = {each: signal.signal(each, note) for each in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread
-        before = {}
-    try:
-        yield caught
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

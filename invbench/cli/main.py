@@ -299,6 +299,5 @@ def fetch(name: str | None) -> None:
     click.echo(f"{printable(path)}\n{checked}")
 
 
-for group in HELP.values():
-    for each, text in group.items():
-        main.commands[each].short_help = text
+for each, text in [item for group in HELP.values() for item in group.items()]:
+    main.commands[each].short_help = text

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +11,7 @@ from invbench.errors import InvbenchError
 from invbench.linops import BlockMean, Identity
 from invbench.problem import Problem
 from invbench.testing.findings import Check, Fault, NotApplicable, expect
+from invbench.testing.generators import other_global_state
 from invbench.testing.problems import SHAPE, SIGMA, PairedMeans
 from invbench.testing.solver_lab import ALL, CLEAN, Case, SolverLab, tensors
 
@@ -114,7 +110,7 @@ def seed(lab: SolverLab) -> str:
 
 def global_rng(lab: SolverLab) -> str:
     base = lab.base
-    with _other_global_state() as state:
+    with other_global_state() as state:
         before = state()
         moved = lab.run(lab.main).x_hat
         touched = state() != before
@@ -282,23 +278,3 @@ def _rms(x: Tensor) -> float:
 
 def _name(case: Case) -> str:
     return type(case.problem.A).__name__
-
-
-@contextmanager
-def _other_global_state() -> Iterator[Callable[[], tuple[Any, ...]]]:
-    """Move the global generators on; yields what reads their state, and puts them back at the end."""
-
-    def state() -> tuple[Any, ...]:
-        numpys = np.random.get_state(legacy=False)["state"]
-        return torch.get_rng_state().tolist(), numpys["key"].tolist(), numpys["pos"], random.getstate()
-
-    kept = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    torch.empty(1).uniform_()
-    np.random.random()
-    random.random()
-    try:
-        yield state
-    finally:
-        torch.set_rng_state(kept[0])
-        np.random.set_state(kept[1])
-        random.setstate(kept[2])
