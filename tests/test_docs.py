@@ -110,3 +110,13 @@ def test_the_posterior_table_of_the_readme_is_that_of_the_released_records() -> 
         pairs = [("swd", ".2f"), ("std", ".2f"), ("cover", ".3f")]
         both = [f"{mean[f'{score}_range']:{spec}} / {mean[f'{score}_null']:{spec}}" for score, spec in pairs]
         assert shown == [*both, f"{mean['modes']:.2f}"], name
+
+
+def test_the_schema_of_records_is_that_of_the_types_and_the_page_explains_each_field() -> None:
+    written = runpy.run_path(str(ROOT / "docs" / "schema.py"))
+    assert (ROOT / "docs" / "records.schema.json").read_text() == written["text"](), "run python docs/schema.py"
+    page = (ROOT / "docs" / "records.md").read_text()
+    for name, form in written["schema"]()["$defs"].items():
+        assert f"`{name}`" in page
+        for key in form["properties"]:
+            assert f"`{key}`" in page, f"{name}.{key}"
