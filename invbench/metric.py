@@ -29,6 +29,8 @@ class Metric(ABC):
     protocol: ClassVar[str]
     unit: ClassVar[str] = ""
     digits: ClassVar[str] = ".3f"  # of its values in tables, as Python formats numbers
+    order: ClassVar[int] = 100  # of its column in tables, the least first; of equals, by name
+    headline: ClassVar[bool] = False  # shown by default in charts and reports
     higher_is_better: ClassVar[bool | None]  # None: nearest to the target is best
     target: ClassVar[float | None] = 1.0  # None: neither high nor low is better
     table: ClassVar[str] = "images"  # metrics of one kind are printed in one table

@@ -18,6 +18,7 @@ class Consistency(Metric):
     """
 
     name: ClassVar[str] = "consistency"
+    order: ClassVar[int] = 50
     summary: ClassVar[str] = "data residual in units of the noise; 1 is right"
     protocol: ClassVar[str] = "consistency/rms/true-std/float"
     unit: ClassVar[str] = "sigma"

@@ -36,6 +36,7 @@ class PatchWasserstein(SetMetric):
     """
 
     name: ClassVar[str] = "swd"
+    order: ClassVar[int] = 40
     summary: ClassVar[str] = "sliced Wasserstein distance of image patches; needs no weights"
     protocol: ClassVar[str] = "swd/laplacian/7x7/w1/64-directions/clip[-1,1]/float"
     unit: ClassVar[str] = "std"
