@@ -43,6 +43,12 @@ TESTS = {  # fast files first
     "run/scoring": "run/test_scoring.py run/test_runner.py",
     "analysis/stats": "analysis/test_stats.py analysis/test_seeds.py",
     "analysis/tables": "analysis/test_tables.py run/test_scoring.py cli/test_main.py",
+    "analysis/columns": "analysis/test_columns.py analysis/test_tables.py",
+    "analysis/group": "analysis/test_tables.py run/test_scoring.py",
+    "analysis/long_table": "analysis/test_tables.py",
+    "analysis/notes": "analysis/test_tables.py run/test_scoring.py",
+    "analysis/rows": "analysis/test_tables.py analysis/test_digits.py",
+    "analysis/sample_tables": "analysis/test_tables.py run/test_scoring.py",
 }
 SECONDS = 180  # of the tests of one mutation; a mutation that hangs is seen
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
-from typing import Literal
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,17 @@ from invbench.store.fingerprint import Measured
 from invbench.store.reader import LoadedCell
 from invbench.store.schema import JSON, Config, Part, Run
 
+Key = TypeVar("Key")
 Sameness = Literal["same bytes", "last bits", "different", "unknown"]
 LAST_BITS = "Measurements agree to 1e-5 of their norm and differ in last bits: rows were made on different processors."
+
+
+def names_by(pairs: Iterable[tuple[Key, str]]) -> dict[Key, list[str]]:
+    """Names by what they have in common, in the order in which they come."""
+    names: dict[Key, list[str]] = {}
+    for key, name in pairs:
+        names.setdefault(key, []).append(name)
+    return names
 
 
 def by_measurement(cells: Sequence[LoadedCell]) -> list[list[LoadedCell]]:
@@ -41,17 +50,22 @@ def measurement_key(config: Config) -> str:
 
 def sameness(cells: Sequence[LoadedCell]) -> Sameness:
     """How alike the measurements are that cells saw of the same image."""
-    seen: dict[str, list[Measured]] = {}
-    for cell in cells:
-        for image, measured in cell.measured.items():
-            seen.setdefault(image, []).append(measured)
-    others = [(each[0], other) for each in seen.values() for other in each[1:] if other.sha256 != each[0].sha256]
+    others = list(_other_bytes(cells))
     if not others:
         return "same bytes"
     if all(first.same(other) for first, other in others):
         return "last bits"
     known = all(first.fingerprint and other.fingerprint for first, other in others)
     return "different" if known else "unknown"
+
+
+def _other_bytes(cells: Sequence[LoadedCell]) -> Iterator[tuple[Measured, Measured]]:
+    """Measurements of the same image whose bytes differ: the first cell's, and another's."""
+    first: dict[str, Measured] = {}
+    for cell in cells:
+        for image, measured in cell.measured.items():
+            if measured.sha256 != first.setdefault(image, measured).sha256:
+                yield first[image], measured
 
 
 def label(cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
@@ -71,10 +85,8 @@ def _options(cell: LoadedCell) -> dict[str, JSON]:
 
 def assumptions(rows: Mapping[str, LoadedCell]) -> list[str]:
     """Which rows were told a noise level that is not the measurements' own."""
-    told = {name: cell.run.config.assumed for name, cell in rows.items() if cell.run.config.assumed}
-    levels: dict[str, list[str]] = {}
-    for name, level in told.items():
-        levels.setdefault(level, []).append(name)
+    assumed = {name: cell.run.config.assumed for name, cell in rows.items()}
+    levels = names_by((level, name) for name, level in assumed.items() if level)
     return [
         f"Told a noise level of {level}, not the image's own: {', '.join(names)}." for level, names in levels.items()
     ]
@@ -156,14 +168,22 @@ def shared_images(cells: Sequence[LoadedCell], *metrics: str) -> list[str]:
     """
     images = set.intersection(*(set(cell.images) for cell in cells)) if cells else set()
     for metric in metrics:
-        if sets := [found[metric] for cell in cells if metric in (found := scored_sets(cell))]:
-            common = [each for each in sets[0] if all(each in others for others in sets)]
-            images = images.intersection(common[0] if common else ())
-            continue
-        for cell in cells:
-            values = image_means(cell, metric, images)
-            images = images.difference(values.index[values.isna()])
+        sets = [of_cell[metric] for cell in cells if metric in (of_cell := scored_sets(cell))]
+        images = images.intersection(common_set(sets)) if sets else _with_value(cells, metric, images)
     return sorted(images)
+
+
+def common_set(sets: Sequence[list[list[str]]]) -> list[str]:
+    """The most images that each cell was scored on as a set, of the sets of each, most images first; else none."""
+    return next((images for images in sets[0] if all(images in others for others in sets)), [])
+
+
+def _with_value(cells: Sequence[LoadedCell], metric: str, images: set[str]) -> set[str]:
+    """The images without those that a cell has nan of."""
+    for cell in cells:
+        means = image_means(cell, metric, images)
+        images = images.difference(means.index[means.isna()])
+    return images
 
 
 def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> float | None:

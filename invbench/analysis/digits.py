@@ -22,13 +22,14 @@ def spec_of(metric: str, metrics: Metrics) -> str:
 
     Without ``metrics``, those installed are asked.
     """
-    metrics = metrics or _installed()
+    metrics = metrics or installed()
     spec = metrics[metric].digits if metric in metrics else COSTS.get(metric, Metric.digits)
     return spec if SPEC.fullmatch(spec) or spec in COSTS.values() else Metric.digits
 
 
 @cache
-def _installed() -> Metrics:
+def installed() -> Metrics:
+    """The metrics that are installed, by name."""
     from invbench.plugins import load_catalog
 
     return load_catalog().for_tables()[0]

@@ -10,27 +10,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from invbench.analysis.significance import VALUES, duels_of, mark_notes, marked
+from invbench.analysis.columns import Column
+from invbench.analysis.rows import Row
+from invbench.analysis.significance import duels_of, mark_notes, marked
 
-HIGH, LOW, PLAIN = ("psnr", "p"), ("lpips", "p"), ("nfe", "p")
+HIGH, LOW, PLAIN = Column("psnr", "p"), Column("lpips", "p"), Column("nfe", "p")
 METRICS: Any = {
     name: SimpleNamespace(higher_is_better=better) for name, better in (("psnr", True), ("lpips", False), ("nfe", None))
 }
 WAVE = np.array([1.0, -1.0] * 6)
 
 
-def line(values: Sequence[float] | np.ndarray, column: tuple[str, str] = HIGH, images: str = "") -> dict[Any, Any]:
-    """A line of a table with one column; its images are a, b, ... unless told."""
+def line(values: Sequence[float] | np.ndarray, column: Column = HIGH, images: str = "") -> Row:
+    """A row of a table with one column; its images are a, b, ... where none are given."""
     names = images or "abcdefghijklmnop"[: len(values)]
-    return {VALUES: {column: pd.Series(list(values), index=list(names), dtype=float)}, column: "text"}
+    series = pd.Series(list(values), index=list(names), dtype=float)
+    return Row("s", len(series), {column: "text"}, {column: series})
 
 
-def texts(lines: list[dict[Any, Any]], column: tuple[str, str] = HIGH) -> list[str]:
-    return [shown[column] for shown in marked(lines, duels_of(lines, [column], METRICS))]
+def texts(lines: list[Row], column: Column = HIGH) -> list[str]:
+    return [shown.cells[column] for shown in marked(lines, duels_of(lines, [column], METRICS))]
 
 
 @pytest.mark.parametrize(("column", "best"), [(HIGH, 1), (LOW, 0)])
-def test_the_best_is_the_highest_or_the_lowest_mean(column: tuple[str, str], best: int) -> None:
+def test_the_best_is_the_highest_or_the_lowest_mean(column: Column, best: int) -> None:
     lines = [line(level + WAVE * 0, column) for level in (1.0, 3.0, 2.0)]
     (duel,) = duels_of(lines, [column], METRICS)
     assert (duel.best, duel.n, sorted(duel.leads)) == (best, 12, sorted({0, 1, 2} - {best}))
@@ -47,7 +50,7 @@ def test_without_a_direction_a_second_row_or_a_second_image_there_is_no_best() -
     assert len(duels_of(two, [HIGH], METRICS)) == 1, "two rows and two images are enough"
     assert duels_of(two[:1], [HIGH], METRICS) == []
     assert duels_of([line([1.0, 2.0], PLAIN), line([3.0, 4.0], PLAIN)], [PLAIN], METRICS) == []
-    assert duels_of(two, [("unknown", "p")], METRICS) == []
+    assert duels_of(two, [Column("unknown", "p")], METRICS) == []
     assert duels_of([line([1.0]), line([3.0])], [HIGH], METRICS) == []
     assert duels_of([line([1.0, 2.0], images="ab"), line([3.0, 4.0], images="bc")], [HIGH], METRICS) == []
 
@@ -60,7 +63,7 @@ def test_the_best_is_sought_on_the_images_that_every_row_has_a_value_of() -> Non
 
 
 def test_a_row_without_the_column_has_no_part_in_it() -> None:
-    lines = [line([9.0, 9.0], LOW), line(1 + WAVE), {"values of none": 0}, line(5 + WAVE)]
+    lines = [line([9.0, 9.0], LOW), line(1 + WAVE), Row("of sets alone", 2, {HIGH: "text"}, {}), line(5 + WAVE)]
     (duel,) = duels_of(lines, [HIGH], METRICS)
     assert (duel.best, list(duel.leads)) == (3, [1])
 
@@ -72,7 +75,7 @@ def test_ties_are_told_after_the_correction_for_as_many_rivals() -> None:
     assert texts([*one, line([1.0] * 6)]) == ["text best", "text", "text"], "so few could tell none of two: no ties"
     twelve = [line(2 + WAVE * 0), line(1 + WAVE * 0), line(2 - 0.01 + WAVE)]
     assert texts(twelve) == ["text best", "text", "text tie"]
-    assert [shown[HIGH] for shown in twelve] == ["text"] * 3, "the lines themselves are left as they are"
+    assert [shown.cells[HIGH] for shown in twelve] == ["text"] * 3, "the lines themselves are left as they are"
 
 
 def test_each_column_has_its_own_ties() -> None:
@@ -81,9 +84,9 @@ def test_each_column_has_its_own_ties() -> None:
         both = line(high + WAVE * (high == 1.0) * 0)
         wave = WAVE * (low > 1)
         other = line(low + wave, LOW)
-        lines.append({**both, LOW: "text", VALUES: {**both[VALUES], **other[VALUES]}})
+        lines.append(Row("s", 12, {HIGH: "text", LOW: "text"}, {**both.values, **other.values}))
     shown = marked(lines, duels_of(lines, [HIGH, LOW], METRICS))
-    assert [(s[HIGH], s[LOW]) for s in shown] == [("text best", "text best"), ("text", "text tie")]
+    assert [(s.cells[HIGH], s.cells[LOW]) for s in shown] == [("text best", "text best"), ("text", "text tie")]
 
 
 def test_notes_say_what_marks_mean_and_of_how_few_images_they_are() -> None:

@@ -1,7 +1,7 @@
 """Records to tables: what is compared, what is told apart, and what is said beside it.
 
 The store below ``tests/golden/store`` is fixed. After a wanted change of the layout, ``INVBENCH_GOLDEN=1 pytest
-tests/test_tables.py`` writes the renderings anew; read the difference before it is kept.
+tests/analysis/test_tables.py`` writes the renderings anew; read the difference before it is kept.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from made import loaded_cell, made_run
 from msgspec.structs import asdict, replace
 
 from invbench.analysis.comparable import label, mean_of, measurement_key
+from invbench.analysis.long_table import long_table
+from invbench.analysis.rows import format_mean
 from invbench.analysis.table import FORMATS, Table
-from invbench.analysis.tables import build_tables, format_mean, long_table
+from invbench.analysis.tables import build_tables
 from invbench.errors import ConfigError
 from invbench.metrics.consistency import Consistency
 from invbench.metrics.distortion import PSNR, SSIM
+from invbench.metrics.samples import CRPS
 from invbench.store.files import MEAN, Record
 from invbench.store.fingerprint import Fingerprint
 from invbench.store.reader import LoadedCell, load_cells
@@ -407,14 +410,7 @@ def sampled(solver: str, shift: float, n: int, samples: int = 2, wave: float = 0
 
 def scores_of(*cells: LoadedCell) -> dict[str, str]:
     """The text of the CRPS by solver, beside the exact sampler ``oracle``."""
-    found = {
-        "crps": type(
-            "Crps", (), {"name": "crps", "protocol": "crps/p", "table": "samples", "unit": "", "digits": ".3f"}
-        )
-    }
-    for metric in found.values():
-        metric.higher_is_better, metric.target, metric.artifacts = False, None, ()  # type: ignore[attr-defined]
-    (table,) = build_tables(cells, found, {"b": "oracle"}, only=["crps"])  # type: ignore[arg-type]
+    (table,) = build_tables(cells, {"crps": CRPS}, {"b": "oracle"}, only=["crps"])
     return {row["solver"].split()[0]: row["crps ↓"] for row in table.frame.to_dict("records")}
 
 

@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
+from invbench.analysis.columns import Column
 from invbench.analysis.compare import Pair
+from invbench.analysis.rows import Row, format_mean
 from invbench.analysis.seeds import seed_tables
-from invbench.analysis.significance import VALUES, duels_of, marked
+from invbench.analysis.significance import duels_of, marked
 from invbench.analysis.stats import bca_interval, bounded, differences, images_needed, mean_difference, sign_flip_p
-from invbench.analysis.tables import format_mean
 from invbench.cli.main import main
 from invbench.figures import charts
 from invbench.metrics.distortion import PSNR
@@ -194,11 +195,13 @@ def test_an_interval_of_infinite_values_has_no_width_and_no_warning(values: list
 
 
 def test_the_best_of_a_column_leads_an_exact_equal_by_nothing() -> None:
-    def line(*values: float) -> dict[object, object]:
+    psnr = Column("psnr", "p")
+
+    def line(*values: float) -> Row:
         series = pd.Series(values, index=[str(i) for i in range(len(values))])
-        return {VALUES: {("psnr", "p"): series}, ("psnr", "p"): "x"}
+        return Row("s", len(values), {psnr: "x"}, {psnr: series})
 
     lines = [line(*[INF] * 8), line(*[INF] * 8), line(*range(8))]
-    duels = duels_of(lines, [("psnr", "p")], METRICS)
+    duels = duels_of(lines, [psnr], METRICS)
     assert duels[0].leads[1].tolist() == [0.0] * 8
-    assert [each[("psnr", "p")] for each in marked(lines, duels)] == ["x best", "x tie", "x"]
+    assert [each.cells[psnr] for each in marked(lines, duels)] == ["x best", "x tie", "x"]
