@@ -32,6 +32,8 @@ TREE = ("invbench", "solvers", "tasks", "datasets", "results", "examples", "test
 TESTS = {  # fast files first
     "analysis/comparable": "analysis/test_comparable.py analysis/test_tables.py paper/test_proxy.py",
     "analysis/compare": "analysis/test_compare.py analysis/test_seeds.py analysis/test_regression.py",
+    "analysis/pairs": "analysis/test_compare.py run/test_scoring.py",
+    "analysis/versus": "analysis/test_compare.py",
     "run/resume": "run/test_runner.py analysis/test_seeds.py",
     "analysis/significance": "analysis/test_significance.py analysis/test_tables.py",
     "paper/verdicts": "paper/test_claims.py",

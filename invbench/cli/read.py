@@ -199,8 +199,8 @@ def verify(ctx: click.Context, cell: str, images: int, tolerance: float, out: Pa
 @out_option
 def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: Path) -> None:
     """Tell two solvers apart on the same images: invbench versus davi ddrm [task=sr4] ..."""
-    from invbench.analysis.compare import versus
     from invbench.analysis.table import FORMATS
+    from invbench.analysis.versus import versus
     from invbench.plugins import load_catalog
 
     if first == second:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from invbench.analysis.comparable import by_measurement, interval_of, label, mean_of, shared_images
-from invbench.analysis.compare import pairs, rivals
 from invbench.analysis.digits import NONE, Metrics, format_value
+from invbench.analysis.pairs import pairs
 from invbench.analysis.pareto import COSTS, pareto
+from invbench.analysis.versus import rivals
 from invbench.errors import ConfigError
 from invbench.figures.canvas import BLUE, PAGE, series, sheet, styled
 from invbench.store.reader import LoadedCell

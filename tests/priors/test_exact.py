@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from invbench.analysis.columns import Column
-from invbench.analysis.compare import Pair
+from invbench.analysis.pairs import Pair
 from invbench.analysis.rows import Row, format_mean
 from invbench.analysis.seeds import seed_tables
 from invbench.analysis.significance import duels_of, marked
