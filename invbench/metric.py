@@ -66,9 +66,9 @@ class SetMetric(Metric):
     least: ClassVar[int] = 2048
 
     @abstractmethod
-    def distance(self, truth: Tensor, found: Tensor) -> float:
+    def distance(self, truth: Tensor, restored: Tensor) -> float:
         """Between the features of n truths and of their reconstructions, both (n, ...)."""
 
-    def distances(self, truth: Tensor, found: Tensor, picks: Tensor) -> Sequence[float]:
+    def distances(self, truth: Tensor, restored: Tensor, picks: Tensor) -> Sequence[float]:
         """The same of each resample: ``picks`` (resamples, n) are the images that it holds. Override to be faster."""
-        return [self.distance(truth[pick], found[pick]) for pick in picks]
+        return [self.distance(truth[pick], restored[pick]) for pick in picks]

@@ -69,12 +69,13 @@ def _other_bytes(cells: Sequence[LoadedCell]) -> Iterator[tuple[Measured, Measur
 
 
 def label(cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
-    """Solver name, with the options that tell it from others of the same name."""
+    """Solver name, with the options that differ between cells of that name."""
     own = _options(cell)
-    rivals = [r for r in map(_options, cells) if r["name"] == own["name"]]
-    differing = [f"{k}={v}" for k, v in own.items() if any(r.get(k) != v for r in rivals)]
-    twin = f"[{cell.id[:6]}]"  # nothing but the version of a plugin tells them apart
-    return " ".join([solver_of(cell), *differing, *([twin] if rivals.count(own) > 1 else [])])
+    same_name = [options for options in map(_options, cells) if options["name"] == own["name"]]
+    parts = [f"{k}={v}" for k, v in own.items() if any(options.get(k) != v for options in same_name)]
+    if same_name.count(own) > 1:  # nothing differs but the version of a plugin
+        parts.append(f"[{cell.id[:6]}]")
+    return " ".join([solver_of(cell), *parts])
 
 
 def _options(cell: LoadedCell) -> dict[str, JSON]:
@@ -84,21 +85,21 @@ def _options(cell: LoadedCell) -> dict[str, JSON]:
 
 
 def assumptions(rows: Mapping[str, LoadedCell]) -> list[str]:
-    """Which rows were told a noise level that is not the measurements' own."""
+    """Which rows were given a noise level that is not the measurements' own."""
     assumed = {name: cell.run.config.assumed for name, cell in rows.items()}
     levels = names_by((level, name) for name, level in assumed.items() if level)
     return [
-        f"Told a noise level of {level}, not the image's own: {', '.join(names)}." for level, names in levels.items()
+        f"Given a noise level of {level}, not the image's own: {', '.join(names)}." for level, names in levels.items()
     ]
 
 
 def scored_sets(cell: LoadedCell) -> dict[str, list[list[str]]]:
     """The sets of images, most first, that a cell was scored on, by metric."""
-    found: dict[str, list[list[str]]] = {}
+    sets: dict[str, list[list[str]]] = {}
     for scored in sorted(cell.all_sets().values(), key=lambda scored: -len(scored.images)):
         for score in scored.scores:
-            found.setdefault(score.metric, []).append(scored.images)
-    return found
+            sets.setdefault(score.metric, []).append(scored.images)
+    return sets
 
 
 def solver_of(cell: LoadedCell) -> str:
@@ -120,31 +121,31 @@ def headline(run: Run, *, seed: bool = True) -> str:
 
 
 def title_parts(run: Run, *, seed: bool = True) -> list[str]:
-    """A measurement in words: benchmark, task, noise, dataset (and where it was found), prior, seed."""
+    """A measurement in words: benchmark, task, noise, dataset (and where its files were), prior, seed."""
     config, places = run.config, run.places
-    found = {key.removeprefix("dataset."): place for key, place in places.items() if key.startswith("dataset.")}
+    files = {key.removeprefix("dataset."): place for key, place in places.items() if key.startswith("dataset.")}
     benchmark, task = config.benchmark, config.task
     options = ", ".join(f"{k}={v}" for k, v in task.options.items() if k != "noise")
     return [
         f"{benchmark.name} v{benchmark.version}",
         task.name + (f" ({options})" if options else ""),
         parse_noise(task.noise).label if task.noise else "noise not recorded",
-        _describe(config.dataset, found),
+        _describe(config.dataset, files),
         f"prior {config.prior.name} {(config.prior.sha256 or '')[:8]}",
         *([f"seed {config.seed}"] if seed else []),
     ]
 
 
 def _describe(dataset: Part, places: Mapping[str, str]) -> str:
-    shown: dict[str, JSON] = {**places, **dataset.options}
+    fields: dict[str, JSON] = {**places, **dataset.options}
     if dataset.sha256:
-        shown["sha256"] = dataset.sha256[:8]
-    options = ", ".join(f"{k}={v}" for k, v in shown.items() if v != "")
+        fields["sha256"] = dataset.sha256[:8]
+    options = ", ".join(f"{k}={v}" for k, v in fields.items() if v != "")
     return f"dataset {dataset.name}" + (f" ({options})" if options else "")
 
 
-def usual(cell: LoadedCell) -> tuple[int, bool, int]:
-    """Greater for the cell that stands for its solver: options as they come, one sample a measurement, most images."""
+def most_default(cell: LoadedCell) -> tuple[int, bool, int]:
+    """Greatest for the cell that stands for its solver: fewest options by hand, then one sample, then most images."""
     written = sum(origin == WRITTEN for origin in cell.run.origins.values())
     return -written, cell.run.config.samples == 1, len(cell.images)
 
@@ -154,9 +155,9 @@ def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = 
 
     Raises ConfigError where the metric was scored by several protocols, which are never averaged.
     """
-    wanted = set(cell.images if images is None else images)
+    chosen = set(cell.images if images is None else images)
     rows = cell.frame[(cell.frame["metric"] == metric) & (cell.frame["sample"] != MEAN)]
-    rows = rows[rows["image"].isin(wanted)]
+    rows = rows[rows["image"].isin(chosen)]
     _refuse_mixture(cell, metric, rows["protocol"].unique())
     return means_by_image(rows["image"].array, rows["value"].to_numpy(dtype=float))
 

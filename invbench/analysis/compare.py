@@ -86,10 +86,10 @@ class Match:
 
     def _lost_metrics(self, rules: Sequence[Rule]) -> Iterator[str]:
         """Those that a rule names; scores of sets of other images are not lost."""
-        there = {pair.metric for pair in self.pairs}
+        present = {pair.metric for pair in self.pairs}
         if self.old.images != self.new.images:
-            there |= _measured(self.new)
-        for metric in sorted({rule.metric for rule in rules} & _measured(self.old) - there):
+            present |= _measured(self.new)
+        for metric in sorted({rule.metric for rule in rules} & _measured(self.old) - present):
             yield f"{metric} is missing, or of another protocol"
 
     def _lost_values(self) -> Iterator[str]:
@@ -105,14 +105,14 @@ def _broken(pair: Pair, rules: Sequence[Rule]) -> list[Rule]:
 
 
 def compare(
-    base: Path, new: Path, rules: Sequence[Rule], wanted: Mapping[str, str], across_machines: bool = False
+    base: Path, new: Path, rules: Sequence[Rule], filters: Mapping[str, str], across_machines: bool = False
 ) -> tuple[Table, bool]:
     """What changed from one store to another, and whether a rule is broken or a cell is gone.
 
     Raises ConfigError where a store has no cells, a rule names a metric that none of them has, or measurements differ
     in a bit; ``across_machines`` allows the last.
     """
-    old, now = _by_identity(base, wanted), _by_identity(new, wanted)
+    old, now = _by_identity(base, filters), _by_identity(new, filters)
     both = list(_matches(old, now, across_machines))
     _check_rules(rules, both, base)
     added = [cell for key, cell in now.items() if key not in old]
@@ -159,7 +159,7 @@ def identity(cell: LoadedCell) -> str:
 
 
 def _missing(cell: LoadedCell, added: Sequence[LoadedCell], new: Path) -> str:
-    """What to do about a cell that the new store lacks; the nearest one there tells which option was changed."""
+    """What to do about a cell that the new store lacks; the nearest one there shows which option was changed."""
     names = {f"{part}.name" for part in ("benchmark", "task", "solver")}
     changes = [_changes(cell, other) for other in added]
     nearest = min((each for each in changes if names.isdisjoint(each)), key=len, default={})
@@ -203,9 +203,9 @@ def _listed(changes: Mapping[str, tuple[JSON, JSON]]) -> str:
     return ", ".join(f"{key} {was} -> {now}" for key, (was, now) in short.items())
 
 
-def _by_identity(folder: Path, wanted: Mapping[str, str]) -> dict[str, LoadedCell]:
+def _by_identity(folder: Path, filters: Mapping[str, str]) -> dict[str, LoadedCell]:
     """The cells of a store that have images. Raises ConfigError where there are none."""
-    cells = {identity(cell): cell for cell in load_cells(folder, **wanted) if cell.images}
+    cells = {identity(cell): cell for cell in load_cells(folder, **filters) if cell.images}
     if not cells:
         raise ConfigError(f"no records in {folder}; name a results folder, such as results/runs")
     return cells

@@ -67,11 +67,11 @@ def _cell_notes(name: str, cell: LoadedCell) -> Iterator[str]:
         yield f"{name}: {cell.damaged} damaged lines were left out."
 
 
-def set_notes(group: Group, metrics: Metrics, names: Collection[str]) -> list[str]:
+def set_notes(group: Group, metrics: Metrics, in_table: Collection[str]) -> list[str]:
     """Of which images the scores of sets are, of the metrics that are shown, and what to be warned of."""
-    shown = [name for name in group.common_sets if name in names]
-    by_images = names_by((tuple(group.common_sets[name]), name) for name in shown)
-    by_least = names_by((_least(name, metrics), name) for name in shown if _fewest(name, group) < _least(name, metrics))
+    names = [name for name in group.common_sets if name in in_table]
+    by_images = names_by((tuple(group.common_sets[name]), name) for name in names)
+    by_least = names_by((_least(name, metrics), name) for name in names if _fewest(name, group) < _least(name, metrics))
     notes = [_images_note(images, of) for images, of in by_images.items()]
     notes += [
         f"WARNING: {', '.join(of)} of fewer than {least:,} images: biased, so compare at equal n only."

@@ -12,7 +12,7 @@ import pandas as pd
 
 from invbench.analysis.columns import BACKWARD, Column, headers, ordered, table_of
 from invbench.analysis.comparable import means_by_image
-from invbench.analysis.digits import Metrics, shown, spec_of
+from invbench.analysis.digits import Metrics, formatted, spec_of
 from invbench.analysis.stats import bca_intervals, columnwise
 from invbench.store.schema import Score
 
@@ -38,7 +38,7 @@ class Row:
         """The row with the text of further columns."""
         return replace(self, cells={**self.cells, **cells})
 
-    def marked(self, marks: Mapping[Column, str]) -> Row:
+    def with_marks(self, marks: Mapping[Column, str]) -> Row:
         """The row with a mark after the text of these columns."""
         return self.with_cells({column: f"{self.cells[column]} {mark}" for column, mark in marks.items()})
 
@@ -68,7 +68,7 @@ def _set_cells(scores: Sequence[Score], metrics: Metrics) -> dict[Column, str]:
     """The text of each score of a set."""
     cells = {}
     for score in scores:
-        value, low, high = shown(score.value, score.low, score.high, spec_of(score.metric, metrics))
+        value, low, high = formatted(score.value, score.low, score.high, spec_of(score.metric, metrics))
         cells[Column(score.metric, score.protocol)] = f"{value} [{low}, {high}]"
     return cells
 
@@ -130,7 +130,7 @@ def format_means(columns: Sequence[np.ndarray], specs: Sequence[str]) -> list[st
 
 def _format_mean(values: np.ndarray, excluded: int, interval: tuple[float, float], spec: str) -> str:
     """Of the values that are numbers, and how many were not."""
-    mean, low, high = shown(float(values.mean()) if len(values) else math.nan, *interval, spec)
+    mean, low, high = formatted(float(values.mean()) if len(values) else math.nan, *interval, spec)
     ends = "" if math.isnan(interval[0]) or low == high else f" [{low}, {high}]"
     count = f" ({excluded} nan)" if excluded else ""
     return f"{mean}{ends}{count}"

@@ -69,12 +69,12 @@ def _records(cell: LoadedCell, metrics: Metrics, kind: str, only: Sequence[str])
 def _beside_floor(cells: Sequence[LoadedCell], rows: Sequence[Row], floor: str) -> list[Row]:
     """The rows with their number of samples, and a star at each score that differs from the exact sampler's."""
     exact = {_samples(cell): row for cell, row in zip(cells, rows, strict=True) if solver_of(cell) == floor}
-    shown = []
+    printed = []
     for cell, row in zip(cells, rows, strict=True):
         if solver_of(cell) != floor and _samples(cell) in exact:
-            row = row.marked(_stars(row, exact[_samples(cell)]))
-        shown.append(row.with_cells({SAMPLES: str(_samples(cell))}))
-    return shown
+            row = row.with_marks(_stars(row, exact[_samples(cell)]))
+        printed.append(row.with_cells({SAMPLES: str(_samples(cell))}))
+    return printed
 
 
 def _stars(row: Row, exact: Row) -> dict[Column, str]:

@@ -1,4 +1,4 @@
-"""The best of each column of a table, and what cannot be told from it on the same images. No torch."""
+"""The best row of each column of a table, and those that do not differ significantly from it. No torch."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ import pandas as pd
 from invbench.analysis.columns import Column
 from invbench.analysis.digits import Metrics
 from invbench.analysis.rows import Row
-from invbench.analysis.stats import SIGNIFICANT, columnwise, differences, holm, sign_flip_ps, tellable
+from invbench.analysis.stats import SIGNIFICANT, can_be_significant, columnwise, differences, holm, sign_flip_ps
 
 
-class Duels(NamedTuple):
-    """The best row of a column, and its lead over each other row on the images that all of them have."""
+class PairedComparisons(NamedTuple):
+    """The best row of a column, and its differences from each other row on the images that all of them have."""
 
     column: Column
     best: int
-    leads: dict[int, np.ndarray]
+    differences: dict[int, np.ndarray]  # the best less the other, in images; by row
 
     @property
     def n(self) -> int:
         """The number of those images."""
-        return len(next(iter(self.leads.values())))
+        return len(next(iter(self.differences.values())))
 
     @property
-    def tellable(self) -> bool:
-        """Whether so few images could tell any row from the best."""
-        return tellable(self.n, len(self.leads))
+    def can_be_significant(self) -> bool:
+        """Whether so few images could show a significant difference at all."""
+        return can_be_significant(self.n, len(self.differences))
 
     def ties(self, ps: Sequence[float]) -> list[int]:
-        """Rows that cannot be told from the best by the p of each, where any could be."""
-        corrected = zip(self.leads, holm(ps), strict=True)
-        return [row for row, p in corrected if p >= SIGNIFICANT and self.tellable]
+        """Rows that do not differ significantly from the best, given the p of each; none where no row could."""
+        corrected = zip(self.differences, holm(ps), strict=True)
+        return [row for row, p in corrected if p >= SIGNIFICANT and self.can_be_significant]
 
 
-def duels_of(rows: Sequence[Row], columns: Sequence[Column], metrics: Metrics) -> list[Duels]:
-    """The duels of each column that has a better direction."""
-    return [duels for column in columns if (duels := _duels_of(rows, column, metrics))]
+def paired_comparisons(rows: Sequence[Row], columns: Sequence[Column], metrics: Metrics) -> list[PairedComparisons]:
+    """Those of each column that has a better direction."""
+    return [comparisons for column in columns if (comparisons := _of_column(rows, column, metrics))]
 
 
-def _duels_of(rows: Sequence[Row], column: Column, metrics: Metrics) -> Duels | None:
-    """Those of a column; None without a direction, a second row, or a second image that all have."""
+def _of_column(rows: Sequence[Row], column: Column, metrics: Metrics) -> PairedComparisons | None:
+    """None without a direction, a second row, or a second image that all have."""
     higher = metrics[column.metric].higher_is_better if column.metric in metrics else None
     values = {i: row.values[column] for i, row in enumerate(rows) if column in row.values}
     if higher is None or len(values) < 2:
@@ -54,29 +54,29 @@ def _duels_of(rows: Sequence[Row], column: Column, metrics: Metrics) -> Duels | 
     scores = shared.to_numpy(dtype=float)
     means = scores.mean(axis=0)
     best = int(means.argmax() if higher else means.argmin())
-    leads = {row: differences(scores[:, best], scores[:, j]) for j, row in enumerate(values) if j != best}
-    return Duels(column, list(values)[best], leads)
+    to_others = {row: differences(scores[:, best], scores[:, j]) for j, row in enumerate(values) if j != best}
+    return PairedComparisons(column, list(values)[best], to_others)
 
 
-def marked(rows: Sequence[Row], duels: Sequence[Duels]) -> list[Row]:
-    """The rows with each column's best score named, and those that cannot be told from it where any could be."""
-    ps = iter(columnwise(sign_flip_ps, [lead for each in duels for lead in each.leads.values()]))
+def with_significance_marks(rows: Sequence[Row], comparisons: Sequence[PairedComparisons]) -> list[Row]:
+    """The rows with "best" after each column's best score, and "tie" after those that do not differ from it."""
+    ps = iter(columnwise(sign_flip_ps, [values for each in comparisons for values in each.differences.values()]))
     marks: list[dict[Column, str]] = [{} for _ in rows]
-    for each in duels:
+    for each in comparisons:
         marks[each.best][each.column] = "best"
-        for row in each.ties([float(next(ps)) for _ in each.leads]):
+        for row in each.ties([float(next(ps)) for _ in each.differences]):
             marks[row][each.column] = "tie"
-    return [row.marked(of_row) for row, of_row in zip(rows, marks, strict=True)]
+    return [row.with_marks(of_row) for row, of_row in zip(rows, marks, strict=True)]
 
 
-def mark_notes(duels: Sequence[Duels]) -> list[str]:
-    """What the marks mean, and where images are too few for them."""
-    if not duels:
+def significance_notes(comparisons: Sequence[PairedComparisons]) -> list[str]:
+    """What the significance marks mean, and where images are too few for them."""
+    if not comparisons:
         return []
     notes = [
         "best: of a column, on the images all rows have; tie: does not differ from it on the same images (sign "
         f"flips of paired differences, p >= {SIGNIFICANT:g} after Holm's correction)."
     ]
-    if few := {each.n for each in duels if not each.tellable}:
+    if few := {each.n for each in comparisons if not each.can_be_significant}:
         notes.append(f"WARNING: {max(few)} images are too few for that test to tell rows apart; ties are not marked.")
     return notes

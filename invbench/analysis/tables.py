@@ -11,7 +11,7 @@ from invbench.analysis.group import Group
 from invbench.analysis.notes import set_notes, table_notes
 from invbench.analysis.rows import Scores, columns_of, frame_of, records_of, rows_of
 from invbench.analysis.sample_tables import sample_tables
-from invbench.analysis.significance import duels_of, mark_notes, marked
+from invbench.analysis.significance import paired_comparisons, significance_notes, with_significance_marks
 from invbench.analysis.table import Table
 from invbench.errors import ConfigError, unknown
 from invbench.store.files import MEAN
@@ -47,14 +47,14 @@ def _image_table(group: Group, metrics: Metrics, only: Sequence[str]) -> Table:
     recorded = columns_of(rows, metrics)
     lacking = {Column(name, ""): absent(name, metrics) for name in only if not of_metric(name, recorded)}
     columns = chosen([*recorded, *lacking], only)
-    duels = duels_of(rows, columns, metrics)
+    comparisons = paired_comparisons(rows, columns, metrics)
     notes = [
         *table_notes(group, [column for column in columns if column not in lacking]),
         *set_notes(group, metrics, {column.metric for column in columns}),
-        *mark_notes(duels),
+        *significance_notes(comparisons),
     ]
-    shown = [row.with_cells(lacking) for row in marked(rows, duels)]
-    return Table(headline(group.cells[0].run), frame_of(shown, columns, metrics), tuple(notes))
+    printed = [row.with_cells(lacking) for row in with_significance_marks(rows, comparisons)]
+    return Table(headline(group.cells[0].run), frame_of(printed, columns, metrics), tuple(notes))
 
 
 def _scores(cell: LoadedCell, group: Group, metrics: Metrics) -> list[Scores]:

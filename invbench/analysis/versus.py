@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from invbench.analysis.comparable import LAST_BITS, measurement_key, sameness, solver_of, usual
+from invbench.analysis.comparable import LAST_BITS, measurement_key, most_default, sameness, solver_of
 from invbench.analysis.pairs import Pair, in_words, pairs, place_of
-from invbench.analysis.stats import SIGNIFICANT, holm, images_needed, sign_flip_p, tellable
+from invbench.analysis.stats import SIGNIFICANT, can_be_significant, holm, required_sample_size, sign_flip_p
 from invbench.analysis.table import Table
 from invbench.errors import ConfigError, unknown
 from invbench.store.reader import LoadedCell
@@ -23,14 +23,16 @@ class Comparison(NamedTuple):
     ahead: str  # the solver with the better mean
 
     def verdict(self, p: float, comparisons: int) -> str:
-        """The better solver, if that can be told, given the corrected p and the number of comparisons."""
-        if not tellable(len(self.pair.old), comparisons):
+        """The better solver, if they differ significantly, given the corrected p and the number of comparisons."""
+        if not can_be_significant(len(self.pair.old), comparisons):
             return "too few images"
         return "tie" if p >= SIGNIFICANT else self.ahead
 
-    def needed(self, comparisons: int) -> str:
-        """How many images would tell them apart."""
-        return f"{images_needed(self.pair.differences):g}" if tellable(len(self.pair.old), comparisons) else "-"
+    def sample_size(self, comparisons: int) -> str:
+        """How many images would show the difference; "-" where these are too few to say."""
+        if not can_be_significant(len(self.pair.old), comparisons):
+            return "-"
+        return f"{required_sample_size(self.pair.differences):g}"
 
 
 def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping[str, bool]) -> Table:
@@ -38,7 +40,7 @@ def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping
 
     ``higher`` says of each metric whether higher is better. Raises ConfigError where nothing pairs them.
     """
-    matches = list(rivals(cells, first, second))
+    matches = list(matching_cells(cells, first, second))
     compared = [each for match in matches for each in _comparisons(*match, higher)]
     if not compared:
         raise _nothing_in_common(cells, first, second)
@@ -46,10 +48,10 @@ def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping
     lines = []
     for each, p in zip(compared, ps, strict=True):
         means = {"task": each.place, **in_words(each.pair, second, first), "p": f"{p:.3g}"}
-        lines.append(means | {"better": each.verdict(p, len(ps)), "images needed": each.needed(len(ps))})
+        lines.append(means | {"better": each.verdict(p, len(ps)), "required sample size": each.sample_size(len(ps))})
     notes = [
         f"{first} less {second}, on the images both have; 95 % BCa intervals; p by sign flips, Holm's correction over "
-        f"{len(lines)} rows; images needed to tell them apart with probability 0.8 at 5 %."
+        f"{len(lines)} rows; required sample size: images that show the difference at 5 % with probability 0.8."
     ]
     if any(sameness(match) == "last bits" for match in matches):
         notes.append(LAST_BITS)
@@ -73,10 +75,10 @@ def _nothing_in_common(cells: Sequence[LoadedCell], first: str, second: str) -> 
     return ConfigError(f"{first} and {second} have no measured images in common; run them on one task")
 
 
-def rivals(cells: Sequence[LoadedCell], first: str, second: str) -> Iterable[tuple[LoadedCell, LoadedCell]]:
-    """Cells of the two solvers on the same measurements; of several settings, the most usual."""
+def matching_cells(cells: Sequence[LoadedCell], first: str, second: str) -> Iterable[tuple[LoadedCell, LoadedCell]]:
+    """Cells of the two solvers on the same measurements; of several settings, the nearest to the default."""
     by: dict[tuple[str, str], LoadedCell] = {}
-    for cell in sorted(cells, key=usual):
+    for cell in sorted(cells, key=most_default):
         by[measurement_key(cell.run.config), solver_of(cell)] = cell
     for (key, solver), cell in by.items():
         if solver == first and (key, second) in by:
