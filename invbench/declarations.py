@@ -72,6 +72,11 @@ def _check_metric(cls: Any) -> None:
         raise PluginError(f"metric {cls.name} needs higher_is_better: True, False, or None (nearest to target is best)")
     if cls.target is not None and not isinstance(cls.target, int | float):
         raise PluginError(f"metric {cls.name}: expected a number or None as target; got {cls.target!r}")
+    if not isinstance(cls.order, int) or not isinstance(cls.headline, bool):
+        raise PluginError(
+            f"metric {cls.name}: expected a whole number as order, True or False as headline; got {cls.order!r}, "
+            f"{cls.headline!r}"
+        )
     try:
         format(0.0, cls.digits)
     except ValueError:

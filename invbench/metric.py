@@ -29,6 +29,8 @@ class Metric(ABC):
     protocol: ClassVar[str]
     unit: ClassVar[str] = ""
     digits: ClassVar[str] = ".3f"  # of its values in tables, as Python formats numbers
+    order: ClassVar[int] = 100  # of its column in tables, the least first; of equals, by name
+    headline: ClassVar[bool] = False  # shown by default in charts and reports
     higher_is_better: ClassVar[bool | None]  # None: nearest to the target is best
     target: ClassVar[float | None] = 1.0  # None: neither high nor low is better
     table: ClassVar[str] = "images"  # metrics of one kind are printed in one table
@@ -64,9 +66,9 @@ class SetMetric(Metric):
     least: ClassVar[int] = 2048
 
     @abstractmethod
-    def distance(self, truth: Tensor, found: Tensor) -> float:
+    def distance(self, truth: Tensor, restored: Tensor) -> float:
         """Between the features of n truths and of their reconstructions, both (n, ...)."""
 
-    def distances(self, truth: Tensor, found: Tensor, picks: Tensor) -> Sequence[float]:
+    def distances(self, truth: Tensor, restored: Tensor, picks: Tensor) -> Sequence[float]:
         """The same of each resample: ``picks`` (resamples, n) are the images that it holds. Override to be faster."""
-        return [self.distance(truth[pick], found[pick]) for pick in picks]
+        return [self.distance(truth[pick], restored[pick]) for pick in picks]

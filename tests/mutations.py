@@ -32,6 +32,8 @@ TREE = ("invbench", "solvers", "tasks", "datasets", "results", "examples", "test
 TESTS = {  # fast files first
     "analysis/comparable": "analysis/test_comparable.py analysis/test_tables.py paper/test_proxy.py",
     "analysis/compare": "analysis/test_compare.py analysis/test_seeds.py analysis/test_regression.py",
+    "analysis/pairs": "analysis/test_compare.py run/test_scoring.py",
+    "analysis/versus": "analysis/test_compare.py",
     "run/resume": "run/test_runner.py analysis/test_seeds.py",
     "analysis/significance": "analysis/test_significance.py analysis/test_tables.py",
     "paper/verdicts": "paper/test_claims.py",
@@ -43,6 +45,12 @@ TESTS = {  # fast files first
     "run/scoring": "run/test_scoring.py run/test_runner.py",
     "analysis/stats": "analysis/test_stats.py analysis/test_seeds.py",
     "analysis/tables": "analysis/test_tables.py run/test_scoring.py cli/test_main.py",
+    "analysis/columns": "analysis/test_columns.py analysis/test_tables.py",
+    "analysis/group": "analysis/test_tables.py run/test_scoring.py",
+    "analysis/long_table": "analysis/test_tables.py",
+    "analysis/notes": "analysis/test_tables.py run/test_scoring.py",
+    "analysis/rows": "analysis/test_tables.py analysis/test_digits.py",
+    "analysis/sample_tables": "analysis/test_tables.py run/test_scoring.py",
 }
 SECONDS = 180  # of the tests of one mutation; a mutation that hangs is seen
 

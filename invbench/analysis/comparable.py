@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
-from typing import Literal
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,17 @@ from invbench.store.fingerprint import Measured
 from invbench.store.reader import LoadedCell
 from invbench.store.schema import JSON, Config, Part, Run
 
+Key = TypeVar("Key")
 Sameness = Literal["same bytes", "last bits", "different", "unknown"]
 LAST_BITS = "Measurements agree to 1e-5 of their norm and differ in last bits: rows were made on different processors."
+
+
+def names_by(pairs: Iterable[tuple[Key, str]]) -> dict[Key, list[str]]:
+    """Names by what they have in common, in the order in which they come."""
+    names: dict[Key, list[str]] = {}
+    for key, name in pairs:
+        names.setdefault(key, []).append(name)
+    return names
 
 
 def by_measurement(cells: Sequence[LoadedCell]) -> list[list[LoadedCell]]:
@@ -41,11 +50,7 @@ def measurement_key(config: Config) -> str:
 
 def sameness(cells: Sequence[LoadedCell]) -> Sameness:
     """How alike the measurements are that cells saw of the same image."""
-    seen: dict[str, list[Measured]] = {}
-    for cell in cells:
-        for image, measured in cell.measured.items():
-            seen.setdefault(image, []).append(measured)
-    others = [(each[0], other) for each in seen.values() for other in each[1:] if other.sha256 != each[0].sha256]
+    others = list(_other_bytes(cells))
     if not others:
         return "same bytes"
     if all(first.same(other) for first, other in others):
@@ -54,13 +59,23 @@ def sameness(cells: Sequence[LoadedCell]) -> Sameness:
     return "different" if known else "unknown"
 
 
+def _other_bytes(cells: Sequence[LoadedCell]) -> Iterator[tuple[Measured, Measured]]:
+    """Measurements of the same image whose bytes differ: the first cell's, and another's."""
+    first: dict[str, Measured] = {}
+    for cell in cells:
+        for image, measured in cell.measured.items():
+            if measured.sha256 != first.setdefault(image, measured).sha256:
+                yield first[image], measured
+
+
 def label(cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
-    """Solver name, with the options that tell it from others of the same name."""
+    """Solver name, with the options that differ between cells of that name."""
     own = _options(cell)
-    rivals = [r for r in map(_options, cells) if r["name"] == own["name"]]
-    differing = [f"{k}={v}" for k, v in own.items() if any(r.get(k) != v for r in rivals)]
-    twin = f"[{cell.id[:6]}]"  # nothing but the version of a plugin tells them apart
-    return " ".join([solver_of(cell), *differing, *([twin] if rivals.count(own) > 1 else [])])
+    same_name = [options for options in map(_options, cells) if options["name"] == own["name"]]
+    parts = [f"{k}={v}" for k, v in own.items() if any(options.get(k) != v for options in same_name)]
+    if same_name.count(own) > 1:  # nothing differs but the version of a plugin
+        parts.append(f"[{cell.id[:6]}]")
+    return " ".join([solver_of(cell), *parts])
 
 
 def _options(cell: LoadedCell) -> dict[str, JSON]:
@@ -70,23 +85,21 @@ def _options(cell: LoadedCell) -> dict[str, JSON]:
 
 
 def assumptions(rows: Mapping[str, LoadedCell]) -> list[str]:
-    """Which rows were told a noise level that is not the measurements' own."""
-    told = {name: cell.run.config.assumed for name, cell in rows.items() if cell.run.config.assumed}
-    levels: dict[str, list[str]] = {}
-    for name, level in told.items():
-        levels.setdefault(level, []).append(name)
+    """Which rows were given a noise level that is not the measurements' own."""
+    assumed = {name: cell.run.config.assumed for name, cell in rows.items()}
+    levels = names_by((level, name) for name, level in assumed.items() if level)
     return [
-        f"Told a noise level of {level}, not the image's own: {', '.join(names)}." for level, names in levels.items()
+        f"Given a noise level of {level}, not the image's own: {', '.join(names)}." for level, names in levels.items()
     ]
 
 
 def scored_sets(cell: LoadedCell) -> dict[str, list[list[str]]]:
     """The sets of images, most first, that a cell was scored on, by metric."""
-    found: dict[str, list[list[str]]] = {}
+    sets: dict[str, list[list[str]]] = {}
     for scored in sorted(cell.all_sets().values(), key=lambda scored: -len(scored.images)):
         for score in scored.scores:
-            found.setdefault(score.metric, []).append(scored.images)
-    return found
+            sets.setdefault(score.metric, []).append(scored.images)
+    return sets
 
 
 def solver_of(cell: LoadedCell) -> str:
@@ -108,31 +121,31 @@ def headline(run: Run, *, seed: bool = True) -> str:
 
 
 def title_parts(run: Run, *, seed: bool = True) -> list[str]:
-    """A measurement in words: benchmark, task, noise, dataset (and where it was found), prior, seed."""
+    """A measurement in words: benchmark, task, noise, dataset (and where its files were), prior, seed."""
     config, places = run.config, run.places
-    found = {key.removeprefix("dataset."): place for key, place in places.items() if key.startswith("dataset.")}
+    files = {key.removeprefix("dataset."): place for key, place in places.items() if key.startswith("dataset.")}
     benchmark, task = config.benchmark, config.task
     options = ", ".join(f"{k}={v}" for k, v in task.options.items() if k != "noise")
     return [
         f"{benchmark.name} v{benchmark.version}",
         task.name + (f" ({options})" if options else ""),
         parse_noise(task.noise).label if task.noise else "noise not recorded",
-        _describe(config.dataset, found),
+        _describe(config.dataset, files),
         f"prior {config.prior.name} {(config.prior.sha256 or '')[:8]}",
         *([f"seed {config.seed}"] if seed else []),
     ]
 
 
 def _describe(dataset: Part, places: Mapping[str, str]) -> str:
-    shown: dict[str, JSON] = {**places, **dataset.options}
+    fields: dict[str, JSON] = {**places, **dataset.options}
     if dataset.sha256:
-        shown["sha256"] = dataset.sha256[:8]
-    options = ", ".join(f"{k}={v}" for k, v in shown.items() if v != "")
+        fields["sha256"] = dataset.sha256[:8]
+    options = ", ".join(f"{k}={v}" for k, v in fields.items() if v != "")
     return f"dataset {dataset.name}" + (f" ({options})" if options else "")
 
 
-def usual(cell: LoadedCell) -> tuple[int, bool, int]:
-    """Greater for the cell that stands for its solver: options as they come, one sample a measurement, most images."""
+def most_default(cell: LoadedCell) -> tuple[int, bool, int]:
+    """Greatest for the cell that stands for its solver: fewest options by hand, then one sample, then most images."""
     written = sum(origin == WRITTEN for origin in cell.run.origins.values())
     return -written, cell.run.config.samples == 1, len(cell.images)
 
@@ -142,9 +155,9 @@ def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = 
 
     Raises ConfigError where the metric was scored by several protocols, which are never averaged.
     """
-    wanted = set(cell.images if images is None else images)
+    chosen = set(cell.images if images is None else images)
     rows = cell.frame[(cell.frame["metric"] == metric) & (cell.frame["sample"] != MEAN)]
-    rows = rows[rows["image"].isin(wanted)]
+    rows = rows[rows["image"].isin(chosen)]
     _refuse_mixture(cell, metric, rows["protocol"].unique())
     return means_by_image(rows["image"].array, rows["value"].to_numpy(dtype=float))
 
@@ -156,14 +169,22 @@ def shared_images(cells: Sequence[LoadedCell], *metrics: str) -> list[str]:
     """
     images = set.intersection(*(set(cell.images) for cell in cells)) if cells else set()
     for metric in metrics:
-        if sets := [found[metric] for cell in cells if metric in (found := scored_sets(cell))]:
-            common = [each for each in sets[0] if all(each in others for others in sets)]
-            images = images.intersection(common[0] if common else ())
-            continue
-        for cell in cells:
-            values = image_means(cell, metric, images)
-            images = images.difference(values.index[values.isna()])
+        sets = [of_cell[metric] for cell in cells if metric in (of_cell := scored_sets(cell))]
+        images = images.intersection(common_set(sets)) if sets else _with_value(cells, metric, images)
     return sorted(images)
+
+
+def common_set(sets: Sequence[list[list[str]]]) -> list[str]:
+    """The most images that each cell was scored on as a set, of the sets of each, most images first; else none."""
+    return next((images for images in sets[0] if all(images in others for others in sets)), [])
+
+
+def _with_value(cells: Sequence[LoadedCell], metric: str, images: set[str]) -> set[str]:
+    """The images without those that a cell has nan of."""
+    for cell in cells:
+        means = image_means(cell, metric, images)
+        images = images.difference(means.index[means.isna()])
+    return images
 
 
 def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> float | None:

@@ -22,37 +22,38 @@ def spec_of(metric: str, metrics: Metrics) -> str:
 
     Without ``metrics``, those installed are asked.
     """
-    metrics = metrics or _installed()
+    metrics = metrics or installed()
     spec = metrics[metric].digits if metric in metrics else COSTS.get(metric, Metric.digits)
     return spec if SPEC.fullmatch(spec) or spec in COSTS.values() else Metric.digits
 
 
 @cache
-def _installed() -> Metrics:
+def installed() -> Metrics:
+    """The metrics that are installed, by name."""
     from invbench.plugins import load_catalog
 
     return load_catalog().for_tables()[0]
 
 
-def shown(value: float, low: float, high: float, spec: str) -> tuple[str, str, str]:
+def formatted(value: float, low: float, high: float, spec: str) -> tuple[str, str, str]:
     """A value and the ends of its interval: in significant digits where its own would make it 0, or the ends one.
 
-    >>> shown(3.2e-5, 3.1e-5, 3.4e-5, ".3f"), shown(0.5, 0.4, 0.6, ".1f")
+    >>> formatted(3.2e-5, 3.1e-5, 3.4e-5, ".3f"), formatted(0.5, 0.4, 0.6, ".1f")
     (('3.2e-05', '3.1e-05', '3.4e-05'), ('0.5', '0.4', '0.6'))
     """
-    usual = f"{value:{spec}}", f"{low:{spec}}", f"{high:{spec}}"
-    other = f"{value:{SIGNIFICANT}}", f"{low:{SIGNIFICANT}}", f"{high:{SIGNIFICANT}}"
-    vanishes = value != 0 and math.isfinite(value) and not re.search("[1-9]", usual[0].partition("e")[0])
-    lost = low != high and usual[1] == usual[2] and other[1] != other[2] and spec not in COSTS.values()
-    return other if vanishes or lost else usual
+    own = f"{value:{spec}}", f"{low:{spec}}", f"{high:{spec}}"
+    significant = f"{value:{SIGNIFICANT}}", f"{low:{SIGNIFICANT}}", f"{high:{SIGNIFICANT}}"
+    vanishes = value != 0 and math.isfinite(value) and not re.search("[1-9]", own[0].partition("e")[0])
+    lost = low != high and own[1] == own[2] and significant[1] != significant[2] and spec not in COSTS.values()
+    return significant if vanishes or lost else own
 
 
 def format_value(metric: str, value: float, metrics: Metrics = NONE) -> str:
     """A value with the digits of its metric."""
-    return shown(value, value, value, spec_of(metric, metrics))[0]
+    return formatted(value, value, value, spec_of(metric, metrics))[0]
 
 
 def format_interval(metric: str, value: float, low: float, high: float, metrics: Metrics = NONE) -> str:
     """``23.85 [23.10, 24.61]``; the value alone where it has no interval, or one of no length."""
-    text, *ends = shown(value, low, high, spec_of(metric, metrics))
+    text, *ends = formatted(value, low, high, spec_of(metric, metrics))
     return text if math.isnan(low) or ends[0] == ends[1] else f"{text} [{ends[0]}, {ends[1]}]"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from invbench.analysis.columns import CALLS, IMAGES, SECONDS
 from invbench.analysis.comparable import by_measurement, headline, label, mean_of, shared_images
 from invbench.analysis.digits import format_value
 from invbench.analysis.table import Table
@@ -14,7 +15,7 @@ from invbench.errors import ConfigError, unknown
 from invbench.metric import Metric
 from invbench.store.reader import LoadedCell
 
-COSTS = {"nfe": "nfe_forward", "seconds": "seconds"}
+COSTS = {"nfe": CALLS, "seconds": SECONDS}
 
 
 def parse_budgets(text: str) -> list[float]:
@@ -67,17 +68,18 @@ def budget_tables(
 
     Raises ConfigError for a metric of ``only`` that no record has, or that has no direction.
     """
-    found = {r.metric for cell in cells for r in cell.rows}
-    ranked = {
-        m.name: bool(m.higher_is_better)
-        for m in metrics.values()
-        if m.table == "images" and m.higher_is_better is not None
-    }
-    names = [name for name in ranked if name in found]
-    if bad := [name for name in only if name not in names]:
-        raise ConfigError(unknown("metric with a best value", bad[0], names))
-    chosen = {name: ranked[name] for name in only or names}
+    ranked = _ranked(cells, metrics)
+    if bad := [name for name in only if name not in ranked]:
+        raise ConfigError(unknown("metric with a best value", bad[0], ranked))
+    chosen = {name: ranked[name] for name in only or ranked}
     return [_budget_table(group, chosen, budgets, metrics) for group in by_measurement(cells)]
+
+
+def _ranked(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> dict[str, bool]:
+    """The metrics of images that are recorded and have a better direction, and whether higher is better."""
+    recorded = {name for cell in cells for name in cell.frame["metric"].unique()}
+    of_images = [metric for name, metric in metrics.items() if name in recorded and metric.table == IMAGES]
+    return {m.name: m.higher_is_better for m in of_images if m.higher_is_better is not None}
 
 
 def _budget_table(

@@ -48,10 +48,10 @@ def _table(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> 
 
 def _solvers(cells: Sequence[LoadedCell]) -> dict[str, list[LoadedCell]]:
     """Cells that differ in nothing but the seed."""
-    found: dict[str, list[LoadedCell]] = {}
+    solvers: dict[str, list[LoadedCell]] = {}
     for cell in cells:
-        found.setdefault(_seedless(cell).digest(), []).append(cell)
-    return found
+        solvers.setdefault(_seedless(cell).digest(), []).append(cell)
+    return solvers
 
 
 def _seedless(cell: LoadedCell) -> Config:
@@ -70,12 +70,12 @@ def _lines(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> 
         values = group.pivot_table(index="image", columns="seed", values="value").dropna()
         if min(values.shape) < 2:
             continue
-        found = values.to_numpy(float)
-        if np.isinf(found).any():  # restored exactly: there is no deviation of such scores
-            shown = {"mean": format_value(str(metric), mean_difference(found.ravel()), metrics)}
-            lines.append({"metric": str(metric), "n": str(len(values)), **shown, **dict.fromkeys(DEVIATIONS, "-")})
+        scores = values.to_numpy(float)
+        if np.isinf(scores).any():  # restored exactly: there is no deviation of such scores
+            mean_alone = {"mean": format_value(str(metric), mean_difference(scores.ravel()), metrics)}
+            lines.append({"metric": str(metric), "n": str(len(values)), **mean_alone, **dict.fromkeys(DEVIATIONS, "-")})
             continue
-        mean, half, *parts = (format_value(str(metric), v, metrics) for v in components(found))
+        mean, half, *parts = (format_value(str(metric), v, metrics) for v in components(scores))
         deviations = dict(zip(DEVIATIONS, parts, strict=True))
         lines.append({"metric": str(metric), "n": str(len(values)), "mean": f"{mean} ± {half}", **deviations})
     return lines

@@ -1,77 +1,82 @@
-"""The best of each column of a table, and what cannot be told from it on the same images. No torch."""
+"""The best row of each column of a table, and those that do not differ significantly from it. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from invbench.analysis.stats import SIGNIFICANT, columnwise, differences, holm, sign_flip_ps, tellable
-from invbench.metric import Metric
+from invbench.analysis.columns import Column
+from invbench.analysis.digits import Metrics
+from invbench.analysis.rows import Row
+from invbench.analysis.stats import SIGNIFICANT, can_be_significant, columnwise, differences, holm, sign_flip_ps
 
-VALUES = "values"  # of a line: per image, by column
 
+class PairedComparisons(NamedTuple):
+    """The best row of a column, and its differences from each other row on the images that all of them have."""
 
-class Duels(NamedTuple):
-    """The best row of a column, and its lead over each other row on the images that all of them have."""
-
-    column: tuple[str, str]
+    column: Column
     best: int
-    leads: dict[int, np.ndarray]
+    differences: dict[int, np.ndarray]  # the best less the other, in images; by row
 
     @property
     def n(self) -> int:
         """The number of those images."""
-        return len(next(iter(self.leads.values())))
+        return len(next(iter(self.differences.values())))
 
     @property
-    def tellable(self) -> bool:
-        """Whether so few images could tell any row from the best."""
-        return tellable(self.n, len(self.leads))
+    def can_be_significant(self) -> bool:
+        """Whether so few images could show a significant difference at all."""
+        return can_be_significant(self.n, len(self.differences))
+
+    def ties(self, ps: Sequence[float]) -> list[int]:
+        """Rows that do not differ significantly from the best, given the p of each; none where no row could."""
+        corrected = zip(self.differences, holm(ps), strict=True)
+        return [row for row, p in corrected if p >= SIGNIFICANT and self.can_be_significant]
 
 
-def duels_of(
-    lines: Sequence[dict[Any, Any]], columns: Sequence[tuple[str, str]], metrics: Mapping[str, type[Metric]]
-) -> list[Duels]:
-    """The duels of each column that has a better direction."""
-    found = []
-    for column in columns:
-        higher = metrics[column[0]].higher_is_better if column[0] in metrics else None
-        rows = [i for i, line in enumerate(lines) if column in line.get(VALUES, {})]
-        if higher is None or len(rows) < 2:
-            continue
-        frame = pd.concat([lines[i][VALUES][column] for i in rows], axis=1, keys=rows).dropna()
-        if len(frame) < 2:
-            continue
-        scores = frame.to_numpy(dtype=float)
-        best = int(scores.mean(axis=0).argmax() if higher else scores.mean(axis=0).argmin())
-        leads = {i: differences(scores[:, best], scores[:, j]) for j, i in enumerate(rows) if j != best}
-        found.append(Duels(column, rows[best], leads))
-    return found
+def paired_comparisons(rows: Sequence[Row], columns: Sequence[Column], metrics: Metrics) -> list[PairedComparisons]:
+    """Those of each column that has a better direction."""
+    return [comparisons for column in columns if (comparisons := _of_column(rows, column, metrics))]
 
 
-def marked(lines: Sequence[dict[Any, Any]], duels: Sequence[Duels]) -> list[dict[Any, Any]]:
-    """The lines with each column's best score named, and those that cannot be told from it where any could be."""
-    shown = [dict(line) for line in lines]
-    ps = iter(columnwise(sign_flip_ps, [lead for duel in duels for lead in duel.leads.values()]))
-    for duel in duels:
-        shown[duel.best][duel.column] += " best"
-        for i, p in zip(duel.leads, holm([float(next(ps)) for _ in duel.leads]), strict=True):
-            if p >= SIGNIFICANT and duel.tellable:
-                shown[i][duel.column] += " tie"
-    return shown
+def _of_column(rows: Sequence[Row], column: Column, metrics: Metrics) -> PairedComparisons | None:
+    """None without a direction, a second row, or a second image that all have."""
+    higher = metrics[column.metric].higher_is_better if column.metric in metrics else None
+    values = {i: row.values[column] for i, row in enumerate(rows) if column in row.values}
+    if higher is None or len(values) < 2:
+        return None
+    shared = pd.concat(values, axis=1).dropna()
+    if len(shared) < 2:
+        return None
+    scores = shared.to_numpy(dtype=float)
+    means = scores.mean(axis=0)
+    best = int(means.argmax() if higher else means.argmin())
+    to_others = {row: differences(scores[:, best], scores[:, j]) for j, row in enumerate(values) if j != best}
+    return PairedComparisons(column, list(values)[best], to_others)
 
 
-def mark_notes(duels: Sequence[Duels]) -> list[str]:
-    """What the marks mean, and where images are too few for them."""
-    if not duels:
+def with_significance_marks(rows: Sequence[Row], comparisons: Sequence[PairedComparisons]) -> list[Row]:
+    """The rows with "best" after each column's best score, and "tie" after those that do not differ from it."""
+    ps = iter(columnwise(sign_flip_ps, [values for each in comparisons for values in each.differences.values()]))
+    marks: list[dict[Column, str]] = [{} for _ in rows]
+    for each in comparisons:
+        marks[each.best][each.column] = "best"
+        for row in each.ties([float(next(ps)) for _ in each.differences]):
+            marks[row][each.column] = "tie"
+    return [row.with_marks(of_row) for row, of_row in zip(rows, marks, strict=True)]
+
+
+def significance_notes(comparisons: Sequence[PairedComparisons]) -> list[str]:
+    """What the significance marks mean, and where images are too few for them."""
+    if not comparisons:
         return []
     notes = [
         "best: of a column, on the images all rows have; tie: does not differ from it on the same images (sign "
         f"flips of paired differences, p >= {SIGNIFICANT:g} after Holm's correction)."
     ]
-    if few := {duel.n for duel in duels if not duel.tellable}:
+    if few := {each.n for each in comparisons if not each.can_be_significant}:
         notes.append(f"WARNING: {max(few)} images are too few for that test to tell rows apart; ties are not marked.")
     return notes

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 T = TypeVar("T")
 RESAMPLES = 2000
 SET_RESAMPLES = 100
-KEPT = 4096  # images up to which the resamples of a table are kept
+CACHED = 4096  # images up to which the resamples of a table are cached
 FLIPS = 10_000
 SIGNIFICANT = 0.05
 
@@ -70,12 +70,12 @@ def bca_intervals(
         return [(float("nan"), float("nan"))] * k
     with np.errstate(invalid="ignore"):  # of inf and -inf, nan
         means = values.mean(axis=0)
-    found = [(float(mean), float(mean)) for mean in means]
+    intervals = [(float(mean), float(mean)) for mean in means]
     spread = [j for j, column in enumerate(values.T) if np.isfinite(column).all() and np.ptp(column) > 0]
     resampled = np.sort(_resampled_means(values[:, spread], resamples), axis=0)
     for i, column in enumerate(spread):
-        found[column] = _ends(values[:, column], resampled[:, i], level)
-    return found
+        intervals[column] = _ends(values[:, column], resampled[:, i], level)
+    return intervals
 
 
 def _ends(values: NDArray[np.float64], means: NDArray[np.float64], level: float) -> tuple[float, float]:
@@ -106,16 +106,16 @@ def columnwise(of: Callable[[NDArray[np.float64]], Iterable[T]], columns: Sequen
     by_length: dict[int, list[int]] = {}
     for i, column in enumerate(columns):
         by_length.setdefault(len(column), []).append(i)
-    found: dict[int, T] = {}
+    results: dict[int, T] = {}
     for places in by_length.values():
-        found.update(zip(places, of(np.stack([columns[i] for i in places], axis=1)), strict=True))
-    return [found[i] for i in range(len(columns))]
+        results.update(zip(places, of(np.stack([columns[i] for i in places], axis=1)), strict=True))
+    return [results[i] for i in range(len(columns))]
 
 
 def _resampled_means(values: NDArray[np.float64], resamples: int) -> NDArray[np.float64]:
     """(n, k) -> (resamples, k)."""
     n = len(values)
-    return _weights(n, resamples) @ values if n <= KEPT else values[_picks(n, resamples)].mean(axis=1)
+    return _weights(n, resamples) @ values if n <= CACHED else values[_picks(n, resamples)].mean(axis=1)
 
 
 @lru_cache(maxsize=2)
@@ -162,7 +162,7 @@ def sign_flip_ps(differences: NDArray[np.float64], flips: int = FLIPS) -> NDArra
     if 2**n <= flips:
         signs = 1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
         return np.mean(abs(signs @ differences) / n >= means * (1 - 1e-12), axis=0)
-    signs = _signs(n, flips) if n <= KEPT else _signs.__wrapped__(n, flips)
+    signs = _signs(n, flips) if n <= CACHED else _signs.__wrapped__(n, flips)
     return (1 + np.sum(abs(signs @ differences) / n >= means * (1 - 1e-12), axis=0)) / (1 + flips)
 
 
@@ -173,10 +173,10 @@ def _signs(n: int, flips: int) -> NDArray[np.float64]:
     return bits.astype(np.float64) * 2 - 1
 
 
-def tellable(n: int, comparisons: int = 1) -> bool:
+def can_be_significant(n: int, comparisons: int = 1) -> bool:
     """Whether n pairs can differ at 5 % at all, by sign flips and after Holm's correction over the comparisons.
 
-    >>> tellable(5), tellable(6), tellable(6, comparisons=2)
+    >>> can_be_significant(5), can_be_significant(6), can_be_significant(6, comparisons=2)
     (False, True, False)
     """
     return comparisons * 2.0 ** (1 - n) < SIGNIFICANT
@@ -195,13 +195,13 @@ def holm(ps: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def images_needed(differences: NDArray[np.float64], power: float = 0.8) -> float:
+def required_sample_size(differences: NDArray[np.float64], power: float = 0.8) -> float:
     """Pairs with which a two-sided 5 % test finds the observed mean difference with this probability; inf at none.
 
     Infinite differences count as in ``sign_flip_p``.
 
     The normal approximation with Guenther's correction for an estimated spread; at least six, with fewer of which no
-    difference could be told by sign flips.
+    difference could be significant by sign flips.
     """
     differences = bounded(differences)
     mean, spread = abs(differences.mean()), differences.std(ddof=1)

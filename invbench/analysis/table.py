@@ -13,6 +13,8 @@ from invbench.errors import ConfigError, one_line, unknown
 
 FORMATS = {"text": "simple", "md": "github", "latex": "latex_booktabs", "html": "html", "csv": "csv"}
 RAW = {"latex": "latex_raw", "html": "unsafehtml"}
+HEAD = {"text": "{}", "md": "### {}\n", "latex": "% {}"}  # the title
+BELOW = {"text": "{}", "md": "\n{}", "latex": "% {}"}  # a note
 LATEX_ARROWS = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$"}
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -73,22 +75,23 @@ class Table:
             raise ConfigError(unknown("table format", how, FORMATS))
         if how == "csv":
             return self._escaped(how).to_csv(index=False)
+        if how == "html":
+            notes = "".join(f"<p>{escape(note, how)}</p>" for note in self.notes)
+            return f"<h3>{escape(self.title, how)}</h3>\n{self._body(how)}\n{notes}"
+        title = HEAD[how].format(_line(self.title, how))
+        return "\n".join([title, self._body(how), *(BELOW[how].format(_line(note, how)) for note in self.notes)])
+
+    def _body(self, how: str) -> str:
+        """The cells and their headers."""
         from tabulate import tabulate
 
         style = {**FORMATS, **RAW}[how] if self.raw else FORMATS[how]
         frame = self.frame if self.raw else self._escaped("text" if how in RAW else how)  # tabulate does the rest
         body = tabulate(frame.to_dict("list"), headers="keys", tablefmt=style, disable_numparse=True)
-        if how == "html":
-            notes = "".join(f"<p>{escape(note, how)}</p>" for note in self.notes)
-            return f"<h3>{escape(self.title, how)}</h3>\n{body}\n{notes}"
-        if how == "latex":
-            for arrow, command in LATEX_ARROWS.items():
-                body = body.replace(arrow, command)
-        title, *lines = (_line(text, how) for text in (self.title, *self.notes))
-        comment = "% " if how == "latex" else ""
-        head = f"### {title}\n" if how == "md" else f"{comment}{title}"
-        gap = "\n" if how == "md" else ""
-        return "\n".join([head, body, *(f"{gap}{comment}{line}" for line in lines)])
+        arrows = LATEX_ARROWS if how == "latex" else {}
+        for arrow, command in arrows.items():
+            body = body.replace(arrow, command)
+        return body
 
     def _escaped(self, how: str) -> pd.DataFrame:
         """The frame with every text escaped, those of the header too."""

@@ -66,9 +66,10 @@ def table(
     With --paper N, a published table and our numbers under it; with benchmark=photos too, our records on that
     benchmark in the layout of that table. As csv without options, each number has a row of its own.
     """
+    from invbench.analysis.long_table import long_table
     from invbench.analysis.seeds import seed_tables
     from invbench.analysis.table import FORMATS
-    from invbench.analysis.tables import build_tables, long_table
+    from invbench.analysis.tables import build_tables
     from invbench.plugins import load_catalog
 
     if how not in FORMATS:
@@ -198,8 +199,8 @@ def verify(ctx: click.Context, cell: str, images: int, tolerance: float, out: Pa
 @out_option
 def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: Path) -> None:
     """Tell two solvers apart on the same images: invbench versus davi ddrm [task=sr4] ..."""
-    from invbench.analysis.compare import versus
     from invbench.analysis.table import FORMATS
+    from invbench.analysis.versus import versus
     from invbench.plugins import load_catalog
 
     if first == second:

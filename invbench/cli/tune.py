@@ -17,8 +17,8 @@ from tabulate import tabulate
 
 from invbench.analysis.comparable import by_measurement
 from invbench.analysis.digits import format_value, spec_of
+from invbench.analysis.rows import format_mean
 from invbench.analysis.stats import bca_interval
-from invbench.analysis.tables import format_mean
 from invbench.atomic import write_atomic
 from invbench.cli import compute
 from invbench.errors import ConfigError, StoreError, unknown

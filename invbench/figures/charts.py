@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from invbench.analysis.comparable import by_measurement, interval_of, label, mean_of, shared_images
-from invbench.analysis.compare import pairs, rivals
 from invbench.analysis.digits import NONE, Metrics, format_value
+from invbench.analysis.pairs import pairs
 from invbench.analysis.pareto import COSTS, pareto
+from invbench.analysis.versus import matching_cells
 from invbench.errors import ConfigError
 from invbench.figures.canvas import BLUE, PAGE, series, sheet, styled
 from invbench.store.reader import LoadedCell
@@ -107,7 +108,9 @@ def scatter(cells: Sequence[LoadedCell], metric: str, first: str, second: str) -
 
     Raises ConfigError where no measurement has both.
     """
-    found = [(a, pair) for a, b in rivals(cells, first, second) for pair in pairs(b, a) if pair.metric == metric]
+    found = [
+        (a, pair) for a, b in matching_cells(cells, first, second) for pair in pairs(b, a) if pair.metric == metric
+    ]
     shown = [(a, pair) for a, pair in found if len(pair.old)]
     if not shown:
         raise ConfigError(f"no image has a value of {metric} by both {first} and {second}; run them on one task")

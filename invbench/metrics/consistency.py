@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 class Consistency(Metric):
     """Root mean square of (y - H x_hat) / std: 1 is what the truth has; below fits the noise, above misses the data.
 
-    The noise's true standard deviation is used also where the solver is not told. Not clipped. Of complex measurements,
-    over real and imaginary parts. A measurement without noise has none: its residual has no unit.
+    The noise's true standard deviation is used also where the solver is not given it. Not clipped. Of complex
+    measurements, over real and imaginary parts. A measurement without noise has none: its residual has no unit.
     """
 
     name: ClassVar[str] = "consistency"
+    order: ClassVar[int] = 50
     summary: ClassVar[str] = "data residual in units of the noise; 1 is right"
     protocol: ClassVar[str] = "consistency/rms/true-std/float"
     unit: ClassVar[str] = "sigma"

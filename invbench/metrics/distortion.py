@@ -46,6 +46,8 @@ class PSNR(Metric):
 
     name: ClassVar[str] = "psnr"
     digits: ClassVar[str] = ".2f"
+    order: ClassVar[int] = 10
+    headline: ClassVar[bool] = True
     summary: ClassVar[str] = "peak signal-to-noise ratio"
     protocol: ClassVar[str] = "psnr/rgb/range2/clip[-1,1]/float"
     unit: ClassVar[str] = "dB"
@@ -62,6 +64,7 @@ class SSIM(Metric):
     """
 
     name: ClassVar[str] = "ssim"
+    order: ClassVar[int] = 20
     summary: ClassVar[str] = "structural similarity"
     protocol: ClassVar[str] = "ssim/rgb/gauss11-1.5/range1/clip[0,1]/float"
     higher_is_better: ClassVar[bool] = True

@@ -77,6 +77,8 @@ class HaarPSI(Metric):
     """Haar wavelet-based perceptual similarity on [0, 255], with chroma; the reconstruction is clipped."""
 
     name: ClassVar[str] = "haarpsi"
+    order: ClassVar[int] = 30
+    headline: ClassVar[bool] = True
     summary: ClassVar[str] = "Haar wavelet-based perceptual similarity; needs no weights"
     protocol: ClassVar[str] = "haarpsi/yiq/halved/clip[-1,1]/float"
     higher_is_better: ClassVar[bool] = True

@@ -44,6 +44,7 @@ class ModeError(PosteriorMetric):
     """Half the sum of absolute differences between posterior weights and the share of samples in each component."""
 
     name: ClassVar[str] = "modes"
+    order: ClassVar[int] = 50
     summary: ClassVar[str] = "error of the mixture weights (total variation)"
     protocol: ClassVar[str] = "modes/total-variation/responsibilities"
     higher_is_better: ClassVar[bool] = False
@@ -56,6 +57,7 @@ class SlicedWasserstein(PosteriorMetric):
     """Distance of samples and posterior along 64 fixed random directions, in posterior standard deviations."""
 
     name: ClassVar[str] = "swd"
+    order: ClassVar[int] = 10
     summary: ClassVar[str] = "sliced Wasserstein distance to the posterior"
     protocol: ClassVar[str] = "posterior-swd/w2/64-projected-directions"
     unit: ClassVar[str] = "std"
@@ -70,6 +72,7 @@ class MeanGap(PosteriorMetric):
     """Distance of the samples' mean from E[x | y], in posterior standard deviations; exact samples get 1 / sqrt(K)."""
 
     name: ClassVar[str] = "gap"
+    order: ClassVar[int] = 20
     summary: ClassVar[str] = "error of the samples' mean"
     protocol: ClassVar[str] = "posterior-mean-gap/std"
     unit: ClassVar[str] = "std"
@@ -84,6 +87,7 @@ class SpreadRatio(PosteriorMetric):
     """Root mean square standard deviation of the samples over the posterior's; below 1 is over-confident."""
 
     name: ClassVar[str] = "std"
+    order: ClassVar[int] = 30
     summary: ClassVar[str] = "standard deviation of the samples over the posterior's"
     protocol: ClassVar[str] = "posterior-std-ratio/rms"
     higher_is_better: ClassVar[None] = None
@@ -100,6 +104,7 @@ class PosteriorCoverage(PosteriorMetric):
     """
 
     name: ClassVar[str] = "cover"
+    order: ClassVar[int] = 40
     summary: ClassVar[str] = "share of samples in the posterior's central 90 % interval"
     protocol: ClassVar[str] = "posterior-coverage/central-90/64-projected-directions"
     higher_is_better: ClassVar[None] = None
@@ -120,11 +125,12 @@ def _in_both_parts(score: type[PosteriorMetric]) -> list[type[Metric]]:
             {
                 "name": f"{score.name}_{part}",
                 "protocol": f"{score.protocol}/{part}",
+                "order": score.order + place,
                 "part": part,
                 "__doc__": score.__doc__,
             },
         )
-        for part in parts
+        for place, part in enumerate(parts)
     ]
 
 

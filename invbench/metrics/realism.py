@@ -36,6 +36,7 @@ class PatchWasserstein(SetMetric):
     """
 
     name: ClassVar[str] = "swd"
+    order: ClassVar[int] = 40
     summary: ClassVar[str] = "sliced Wasserstein distance of image patches; needs no weights"
     protocol: ClassVar[str] = "swd/laplacian/7x7/w1/64-directions/clip[-1,1]/float"
     unit: ClassVar[str] = "std"
@@ -59,17 +60,17 @@ class PatchWasserstein(SetMetric):
             levels.append(torch.stack(patches, 1).float() @ (directions / directions.norm(dim=0)).to(level.device))
         return torch.stack(levels, 1)
 
-    def distance(self, truth: Tensor, found: Tensor) -> float:
-        a, b = (z.transpose(0, 1).flatten(1, 2) for z in (truth, found))  # (levels, n patches, directions)
+    def distance(self, truth: Tensor, restored: Tensor) -> float:
+        a, b = (z.transpose(0, 1).flatten(1, 2) for z in (truth, restored))  # (levels, n patches, directions)
         apart = (a.sort(1).values - b.sort(1).values).abs().mean(1)
         return float((apart / a.std(1).clamp(min=1e-6)).mean())
 
-    def distances(self, truth: Tensor, found: Tensor, picks: Tensor) -> list[float]:
+    def distances(self, truth: Tensor, restored: Tensor, picks: Tensor) -> list[float]:
         """W1 is the area between two distribution functions: values are sorted once, and resamples weigh images."""
         import torch
 
         n, patches = len(truth), truth.shape[2]
-        a, b = (z.permute(1, 3, 0, 2).flatten(2) for z in (truth, found))  # (levels, directions, n patches)
+        a, b = (z.permute(1, 3, 0, 2).flatten(2) for z in (truth, restored))  # (levels, directions, n patches)
         values, order = torch.cat([a, b], 2).sort(2)
         gaps = values.diff(dim=2)
         image = (torch.arange(2 * n * patches) // patches % n).to(order.device)[order]
@@ -144,8 +145,8 @@ class FID(InceptionMetric):
     protocol: ClassVar[str] = "fid/clean/u8-round"
     artifacts: ClassVar[tuple[Artifact, ...]] = (INCEPTION["clean"],)
 
-    def distance(self, truth: Tensor, found: Tensor) -> float:
-        return frechet_distance(truth, found)
+    def distance(self, truth: Tensor, restored: Tensor) -> float:
+        return frechet_distance(truth, restored)
 
 
 class FIDLegacy(FID):
@@ -167,8 +168,8 @@ class KID(InceptionMetric):
     protocol: ClassVar[str] = "kid/clean/cubic/all-pairs/u8-round"
     artifacts: ClassVar[tuple[Artifact, ...]] = (INCEPTION["clean"],)
 
-    def distance(self, truth: Tensor, found: Tensor) -> float:
-        return kernel_distance(truth, found)
+    def distance(self, truth: Tensor, restored: Tensor) -> float:
+        return kernel_distance(truth, restored)
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:

@@ -17,6 +17,7 @@ class CRPS(SampleMetric):
     """Continuous ranked probability score, mean over pixels: E|X - x| - E|X - X'| / 2 with distinct X, X' (fair)."""
 
     name: ClassVar[str] = "crps"
+    order: ClassVar[int] = 10
     summary: ClassVar[str] = "continuous ranked probability score of the samples"
     protocol: ClassVar[str] = "crps/fair/pixels/range2/float"
     higher_is_better: ClassVar[bool] = False
@@ -40,6 +41,7 @@ class Coverage(SampleMetric):
     """
 
     name: ClassVar[str] = "coverage"
+    order: ClassVar[int] = 20
     summary: ClassVar[str] = "coverage of the samples' central interval, less the nominal"
     protocol: ClassVar[str] = "coverage/central/excess/pixels"
     higher_is_better: ClassVar[None] = None
@@ -58,6 +60,7 @@ class Spread(SampleMetric):
     """Root mean square, over pixels, of the samples' standard deviation on [-1, 1]."""
 
     name: ClassVar[str] = "spread"
+    order: ClassVar[int] = 30
     summary: ClassVar[str] = "standard deviation of the samples"
     protocol: ClassVar[str] = "spread/rms-std/pixels/range2/float"
     higher_is_better: ClassVar[None] = None
@@ -92,6 +95,7 @@ class DiversityRange(Diversity):
     """In the range of H^T: what the measurement says, up to its noise."""
 
     name: ClassVar[str] = "div_range"
+    order: ClassVar[int] = 40
     summary: ClassVar[str] = "spread of the samples where H measures"
     protocol: ClassVar[str] = "diversity/rms-std/range"
 
@@ -103,6 +107,7 @@ class DiversityNull(Diversity):
     """In the null space of H: what only the prior says."""
 
     name: ClassVar[str] = "div_null"
+    order: ClassVar[int] = 50
     summary: ClassVar[str] = "spread of the samples where H measures nothing"
     protocol: ClassVar[str] = "diversity/rms-std/null"
 

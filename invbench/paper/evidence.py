@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from invbench.analysis.comparable import by_measurement, usual
+from invbench.analysis.comparable import by_measurement, most_default
 from invbench.analysis.tables import absent
 from invbench.metric import Metric, SetMetric
 from invbench.paper import published
@@ -63,7 +63,7 @@ def _choose(claim: Claim, cells: Sequence[LoadedCell]) -> tuple[dict[str, Loaded
     gaps: dict[str, Gap] = {}
     for method, own in known.items():
         if mine := [c for c in best if _name(c, "solver") == SOLVERS[method]]:
-            chosen[method] = max(mine, key=usual)
+            chosen[method] = max(mine, key=most_default)
         else:
             gaps[method] = _gap(method, own, told)
     return chosen, gaps

@@ -16,10 +16,10 @@ from invbench.analysis.comparable import (
     by_measurement,
     mean_of,
     measurement_key,
+    most_default,
     shared_images,
     solver_of,
     title_parts,
-    usual,
 )
 from invbench.analysis.digits import format_value
 from invbench.analysis.table import Table
@@ -88,7 +88,7 @@ class Twin:
         found: dict[tuple[str, str], LoadedCell] = {}
         for task in self.tasks:
             same = max(self.measured(task), key=lambda g: (len(_solvers(g)), sum(len(c.images) for c in g)), default=[])
-            found |= {(s, task): max(_of(s, same), key=usual) for s in self.solvers if _of(s, same)}
+            found |= {(s, task): max(_of(s, same), key=most_default) for s in self.solvers if _of(s, same)}
         return found
 
     def measured(self, task: str) -> list[list[LoadedCell]]:
@@ -107,7 +107,7 @@ class Twin:
     def ablated(self) -> dict[tuple[str, str], LoadedCell]:
         """By configuration, as the training's command names it."""
         found: dict[tuple[str, str], LoadedCell] = {}
-        for cell in sorted(self.cells, key=usual):
+        for cell in sorted(self.cells, key=most_default):
             config, training = cell.run.config, cell.run.training
             trained = ABLATED.search(training.command) if training else None
             if trained and config.benchmark.name == self.benchmark and config.task.name in self.tasks:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from invbench.analysis.comparable import interval_of, mean_of, usual
+from invbench.analysis.comparable import interval_of, mean_of, most_default
 from invbench.analysis.digits import format_interval
 from invbench.analysis.table import Table, escape
 from invbench.analysis.tables import absent
@@ -282,10 +282,10 @@ class View:
         """A cell of any benchmark in which the solver's network calls were counted."""
         names = {c.run.config.benchmark.name for c in self.cells}
         found = [cell for name in names if (cell := self.find(name, task, solver))]
-        return max(found, key=usual, default=None)
+        return max(found, key=most_default, default=None)
 
     def find(self, benchmark: str, task: str, solver: str) -> LoadedCell | None:
-        """Our cell that stands for a solver: of the table's noise, and the most usual of several."""
+        """Our cell that stands for a solver: of the table's noise, and of several the nearest to the default."""
         found = [
             c
             for c in self.cells
@@ -294,7 +294,7 @@ class View:
             and c.run.config.solver.name == solver
             and self.of_its_noise(c.run.config.task.noise)
         ]
-        return max(found, key=usual, default=None)
+        return max(found, key=most_default, default=None)
 
     def departures(self, cell: LoadedCell, benchmark: str, task: str, nfe: str) -> list[str]:
         """In what a cell differs from the printed row, so that no difference of theirs means anything."""

@@ -36,8 +36,8 @@ from typing import NamedTuple
 import numpy as np
 
 from invbench.analysis.comparable import shared_images
-from invbench.analysis.compare import Pair, pairs, per_image
 from invbench.analysis.digits import format_interval, format_value
+from invbench.analysis.pairs import Pair, pairs, per_image
 from invbench.analysis.stats import SIGNIFICANT, bca_interval, holm, mean_difference, sign_flip_p
 from invbench.errors import ConfigError
 from invbench.paper.claims import Claim

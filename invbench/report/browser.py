@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from invbench.analysis.columns import COLUMNS, ordered
 from invbench.analysis.comparable import label, mean_of
 from invbench.analysis.digits import Metrics, format_value
-from invbench.analysis.tables import COLUMNS, ordered
 from invbench.errors import InvbenchError
 from invbench.figures.pictures import measurement_pictures, picture, showable
 from invbench.store.files import MEAN, Record

@@ -17,9 +17,9 @@ from invbench.analysis.comparable import (
     image_means,
     interval_of,
     mean_of,
+    most_default,
     scored_sets,
     shared_images,
-    usual,
 )
 from invbench.store.files import MEAN, Record, images_digest
 from invbench.store.reader import LoadedCell
@@ -54,16 +54,16 @@ def with_sets(found: LoadedCell, folder: Path, *sets: list[str]) -> LoadedCell:
     return LoadedCell(found.id, found.run, found.rows, (folder,), 0)
 
 
-def test_options_as_they_come_then_one_sample_then_most_images_are_usual() -> None:
+def test_options_as_they_come_then_one_sample_then_most_images_stand_for_a_solver() -> None:
     plain = cell(n=2)
-    assert max([cell(n=4, samples=2), plain], key=usual) is plain, "one sample a measurement before more images"
-    assert max([plain, cell(n=4, samples=2)], key=usual) is plain
+    assert max([cell(n=4, samples=2), plain], key=most_default) is plain, "one sample a measurement before more images"
+    assert max([plain, cell(n=4, samples=2)], key=most_default) is plain
     more = cell(n=4)
-    assert max([more, plain], key=usual) is more
+    assert max([more, plain], key=most_default) is more
     several, tuned = cell(n=2, samples=2), cell(n=4, run=WRITTEN)
-    assert max([tuned, several], key=usual) is several, "options as they come before one sample"
+    assert max([tuned, several], key=most_default) is several, "options as they come before one sample"
     once = cell(n=2, run={"origins": {"nfe": "command line", "eta": "default"}})
-    assert max([tuned, once], key=usual) is once, "fewer written options before more images"
+    assert max([tuned, once], key=most_default) is once, "fewer written options before more images"
 
 
 def test_shared_images_are_those_that_every_cell_has_a_value_of() -> None:
@@ -124,11 +124,11 @@ def test_cells_of_one_measurement_are_grouped_in_order() -> None:
     assert len(by_measurement([cell(), cell(noise="gaussian 0.2 [-1,1]"), cell(seed=1)])) == 3
 
 
-def test_rows_that_were_told_a_level_are_named_by_level() -> None:
-    told = {name: cell(assumed=f"{level} [-1,1]") for name, level in (("a", 0.1), ("b", 0.2), ("c", 0.1))}
-    assert assumptions({**told, "d": cell()}) == [
-        "Told a noise level of 0.1 [-1,1], not the image's own: a, c.",
-        "Told a noise level of 0.2 [-1,1], not the image's own: b.",
+def test_rows_that_were_given_a_level_are_named_by_level() -> None:
+    given = {name: cell(assumed=f"{level} [-1,1]") for name, level in (("a", 0.1), ("b", 0.2), ("c", 0.1))}
+    assert assumptions({**given, "d": cell()}) == [
+        "Given a noise level of 0.1 [-1,1], not the image's own: a, c.",
+        "Given a noise level of 0.2 [-1,1], not the image's own: b.",
     ]
 
 

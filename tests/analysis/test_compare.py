@@ -1,4 +1,4 @@
-"""Changes between stores, with rules that fail, and two solvers told apart."""
+"""Changes between stores, with rules that fail, and differences between two solvers."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_ratio_of_seconds_and_more_calls_fail(made: Path, tmp_path: Path) -> N
     assert invbench("compare", made, called, "--fail-on", "nfe!=0").exit_code == 1
 
 
-def test_a_cell_that_is_gone_fails_and_a_new_one_is_told(made: Path, tmp_path: Path) -> None:
+def test_a_cell_that_is_gone_fails_and_a_new_one_is_named(made: Path, tmp_path: Path) -> None:
     less = shutil.copytree(made, tmp_path / "less")
     shutil.rmtree(next(less.glob("*/*/wiener-*")))
     result = invbench("compare", made, less)
@@ -155,7 +155,7 @@ def test_other_measurements_unknown_metrics_and_wrong_rules_are_refused(made: Pa
             parse_rules(text)
 
 
-def test_two_solvers_are_told_apart_on_the_same_images(made: Path) -> None:
+def test_two_solvers_are_compared_on_the_same_images(made: Path) -> None:
     output = invbench("versus", "wiener", "pinv", "--out", made, "--format", "csv").stdout
     rows = {row["metric"]: row for row in csv.DictReader(output.splitlines())}
     values = {s: values_of(made, s) for s in ("wiener", "pinv")}
@@ -165,7 +165,7 @@ def test_two_solvers_are_told_apart_on_the_same_images(made: Path) -> None:
     assert "unknown recorded solver 'ddrm'" in invbench("versus", "wiener", "ddrm", "--out", made).output
 
 
-def test_of_few_images_no_solver_is_told_apart_and_none_is_called_a_tie(made: Path, tmp_path: Path) -> None:
+def test_of_few_images_no_solver_is_called_better_and_none_is_called_a_tie(made: Path, tmp_path: Path) -> None:
     kept = {f"{i:05d}" for i in range(4)}
     few = changed(made, tmp_path / "few", lambda row: {**row, "image": str(row["image"])})
     for path in few.rglob("records.jsonl"):
@@ -175,7 +175,7 @@ def test_of_few_images_no_solver_is_told_apart_and_none_is_called_a_tie(made: Pa
     rows = list(csv.DictReader(output.splitlines()))
     assert {row["n"] for row in rows} == {"4"}
     assert {row["better"] for row in rows} == {"too few images"}
-    assert {row["images needed"] for row in rows} == {"-"}
+    assert {row["required sample size"] for row in rows} == {"-"}
 
 
 def values_of(out: Path, solver: str) -> np.ndarray:
@@ -194,7 +194,7 @@ def reconfigured(made: Path, to: Path, change: Callable[[dict[str, Any]], object
     return to
 
 
-def test_another_option_is_told_with_what_to_do(made: Path, tmp_path: Path) -> None:
+def test_another_option_is_named_with_what_to_do(made: Path, tmp_path: Path) -> None:
     new = reconfigured(made, tmp_path / "new", lambda config: config["solver"].update(window=5))
     result = invbench("compare", made, new)
     assert result.exit_code == 1
@@ -202,7 +202,7 @@ def test_another_option_is_told_with_what_to_do(made: Path, tmp_path: Path) -> N
     assert "which has it with another configuration: solver.window None -> 5; make the base anew" in result.output
 
 
-def test_other_weights_are_compared_and_told(made: Path, tmp_path: Path) -> None:
+def test_other_weights_are_compared_and_named(made: Path, tmp_path: Path) -> None:
     def retrained(config: dict[str, Any]) -> None:
         config["solver"]["sha256"] = "0123456789abcdef" * 4
         config["plugins"]["invbench"] = "9.9.9"

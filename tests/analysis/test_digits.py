@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from invbench.analysis.digits import format_interval, format_value, spec_of
-from invbench.analysis.tables import format_mean
+from invbench.analysis.rows import format_mean
 from invbench.metric import Metric
 from invbench.plugins import load_catalog
 

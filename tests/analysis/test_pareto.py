@@ -39,8 +39,8 @@ def test_nothing_on_the_front_is_beaten_and_all_else_is(points: list[tuple[float
 
     def beaten(i: int) -> bool:
         """Something else is no dearer and no worse; of equals, the one on the front wins."""
-        (cost, value), rivals = points[i], [j for j in range(len(points)) if j != i]
-        as_good = [j for j in rivals if points[j][0] <= cost and sign * points[j][1] >= sign * value]
+        (cost, value), others = points[i], [j for j in range(len(points)) if j != i]
+        as_good = [j for j in others if points[j][0] <= cost and sign * points[j][1] >= sign * value]
         return any(points[j] != points[i] or j in front for j in as_good)
 
     assert front

@@ -83,13 +83,13 @@ def test_several_seeds_of_a_solver_that_is_skipped_are_no_experiment(tmp_path: P
     assert "Skipped ddrm" in table.output
 
 
-def test_a_level_that_is_assumed_is_told_and_kept(tmp_path: Path) -> None:
+def test_a_level_that_is_assumed_is_given_and_recorded(tmp_path: Path) -> None:
     hidden = ["benchmark=gmm", "task=denoise", "task.noise='uniform 0.01..0.1 [-1,1]'", "n=2", f"out={tmp_path}"]
     for level in ("0.05", "0.1"):
         words = ["run", "solver=wiener,bicubic", *hidden, f"assume='{level} [-1,1]'", "references=false"]
         assert CliRunner().invoke(main, words, catch_exceptions=False).exit_code == 0
     table = CliRunner().invoke(main, ["table", "--out", str(tmp_path)], catch_exceptions=False).output
-    assert "Told a noise level of 0.05 [-1,1], not the image's own: wiener assume=0.05 [-1,1]." in table
+    assert "Given a noise level of 0.05 [-1,1], not the image's own: wiener assume=0.05 [-1,1]." in table
     rows = [line.split("  ")[0] for line in table.splitlines() if line.startswith(("bicubic", "wiener"))]
     assert sorted(rows) == ["bicubic", "wiener assume=0.05 [-1,1]", "wiener assume=0.1 [-1,1]"]
     (cell, _) = load_cells(tmp_path, solver="wiener")

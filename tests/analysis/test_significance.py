@@ -1,4 +1,4 @@
-"""The best of a column, and what cannot be told from it."""
+"""The best of a column, and what does not differ significantly from it."""
 
 from __future__ import annotations
 
@@ -10,69 +10,76 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from invbench.analysis.significance import VALUES, duels_of, mark_notes, marked
+from invbench.analysis.columns import Column
+from invbench.analysis.rows import Row
+from invbench.analysis.significance import paired_comparisons, significance_notes, with_significance_marks
 
-HIGH, LOW, PLAIN = ("psnr", "p"), ("lpips", "p"), ("nfe", "p")
+HIGH, LOW, PLAIN = Column("psnr", "p"), Column("lpips", "p"), Column("nfe", "p")
 METRICS: Any = {
     name: SimpleNamespace(higher_is_better=better) for name, better in (("psnr", True), ("lpips", False), ("nfe", None))
 }
 WAVE = np.array([1.0, -1.0] * 6)
 
 
-def line(values: Sequence[float] | np.ndarray, column: tuple[str, str] = HIGH, images: str = "") -> dict[Any, Any]:
-    """A line of a table with one column; its images are a, b, ... unless told."""
+def line(values: Sequence[float] | np.ndarray, column: Column = HIGH, images: str = "") -> Row:
+    """A row of a table with one column; its images are a, b, ... where none are given."""
     names = images or "abcdefghijklmnop"[: len(values)]
-    return {VALUES: {column: pd.Series(list(values), index=list(names), dtype=float)}, column: "text"}
+    series = pd.Series(list(values), index=list(names), dtype=float)
+    return Row("s", len(series), {column: "text"}, {column: series})
 
 
-def texts(lines: list[dict[Any, Any]], column: tuple[str, str] = HIGH) -> list[str]:
-    return [shown[column] for shown in marked(lines, duels_of(lines, [column], METRICS))]
+def texts(lines: list[Row], column: Column = HIGH) -> list[str]:
+    return [
+        shown.cells[column] for shown in with_significance_marks(lines, paired_comparisons(lines, [column], METRICS))
+    ]
 
 
 @pytest.mark.parametrize(("column", "best"), [(HIGH, 1), (LOW, 0)])
-def test_the_best_is_the_highest_or_the_lowest_mean(column: tuple[str, str], best: int) -> None:
+def test_the_best_is_the_highest_or_the_lowest_mean(column: Column, best: int) -> None:
     lines = [line(level + WAVE * 0, column) for level in (1.0, 3.0, 2.0)]
-    (duel,) = duels_of(lines, [column], METRICS)
-    assert (duel.best, duel.n, sorted(duel.leads)) == (best, 12, sorted({0, 1, 2} - {best}))
+    (comparisons,) = paired_comparisons(lines, [column], METRICS)
+    assert (comparisons.best, comparisons.n, sorted(comparisons.differences)) == (best, 12, sorted({0, 1, 2} - {best}))
     assert texts(lines, column) == ["text best" if i == best else "text" for i in range(3)]
 
 
-def test_leads_are_the_best_s_scores_less_the_other_s() -> None:
-    (duel,) = duels_of([line([1.0, 2.0]), line([4.0, 6.0])], [HIGH], METRICS)
-    assert duel.leads[0].tolist() == [3.0, 4.0]
+def test_differences_are_the_best_s_scores_less_the_other_s() -> None:
+    (comparisons,) = paired_comparisons([line([1.0, 2.0]), line([4.0, 6.0])], [HIGH], METRICS)
+    assert comparisons.differences[0].tolist() == [3.0, 4.0]
 
 
 def test_without_a_direction_a_second_row_or_a_second_image_there_is_no_best() -> None:
     two = [line([1.0, 2.0]), line([3.0, 4.0])]
-    assert len(duels_of(two, [HIGH], METRICS)) == 1, "two rows and two images are enough"
-    assert duels_of(two[:1], [HIGH], METRICS) == []
-    assert duels_of([line([1.0, 2.0], PLAIN), line([3.0, 4.0], PLAIN)], [PLAIN], METRICS) == []
-    assert duels_of(two, [("unknown", "p")], METRICS) == []
-    assert duels_of([line([1.0]), line([3.0])], [HIGH], METRICS) == []
-    assert duels_of([line([1.0, 2.0], images="ab"), line([3.0, 4.0], images="bc")], [HIGH], METRICS) == []
+    assert len(paired_comparisons(two, [HIGH], METRICS)) == 1, "two rows and two images are enough"
+    assert paired_comparisons(two[:1], [HIGH], METRICS) == []
+    assert paired_comparisons([line([1.0, 2.0], PLAIN), line([3.0, 4.0], PLAIN)], [PLAIN], METRICS) == []
+    assert paired_comparisons(two, [Column("unknown", "p")], METRICS) == []
+    assert paired_comparisons([line([1.0]), line([3.0])], [HIGH], METRICS) == []
+    assert paired_comparisons([line([1.0, 2.0], images="ab"), line([3.0, 4.0], images="bc")], [HIGH], METRICS) == []
 
 
 def test_the_best_is_sought_on_the_images_that_every_row_has_a_value_of() -> None:
     lines = [line([1.0, 1.0, 99.0], images="abc"), line([2.0, 2.0, np.nan], images="abc"), line([0, 0, 0, 0.0])]
-    (duel,) = duels_of(lines, [HIGH], METRICS)
-    assert (duel.best, duel.n) == (1, 2)
-    assert not duel.tellable
+    (comparisons,) = paired_comparisons(lines, [HIGH], METRICS)
+    assert (comparisons.best, comparisons.n) == (1, 2)
+    assert not comparisons.can_be_significant
 
 
 def test_a_row_without_the_column_has_no_part_in_it() -> None:
-    lines = [line([9.0, 9.0], LOW), line(1 + WAVE), {"values of none": 0}, line(5 + WAVE)]
-    (duel,) = duels_of(lines, [HIGH], METRICS)
-    assert (duel.best, list(duel.leads)) == (3, [1])
+    lines = [line([9.0, 9.0], LOW), line(1 + WAVE), Row("of sets alone", 2, {HIGH: "text"}, {}), line(5 + WAVE)]
+    (comparisons,) = paired_comparisons(lines, [HIGH], METRICS)
+    assert (comparisons.best, list(comparisons.differences)) == (3, [1])
 
 
-def test_ties_are_told_after_the_correction_for_as_many_rivals() -> None:
-    """Six differences of one sign have p = 1/32: told apart from one rival, not from two."""
+def test_ties_are_found_after_the_correction_for_as_many_competitors() -> None:
+    """Six differences of one sign have p = 1/32: significant against one competitor, not against two."""
     one = [line([2.0] * 6), line([1.0] * 6)]
     assert texts(one) == ["text best", "text"]
-    assert texts([*one, line([1.0] * 6)]) == ["text best", "text", "text"], "so few could tell none of two: no ties"
+    assert texts([*one, line([1.0] * 6)]) == ["text best", "text", "text"], (
+        "so few could show no difference from two: no ties"
+    )
     twelve = [line(2 + WAVE * 0), line(1 + WAVE * 0), line(2 - 0.01 + WAVE)]
     assert texts(twelve) == ["text best", "text", "text tie"]
-    assert [shown[HIGH] for shown in twelve] == ["text"] * 3, "the lines themselves are left as they are"
+    assert [shown.cells[HIGH] for shown in twelve] == ["text"] * 3, "the lines themselves are left as they are"
 
 
 def test_each_column_has_its_own_ties() -> None:
@@ -81,17 +88,17 @@ def test_each_column_has_its_own_ties() -> None:
         both = line(high + WAVE * (high == 1.0) * 0)
         wave = WAVE * (low > 1)
         other = line(low + wave, LOW)
-        lines.append({**both, LOW: "text", VALUES: {**both[VALUES], **other[VALUES]}})
-    shown = marked(lines, duels_of(lines, [HIGH, LOW], METRICS))
-    assert [(s[HIGH], s[LOW]) for s in shown] == [("text best", "text best"), ("text", "text tie")]
+        lines.append(Row("s", 12, {HIGH: "text", LOW: "text"}, {**both.values, **other.values}))
+    shown = with_significance_marks(lines, paired_comparisons(lines, [HIGH, LOW], METRICS))
+    assert [(s.cells[HIGH], s.cells[LOW]) for s in shown] == [("text best", "text best"), ("text", "text tie")]
 
 
-def test_notes_say_what_marks_mean_and_of_how_few_images_they_are() -> None:
-    assert mark_notes([]) == []
-    enough = duels_of([line([2.0] * 6), line([1.0] * 6)], [HIGH], METRICS)
-    (only,) = mark_notes(enough)
+def test_notes_say_what_significance_marks_mean_and_of_how_few_images_they_are() -> None:
+    assert significance_notes([]) == []
+    enough = paired_comparisons([line([2.0] * 6), line([1.0] * 6)], [HIGH], METRICS)
+    (only,) = significance_notes(enough)
     assert "p >= 0.05 after Holm's correction" in only
-    few = duels_of([line([2.0] * 5), line([1.0] * 5)], [HIGH], METRICS)
-    fewer = duels_of([line([2.0] * 3), line([1.0] * 3)], [HIGH], METRICS)
-    notes = mark_notes([*enough, *few, *fewer])
+    few = paired_comparisons([line([2.0] * 5), line([1.0] * 5)], [HIGH], METRICS)
+    fewer = paired_comparisons([line([2.0] * 3), line([1.0] * 3)], [HIGH], METRICS)
+    notes = significance_notes([*enough, *few, *fewer])
     assert notes[1] == "WARNING: 5 images are too few for that test to tell rows apart; ties are not marked."

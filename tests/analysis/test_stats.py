@@ -14,7 +14,7 @@ from invbench.analysis.stats import (
     columnwise,
     components,
     holm,
-    images_needed,
+    required_sample_size,
     set_interval,
     sign_flip_p,
     sign_flip_ps,
@@ -128,9 +128,9 @@ def test_of_very_skewed_values_intervals_cover_less() -> None:
 
 
 @pytest.mark.parametrize("spread", [0.1, 1.0, 2.0, 4.0])
-def test_the_images_needed_find_the_difference_by_sign_flips_as_often_as_asked(spread: float) -> None:
+def test_the_required_sample_size_finds_the_difference_by_sign_flips_as_often_as_asked(spread: float) -> None:
     rng = np.random.default_rng(5)
-    n = int(images_needed(rng.normal(1, spread, 100_000)))
+    n = int(required_sample_size(rng.normal(1, spread, 100_000)))
     ps = sign_flip_ps(rng.normal(1, spread, (n, 1000)), 2000)
     assert np.mean(ps < 0.05) >= 0.77
     assert n >= 6
@@ -172,7 +172,7 @@ def test_holm_multiplies_the_least_by_all_and_never_falls() -> None:
 
 
 def test_no_number_of_images_tells_what_does_not_differ() -> None:
-    assert images_needed(np.array([1.0, -1.0])) == np.inf
+    assert required_sample_size(np.array([1.0, -1.0])) == np.inf
 
 
 def test_the_interval_of_a_set_holds_the_truth_as_often_as_it_says() -> None:

@@ -1,7 +1,7 @@
-"""Records to tables: what is compared, what is told apart, and what is said beside it.
+"""Records to tables: what is compared, what differs, and what is said beside it.
 
 The store below ``tests/golden/store`` is fixed. After a wanted change of the layout, ``INVBENCH_GOLDEN=1 pytest
-tests/test_tables.py`` writes the renderings anew; read the difference before it is kept.
+tests/analysis/test_tables.py`` writes the renderings anew; read the difference before it is kept.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from made import loaded_cell, made_run
 from msgspec.structs import asdict, replace
 
 from invbench.analysis.comparable import label, mean_of, measurement_key
+from invbench.analysis.long_table import long_table
+from invbench.analysis.rows import format_mean
 from invbench.analysis.table import FORMATS, Table
-from invbench.analysis.tables import build_tables, format_mean, long_table
+from invbench.analysis.tables import build_tables
 from invbench.errors import ConfigError
 from invbench.metrics.consistency import Consistency
 from invbench.metrics.distortion import PSNR, SSIM
+from invbench.metrics.samples import CRPS
 from invbench.store.files import MEAN, Record
 from invbench.store.fingerprint import Fingerprint
 from invbench.store.reader import LoadedCell, load_cells
@@ -218,12 +221,12 @@ def test_labels_tell_numbers_of_samples_apart() -> None:
     assert [label(c, cells) for c in cells] == ["s samples=1", "s samples=2"]
 
 
-def test_labels_tell_twins_apart_by_their_cell() -> None:
+def test_labels_of_equal_options_have_the_cell() -> None:
     cells = [cell_of(cell="aaaaaa11"), cell_of(cell="bbbbbb22", config={"plugins": {"invbench": "9"}})]
     assert [label(c, cells) for c in cells] == ["s [aaaaaa]", "s [bbbbbb]"]
 
 
-def test_a_solver_whose_options_have_grown_is_told_from_its_older_self() -> None:
+def test_a_solver_whose_options_have_grown_has_another_label_than_before() -> None:
     cells = [cell_of(solver={"name": "s"}), cell_of(solver={"name": "s", "eta": 1.0}, cell="beef0000")]
     assert len({label(c, cells) for c in cells}) == 2
 
@@ -325,7 +328,7 @@ def test_noise_is_a_filter_too(invbench: Callable[..., Any], tmp_path: Path) -> 
     assert "Gaussian" not in text
 
 
-def test_the_best_of_a_column_is_named_and_so_are_those_it_cannot_be_told_from() -> None:
+def test_the_best_of_a_column_is_named_and_so_are_those_that_do_not_differ_from_it() -> None:
     base = {str(i): 20.0 + i for i in range(12)}
     cells = [
         cell_of({"name": "good"}, {i: v + 1 for i, v in base.items()}, "a"),
@@ -348,7 +351,7 @@ def test_the_best_is_sought_on_the_images_that_all_rows_have() -> None:
     table = table_of(*cells)
     column = {row["solver"]: row["psnr ↑ (dB)"] for row in table.frame.to_dict("records")}
     assert "best" in column["many"]
-    assert "tie" not in column["few"], "no difference of two pairs could be told"
+    assert "tie" not in column["few"], "no difference of two pairs could be significant"
     assert "WARNING: 2 images are too few for that test to tell rows apart; ties are not marked." in table.notes
 
 
@@ -373,7 +376,7 @@ def test_as_csv_every_number_has_a_row_with_its_interval(stored: list[LoadedCell
 
 
 def test_two_copies_of_a_solver_are_called_different_no_more_often_than_stated() -> None:
-    rng, told = np.random.default_rng(0), 0
+    rng, different = np.random.default_rng(0), 0
     for _ in range(300):
         scene = rng.normal(25, 4, 16)
         copies = [
@@ -381,8 +384,10 @@ def test_two_copies_of_a_solver_are_called_different_no_more_often_than_stated()
             for name in ("one", "two", "three")
         ]
         column = next(c for c in table_of(*copies).frame.columns if c.startswith("psnr"))
-        told += not all(text.endswith((" best", " tie")) for text in table_of(*copies).frame[column])
-    assert told / 300 <= 0.05 + 2 * (0.05 * 0.95 / 300) ** 0.5, "the best of three is chosen, which makes it likelier"
+        different += not all(text.endswith((" best", " tie")) for text in table_of(*copies).frame[column])
+    assert different / 300 <= 0.05 + 2 * (0.05 * 0.95 / 300) ** 0.5, (
+        "the best of three is chosen, which makes it likelier"
+    )
 
 
 def test_columns_can_be_chosen_and_one_that_is_not_there_says_how_to_get_it() -> None:
@@ -407,14 +412,7 @@ def sampled(solver: str, shift: float, n: int, samples: int = 2, wave: float = 0
 
 def scores_of(*cells: LoadedCell) -> dict[str, str]:
     """The text of the CRPS by solver, beside the exact sampler ``oracle``."""
-    found = {
-        "crps": type(
-            "Crps", (), {"name": "crps", "protocol": "crps/p", "table": "samples", "unit": "", "digits": ".3f"}
-        )
-    }
-    for metric in found.values():
-        metric.higher_is_better, metric.target, metric.artifacts = False, None, ()  # type: ignore[attr-defined]
-    (table,) = build_tables(cells, found, {"b": "oracle"}, only=["crps"])  # type: ignore[arg-type]
+    (table,) = build_tables(cells, {"crps": CRPS}, {"b": "oracle"}, only=["crps"])
     return {row["solver"].split()[0]: row["crps ↓"] for row in table.frame.to_dict("records")}
 
 

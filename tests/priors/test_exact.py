@@ -12,11 +12,19 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from invbench.analysis.compare import Pair
+from invbench.analysis.columns import Column
+from invbench.analysis.pairs import Pair
+from invbench.analysis.rows import Row, format_mean
 from invbench.analysis.seeds import seed_tables
-from invbench.analysis.significance import VALUES, duels_of, marked
-from invbench.analysis.stats import bca_interval, bounded, differences, images_needed, mean_difference, sign_flip_p
-from invbench.analysis.tables import format_mean
+from invbench.analysis.significance import paired_comparisons, with_significance_marks
+from invbench.analysis.stats import (
+    bca_interval,
+    bounded,
+    differences,
+    mean_difference,
+    required_sample_size,
+    sign_flip_p,
+)
 from invbench.cli.main import main
 from invbench.figures import charts
 from invbench.metrics.distortion import PSNR
@@ -170,8 +178,8 @@ def test_an_infinite_lead_counts_by_its_signs(n: int) -> None:
         assert sign_flip_p(np.resize([INF, -INF], n)) > 0.5
         assert sign_flip_p(np.r_[np.full(n - 1, INF), 0.1]) < 0.05
         assert sign_flip_p(np.r_[INF, np.zeros(n - 1)]) == 1
-        assert images_needed(np.full(n, INF)) == 6
-        assert images_needed(np.resize([INF, -INF], n)) == INF
+        assert required_sample_size(np.full(n, INF)) == 6
+        assert required_sample_size(np.resize([INF, -INF], n)) == INF
 
 
 def test_finite_differences_beside_infinite_ones_decide_between_equals() -> None:
@@ -193,12 +201,14 @@ def test_an_interval_of_infinite_values_has_no_width_and_no_warning(values: list
     assert format_mean(np.array([INF, values[-1]]), ".2f") == "inf"
 
 
-def test_the_best_of_a_column_leads_an_exact_equal_by_nothing() -> None:
-    def line(*values: float) -> dict[object, object]:
+def test_the_best_of_a_column_differs_from_an_exact_equal_by_nothing() -> None:
+    psnr = Column("psnr", "p")
+
+    def line(*values: float) -> Row:
         series = pd.Series(values, index=[str(i) for i in range(len(values))])
-        return {VALUES: {("psnr", "p"): series}, ("psnr", "p"): "x"}
+        return Row("s", len(values), {psnr: "x"}, {psnr: series})
 
     lines = [line(*[INF] * 8), line(*[INF] * 8), line(*range(8))]
-    duels = duels_of(lines, [("psnr", "p")], METRICS)
-    assert duels[0].leads[1].tolist() == [0.0] * 8
-    assert [each[("psnr", "p")] for each in marked(lines, duels)] == ["x best", "x tie", "x"]
+    comparisons = paired_comparisons(lines, [psnr], METRICS)
+    assert comparisons[0].differences[1].tolist() == [0.0] * 8
+    assert [each.cells[psnr] for each in with_significance_marks(lines, comparisons)] == ["x best", "x tie", "x"]

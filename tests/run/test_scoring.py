@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from invbench import Measurement, Metric, SetMetric
 from invbench.analysis.comparable import shared_images
-from invbench.analysis.compare import pairs
+from invbench.analysis.pairs import pairs
 from invbench.analysis.tables import build_tables
 from invbench.cli.main import main
 from invbench.errors import StoreError

@@ -1,0 +1,102 @@
+"""What is said below a table of images: what it shows, and what to be warned of. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from invbench.analysis.columns import Column, protocols_note
+from invbench.analysis.comparable import LAST_BITS, Sameness, assumptions, names_by, sameness
+from invbench.analysis.digits import Metrics
+from invbench.analysis.group import Group
+from invbench.metric import Metric, SetMetric
+from invbench.store.reader import LoadedCell
+
+COVERED = 6  # images from which on intervals cover as often as they say
+OTHER = "WARNING: rows saw different measurements"
+MEASUREMENTS: Mapping[Sameness, str] = {  # filled in with their digest
+    "same bytes": "Measurements {}: every row saw the same bytes for the same image.",
+    "last bits": LAST_BITS,
+    "different": OTHER + " ({}); they are not comparable.",
+    "unknown": OTHER + " ({}), unless in last bits alone, which records without fingerprints cannot say; they are not "
+    "comparable.",
+}
+
+
+def table_notes(group: Group, columns: Sequence[Column]) -> list[str]:
+    """What is said of means over images, of the measurements, and of each cell."""
+    notes = []
+    if not group.comparable:
+        notes.append("WARNING: there is no image that all rows have; they are not comparable.")
+    if any(cell.measured for cell in group.cells):
+        notes.append("Means over images with 95 % BCa bootstrap intervals; seconds at the batch size of the run.")
+        if any(len(cell.images) < COVERED for cell in group.measured):
+            notes.append(f"WARNING: intervals over fewer than {COVERED} images are too narrow.")
+        notes.append(protocols_note(columns))
+        notes += _measurement_notes(group)
+    notes += assumptions({group.label(cell): cell for cell in group.cells})
+    for cell in group.cells:
+        notes += _cell_notes(group.label(cell), cell)
+    return notes
+
+
+def _measurement_notes(group: Group) -> list[str]:
+    """Whether rows saw the same measurements."""
+    alike = sameness(group.cells)
+    if alike == "same bytes" and not group.comparable:
+        return []
+    seen = {(image, each.sha256) for cell in group.cells for image, each in cell.measured.items()}
+    digest = hashlib.sha256("".join(sorted(image + y for image, y in seen)).encode()).hexdigest()[:12]
+    return [MEASUREMENTS[alike].format(digest)]
+
+
+def _cell_notes(name: str, cell: LoadedCell) -> Iterator[str]:
+    """Why a cell has no scores, or not all of them."""
+    run, images = cell.run, len(cell.images)
+    if run.status == "skipped":
+        yield f"Skipped {name}: {run.reason}."
+    elif run.status == "failed":
+        yield f"FAILED {name}: {run.reason} (traceback in {cell.folders[0] / 'run.json'})."
+    elif run.status != "complete":
+        yield f"Incomplete {name}: {run.status}; run the same command to go on."
+    elif images < run.images:
+        yield f"WARNING: {name} was complete with {run.images} images and has records of {images}."
+    if cell.damaged == 1:
+        yield f"{name}: 1 damaged line of its records was left out."
+    elif cell.damaged:
+        yield f"{name}: {cell.damaged} damaged lines were left out."
+
+
+def set_notes(group: Group, metrics: Metrics, in_table: Collection[str]) -> list[str]:
+    """Of which images the scores of sets are, of the metrics that are shown, and what to be warned of."""
+    names = [name for name in group.common_sets if name in in_table]
+    by_images = names_by((tuple(group.common_sets[name]), name) for name in names)
+    by_least = names_by((_least(name, metrics), name) for name in names if _fewest(name, group) < _least(name, metrics))
+    notes = [_images_note(images, of) for images, of in by_images.items()]
+    notes += [
+        f"WARNING: {', '.join(of)} of fewer than {least:,} images: biased, so compare at equal n only."
+        for least, of in by_least.items()
+    ]
+    if apart := by_images.get(()):
+        notes.append(
+            f"WARNING: rows have different images; 'invbench rescore' scores {', '.join(apart)} on those all have."
+        )
+    return notes
+
+
+def _images_note(images: Sequence[str], names: Sequence[str]) -> str:
+    of = f"the {len(images)} images on which all rows were scored" if images else "all images of a row"
+    return f"Of {of} as one set, first samples, -+1.96 bootstrap deviations over images: {', '.join(names)}."
+
+
+def _least(name: str, metrics: Metrics) -> int:
+    """The number of images below which a metric of sets is biased."""
+    metric = metrics.get(name, Metric)
+    return metric.least if issubclass(metric, SetMetric) else 0
+
+
+def _fewest(name: str, group: Group) -> int:
+    """The fewest images that a score of sets is of."""
+    if common := group.common_sets[name]:
+        return len(common)
+    return min((score.n for cell in group.scored for score in cell.sets if score.metric == name), default=0)

@@ -1,0 +1,140 @@
+"""Scores of two cells on the same images, and their differences. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from invbench.analysis.comparable import label, sameness, shared_images
+from invbench.analysis.stats import bca_interval, differences, mean_difference
+from invbench.errors import ConfigError
+from invbench.store.files import MEAN
+from invbench.store.reader import LoadedCell
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One metric of two cells, on the images that both have a value of; values per image, means over samples.
+
+    ``nan`` is how many other images both have, and ``lost`` for how many of these the old cell has a value.
+    """
+
+    metric: str
+    old: NDArray[np.float64]
+    new: NDArray[np.float64]
+    nan: int = 0
+    lost: int = 0
+
+    @classmethod
+    def of(cls, metric: str, old: NDArray[np.float64], new: NDArray[np.float64]) -> Pair:
+        """From values that may be NaN."""
+        without, good = np.isnan(old), ~(np.isnan(old) | np.isnan(new))
+        return cls(metric, old[good], new[good], int((~good).sum()), int((np.isnan(new) & ~without).sum()))
+
+    @property
+    def n(self) -> str:
+        """How many images, and how many were left out."""
+        return f"{len(self.old)} ({self.nan} nan)" if self.nan else str(len(self.old))
+
+    @property
+    def differences(self) -> NDArray[np.float64]:
+        """New less old, per image; 0 where both are infinite alike."""
+        return differences(self.new, self.old)
+
+    @property
+    def difference(self) -> float:
+        """Mean of new less old."""
+        return mean_difference(self.differences)
+
+    @property
+    def ratio(self) -> float:
+        """Median of the new over that of the old."""
+        old, new = float(np.median(self.old)), float(np.median(self.new))
+        if new == old:
+            return 1.0
+        return new / old if old else float("inf")
+
+
+def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "", across_machines: bool = False) -> list[Pair]:
+    """Metrics that both cells have in the same protocol, or in this one alone.
+
+    Raises ConfigError where an image was measured otherwise; last bits may differ, as on different processors.
+    ``across_machines`` allows all that old records, which have no fingerprints, cannot exclude.
+    """
+    measurements = sameness([old, new])
+    if measurements == "different" or (measurements == "unknown" and not across_machines):
+        raise ConfigError(
+            f"{name_of(new)}: the measurements differ; make both stores with the same benchmark version. Of records "
+            "without fingerprints only equal bytes are the same: make them on one machine, or compare with "
+            "--across-machines"
+        )
+    return [*_pairs_of_images(old, new, protocol), *_pairs_of_sets(old, new, protocol)]
+
+
+def _pairs_of_images(old: LoadedCell, new: LoadedCell, protocol: str) -> Iterator[Pair]:
+    """Of scores of images, on those that both have."""
+    a, b = per_image(old, protocol), per_image(new, protocol)
+    merged = a.merge(b, on=["metric", "protocol", "image"], suffixes=("_old", "_new"))
+    for (metric, _), rows in merged.groupby(["metric", "protocol"], sort=False):
+        yield Pair.of(str(metric), rows["value_old"].to_numpy(float), rows["value_new"].to_numpy(float))
+
+
+def _pairs_of_sets(old: LoadedCell, new: LoadedCell, protocol: str) -> Iterator[Pair]:
+    """Of scores of sets, of the same images."""
+    for metric in sorted({score.metric for score in new.sets}):
+        images = shared_images([old, new], metric)
+        before, after = (_scores_of_set(cell, images, metric) for cell in (old, new))
+        for each in after:
+            if each in before and protocol in ("", each):
+                yield Pair.of(metric, np.array([before[each]]), np.array([after[each]]))
+
+
+def _scores_of_set(cell: LoadedCell, images: list[str], metric: str) -> dict[str, float]:
+    """The values of a metric, by protocol."""
+    return {score.protocol: score.value for score in cell.set_scores(images) if score.metric == metric}
+
+
+def per_image(cell: LoadedCell, protocol: str = "") -> pd.DataFrame:
+    """Scores by metric, protocol and image (value).
+
+    Means over samples; of scores of all samples together, the score.
+    """
+    records = cell.frame[cell.frame["protocol"] == protocol] if protocol else cell.frame
+    of_mean = records["sample"] == MEAN
+    single = records["metric"][~of_mean].unique()
+    records = records[~of_mean | ~records["metric"].isin(single)]
+    keys = ["metric", "protocol", "image"]
+    means = records.groupby(keys, as_index=False, observed=True)["value"].mean()
+    return means.assign(**{key: means[key].astype(object) for key in keys})
+
+
+def in_words(pair: Pair, old: str, new: str) -> dict[str, str]:
+    """A pair as cells of a table, by header; ``old`` and ``new`` are those of its means."""
+    if not len(pair.old):
+        return {"metric": pair.metric, "n": pair.n, old: "nan", new: "nan", "difference": "nan", "ratio": "nan"}
+    low, high = bca_interval(pair.differences)
+    wide = low != high and len(pair.old) > 1
+    interval = f" [{low:+.3g}, {high:+.3g}]" if wide else ""
+    return {
+        "metric": pair.metric,
+        "n": pair.n,
+        old: f"{pair.old.mean():.4g}",
+        new: f"{pair.new.mean():.4g}",
+        "difference": f"{pair.difference:+.3g}{interval}",
+        "ratio": f"{pair.ratio:.3g}",
+    }
+
+
+def place_of(cell: LoadedCell) -> str:
+    """What a cell measured, in short."""
+    config = cell.run.config
+    return f"{config.benchmark.name}/{config.task.name}, seed {config.seed}"
+
+
+def name_of(cell: LoadedCell) -> str:
+    """The same, and its solver."""
+    return f"{place_of(cell)}, {label(cell, [cell])}"

@@ -1,0 +1,136 @@
+"""Rows of tables: means over images with their intervals. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from invbench.analysis.columns import BACKWARD, Column, headers, ordered, table_of
+from invbench.analysis.comparable import means_by_image
+from invbench.analysis.digits import Metrics, formatted, spec_of
+from invbench.analysis.stats import bca_intervals, columnwise
+from invbench.store.schema import Score
+
+
+class Scores(NamedTuple):
+    """What a row is made of: records of images, and scores of them as a set."""
+
+    label: str
+    records: pd.DataFrame  # as LoadedCell.frame
+    sets: Sequence[Score] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A row of a table: the text of each column and, of means over images, the value of each image."""
+
+    label: str
+    n: int
+    cells: Mapping[Column, str]
+    values: Mapping[Column, pd.Series]
+
+    def with_cells(self, cells: Mapping[Column, str]) -> Row:
+        """The row with the text of further columns."""
+        return replace(self, cells={**self.cells, **cells})
+
+    def with_marks(self, marks: Mapping[Column, str]) -> Row:
+        """The row with a mark after the text of these columns."""
+        return self.with_cells({column: f"{self.cells[column]} {mark}" for column, mark in marks.items()})
+
+
+def rows_of(scores: Sequence[Scores], metrics: Metrics) -> list[Row]:
+    """A row of each: means over images with their intervals, and the scores of sets with theirs."""
+    values = [by_column(each.records) for each in scores]
+    return [
+        Row(each.label, each.records["image"].nunique(), {**means, **_set_cells(each.sets, metrics)}, of_images)
+        for each, means, of_images in zip(scores, _mean_cells(values, metrics), values, strict=True)
+    ]
+
+
+def _mean_cells(values: Sequence[Mapping[Column, pd.Series]], metrics: Metrics) -> list[dict[Column, str]]:
+    """The text of each mean, by row."""
+    places = [(row, column) for row, of_row in enumerate(values) for column in of_row]
+    images = [values[row][column].to_numpy(dtype=float) for row, column in places]
+    texts = format_means(images, [spec_of(column.metric, metrics) for _, column in places])
+    cells: list[dict[Column, str]] = [{} for _ in values]
+    for (row, column), text in zip(places, texts, strict=True):
+        if column.metric != BACKWARD or text != "0":  # most solvers make no backward passes
+            cells[row][column] = text
+    return cells
+
+
+def _set_cells(scores: Sequence[Score], metrics: Metrics) -> dict[Column, str]:
+    """The text of each score of a set."""
+    cells = {}
+    for score in scores:
+        value, low, high = formatted(score.value, score.low, score.high, spec_of(score.metric, metrics))
+        cells[Column(score.metric, score.protocol)] = f"{value} [{low}, {high}]"
+    return cells
+
+
+def columns_of(rows: Sequence[Row], metrics: Metrics) -> list[Column]:
+    """The columns that any row has, in the order of a table."""
+    return ordered({column for row in rows for column in row.cells}, metrics)
+
+
+def frame_of(rows: Sequence[Row], columns: Sequence[Column], metrics: Metrics) -> pd.DataFrame:
+    """The rows as a table is printed; "-" where a row has nothing in a column."""
+    named = list(zip(headers(columns, metrics), columns, strict=True))
+    return pd.DataFrame(
+        [
+            {"solver": row.label, "n": row.n} | {name: row.cells.get(column, "-") for name, column in named}
+            for row in rows
+        ]
+    )
+
+
+def records_of(records: pd.DataFrame, kind: str, metrics: Metrics, only: Collection[str] = ()) -> pd.DataFrame:
+    """The records that are printed in one kind of table; of the metrics ``only`` where some are named."""
+    names = [name for name in records["metric"].unique() if table_of(name, metrics) == kind]
+    return records[records["metric"].isin([name for name in names if name in only or not only])]
+
+
+def by_column(records: pd.DataFrame) -> dict[Column, pd.Series]:
+    """Means over samples, by image, of each column."""
+    metrics, protocols = records["metric"].cat, records["protocol"].cat
+    codes = metrics.codes.to_numpy(int) * len(protocols.categories) + protocols.codes.to_numpy(int)
+    images, values = records["image"].array, records["value"].to_numpy(dtype=float)
+    means = {}
+    for code in np.unique(codes):
+        metric, protocol = divmod(code, len(protocols.categories))
+        here = codes == code
+        column = Column(metrics.categories[metric], protocols.categories[protocol])
+        means[column] = means_by_image(images[here], values[here])
+    return means
+
+
+def format_mean(values: np.ndarray, spec: str) -> str:
+    """``23.85 [23.10, 24.61]``: mean and 95 % interval; excluded NaN are counted.
+
+    >>> format_mean(np.array([2.0, 2.0]), ".1f")
+    '2.0'
+    """
+    return format_means([values], [spec])[0]
+
+
+def format_means(columns: Sequence[np.ndarray], specs: Sequence[str]) -> list[str]:
+    """The same for several columns, faster than one by one."""
+    good = [values[~np.isnan(values)] for values in columns]
+    intervals = columnwise(bca_intervals, good)
+    return [
+        _format_mean(values, len(column) - len(values), interval, spec)
+        for column, values, interval, spec in zip(columns, good, intervals, specs, strict=True)
+    ]
+
+
+def _format_mean(values: np.ndarray, excluded: int, interval: tuple[float, float], spec: str) -> str:
+    """Of the values that are numbers, and how many were not."""
+    mean, low, high = formatted(float(values.mean()) if len(values) else math.nan, *interval, spec)
+    ends = "" if math.isnan(interval[0]) or low == high else f" [{low}, {high}]"
+    count = f" ({excluded} nan)" if excluded else ""
+    return f"{mean}{ends}{count}"

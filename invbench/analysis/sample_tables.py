@@ -1,0 +1,93 @@
+"""Tables of what metrics say of several samples of a measurement together. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from invbench.analysis.columns import Column, chosen, protocols_note
+from invbench.analysis.comparable import headline, solver_of
+from invbench.analysis.digits import Metrics
+from invbench.analysis.group import Group
+from invbench.analysis.notes import COVERED
+from invbench.analysis.rows import Row, Scores, columns_of, frame_of, records_of, rows_of
+from invbench.analysis.stats import bca_interval
+from invbench.analysis.table import Table
+from invbench.store.files import MEAN
+from invbench.store.reader import LoadedCell
+
+SAMPLE_TABLES = {
+    "samples": "Scores of K samples per measurement: crps and spread on [-1,1]; coverage is the central interval's "
+    "less the nominal, below 0 is over-confident; diversity where H measures (range) and where it does not (null).",
+    "posterior": "K samples per measurement against the exact posterior, in the range of H^T and the null space of H: "
+    "sliced Wasserstein distance and gap of the means in posterior standard deviations, ratio of standard deviations, "
+    "share of samples in the central 90 % interval, error of the mixture weights.",
+}
+FLOOR = (
+    "The row of {} is the floor, what as many exact samples score by chance; * differs from it on the same images, "
+    f"at least {COVERED} (95 % BCa interval of the paired difference excludes 0)."
+)
+SAMPLES = Column("samples", "")
+
+
+def sample_tables(group: Group, metrics: Metrics, floor: str, only: Sequence[str]) -> dict[str, Table]:
+    """The table of each kind of which there are scores, by kind; of the metrics ``only`` where some are named.
+
+    ``floor`` is the exact sampler, "" where there is none.
+    """
+    tables = {kind: _sample_table(group, metrics, kind, floor, only) for kind in SAMPLE_TABLES}
+    return {kind: table for kind, table in tables.items() if table}
+
+
+def _sample_table(group: Group, metrics: Metrics, kind: str, floor: str, only: Sequence[str]) -> Table | None:
+    """None where there are no scores."""
+    cells = _cells(group, metrics, kind, only)
+    if not cells:
+        return None
+    scores = [Scores(group.label(cell), _records(cell, metrics, kind, only)) for cell in cells]
+    rows = rows_of(scores, metrics)
+    columns = chosen(columns_of(rows, metrics), only)
+    notes = [SAMPLE_TABLES[kind], protocols_note(columns)]
+    if any(solver_of(cell) == floor for cell in cells):
+        notes.append(FLOOR.format(floor))
+    frame = frame_of(_beside_floor(cells, rows, floor), [SAMPLES, *columns], metrics)
+    return Table(f"{headline(cells[0].run)} | {kind}", frame, tuple(notes))
+
+
+def _cells(group: Group, metrics: Metrics, kind: str, only: Sequence[str]) -> list[LoadedCell]:
+    """Those that have records to print."""
+    several = [cell for cell in group.scored if _samples(cell) > 1]
+    return [cell for cell in several if len(_records(cell, metrics, kind, only))]
+
+
+def _records(cell: LoadedCell, metrics: Metrics, kind: str, only: Sequence[str]) -> pd.DataFrame:
+    """Those of all samples together that are printed in the table."""
+    return records_of(cell.frame[cell.frame["sample"] == MEAN], kind, metrics, only)
+
+
+def _beside_floor(cells: Sequence[LoadedCell], rows: Sequence[Row], floor: str) -> list[Row]:
+    """The rows with their number of samples, and a star at each score that differs from the exact sampler's."""
+    exact = {_samples(cell): row for cell, row in zip(cells, rows, strict=True) if solver_of(cell) == floor}
+    printed = []
+    for cell, row in zip(cells, rows, strict=True):
+        if solver_of(cell) != floor and _samples(cell) in exact:
+            row = row.with_marks(_stars(row, exact[_samples(cell)]))
+        printed.append(row.with_cells({SAMPLES: str(_samples(cell))}))
+    return printed
+
+
+def _stars(row: Row, exact: Row) -> dict[Column, str]:
+    """A star for each score that differs from the exact sampler's on the images that both have."""
+    both = [column for column in row.values if column in exact.values]
+    return {column: "*" for column in both if _differ(row.values[column], exact.values[column])}
+
+
+def _differ(values: pd.Series, exact: pd.Series) -> bool:
+    differences = (values - exact).dropna().to_numpy(dtype=float)
+    low, high = bca_interval(differences)
+    return len(differences) >= COVERED and (low > 0 or high < 0)
+
+
+def _samples(cell: LoadedCell) -> int:
+    return cell.run.config.samples
