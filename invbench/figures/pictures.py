@@ -24,6 +24,7 @@ from invbench.store.reader import LoadedCell
 from invbench.store.schema import Config
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from torch import Tensor
 
     from invbench.problem import Measurement, Posterior
@@ -232,26 +233,36 @@ def _seconds(cell: LoadedCell) -> float:
 
 def training_curve(folder: Path) -> Path:
     """Draw what a training logged, if it did, a panel per figure; returns ``losses.png`` in its folder."""
-    import json
-
     from matplotlib.figure import Figure
 
-    log, path = folder / "train.jsonl", folder / "losses.png"
-    lines = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
-    names = list(dict.fromkeys(key for line in lines for key in line if key not in ("step", "time")))
+    path = folder / "losses.png"
+    lines = _logged(folder / "train.jsonl")
+    names = [key for key in dict.fromkeys(key for line in lines for key in line) if key not in ("step", "time")]
     if not names:
         return path
     figure = Figure(figsize=(3.2 * len(names), 2.6), layout="constrained")
     for axes, name in zip(np.ravel(figure.subplots(1, len(names))), names, strict=True):
-        steps, values = zip(*((line["step"], line[name]) for line in lines if name in line), strict=True)
-        axes.plot(steps, values, linewidth=1)
-        axes.set(title=name, xlabel="step")
-        if min(values) > 0 and max(values) > 10 * min(values):
-            axes.set_yscale("log")
+        _draw_curve(axes, name, [(line["step"], line[name]) for line in lines if name in line])
     data = BytesIO()
     figure.savefig(data, dpi=120, format="png")
     write_atomic(path, data.getvalue())
     return path
+
+
+def _logged(log: Path) -> list[dict[str, float]]:
+    """The lines of a training's log, none where there is no log."""
+    import json
+
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+
+
+def _draw_curve(axes: Axes, name: str, points: Sequence[tuple[float, float]]) -> None:
+    """What was logged by step, on a logarithmic scale where it changes much."""
+    steps, values = zip(*points, strict=True)
+    axes.plot(steps, values, linewidth=1)
+    axes.set(title=name, xlabel="step")
+    if min(values) > 0 and max(values) > 10 * min(values):
+        axes.set_yscale("log")
 
 
 def figure_place(config: Config, out: Path) -> tuple[Path, str]:
