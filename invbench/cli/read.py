@@ -15,7 +15,6 @@ from invbench.run.places import folder
 
 if TYPE_CHECKING:
     from invbench.analysis.table import Table
-    from invbench.plugins import Catalog
     from invbench.store.reader import LoadedCell
 
 OUT = "results/runs"
@@ -51,7 +50,9 @@ out_option = click.option(
 @click.command()
 @click.argument("filters", nargs=-1)
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
-@click.option("--paper", type=int, default=None, help="A table of the DAVI paper, 1 to 13, beside what is recorded.")
+@click.option(
+    "--paper", default=None, help="A table of the DAVI paper, 1 to 13, beside what is recorded; of another, NAME:N."
+)
 @click.option(
     "--metrics", "only", default="", help="Columns, as psnr,lpips_vgg,seconds; all that is recorded if empty."
 )
@@ -59,7 +60,7 @@ out_option = click.option(
 @click.option("--budgets", default="", help="The best solver within network calls, as 20,100,1000, instead of all.")
 @out_option
 def table(
-    filters: tuple[str, ...], how: str, paper: int | None, only: str, intervals: bool, budgets: str, out: Path
+    filters: tuple[str, ...], how: str, paper: str | None, only: str, intervals: bool, budgets: str, out: Path
 ) -> None:
     """Print tables of what is recorded: invbench table [benchmark=photos] [task=sr4] ...
 
@@ -240,7 +241,7 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
     from invbench.analysis.table import FORMATS
     from invbench.paper.claims import chosen, load_claims
     from invbench.paper.claims_table import claims_table
-    from invbench.paper.published import with_released
+    from invbench.paper.records import with_released
     from invbench.plugins import load_catalog
     from invbench.store.reader import load_cells
     from invbench.store.release import load_costs
@@ -306,47 +307,12 @@ def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
     click.echo(write_page(sections, to, charts(cells, catalog, out)))
 
 
-def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path, intervals: bool) -> Table:
-    from dataclasses import replace
-
-    from invbench.analysis.comparable import solver_of
-    from invbench.paper.proxy import ABLATION, twin_table
-    from invbench.paper.published import BENCHMARKS, paper_table, with_released
+def _paper_table(paper: str, filters: tuple[str, ...], how: str, out: Path, intervals: bool) -> Table:
+    from invbench.paper.build import Request, build_table
     from invbench.plugins import load_catalog
-    from invbench.store.reader import load_cells
-    from invbench.store.release import load_costs
-    from invbench.store.released import results_folder
 
     _check_there(out)
-    catalog, wanted = load_catalog(), _wanted(filters)
-    own, part = load_cells(out, **wanted), ""
-    if number == ABLATION:  # kept apart, where they do not stand for their solver
-        part = "ablations"
-        own += load_cells(out / part, **wanted)
-    cells = with_released(own, part, **wanted)
-    aside = [f"{solver_of(c)} on {c.run.config.task.name} (n={len(c.images)})" for c in own if c not in cells]
-    benchmark = wanted.get("benchmark")
-    if benchmark is not None:
-        catalog.benchmark(benchmark)
-    filtered = bool(wanted.keys() - {"benchmark"})
-    if not cells and filtered:
-        raise ConfigError(f"no records of {' '.join(filters)}, in {out} or released")
-    if benchmark is None or benchmark in BENCHMARKS.values():
-        unit = _call_gflops(catalog) if number == 13 else 0.0
-        table = paper_table(number, cells, how, unit, catalog.for_tables()[0], filtered, intervals)
-    else:
-        costs = load_costs(results_folder() / REFERENCE, out)
-        table = twin_table(number, benchmark, cells, catalog.for_tables()[0], how, costs, filtered, intervals)
-    told = f"Set aside, since released records have more images: {', '.join(aside)}."
-    return replace(table, notes=(*table.notes, told)) if aside else table
-
-
-def _call_gflops(catalog: Catalog) -> float:
-    """GFLOPs of a call of the FFHQ network, as the paper counts them."""
-    from invbench.paper.published import BENCHMARKS
-
-    cost = catalog.get("prior", catalog.benchmark(BENCHMARKS["FFHQ256"]).prior)().cost()
-    return cost.fvcore / 1e9
+    return build_table(Request(paper, how, intervals, _wanted(filters), out), load_catalog())
 
 
 def _cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:

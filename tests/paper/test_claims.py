@@ -18,10 +18,12 @@ from made import bench_of, made_run, with_options
 
 from invbench.cli.main import main
 from invbench.errors import ConfigError
-from invbench.paper.claims import Claim, chosen, load_claims
+from invbench.paper.claim import Claim
+from invbench.paper.claims import chosen, load_claims
 from invbench.paper.claims_table import claims_table, stated
-from invbench.paper.published import HIGHER, SOLVERS
-from invbench.paper.verdicts import Finding, judge
+from invbench.paper.outcomes import Finding
+from invbench.paper.printed import Paper
+from invbench.paper.verdicts import judge
 from invbench.plugins import load_catalog
 from invbench.store.files import LAST, Record, images_digest
 from invbench.store.reader import LoadedCell
@@ -29,6 +31,7 @@ from invbench.store.released import results_folder
 
 METRICS = load_catalog().for_tables()[0]
 NOWHERE = str(Path(__file__).parent)  # holds no records
+SOLVERS = Paper.load().layout.methods
 FILE = results_folder() / "published" / "claims.toml"
 CLAIMS = {c.id: c for c in load_claims()}
 TWINS = {c.id: c for c in load_claims(benchmark="photos")}
@@ -115,7 +118,7 @@ def test_ids_are_unique_and_there_is_a_cell_for_each_value_of_the_tables_that_a_
 def test_an_order_is_the_one_the_paper_prints(claim: Claim) -> None:
     for better, worse in claim.pairs:
         a, b = (float(claim.printed[m][0]) for m in (better, worse))
-        assert a > b if claim.column in HIGHER else a < b
+        assert a > b if claim.layout.better(claim.column) == "higher" else a < b
 
 
 @pytest.mark.parametrize("claim", [c for c in CLAIMS.values() if c.kind == "ratio"], ids=lambda c: c.id)
