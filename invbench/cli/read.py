@@ -214,14 +214,14 @@ def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: Pat
 
 @click.command()
 @click.argument("ids", nargs=-1)
-@click.option("--benchmark", default="", help="Only claims about it; 'photos' stands in for the paper's, as a twin.")
+@click.option("--benchmark", default="", help="Only claims about it; 'photos' stands in for the paper's, as a proxy.")
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
 @out_option
 def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
     """Judge what the DAVI paper states by what is recorded: invbench claims [table1-realism ...] [--benchmark photos]
 
     Claims are printed cells, orders ("DAVI has the best FID") and ratios ("20 times faster"). IDS are ids or beginnings
-    of them, as cell/1. Records bear on a claim only with the paper's benchmark, task, noise, images, prior and NFE.
+    of them, as cell/1. Records are comparable only with the paper's benchmark, task, noise, images, prior and NFE.
 
     \b
     reproduced        cell: our 95 % interval over as many images contains the printed value; order: holds against
@@ -235,8 +235,9 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
     protocol differs  recorded otherwise: noise, prior, NFE, options by hand, metric, sets of other images, nan
     not run           something is missing; the commands are below the table
 
-    A twin is the same statement on other images, with another prior, other weights and other metrics (haarpsi for
-    LPIPS, swd for FID): its verdict is about that experiment, not the paper's. One claim in twenty is told by chance.
+    A proxy is the same statement on other images, with another prior, other weights and other metrics (haarpsi for
+    LPIPS, swd for FID): its verdict is about that experiment, not the paper's. One claim in twenty is reported by
+    chance.
     """
     from invbench.analysis.table import FORMATS
     from invbench.paper.claims import chosen, load_claims
@@ -250,10 +251,10 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
     _check_there(out)
-    found = chosen(load_claims(benchmark=benchmark), ids)
+    named = chosen(load_claims(benchmark=benchmark), ids)
     metrics, _ = load_catalog().for_tables()
     cells, costs = with_released(load_cells(out)), load_costs(results_folder() / REFERENCE, out)
-    _print([claims_table(found, cells, metrics, brief=not ids, costs=costs)], how)
+    _print([claims_table(named, cells, metrics, brief=not ids, costs=costs)], how)
 
 
 @click.command()

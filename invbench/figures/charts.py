@@ -228,7 +228,7 @@ def _titles(configs: Sequence[Config]) -> list[str]:
     titles = [task for task, *_ in parts]
     for more in list(zip(*parts, strict=True))[1:]:
         if len(set(more)) > 1:
-            titles = _told_apart(titles, more)
+            titles = _distinguished(titles, more)
     return titles
 
 
@@ -238,7 +238,7 @@ def _parts(config: Config) -> tuple[str, ...]:
     return config.task.name, config.benchmark.name, config.task.noise, *named
 
 
-def _told_apart(titles: Sequence[str], more: Sequence[str]) -> list[str]:
+def _distinguished(titles: Sequence[str], more: Sequence[str]) -> list[str]:
     """Titles, with more words where several are the same."""
     counts = Counter(titles)
     return [f"{title}, {words}" if counts[title] > 1 else title for title, words in zip(titles, more, strict=True)]

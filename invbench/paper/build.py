@@ -45,7 +45,7 @@ class Request:
     def cells(self, table: PaperTable) -> tuple[list[LoadedCell], list[LoadedCell]]:
         """Records for the table, released ones too, and those of the folder that they replace."""
         own, part = load_cells(self.out, **self.wanted), ""
-        if table.layout.ablation:  # kept apart, where they do not stand for their solver
+        if table.layout.ablation:  # in a folder of its own, where its records do not stand for their solver
             part = table.layout.ablation.records
             own += load_cells(self.out / part, **self.wanted)
         cells = with_released(own, part, **self.wanted)
@@ -94,6 +94,6 @@ def _benchmarks(table: PaperTable) -> list[str]:
 
 
 def _note(replaced: Sequence[LoadedCell]) -> list[str]:
-    """Which of the user's records are not shown."""
+    """Which of the user's records are left out."""
     names = [f"{solver_of(c)} on {c.run.config.task.name} (n={len(c.images)})" for c in replaced]
     return [f"Set aside, since released records have more images: {', '.join(names)}."] if names else []

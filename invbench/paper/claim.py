@@ -41,14 +41,14 @@ class Claim:
     pairs: tuple[tuple[str, str], ...] = ()
     bound: float = 0.0
     printed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    images: int = 0  # of the paper; 0 on a twin
-    iterations: int = 0  # that the paper trained for; 0 on a twin
+    images: int = 0  # of the paper; 0 on a proxy
+    iterations: int = 0  # that the paper trained for; 0 on a proxy
     caveat: str = ""
-    twin_on: str = ""
+    proxy_on: str = ""
     original: Claim | None = None
 
     @property
-    def twin(self) -> bool:
+    def is_proxy(self) -> bool:
         """Whether other images, weights and metrics stand in for the paper's."""
         return self.original is not None
 
@@ -72,13 +72,13 @@ class Claim:
         """Our solver of each method."""
         return {method: self.layout.methods[method] for method in self.methods}
 
-    def on_twin(self, prior: str) -> Claim:
+    def on_proxy(self, prior: str) -> Claim:
         """The same statement about the benchmark that stands in."""
         tasks = {task.name: task.proxy or task.name for task in self.layout.tasks.values()}
         score = self.layout.metrics[self.column]
         return replace(
             self,
-            benchmark=self.twin_on,
+            benchmark=self.proxy_on,
             task=tasks[self.task],
             metric=score.proxy or score.name,
             prior=prior,

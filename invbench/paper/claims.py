@@ -21,8 +21,8 @@ from invbench.paper.printed import Paper, PaperTable, Printed
 from invbench.store.released import results_folder
 
 FIELDS = {  # of an entry: required, optional
-    "order": (("where", "says", "table", "first"), ("benchmarks", "tasks", "metrics", "above", "twin")),
-    "ratio": (("where", "says", "table", "metric", "fast", "slow"), ("twin",)),
+    "order": (("where", "says", "table", "first"), ("benchmarks", "tasks", "metrics", "above", "proxy")),
+    "ratio": (("where", "says", "table", "metric", "fast", "slow"), ("proxy",)),
 }
 LISTS = {"first", "above", "benchmarks", "tasks", "metrics"}
 
@@ -37,15 +37,15 @@ class ClaimFile:
 
     def claims(self) -> list[Claim]:
         """Orders, ratios, then cells. Raises ConfigError naming file and claim."""
-        found: list[Claim] = []
+        claims: list[Claim] = []
         for kind, expand in (("order", self.orders), ("ratio", self.ratios)):
             for name, entry in self.content.get(kind, {}).items():
                 with _placed(f"{self.path}, {kind}.{name}"):
                     _check_fields(kind, entry)
-                    found += expand(name, entry)
+                    claims += expand(name, entry)
         with _placed(f"{self.path}, cells"):
-            found += self.cells()
-        return found
+            claims += self.cells()
+        return claims
 
     @property
     def layout(self) -> Layout:
@@ -101,8 +101,8 @@ class ClaimFile:
 
     def stated(self, claim: Claim, entry: Mapping[str, Any]) -> Claim:
         """The claim with the paper's words, and the benchmark that may stand in for its own."""
-        stand_in = self.content["twins"].get(claim.benchmark, "") if entry.get("twin", True) else ""
-        return replace(claim, where=entry["where"], says=entry["says"], twin_on=stand_in)
+        stand_in = self.content["proxies"].get(claim.benchmark, "") if entry.get("proxy", True) else ""
+        return replace(claim, where=entry["where"], says=entry["says"], proxy_on=stand_in)
 
     def claim(self, name: str, kind: str, table: PaperTable, column: Column, methods: Sequence[str]) -> Claim:
         """A claim about a column of a table."""
@@ -157,7 +157,7 @@ class ClaimFile:
 
 
 def load_claims(path: Path | None = None, benchmark: str = "") -> list[Claim]:
-    """Every claim of the paper; with a benchmark those of it, or their twins on it.
+    """Every claim of the paper; with a benchmark those of it, or their proxies on it.
 
     Raises ConfigError, naming file and claim, where the file is damaged, and for a benchmark without claims.
     """
@@ -167,11 +167,11 @@ def load_claims(path: Path | None = None, benchmark: str = "") -> list[Claim]:
     claims = ClaimFile(path, content, paper).claims()
     if not benchmark:
         return claims
-    twins = content["twins"].values()
-    _check_known("benchmark of a claim", [benchmark], {*(b.name for b in paper.layout.benchmarks.values()), *twins})
-    if benchmark in twins:
+    proxies = content["proxies"].values()
+    _check_known("benchmark of a claim", [benchmark], {*(b.name for b in paper.layout.benchmarks.values()), *proxies})
+    if benchmark in proxies:
         with _placed(f"{path}, priors"):
-            return [c.on_twin(content["priors"][benchmark]) for c in claims if c.twin_on == benchmark]
+            return [c.on_proxy(content["priors"][benchmark]) for c in claims if c.proxy_on == benchmark]
     return [c for c in claims if c.benchmark == benchmark]
 
 
@@ -181,7 +181,7 @@ def _read(path: Path) -> Mapping[str, Any]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
-    if missing := [key for key in ("paper", "images", "priors", "twins", "cells") if key not in content]:
+    if missing := [key for key in ("paper", "images", "priors", "proxies", "cells") if key not in content]:
         raise ConfigError(f"{path} lacks {', '.join(missing)}")
     return content
 

@@ -18,7 +18,7 @@ from invbench.paper.verdicts import judge
 from invbench.store.reader import LoadedCell
 from invbench.store.release import Costs
 
-TWIN = "twin, protocol differs"
+PROXY = "proxy, protocol differs"
 
 
 class Judged(NamedTuple):
@@ -44,7 +44,7 @@ def claims_table(
     notes = [*_counts(judged, len(judged) - len(listed)), *_stand_in_notes(claims), *_details(listed)]
     notes += [f"Not recorded here; made by: {command}" for command in commands(judged)]
     frame = pd.DataFrame([_line(c, f) for c, f in listed])
-    place = f", looked for on {claims[0].benchmark}" if _twins(claims) else ""
+    place = f", looked for on {claims[0].benchmark}" if _of_proxies(claims) else ""
     return Table(f"Claims of the {claims[0].layout.title} paper{place}", frame, tuple(notes))
 
 
@@ -57,7 +57,7 @@ def _counts(judged: Sequence[Judged], hidden: int) -> Iterator[str]:
     """How often each verdict is given."""
     counts = Counter(each.finding.verdict for each in judged)
     verdicts = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
-    kind = "twins of claims" if _twins([each.claim for each in judged]) else "claims"
+    kind = "proxies of claims" if _of_proxies([each.claim for each in judged]) else "claims"
     yield f"{len(judged)} {kind}: {verdicts}. 'invbench claims --help' defines the verdicts."
     if hidden:
         yield f"{hidden} printed cells without records are left out; 'invbench claims cell' lists them."
@@ -65,11 +65,11 @@ def _counts(judged: Sequence[Judged], hidden: int) -> Iterator[str]:
 
 def _stand_in_notes(claims: Sequence[Claim]) -> Iterator[str]:
     """That others stand in for the paper's images, weights and metrics, or which could."""
-    if _twins(claims):
-        yield f"Every verdict is of a {TWIN}: {_stand_ins(claims)}."
-    benchmarks = sorted({c.twin_on for c in claims if c.twin_on and not c.twin})
+    if _of_proxies(claims):
+        yield f"Every verdict is of a {PROXY}: {_stand_ins(claims)}."
+    benchmarks = sorted({c.proxy_on for c in claims if c.proxy_on and not c.is_proxy})
     if benchmarks:
-        yield f"Some have a twin that needs no download: invbench claims --benchmark {' or '.join(benchmarks)}"
+        yield f"Some have a proxy that needs no download: invbench claims --benchmark {' or '.join(benchmarks)}"
 
 
 def _details(listed: Sequence[Judged]) -> Iterator[str]:
@@ -109,7 +109,7 @@ def stated(claim: Claim) -> str:
 
 
 def _line(claim: Claim, finding: Finding) -> dict[str, str]:
-    metric, protocol = (f" ({claim.metric})", f" ({TWIN})") if claim.twin else ("", "")
+    metric, protocol = (f" ({claim.metric})", f" ({PROXY})") if claim.is_proxy else ("", "")
     return {
         "claim": claim.id,
         "where": claim.where,
@@ -120,12 +120,12 @@ def _line(claim: Claim, finding: Finding) -> dict[str, str]:
     }
 
 
-def _twins(claims: Sequence[Claim]) -> bool:
-    return any(c.twin for c in claims)
+def _of_proxies(claims: Sequence[Claim]) -> bool:
+    return any(c.is_proxy for c in claims)
 
 
 def _stand_ins(claims: Sequence[Claim]) -> str:
-    """What a twin has in place of the paper's."""
+    """What a proxy has in place of the paper's."""
     pairs = [(c, c.original) for c in claims if c.original]
     metrics = sorted({f"{c.metric} for {c.column}" for c, paper in pairs if c.metric != paper.metric})
     tasks = sorted({f"{c.task} for {paper.task}" for c, paper in pairs if c.task != paper.task})

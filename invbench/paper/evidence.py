@@ -1,4 +1,4 @@
-"""Which records bear on a claim of the paper, and why others do not. No torch."""
+"""Which records are comparable with a claim of the paper, and why others are not. No torch."""
 
 from __future__ import annotations
 

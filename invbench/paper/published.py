@@ -32,7 +32,7 @@ class Sheet:
         words = " ".join([*map(layout.label, parts), column.metric])
         return self.style.escaped(words) + ARROWS[layout.better(column.metric)]
 
-    def shown(self, row: Printed | None, rank: int) -> str:
+    def text(self, row: Printed | None, rank: int) -> str:
         """A printed value with its mark; "-" where the paper has none."""
         if row is None:
             return "-"
@@ -62,7 +62,7 @@ class Scores(Sheet):
         ranks = {column: self.ranks(column) for column in self.table.columns}
         lines = []
         for i, (method, printed) in enumerate(self.table.methods.items()):
-            values = {c: self.shown(printed.get(c), ranks[c][i]) for c in self.table.columns}
+            values = {c: self.text(printed.get(c), ranks[c][i]) for c in self.table.columns}
             lines.append(self.line(self.style.escaped(method.name), self.style.escaped(method.nfe), values))
             own = self.own[method]
             if own.texts:
@@ -118,7 +118,7 @@ class Settings(Sheet):
             line = {"": self.style.escaped(metric)}
             for dataset, task in places:
                 name = self.style.escaped(f"{layout.label(dataset)} {layout.label(task)}")
-                line[name] = self.shown(values.get(Column(dataset, task, metric)), 2)
+                line[name] = self.text(values.get(Column(dataset, task, metric)), 2)
             lines.append(line)
         notes = [f"{r.dataset}, {r.task}, {r.metric}: {r.note}" for r in self.table.rows if r.note]
         notes += [self.table.layout.note] if self.table.layout.note else []

@@ -1,7 +1,7 @@
 """What records say about the paper's claims. No torch.
 
-A record bears on a claim only if benchmark, task, noise, data set, prior and NFE (to 1 %) are those of the paper, no
-option of the solver was written by hand (weights may be), and a network trained here had as many iterations.
+A record is comparable with a claim only if benchmark, task, noise, data set, prior and NFE (to 1 %) are those of the
+paper, no option of the solver was written by hand (weights may be), and a network trained here had as many iterations.
 
 - ``reproduced``: a cell of a per-image metric, of as many images as the paper's, whose 95 % BCa interval over images
   contains the printed value, with its rounding. An order that holds against every method named, p < 0.05 each by sign
@@ -20,9 +20,10 @@ option of the solver was written by hand (weights may be), and a network trained
 
 What a verdict does not say: the interval of a cell is over images, wider than what new noise on the same images does,
 so it is a tolerance, not a test; of many true cells one in twenty falls outside it, and of many claims one in twenty is
-told by chance. PSNR is of floats and FID of rounded pixels, where the paper's code truncates to 8 bits (about 0.02 dB).
-NFE is an option: a ratio of calls says that solvers make as many as they are told. Seconds leave training out.
-Every verdict on a twin is of another experiment: other images, another prior, other weights, other metrics.
+reported by chance. PSNR is of floats and FID of rounded pixels, where the paper's code truncates to 8 bits (about
+0.02 dB). NFE is an option: a ratio of calls says that solvers make as many as they are given. Seconds leave training
+out.
+Every verdict on a proxy is of another experiment: other images, another prior, other weights, other metrics.
 """
 
 from __future__ import annotations

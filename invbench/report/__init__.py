@@ -104,8 +104,8 @@ def entry(text: str) -> dict[str, Any]:
     >>> entry("23.85 [23.10, 24.61] best")
     {'value': 23.85, 'main': '23.85', 'interval': '[23.10, 24.61]', 'mark': 'best'}
     """
-    found = ENTRY.fullmatch(text)
-    main, interval, mark = found.group("main", "interval", "mark") if found else (text, None, None)
+    match = ENTRY.fullmatch(text)
+    main, interval, mark = match.group("main", "interval", "mark") if match else (text, None, None)
     return {"value": _number(main), "main": main, "interval": interval, "mark": mark}
 
 

@@ -42,7 +42,7 @@ def test_a_solver_is_stood_for_by_its_own_options_before_written_ones() -> None:
     ]
 
 
-def test_ablations_are_told_by_the_command_that_trained_them() -> None:
+def test_ablations_are_told_apart_by_the_command_that_trained_them() -> None:
     plain = loaded_cell("photos", "deblur", "davi", {"psnr": 27.0})
     table = proxy_table(DAVI.table(5), "photos", [ablated("c", 26.0), plain, ablated("a", 25.0)], METRICS, "text")
     assert table.frame["solver"].tolist() == ["config A", "config C"]
@@ -110,11 +110,11 @@ def test_a_cost_of_other_options_or_another_setting_is_not_shown() -> None:
     }
     costs = {("photos", "sr4", solver): each for solver, each in of.items()}
     table = proxy_table(DAVI.table(4), "photos", cells, METRICS, "csv", costs)
-    shown = dict(zip(table.frame["solver"], table.frame["sr4 seconds ↓"], strict=True))
-    assert shown == {"davi": "-", "ddrm": "0.5", "dps": "-", "pigdm": "3"}
+    seconds = dict(zip(table.frame["solver"], table.frame["sr4 seconds ↓"], strict=True))
+    assert seconds == {"davi": "-", "ddrm": "0.5", "dps": "-", "pigdm": "3"}
 
 
-def test_what_is_missing_of_a_twin_is_told_with_what_makes_it() -> None:
+def test_what_is_missing_of_a_proxy_is_reported_with_what_makes_it() -> None:
     table = proxy_table(
         DAVI.table(4), "photos", [loaded_cell("photos", "sr4", "davi", {"seconds": 1.0})], METRICS, "text"
     )
@@ -137,7 +137,7 @@ def test_solvers_that_do_not_apply_are_named() -> None:
     )
 
 
-def test_a_skipped_solver_is_not_told_to_be_run() -> None:
+def test_a_skipped_solver_is_not_among_those_to_run() -> None:
     solved = loaded_cell("photos", "sr4", "davi", {"seconds": 1.0})
     refused = loaded_cell("photos", "sr4", "ddrm", {}, 0, run={"status": "skipped", "reason": "needs an SVD"})
     notes = proxy_table(DAVI.table(4), "photos", [solved, refused], METRICS, "text").notes
@@ -146,13 +146,13 @@ def test_a_skipped_solver_is_not_told_to_be_run() -> None:
 
 
 @pytest.mark.parametrize(("number", "how"), [(1, "invbench run benchmark=photos"), (5, "invbench train solver=davi")])
-def test_an_empty_twin_says_what_makes_its_records(number: int, how: str) -> None:
+def test_an_empty_proxy_says_what_makes_its_records(number: int, how: str) -> None:
     with pytest.raises(ConfigError, match=how):
         proxy_table(DAVI.table(number), "photos", [], METRICS, "text")
 
 
 @pytest.mark.parametrize("number", [1, 4, 6, 7, 13])
-def test_released_records_fill_the_twins_of_a_fresh_clone(number: int, tmp_path: Path) -> None:
+def test_released_records_fill_the_proxies_of_a_fresh_clone(number: int, tmp_path: Path) -> None:
     arguments = ["table", "--paper", str(number), "benchmark=photos", "--out", str(tmp_path)]
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0

@@ -106,7 +106,7 @@ def test_a_record_of_other_noise_is_not_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "mismatch"),
     [
         ({"dataset": {"name": "folder"}}, "data set folder, not ffhq256"),
         ({"prior": {"name": "adm_photos", "sha256": "0"}}, "prior adm_photos, not adm_ffhq256"),
@@ -114,16 +114,16 @@ def test_a_record_of_other_noise_is_not_taken() -> None:
         ({"nfe": 5.0}, "NFE 5, not 20"),
     ],
 )
-def test_a_record_of_another_protocol_is_told_and_not_set_beside_it(changes: dict[str, Any], told: str) -> None:
+def test_a_record_of_another_protocol_is_reported_and_not_set_beside_it(changes: dict[str, Any], mismatch: str) -> None:
     scores = {"psnr": 28.5, "nfe_forward": changes.pop("nfe", 20.0)}
     table = paper_table(DAVI.table(1), [loaded_cell("ffhq256", "sr4", "ddrm", scores, **changes)], "text")
     assert not any("ours" in method for method in table.frame["method"])
     (note,) = [note for note in table.notes if note.startswith("Recorded by another protocol")]
-    assert told in note
+    assert mismatch in note
     assert any("made by" in each for each in table.notes)
 
 
-def test_wrong_numbers_are_told() -> None:
+def test_wrong_numbers_are_refused() -> None:
     with pytest.raises(ConfigError, match="tables 1 to 13; got 14"):
         paper_table(DAVI.table(14), [], "text")
 
