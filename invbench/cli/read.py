@@ -15,7 +15,6 @@ from invbench.run.places import folder
 
 if TYPE_CHECKING:
     from invbench.analysis.table import Table
-    from invbench.plugins import Catalog
     from invbench.store.reader import LoadedCell
 
 OUT = "results/runs"
@@ -51,7 +50,9 @@ out_option = click.option(
 @click.command()
 @click.argument("filters", nargs=-1)
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
-@click.option("--paper", type=int, default=None, help="A table of the DAVI paper, 1 to 13, beside what is recorded.")
+@click.option(
+    "--paper", default=None, help="A table of the DAVI paper, 1 to 13, beside what is recorded; of another, NAME:N."
+)
 @click.option(
     "--metrics", "only", default="", help="Columns, as psnr,lpips_vgg,seconds; all that is recorded if empty."
 )
@@ -59,7 +60,7 @@ out_option = click.option(
 @click.option("--budgets", default="", help="The best solver within network calls, as 20,100,1000, instead of all.")
 @out_option
 def table(
-    filters: tuple[str, ...], how: str, paper: int | None, only: str, intervals: bool, budgets: str, out: Path
+    filters: tuple[str, ...], how: str, paper: str | None, only: str, intervals: bool, budgets: str, out: Path
 ) -> None:
     """Print tables of what is recorded: invbench table [benchmark=photos] [task=sr4] ...
 
@@ -214,14 +215,14 @@ def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: Pat
 
 @click.command()
 @click.argument("ids", nargs=-1)
-@click.option("--benchmark", default="", help="Only claims about it; 'photos' stands in for the paper's, as a twin.")
+@click.option("--benchmark", default="", help="Only claims about it; 'photos' stands in for the paper's, as a proxy.")
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
 @out_option
 def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
     """Judge what the DAVI paper states by what is recorded: invbench claims [table1-realism ...] [--benchmark photos]
 
     Claims are printed cells, orders ("DAVI has the best FID") and ratios ("20 times faster"). IDS are ids or beginnings
-    of them, as cell/1. Records bear on a claim only with the paper's benchmark, task, noise, images, prior and NFE.
+    of them, as cell/1. Records are comparable only with the paper's benchmark, task, noise, images, prior and NFE.
 
     \b
     reproduced        cell: our 95 % interval over as many images contains the printed value; order: holds against
@@ -235,13 +236,14 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
     protocol differs  recorded otherwise: noise, prior, NFE, options by hand, metric, sets of other images, nan
     not run           something is missing; the commands are below the table
 
-    A twin is the same statement on other images, with another prior, other weights and other metrics (haarpsi for
-    LPIPS, swd for FID): its verdict is about that experiment, not the paper's. One claim in twenty is told by chance.
+    A proxy is the same statement on other images, with another prior, other weights and other metrics (haarpsi for
+    LPIPS, swd for FID): its verdict is about that experiment, not the paper's. One claim in twenty is reported by
+    chance.
     """
     from invbench.analysis.table import FORMATS
     from invbench.paper.claims import chosen, load_claims
     from invbench.paper.claims_table import claims_table
-    from invbench.paper.published import with_released
+    from invbench.paper.records import with_released
     from invbench.plugins import load_catalog
     from invbench.store.reader import load_cells
     from invbench.store.release import load_costs
@@ -250,10 +252,10 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
     _check_there(out)
-    found = chosen(load_claims(benchmark=benchmark), ids)
+    named = chosen(load_claims(benchmark=benchmark), ids)
     metrics, _ = load_catalog().for_tables()
     cells, costs = with_released(load_cells(out)), load_costs(results_folder() / REFERENCE, out)
-    _print([claims_table(found, cells, metrics, brief=not ids, costs=costs)], how)
+    _print([claims_table(named, cells, metrics, brief=not ids, costs=costs)], how)
 
 
 @click.command()
@@ -307,47 +309,12 @@ def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
     click.echo(write_page(sections, to, charts(cells, catalog, out)))
 
 
-def _paper_table(number: int, filters: tuple[str, ...], how: str, out: Path, intervals: bool) -> Table:
-    from dataclasses import replace
-
-    from invbench.analysis.comparable import solver_of
-    from invbench.paper.proxy import ABLATION, twin_table
-    from invbench.paper.published import BENCHMARKS, paper_table, with_released
+def _paper_table(paper: str, filters: tuple[str, ...], how: str, out: Path, intervals: bool) -> Table:
+    from invbench.paper.build import Request, build_table
     from invbench.plugins import load_catalog
-    from invbench.store.reader import load_cells
-    from invbench.store.release import load_costs
-    from invbench.store.released import results_folder
 
     _check_there(out)
-    catalog, wanted = load_catalog(), _wanted(filters)
-    own, part = load_cells(out, **wanted), ""
-    if number == ABLATION:  # kept apart, where they do not stand for their solver
-        part = "ablations"
-        own += load_cells(out / part, **wanted)
-    cells = with_released(own, part, **wanted)
-    aside = [f"{solver_of(c)} on {c.run.config.task.name} (n={len(c.images)})" for c in own if c not in cells]
-    benchmark = wanted.get("benchmark")
-    if benchmark is not None:
-        catalog.benchmark(benchmark)
-    filtered = bool(wanted.keys() - {"benchmark"})
-    if not cells and filtered:
-        raise ConfigError(f"no records of {' '.join(filters)}, in {out} or released")
-    if benchmark is None or benchmark in BENCHMARKS.values():
-        unit = _call_gflops(catalog) if number == 13 else 0.0
-        table = paper_table(number, cells, how, unit, catalog.for_tables()[0], filtered, intervals)
-    else:
-        costs = load_costs(results_folder() / REFERENCE, out)
-        table = twin_table(number, benchmark, cells, catalog.for_tables()[0], how, costs, filtered, intervals)
-    told = f"Set aside, since released records have more images: {', '.join(aside)}."
-    return replace(table, notes=(*table.notes, told)) if aside else table
-
-
-def _call_gflops(catalog: Catalog) -> float:
-    """GFLOPs of a call of the FFHQ network, as the paper counts them."""
-    from invbench.paper.published import BENCHMARKS
-
-    cost = catalog.get("prior", catalog.benchmark(BENCHMARKS["FFHQ256"]).prior)().cost()
-    return cost.fvcore / 1e9
+    return build_table(Request(paper, how, intervals, _wanted(filters), out), load_catalog())
 
 
 def _cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:

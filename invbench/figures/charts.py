@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +22,9 @@ from invbench.store.release import Costs, alike
 from invbench.store.schema import Config
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 ACROSS = 2  # panels on a page's width
 AT_EDGE = "; inf at the edge"
@@ -46,6 +48,13 @@ class Bar(NamedTuple):
     high: float
 
 
+class Spending(NamedTuple):
+    """What a sample of each solver costs, and how the axis is called."""
+
+    values: list[float]
+    label: str
+
+
 def panels(cells: Sequence[LoadedCell], metric: str) -> list[Panel]:
     """A panel for each measurement that some cell has the metric of; titles name what tells them apart."""
     groups = by_measurement([c for c in cells if c.images and mean_of(c, metric) is not None])
@@ -55,28 +64,29 @@ def panels(cells: Sequence[LoadedCell], metric: str) -> list[Panel]:
 
 def _panel(title: str, cells: list[LoadedCell], metric: str) -> Panel:
     """A score of a set is of the images that all were scored on, where there are any, else of the most common set."""
-    images, kept = shared_images(cells, metric), cells
+    images, compared = shared_images(cells, metric), cells
     if not images:
         images = list(Counter(tuple(cell.images) for cell in cells).most_common(1)[0][0])
-        kept = [cell for cell in cells if cell.images == images]
-    left_out = f", {len(cells) - len(kept)} with other images left out" if len(kept) < len(cells) else ""
-    return Panel(f"{title} (n={len(images)}{left_out})", kept, images)
+        compared = [cell for cell in cells if cell.images == images]
+    others = len(cells) - len(compared)
+    left_out = f", {others} with other images left out" if others else ""
+    return Panel(f"{title} (n={len(images)}{left_out})", compared, images)
 
 
 @styled
 def bars(cells: Sequence[LoadedCell], metric: str, higher: bool | None, metrics: Metrics = NONE) -> Figure:
     """Means over the images that all solvers of a panel have, with 95 % BCa intervals; the best comes first."""
-    shown = panels(cells, metric)
-    most = max(len(panel.cells) for panel in shown)
-    fig, axes = _page(shown, 0.17 * most + 0.7)
-    for ax, panel in zip(axes, shown, strict=True):
-        found = sorted(bars_of(panel, metric), key=lambda bar: -bar.value if higher else bar.value)
-        values, places = np.array([bar.value for bar in found]), range(len(found))
-        ends = np.array([[bar.value - bar.low, bar.high - bar.value] for bar in found]).T
+    parts = panels(cells, metric)
+    most = max(len(panel.cells) for panel in parts)
+    fig, axes = _page(parts, 0.17 * most + 0.7)
+    for ax, panel in zip(axes, parts, strict=True):
+        ordered = sorted(bars_of(panel, metric), key=lambda bar: -bar.value if higher else bar.value)
+        values, places = np.array([bar.value for bar in ordered]), range(len(ordered))
+        ends = np.array([[bar.value - bar.low, bar.high - bar.value] for bar in ordered]).T
         drawn = within_reach(values)
         ax.barh(places, drawn, color=BLUE, alpha=0.55, height=0.7)
         ax.errorbar(drawn, places, xerr=np.nan_to_num(ends), fmt="none", ecolor="black", elinewidth=0.8, capsize=1.5)
-        for place, (bar, length) in enumerate(zip(found, drawn, strict=True)):
+        for place, (bar, length) in enumerate(zip(ordered, drawn, strict=True)):
             end = bar.high if math.isfinite(bar.high) else length
             ax.annotate(
                 format_value(metric, bar.value, metrics),
@@ -86,7 +96,7 @@ def bars(cells: Sequence[LoadedCell], metric: str, higher: bool | None, metrics:
                 va="center",
                 size=7,
             )
-        ax.set_yticks(places, [bar.name for bar in found])
+        ax.set_yticks(places, [bar.name for bar in ordered])
         ax.set_ylim(most - 0.4, -0.6)  # bars as high in each panel
         ax.margins(x=0.18)
         ax.set(title=panel.title, xlabel=_axis(metric, cells))
@@ -95,11 +105,10 @@ def bars(cells: Sequence[LoadedCell], metric: str, higher: bool | None, metrics:
 
 def bars_of(panel: Panel, metric: str) -> list[Bar]:
     """The bars of a panel: of a mean over images, or of the score of the set where all solvers have the same set."""
-    found = []
-    for cell in panel.cells:
-        ends = interval_of(cell, metric, panel.images)
-        found.append(Bar(label(cell, panel.cells), _mean(cell, metric, panel), *ends))
-    return found
+    return [
+        Bar(label(cell, panel.cells), _mean(cell, metric, panel), *interval_of(cell, metric, panel.images))
+        for cell in panel.cells
+    ]
 
 
 @styled
@@ -108,15 +117,15 @@ def scatter(cells: Sequence[LoadedCell], metric: str, first: str, second: str) -
 
     Raises ConfigError where no measurement has both.
     """
-    found = [
+    paired = [
         (a, pair) for a, b in matching_cells(cells, first, second) for pair in pairs(b, a) if pair.metric == metric
     ]
-    shown = [(a, pair) for a, pair in found if len(pair.old)]
-    if not shown:
+    compared = [(a, pair) for a, pair in paired if len(pair.old)]
+    if not compared:
         raise ConfigError(f"no image has a value of {metric} by both {first} and {second}; run them on one task")
-    titles = _titles([cell.run.config for cell, _ in shown])
-    fig, axes = _page(shown, PAGE / ACROSS)
-    for ax, title, (_, pair) in zip(axes, titles, shown, strict=True):
+    titles = _titles([cell.run.config for cell, _ in compared])
+    fig, axes = _page(compared, PAGE / ACROSS)
+    for ax, title, (_, pair) in zip(axes, titles, compared, strict=True):
         drawn = within_reach(np.array([pair.old, pair.new]))
         ax.axline((drawn[0, 0], drawn[0, 0]), slope=1, color="0.6", linewidth=0.8)
         ax.plot(*drawn, "o", color=BLUE, markersize=3, alpha=0.7)
@@ -137,35 +146,62 @@ def front(
 
     Seconds of a panel are those that ``invbench bench`` measured, where it did of all its solvers, else the runs'.
     """
-    shown = panels(cells, metric)
-    look = series(sorted(label(cell, panel.cells) for panel in shown for cell in panel.cells))
-    fig, axes = _page(shown, 2.2)
-    handles = {}
-    for ax, panel in zip(axes, shown, strict=True):
-        alone = alike(panel.cells, benched) if cost == "seconds" else None
-        spent = alone or [_mean(c, COSTS[cost], panel) for c in panel.cells]
+    parts = panels(cells, metric)
+    names = sorted(label(cell, panel.cells) for panel in parts for cell in panel.cells)
+    looks = series(names)
+    handles: dict[str, Line2D] = {}
+    fig, axes = _page(parts, 2.2)
+    for ax, panel in zip(axes, parts, strict=True):
+        spending = _spending(panel, cost, benched)
         values = np.array([_mean(c, metric, panel) for c in panel.cells])
-        points = list(zip(spent, within_reach(values).tolist(), strict=True))
-        best = [points[i] for i in pareto(points, higher)]
-        best.append((max(cost for cost, _ in points), best[-1][1]))
-        ax.step(*zip(*best, strict=True), where="post", color="0.5", linewidth=0.8, zorder=1)
-        for cell, point in zip(panel.cells, points, strict=True):
-            name = label(cell, panel.cells)
-            colour, marker = look[name]
-            (handles[name],) = ax.plot(
-                *point, marker, color=colour, markersize=5, markeredgecolor="black", markeredgewidth=0.3, label=name
-            )
-        if cost == "nfe":
-            ax.set_xscale("symlog", linthresh=1)  # solvers that call no network are at 0
-            ax.xaxis.set_major_formatter("{x:g}")
-        else:
-            ax.set_xscale("log")
-        ax.grid(color="0.9", linewidth=0.5)
-        whose = {"nfe": "", "seconds": ", one alone" if alone else " of the runs"}[cost]
+        points = list(zip(spending.values, within_reach(values).tolist(), strict=True))
+        _draw_front(ax, points, higher)
+        handles |= _draw_points(ax, panel, points, looks)
+        _scale(ax, cost)
         edge = AT_EDGE if np.isinf(values).any() else ""
-        ax.set(title=panel.title, xlabel=COST_LABELS[cost] + whose, ylabel=_axis(metric, cells) + edge)
-    fig.legend([handles[name] for name in look], list(look), loc="outside lower center", ncols=5, frameon=False)
+        ax.set(title=panel.title, xlabel=spending.label, ylabel=_axis(metric, cells) + edge)
+    fig.legend([handles[name] for name in looks], list(looks), loc="outside lower center", ncols=5, frameon=False)
     return fig
+
+
+def _spending(panel: Panel, cost: str, benched: Costs) -> Spending:
+    """What a sample of each solver of a panel costs, and whose measurement that is."""
+    alone = alike(panel.cells, benched) if cost == "seconds" else None
+    if alone:
+        return Spending(alone, f"{COST_LABELS[cost]}, one alone")
+    values = [_mean(cell, COSTS[cost], panel) for cell in panel.cells]
+    return Spending(values, COST_LABELS[cost] + (" of the runs" if cost == "seconds" else ""))
+
+
+def _draw_front(ax: Axes, points: Sequence[tuple[float, float]], higher: bool) -> None:
+    """The line that joins what nothing as cheap beats, to the dearest."""
+    best = [points[i] for i in pareto(points, higher)]
+    best.append((max(cost for cost, _ in points), best[-1][1]))
+    ax.step(*zip(*best, strict=True), where="post", color="0.5", linewidth=0.8, zorder=1)
+
+
+def _draw_points(
+    ax: Axes, panel: Panel, points: Sequence[tuple[float, float]], looks: Mapping[str, tuple[str, str]]
+) -> dict[str, Line2D]:
+    """A point for each solver of a panel; returns what the legend shows, by name."""
+    handles = {}
+    for cell, point in zip(panel.cells, points, strict=True):
+        name = label(cell, panel.cells)
+        colour, marker = looks[name]
+        (handles[name],) = ax.plot(
+            *point, marker, color=colour, markersize=5, markeredgecolor="black", markeredgewidth=0.3, label=name
+        )
+    return handles
+
+
+def _scale(ax: Axes, cost: str) -> None:
+    """Logarithmic costs, and a grid."""
+    if cost == "nfe":
+        ax.set_xscale("symlog", linthresh=1)  # solvers that call no network are at 0
+        ax.xaxis.set_major_formatter("{x:g}")
+    else:
+        ax.set_xscale("log")
+    ax.grid(color="0.9", linewidth=0.5)
 
 
 def within_reach(values: np.ndarray) -> np.ndarray:
@@ -176,33 +212,39 @@ def within_reach(values: np.ndarray) -> np.ndarray:
     return np.where(np.isinf(values), np.where(values > 0, high + beyond, low - beyond), values)
 
 
-def _page(shown: Sequence[Any], height: float) -> tuple[Figure, list[Any]]:
+def _page(parts: Sequence[Any], height: float) -> tuple[Figure, list[Any]]:
     """A page with axes for each panel, ``height`` inches a row."""
-    across = min(ACROSS, len(shown))
-    down = math.ceil(len(shown) / across)
+    across = min(ACROSS, len(parts))
+    down = math.ceil(len(parts) / across)
     fig = sheet(PAGE * across / ACROSS, height * down)
     axes = fig.subplots(down, across, squeeze=False).flatten()
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
-    for ax in axes[len(shown) :]:
+    for ax in axes[len(parts) :]:
         ax.remove()
-    return fig, list(axes[: len(shown)])
+    return fig, list(axes[: len(parts)])
 
 
 def _titles(configs: Sequence[Config]) -> list[str]:
     """The task of each measurement and, where that leaves a doubt, benchmark, noise, dataset, prior and seed."""
-    titles = [c.task.name for c in configs]
-    for more in (
-        [c.benchmark.name for c in configs],
-        [c.task.noise for c in configs],
-        [f"dataset {c.dataset.name}" for c in configs],
-        [f"prior {c.prior.name}" for c in configs],
-        [f"seed {c.seed}" for c in configs],
-    ):
+    parts = [_parts(config) for config in configs]
+    titles = [task for task, *_ in parts]
+    for more in list(zip(*parts, strict=True))[1:]:
         if len(set(more)) > 1:
-            doubtful = {title for title, count in Counter(titles).items() if count > 1}
-            titles = [f"{t}, {m}" if t in doubtful else t for t, m in zip(titles, more, strict=True)]
+            titles = _distinguished(titles, more)
     return titles
+
+
+def _parts(config: Config) -> tuple[str, ...]:
+    """What a measurement is of, in words."""
+    named = f"dataset {config.dataset.name}", f"prior {config.prior.name}", f"seed {config.seed}"
+    return config.task.name, config.benchmark.name, config.task.noise, *named
+
+
+def _distinguished(titles: Sequence[str], more: Sequence[str]) -> list[str]:
+    """Titles, with more words where several are the same."""
+    counts = Counter(titles)
+    return [f"{title}, {words}" if counts[title] > 1 else title for title, words in zip(titles, more, strict=True)]
 
 
 def _axis(metric: str, cells: Sequence[LoadedCell]) -> str:

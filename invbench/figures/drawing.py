@@ -41,16 +41,21 @@ class Request:
     def __post_init__(self) -> None:
         if self.kind not in PICTURES + CHARTS:
             raise ConfigError(unknown("kind of figure", self.kind, PICTURES + CHARTS))
-        if self.cost and self.kind != "front":
-            raise ConfigError(f"--cost is the axis of a front; leave it out for {self.kind}")
-        if self.cost and self.cost not in COSTS:
-            raise ConfigError(unknown("cost", self.cost, COSTS))
+        if self.cost:
+            self.check_cost()
         if self.to and self.to.suffix not in SUFFIXES:
             raise ConfigError(f"--to takes a file ending in {', '.join(SUFFIXES)}; got {self.to}")
         if self.zoom and self.kind != "grid":
             raise ConfigError(f"--zoom enlarges a part of a grid; leave it out for {self.kind}")
         if self.images and self.kind in CHARTS:
             raise ConfigError(f"--images chooses pictures; {self.kind} is of all images, leave it out")
+
+    def check_cost(self) -> None:
+        """Raises ConfigError where there is no axis for the cost, or no such cost."""
+        if self.kind != "front":
+            raise ConfigError(f"--cost is the axis of a front; leave it out for {self.kind}")
+        if self.cost not in COSTS:
+            raise ConfigError(unknown("cost", self.cost, COSTS))
 
 
 DEFAULT = Request()
@@ -68,8 +73,7 @@ def figure(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Requ
     released = (results_folder() / "reference").resolve()
     place = Path() if released in (out.resolve(), *out.resolve().parents) else out
     cells = select(cells, asked.solvers)
-    known = {r.metric for c in cells for r in c.rows if r.sample != MEAN}
-    known |= {s.metric for c in cells for s in c.sets if asked.kind in ("bars", "front")}
+    known = _metrics(cells, sets=asked.kind in ("bars", "front"))
     if asked.metric not in known:
         raise ConfigError(f"{unknown('metric', asked.metric, known)}; 'invbench rescore' adds what records lack")
     if asked.kind in PICTURES:
@@ -78,6 +82,12 @@ def figure(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Requ
     from invbench.figures.canvas import save
 
     yield save(chart(cells, catalog, out, asked), asked.to or place / f"{asked.kind}-{asked.metric}.png")
+
+
+def _metrics(cells: Sequence[LoadedCell], sets: bool) -> set[str]:
+    """The metrics that some record has, with those of sets where these can be shown."""
+    of_images = {r.metric for c in cells for r in c.rows if r.sample != MEAN}
+    return of_images | ({s.metric for c in cells for s in c.sets} if sets else set())
 
 
 def select(cells: Sequence[LoadedCell], wanted: Sequence[str]) -> list[LoadedCell]:
@@ -146,21 +156,33 @@ def _pictures(
     group: Sequence[LoadedCell], bank: MeasurementBank, catalog: Catalog, folder: Path, end: str, asked: Request
 ) -> Iterator[Path | None]:
     """The pictures of one measurement."""
-    from invbench.figures.pictures import comparison, errors, plane, samples_name, showable, spread
-    from invbench.run.rebuild import rebuild_posterior
+    from invbench.figures.pictures import comparison, errors, samples_name, showable, spread
 
-    name = "figure" if asked.kind == "grid" else asked.kind
-    to = asked.to or folder / f"{name}-{end}"
+    to = asked.to or folder / f"{'figure' if asked.kind == 'grid' else asked.kind}-{end}"
     metrics, _ = catalog.for_tables()
     if not showable(bank.dataset.x_shape):
-        if asked.kind == "errors":
-            raise ConfigError(f"errors are mapped of images; {bank.dataset.name} has shape {bank.dataset.x_shape}")
-        if math.prod(bank.dataset.x_shape) == 2:
-            exact = rebuild_posterior(group[0].run, catalog, bank)
-            yield plane(bank, group, exact, to, asked.rows, asked.images)
+        yield _plane(group, bank, catalog, to, asked)
     elif asked.kind == "errors":
         yield errors(bank, group, to, asked.rows, asked.images, asked.metric, metrics=metrics)
     else:
         yield comparison(bank, group, to, asked.rows, asked.images, asked.metric, asked.zoom, metrics)
         for cell in [c for c in group if c.run.config.samples > 1 and not asked.to]:
             yield spread(bank, cell, folder / samples_name(cell, end), asked.rows)
+
+
+def _plane(
+    group: Sequence[LoadedCell], bank: MeasurementBank, catalog: Catalog, to: Path, asked: Request
+) -> Path | None:
+    """Samples in the plane, of images of two pixels; None of other data that are no images.
+
+    Raises ConfigError where errors were to be mapped.
+    """
+    from invbench.figures.pictures import plane
+    from invbench.run.rebuild import rebuild_posterior
+
+    if asked.kind == "errors":
+        raise ConfigError(f"errors are mapped of images; {bank.dataset.name} has shape {bank.dataset.x_shape}")
+    if math.prod(bank.dataset.x_shape) != 2:
+        return None
+    exact = rebuild_posterior(group[0].run, catalog, bank)
+    return plane(bank, group, exact, to, asked.rows, asked.images)

@@ -24,12 +24,13 @@ from invbench.store.reader import LoadedCell
 from invbench.store.schema import Config
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from torch import Tensor
 
     from invbench.problem import Measurement, Posterior
     from invbench.run.bank import MeasurementBank
 
-SHOWN = 6  # samples in a figure of samples
+MOST_SAMPLES = 6  # samples in a figure of samples
 
 
 def comparison(
@@ -71,8 +72,8 @@ def errors(
     """Truth and each solver's error, as ``comparison`` lays them out; None without images."""
 
     def maps(cell: LoadedCell, images: Sequence[str], x: Tensor) -> Iterator[Column]:
-        found = [error_map(cell.reconstructions(i)[0], row) for i, row in zip(images, x, strict=True)]
-        yield label(cell, cells), found, _captions(cell, metric, images, 0, metrics)
+        pictures = [error_map(cell.reconstructions(i)[0], row) for i, row in zip(images, x, strict=True)]
+        yield label(cell, cells), pictures, _captions(cell, metric, images, 0, metrics)
 
     columns = _columns(bank, cells, rows, images, maps)
     return save(grid(columns, scale="|x_hat - x| on [-1,1], mean over channels"), path) if columns else None
@@ -86,12 +87,12 @@ def _columns(
     of: Callable[[LoadedCell, Sequence[str], Tensor], Iterable[Column]],
 ) -> list[Column]:
     """Truth, measurement, and what ``of`` makes of each cell, its images and their truth; nothing without images."""
-    shown = sorted((c for c in cells if c.rows), key=_seconds)
-    images = chosen(bank, shown, rows, images)
+    solved = sorted((c for c in cells if c.rows), key=_seconds)
+    images = chosen(bank, solved, rows, images)
     if not images:
         return []
-    measured = measured_again(bank, shown, images)
-    return [*_given(bank, measured), *(column for cell in shown for column in of(cell, images, measured.x))]
+    measured = measured_again(bank, solved, images)
+    return [*_given(bank, measured), *(column for cell in solved for column in of(cell, images, measured.x))]
 
 
 def spread(bank: MeasurementBank, cell: LoadedCell, path: Path, rows: int = 4) -> Path | None:
@@ -107,7 +108,7 @@ def spread(bank: MeasurementBank, cell: LoadedCell, path: Path, rows: int = 4) -
     K, blank = len(stacks[0]), [""] * len(images)
     columns: list[Column] = [
         *_given(bank, measured),
-        *((f"sample {k + 1}", [picture(s[k]) for s in stacks], blank) for k in range(min(K, SHOWN))),
+        *((f"sample {k + 1}", [picture(s[k]) for s in stacks], blank) for k in range(min(K, MOST_SAMPLES))),
         (f"mean of {K}", [picture(s.mean(0)) for s in stacks], blank),
     ]
     deviations = [s.var(0).mean(0, keepdim=True).sqrt() for s in stacks]
@@ -130,15 +131,15 @@ def plane(
 
     The images are those named, or else the first.
     """
-    shown = sorted((c for c in cells if c.rows), key=_seconds)
-    images = chosen(bank, shown, rows, images)
+    solved = sorted((c for c in cells if c.rows), key=_seconds)
+    images = chosen(bank, solved, rows, images)
     if exact is None or not images:
         return None
-    measured = measured_again(bank, shown, images)
+    measured = measured_again(bank, solved, images)
     grid, density = _density(exact, measured)
-    fig = sheet((SIDE + 0.2) * len(shown), (SIDE + 0.3) * len(images))
-    axes = fig.subplots(len(images), len(shown), squeeze=False)
-    for j, cell in enumerate(shown):
+    fig = sheet((SIDE + 0.2) * len(solved), (SIDE + 0.3) * len(images))
+    axes = fig.subplots(len(images), len(solved), squeeze=False)
+    for j, cell in enumerate(solved):
         for i, image in enumerate(images):
             ax, points = axes[i, j], cell.reconstructions(image).reshape(-1, 2)
             ax.contour(grid, grid, density[i], levels=[0.05, 0.3, 0.8], colors="0.55", linewidths=1)
@@ -221,8 +222,8 @@ def _given(bank: MeasurementBank, measured: Measurement) -> list[Column]:
 
 def _captions(cell: LoadedCell, metric: str, images: Sequence[str], sample: int, metrics: Metrics) -> list[str]:
     """A metric of a sample of each image with its unit; nothing where it was not scored."""
-    found = {r.image: r for r in cell.rows if r.metric == metric and r.sample == sample}
-    texts = {i: f"{format_value(metric, r.value, metrics)} {r.unit}".strip() for i, r in found.items()}
+    scores = {r.image: r for r in cell.rows if r.metric == metric and r.sample == sample}
+    texts = {i: f"{format_value(metric, r.value, metrics)} {r.unit}".strip() for i, r in scores.items()}
     return [texts.get(image, "") for image in images]
 
 
@@ -232,26 +233,36 @@ def _seconds(cell: LoadedCell) -> float:
 
 def training_curve(folder: Path) -> Path:
     """Draw what a training logged, if it did, a panel per figure; returns ``losses.png`` in its folder."""
-    import json
-
     from matplotlib.figure import Figure
 
-    log, path = folder / "train.jsonl", folder / "losses.png"
-    lines = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
-    names = list(dict.fromkeys(key for line in lines for key in line if key not in ("step", "time")))
+    path = folder / "losses.png"
+    lines = _logged(folder / "train.jsonl")
+    names = [key for key in dict.fromkeys(key for line in lines for key in line) if key not in ("step", "time")]
     if not names:
         return path
     figure = Figure(figsize=(3.2 * len(names), 2.6), layout="constrained")
     for axes, name in zip(np.ravel(figure.subplots(1, len(names))), names, strict=True):
-        steps, values = zip(*((line["step"], line[name]) for line in lines if name in line), strict=True)
-        axes.plot(steps, values, linewidth=1)
-        axes.set(title=name, xlabel="step")
-        if min(values) > 0 and max(values) > 10 * min(values):
-            axes.set_yscale("log")
+        _draw_curve(axes, name, [(line["step"], line[name]) for line in lines if name in line])
     data = BytesIO()
     figure.savefig(data, dpi=120, format="png")
     write_atomic(path, data.getvalue())
     return path
+
+
+def _logged(log: Path) -> list[dict[str, float]]:
+    """The lines of a training's log, none where there is no log."""
+    import json
+
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+
+
+def _draw_curve(axes: Axes, name: str, points: Sequence[tuple[float, float]]) -> None:
+    """What was logged by step, on a logarithmic scale where it changes much."""
+    steps, values = zip(*points, strict=True)
+    axes.plot(steps, values, linewidth=1)
+    axes.set(title=name, xlabel="step")
+    if min(values) > 0 and max(values) > 10 * min(values):
+        axes.set_yscale("log")
 
 
 def figure_place(config: Config, out: Path) -> tuple[Path, str]:

@@ -1,1 +1,1 @@
-"""The DAVI paper: its tables and claims as data, their twins on our records, and the verdicts. No torch."""
+"""Papers: their tables and claims as data, proxies of these on our records, and the verdicts. No torch."""

@@ -1,4 +1,4 @@
-"""What the DAVI paper states, from ``results/published/claims.toml``: printed cells, orders and ratios. No torch.
+"""What a paper states, from ``results/published/claims.toml``: printed cells, orders and ratios. No torch.
 
 :mod:`invbench.paper.verdicts` judges them.
 """
@@ -8,76 +8,23 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from invbench.errors import ConfigError, unknown
-from invbench.paper.published import BENCHMARKS, METRICS, SOLVERS, TASKS, TWIN_METRICS, TWINS, Paper, doubtful, noise_of
+from invbench.paper.claim import Claim, Column
+from invbench.paper.layout import Layout
+from invbench.paper.printed import Paper, PaperTable, Printed
 from invbench.store.released import results_folder
 
-Rows = Sequence[Mapping[str, str]]
-TRAINING = 12  # the table of hyper-parameters
 FIELDS = {  # of an entry: required, optional
-    "order": (("where", "says", "table", "first"), ("benchmarks", "tasks", "metrics", "above", "twin")),
-    "ratio": (("where", "says", "table", "metric", "fast", "slow"), ("twin",)),
+    "order": (("where", "says", "table", "first"), ("benchmarks", "tasks", "metrics", "above", "proxy")),
+    "ratio": (("where", "says", "table", "metric", "fast", "slow"), ("proxy",)),
 }
 LISTS = {"first", "above", "benchmarks", "tasks", "metrics"}
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A statement about methods of the paper on one benchmark and task, in one metric.
-
-    ``pairs`` are (better, worse) of an order, or the one (fast, slow) of a ratio, which is at least ``bound``; a cell
-    has a method only. ``printed`` holds value and NFE of each method as the paper prints them. ``benchmark``, ``task``,
-    ``metric`` and ``prior`` are ours: of a twin those that stand in for the paper's, and ``twin`` is True.
-    """
-
-    id: str
-    kind: str
-    where: str
-    says: str
-    table: int
-    benchmark: str
-    task: str
-    column: str
-    metric: str
-    prior: str
-    methods: tuple[str, ...]
-    pairs: tuple[tuple[str, str], ...] = ()
-    bound: float = 0.0
-    printed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    images: int = 0  # of the paper; 0 on a twin
-    iterations: int = 0  # that the paper trained for; 0 on a twin
-    caveat: str = ""
-    twin_on: str = ""
-    twin: bool = False
-
-    @property
-    def noise(self) -> str:
-        """The noise of its table, as tasks write it."""
-        return noise_of(self.table, self.task)
-
-    @property
-    def solvers(self) -> dict[str, str]:
-        """Our solver of each method."""
-        return {method: SOLVERS[method] for method in self.methods}
-
-    def on_twin(self, prior: str) -> Claim:
-        """The same statement about the benchmark that stands in."""
-        return replace(
-            self,
-            benchmark=self.twin_on,
-            task=TWINS.get(self.task, self.task),
-            metric=TWIN_METRICS[self.column],
-            prior=prior,
-            images=0,
-            iterations=0,
-            twin=True,
-        )
 
 
 @dataclass(frozen=True)
@@ -90,129 +37,153 @@ class ClaimFile:
 
     def claims(self) -> list[Claim]:
         """Orders, ratios, then cells. Raises ConfigError naming file and claim."""
-        found: list[Claim] = []
+        claims: list[Claim] = []
         for kind, expand in (("order", self.orders), ("ratio", self.ratios)):
             for name, entry in self.content.get(kind, {}).items():
                 with _placed(f"{self.path}, {kind}.{name}"):
                     _check_fields(kind, entry)
-                    found += expand(name, entry)
+                    claims += expand(name, entry)
         with _placed(f"{self.path}, cells"):
-            found += self.cells()
-        return found
+            claims += self.cells()
+        return claims
+
+    @property
+    def layout(self) -> Layout:
+        """How the paper's tables are read."""
+        return self.paper.layout
 
     def orders(self, name: str, entry: Mapping[str, Any]) -> Iterator[Claim]:
         """A claim for each column of the table that the entry does not leave out."""
-        for column in self.columns(entry):
-            methods = [r["method"] for r in self.rows(entry["table"], *column) if r["method"] in SOLVERS]
+        table = self.paper.table(entry["table"])
+        for column in self.columns(table, entry):
+            methods = [r.method for r in self.rows(table, column) if r.method in self.layout.methods]
             first = entry["first"]
             rest = entry.get("above", [m for m in methods if m not in first])
             _check_known("method", [*first, *rest], methods)
             pairs = [*pairwise(first), *((first[-1], m) for m in rest)]
             if not pairs:
                 raise ConfigError("compares nothing; name methods in 'above'")
-            yield self.claim("/".join((name, *column)).lower(), "order", entry, column, [*first, *rest], pairs)
+            claim = self.claim("/".join((name, *column)).lower(), "order", table, column, [*first, *rest])
+            yield replace(self.stated(claim, entry), pairs=tuple(pairs))
 
     def ratios(self, name: str, entry: Mapping[str, Any]) -> Iterator[Claim]:
         """A claim for each slower method."""
-        for column in self.columns({"table": entry["table"], "metrics": [entry["metric"]]}):
+        table = self.paper.table(entry["table"])
+        for column in self.columns(table, {"metrics": [entry["metric"]]}):
             for slow, bound in entry["slow"].items():
                 pair = (entry["fast"], slow)
-                _check_known("method", pair, [r["method"] for r in self.rows(entry["table"], *column)])
-                claim = self.claim("/".join((name, *column[:2], SOLVERS[slow])), "ratio", entry, column, pair, [pair])
-                yield replace(claim, bound=float(bound))
+                _check_known("method", pair, [r.method for r in self.rows(table, column)])
+                claim = self.claim(
+                    "/".join((name, *column[:2], self.layout.methods[slow])), "ratio", table, column, pair
+                )
+                yield replace(self.stated(claim, entry), pairs=(pair,), bound=float(bound))
 
     def cells(self) -> Iterator[Claim]:
         """A claim for each printed value of the tables and metrics of ``[cells]``, the first time it is printed."""
         rule, seen = self.content["cells"], set()
-        for table in rule["tables"]:
-            entry = {"where": f"Table {table}", "says": "", "table": table, "twin": False}
-            rows = [r for r in self.paper.of(table) if r["metric"] in rule["metrics"] and r["method"] in SOLVERS]
-            for row in rows:
-                method, column = row["method"], _column(row)
-                key = (noise_of(table, column[1]), *column, method, row["value"])
+        for table in map(self.paper.table, rule["tables"]):
+            for row in table.rows:
+                if row.metric not in rule["metrics"] or row.method not in self.layout.methods:
+                    continue
+                column = self.column(row)
+                key = (table.noise_of(column.task), column, row.method, row.value)
                 if key not in seen:
-                    name = "/".join(("cell", str(table), *column[:2], SOLVERS[method], column[2].lower()))
-                    claim = self.claim(name, "cell", entry, column, [method])
-                    caveats = [claim.caveat, row["note"] if doubtful(row) else ""]
-                    yield replace(claim, caveat="; ".join(filter(None, caveats)))
+                    yield self.cell(table, row)
                 seen.add(key)
 
-    def claim(
-        self,
-        name: str,
-        kind: str,
-        entry: Mapping[str, Any],
-        column: tuple[str, str, str],
-        methods: Sequence[str],
-        pairs: Sequence[tuple[str, str]] = (),
-    ) -> Claim:
-        """A claim about a column (benchmark, task, metric) of the entry's table."""
-        benchmark, task, metric = column
-        table, priors = entry["table"], self.content["priors"]
+    def cell(self, table: PaperTable, row: Printed) -> Claim:
+        """A claim that a printed value is what it is."""
+        column = self.column(row)
+        words = (str(table.number), *column[:2], self.layout.methods[row.method], column.metric.lower())
+        claim = self.claim("/".join(("cell", *words)), "cell", table, column, [row.method])
+        caveats = [claim.caveat, row.note if row.doubtful else ""]
+        return replace(claim, where=f"Table {table.number}", caveat="; ".join(filter(None, caveats)))
+
+    def stated(self, claim: Claim, entry: Mapping[str, Any]) -> Claim:
+        """The claim with the paper's words, and the benchmark that may stand in for its own."""
+        stand_in = self.content["proxies"].get(claim.benchmark, "") if entry.get("proxy", True) else ""
+        return replace(claim, where=entry["where"], says=entry["says"], proxy_on=stand_in)
+
+    def claim(self, name: str, kind: str, table: PaperTable, column: Column, methods: Sequence[str]) -> Claim:
+        """A claim about a column of a table."""
         return Claim(
             id=name,
             kind=kind,
-            where=entry["where"],
-            says=entry["says"],
-            table=table,
-            benchmark=benchmark,
-            task=task,
-            column=metric,
-            metric=METRICS[metric],
-            prior=priors[benchmark],
+            where="",
+            says="",
+            source=table,
+            benchmark=column.benchmark,
+            task=column.task,
+            column=column.metric,
+            metric=self.layout.metrics[column.metric].name,
+            prior=self.layout.prior(column.benchmark),
             methods=tuple(methods),
-            pairs=tuple(pairs),
-            printed={r["method"]: (r["value"], r["nfe"]) for r in self.rows(table, *column)},
+            printed={r.method: (r.value, r.nfe) for r in self.rows(table, column)},
             images=self.content["images"],
-            iterations=self.iterations.get((benchmark, task), 0),
-            caveat="; ".join(
-                c["text"]
-                for c in self.content.get("caveat", [])
-                if c.get("benchmark", benchmark) == benchmark and c.get("table", table) == table
-            ),
-            twin_on=self.content["twins"].get(benchmark, "") if entry.get("twin", True) else "",
+            iterations=self.iterations.get((column.benchmark, column.task), 0),
+            caveat="; ".join(self.caveats(table.number, column.benchmark)),
         )
 
-    def columns(self, entry: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-        """(benchmark, task, metric) of the entry's table, of its benchmarks, tasks and metrics where it names some."""
-        found = list(dict.fromkeys(_column(r) for r in self.paper.of(entry["table"]) if r["metric"] in METRICS))
+    def caveats(self, table: int, benchmark: str) -> Iterator[str]:
+        """What the paper leaves unclear about a benchmark in a table."""
+        for caveat in self.content.get("caveat", []):
+            if caveat.get("benchmark", benchmark) == benchmark and caveat.get("table", table) == table:
+                yield caveat["text"]
+
+    def columns(self, table: PaperTable, entry: Mapping[str, Any]) -> list[Column]:
+        """The table's columns, of the entry's benchmarks, tasks and metrics where it names some."""
+        columns = list(dict.fromkeys(self.column(r) for r in table.rows if r.metric in self.layout.metrics))
         for i, key in enumerate(("benchmarks", "tasks", "metrics")):
-            known = {c[i] for c in found}
+            known = {c[i] for c in columns}
             wanted = entry.get(key, known)
             _check_known(key.removesuffix("s"), wanted, known)
-            found = [c for c in found if c[i] in wanted]
-        return found
+            columns = [c for c in columns if c[i] in wanted]
+        return columns
 
-    def rows(self, table: int, *column: str) -> Rows:
+    def column(self, row: Printed) -> Column:
+        """Where a row stands."""
+        return Column(self.layout.benchmarks[row.dataset].name, self.layout.tasks[row.task].name, row.metric)
+
+    def rows(self, table: PaperTable, column: Column) -> list[Printed]:
         """The printed rows of a column."""
-        return [r for r in self.paper.of(table) if r["metric"] in METRICS and _column(r) == column]
+        return [r for r in table.rows if self.column(r) == column]
 
     @cached_property
     def iterations(self) -> dict[tuple[str, str], int]:
         """What the paper trained for, by benchmark and task."""
-        rows = [r for r in self.paper.of(TRAINING) if r["metric"] == "iterations_K"]
-        return {_column(r)[:2]: int(r["value"]) for r in rows}
+        where = self.layout.iterations
+        rows = [r for r in self.paper.table(where.table).rows if r.metric == where.metric] if where else []
+        return {self.column(r)[:2]: int(r.value) for r in rows}
 
 
 def load_claims(path: Path | None = None, benchmark: str = "") -> list[Claim]:
-    """Every claim of the paper; with a benchmark those of it, or their twins on it.
+    """Every claim of the paper; with a benchmark those of it, or their proxies on it.
 
     Raises ConfigError, naming file and claim, where the file is damaged, and for a benchmark without claims.
     """
     path = path or results_folder() / "published" / "claims.toml"
+    content = _read(path)
+    paper = Paper.load(content["paper"])
+    claims = ClaimFile(path, content, paper).claims()
+    if not benchmark:
+        return claims
+    proxies = content["proxies"].values()
+    _check_known("benchmark of a claim", [benchmark], {*(b.name for b in paper.layout.benchmarks.values()), *proxies})
+    if benchmark in proxies:
+        with _placed(f"{path}, priors"):
+            return [c.on_proxy(content["priors"][benchmark]) for c in claims if c.proxy_on == benchmark]
+    return [c for c in claims if c.benchmark == benchmark]
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """The content of a file of claims. Raises ConfigError where it cannot be read or lacks a part."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
-    if missing := [key for key in ("images", "priors", "twins", "cells") if key not in content]:
+    if missing := [key for key in ("paper", "images", "priors", "proxies", "cells") if key not in content]:
         raise ConfigError(f"{path} lacks {', '.join(missing)}")
-    claims = ClaimFile(path, content, Paper.load()).claims()
-    twins = content["twins"].values()
-    _check_known("benchmark of a claim", [benchmark] if benchmark else [], {*BENCHMARKS.values(), *twins})
-    if benchmark in twins:
-        with _placed(f"{path}, priors"):
-            return [c.on_twin(content["priors"][benchmark]) for c in claims if c.twin_on == benchmark]
-    return [c for c in claims if not benchmark or c.benchmark == benchmark]
+    return content
 
 
 def chosen(claims: Sequence[Claim], names: Sequence[str]) -> list[Claim]:
@@ -236,10 +207,6 @@ def _placed(place: str) -> Iterator[None]:
 
 def _named(claim: Claim, name: str) -> bool:
     return f"{claim.id}/".startswith(f"{name}/")
-
-
-def _column(row: Mapping[str, str]) -> tuple[str, str, str]:
-    return BENCHMARKS[row["dataset"]], TASKS[row["task"]], row["metric"]
 
 
 def _check_fields(kind: str, entry: Any) -> None:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 import pandas as pd
 
 from invbench.analysis.table import Table
-from invbench.paper.claims import Claim
+from invbench.paper.claim import Claim
 from invbench.paper.evidence import NOT_RUN, Metrics
-from invbench.paper.published import HIGHER, METRICS, NOISE, run_command
-from invbench.paper.verdicts import VERDICTS, Finding, judge
+from invbench.paper.layout import run_command
+from invbench.paper.outcomes import VERDICTS, Finding
+from invbench.paper.verdicts import judge
 from invbench.store.reader import LoadedCell
 from invbench.store.release import Costs
 
-TWIN = "twin, protocol differs"
+PROXY = "proxy, protocol differs"
+
+
+class Judged(NamedTuple):
+    """A claim, and what is recorded about it."""
+
+    claim: Claim
+    finding: Finding
 
 
 def claims_table(
@@ -30,36 +39,57 @@ def claims_table(
 
     Notes quote the paper, count verdicts and give the commands for what is missing.
     """
-    found = [(claim, judge(claim, cells, metrics, costs)) for claim in claims]
-    shown = [(c, f) for c, f in found if not (brief and c.kind == "cell" and f.verdict == NOT_RUN)]
-    counts = Counter(f.verdict for _, f in found)
-    told = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
-    kind = "twins of claims" if _twins(claims) else "claims"
-    notes = [f"{len(found)} {kind}: {told}. 'invbench claims --help' defines the verdicts."]
-    if hidden := len(found) - len(shown):
-        notes.append(f"{hidden} printed cells without records are left out; 'invbench claims cell' lists them.")
-    notes += [f"Every verdict is of a {TWIN}: {_stand_ins(claims)}."] if _twins(claims) else []
-    if there := sorted({c.twin_on for c in claims if c.twin_on and not c.twin}):
-        notes.append(f"Some have a twin that needs no download: invbench claims --benchmark {' or '.join(there)}")
-    notes += [f"{c.id}: {f.reason}" for c, f in shown if f.reason]
-    notes += [f"{key} ({c.where}): {c.says}" for key, c in _quoted(shown).items()]
-    notes += [f"Not recorded here; made by: {command}" for command in commands(found)]
-    frame = pd.DataFrame([_line(c, f) for c, f in shown])
-    place = f", looked for on {claims[0].benchmark}" if _twins(claims) else ""
-    return Table(f"Claims of the DAVI paper{place}", frame, tuple(notes))
+    judged = [Judged(claim, judge(claim, cells, metrics, costs)) for claim in claims]
+    listed = [each for each in judged if not (brief and _not_run(each))]
+    notes = [*_counts(judged, len(judged) - len(listed)), *_stand_in_notes(claims), *_details(listed)]
+    notes += [f"Not recorded here; made by: {command}" for command in commands(judged)]
+    frame = pd.DataFrame([_line(c, f) for c, f in listed])
+    place = f", looked for on {claims[0].benchmark}" if _of_proxies(claims) else ""
+    return Table(f"Claims of the {claims[0].layout.title} paper{place}", frame, tuple(notes))
 
 
-def commands(found: Sequence[tuple[Claim, Finding]]) -> list[str]:
+def _not_run(judged: Judged) -> bool:
+    """Whether it is a printed cell without records."""
+    return judged.claim.kind == "cell" and judged.finding.verdict == NOT_RUN
+
+
+def _counts(judged: Sequence[Judged], hidden: int) -> Iterator[str]:
+    """How often each verdict is given."""
+    counts = Counter(each.finding.verdict for each in judged)
+    verdicts = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
+    kind = "proxies of claims" if _of_proxies([each.claim for each in judged]) else "claims"
+    yield f"{len(judged)} {kind}: {verdicts}. 'invbench claims --help' defines the verdicts."
+    if hidden:
+        yield f"{hidden} printed cells without records are left out; 'invbench claims cell' lists them."
+
+
+def _stand_in_notes(claims: Sequence[Claim]) -> Iterator[str]:
+    """That others stand in for the paper's images, weights and metrics, or which could."""
+    if _of_proxies(claims):
+        yield f"Every verdict is of a {PROXY}: {_stand_ins(claims)}."
+    benchmarks = sorted({c.proxy_on for c in claims if c.proxy_on and not c.is_proxy})
+    if benchmarks:
+        yield f"Some have a proxy that needs no download: invbench claims --benchmark {' or '.join(benchmarks)}"
+
+
+def _details(listed: Sequence[Judged]) -> Iterator[str]:
+    """Reasons of verdicts, and the paper's words."""
+    yield from (f"{claim.id}: {finding.reason}" for claim, finding in listed if finding.reason)
+    quoted = {claim.id.partition("/")[0]: claim for claim, _ in listed if claim.says}
+    yield from (f"{key} ({claim.where}): {claim.says}" for key, claim in quoted.items())
+
+
+def commands(judged: Sequence[Judged]) -> list[str]:
     """What records the methods that are missing, tasks with the same ones together."""
-    missing: dict[tuple[str, int, str], dict[str, None]] = {}
-    for claim, finding in found:
-        place = claim.benchmark, claim.table if claim.table in NOISE else 0, claim.task
+    missing: dict[tuple[str, str, str], dict[str, None]] = {}
+    for claim, finding in judged:
+        place = claim.benchmark, claim.layout.noise_options(claim.table), claim.task
         missing.setdefault(place, {}).update({claim.solvers[m]: None for m in finding.missing})
-    tasks: dict[tuple[str, int, tuple[str, ...]], list[str]] = {}
-    for (benchmark, table, task), solvers in missing.items():
+    tasks: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for (benchmark, options, task), solvers in missing.items():
         if solvers:
-            tasks.setdefault((benchmark, table, tuple(sorted(solvers))), []).append(task)
-    return [run_command(table, benchmark, solvers, t) for (benchmark, table, solvers), t in tasks.items()]
+            tasks.setdefault((benchmark, options, tuple(sorted(solvers))), []).append(task)
+    return [run_command(benchmark, solvers, t, options) for (benchmark, options, solvers), t in tasks.items()]
 
 
 def stated(claim: Claim) -> str:
@@ -72,33 +102,31 @@ def stated(claim: Claim) -> str:
         return f"{slow} {values[slow]} to {fast} {values[fast]}, at least {claim.bound:g}x"
     last = claim.pairs[-1][0]
     rest = sorted((b for a, b in claim.pairs if a == last), key=lambda m: float(values[m]))
-    nearest = rest[-1] if claim.column in HIGHER else rest[0]
+    nearest = rest[-1] if claim.layout.better(claim.column) == "higher" else rest[0]
     first = ", ".join(f"{m} {values[m]}" for m in claim.methods if m not in rest)
     others = f" and {len(rest) - 1} others" if len(rest) > 1 else ""
     return f"{first} before {nearest} {values[nearest]}{others}"
 
 
 def _line(claim: Claim, finding: Finding) -> dict[str, str]:
+    metric, protocol = (f" ({claim.metric})", f" ({PROXY})") if claim.is_proxy else ("", "")
     return {
         "claim": claim.id,
         "where": claim.where,
         "paper": stated(claim),
-        "ours": finding.ours + (f" ({claim.metric})" if claim.twin else ""),
+        "ours": f"{finding.ours}{metric}",
         "n": str(finding.n) if finding.n else "-",
-        "verdict": finding.verdict + (f" ({TWIN})" if claim.twin else ""),
+        "verdict": f"{finding.verdict}{protocol}",
     }
 
 
-def _twins(claims: Sequence[Claim]) -> bool:
-    return any(c.twin for c in claims)
+def _of_proxies(claims: Sequence[Claim]) -> bool:
+    return any(c.is_proxy for c in claims)
 
 
 def _stand_ins(claims: Sequence[Claim]) -> str:
-    """What a twin has in place of the paper's."""
-    metrics = sorted({f"{c.metric} for {c.column}" for c in claims if c.metric != METRICS[c.column]})
-    tasks = sorted({f"{c.task} for {other}" for c in claims if (other := c.id.split("/")[2]) != c.task})
+    """What a proxy has in place of the paper's."""
+    pairs = [(c, c.original) for c in claims if c.original]
+    metrics = sorted({f"{c.metric} for {c.column}" for c, paper in pairs if c.metric != paper.metric})
+    tasks = sorted({f"{c.task} for {paper.task}" for c, paper in pairs if c.task != paper.task})
     return ", ".join([*metrics, *tasks, "other images and sizes, another prior, other weights"])
-
-
-def _quoted(shown: Sequence[tuple[Claim, Finding]]) -> dict[str, Claim]:
-    return {c.id.partition("/")[0]: c for c, _ in shown if c.says}

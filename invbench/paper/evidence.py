@@ -1,4 +1,4 @@
-"""Which records bear on a claim of the paper, and why others do not. No torch."""
+"""Which records are comparable with a claim of the paper, and why others are not. No torch."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from invbench.analysis.comparable import by_measurement, most_default
+from invbench.analysis.comparable import by_measurement, most_default, solver_of
 from invbench.analysis.tables import absent
 from invbench.metric import Metric, SetMetric
-from invbench.paper import published
-from invbench.paper.claims import Claim
-from invbench.paper.published import CALLS, SOLVERS
+from invbench.paper.claim import Claim
+from invbench.paper.records import CALLS, Protocol
 from invbench.settings import WRITTEN
-from invbench.store.files import MEAN
+from invbench.store.files import MEAN, Record
 from invbench.store.reader import LoadedCell
+from invbench.store.schema import Score
 
 DIFFERS, NOT_RUN = "protocol differs", "not run"
 FREE = {"weights"}  # options that may be written by hand
@@ -22,7 +22,7 @@ FREE = {"weights"}  # options that may be written by hand
 Metrics = Mapping[str, type[Metric]]
 
 
-class Gap(NamedTuple):
+class MissingResult(NamedTuple):
     """Why a method cannot be judged, not run or by another protocol, and what is to be run (again)."""
 
     verdict: str
@@ -31,70 +31,117 @@ class Gap(NamedTuple):
     again: tuple[str, ...] = ()
 
 
-def evidence(
-    claim: Claim, cells: Sequence[LoadedCell], metrics: Metrics
-) -> tuple[dict[str, LoadedCell], dict[str, Gap]]:
+class Evidence(NamedTuple):
     """A cell of each method that has the metric, all of the same measurements, and why there is none of the others."""
-    chosen, gaps = _choose(claim, cells)
-    gaps |= {m: gap for m, cell in chosen.items() if (gap := _unscored(m, cell, claim, metrics))}
-    return {m: cell for m, cell in chosen.items() if m not in gaps}, gaps
+
+    cells: dict[str, LoadedCell]
+    missing: dict[str, MissingResult]
 
 
-def departures(cell: LoadedCell, claim: Claim, method: str) -> list[str]:
-    """In what a cell departs from the paper's protocol."""
-    run, printed = cell.run, float(claim.printed[method][1])
-    nfe = None if claim.metric == CALLS else printed
-    told = published.departures(cell, claim.noise, claim.benchmark, claim.prior, nfe)
-    hand = [key for key, origin in run.origins.items() if origin == WRITTEN and key not in FREE]
-    told += [f"{', '.join(hand)} written by hand"] if hand else []
-    steps = run.training.step if run.training else math.inf
-    return told + ([f"trained for {steps} iterations of {claim.iterations}"] if steps < claim.iterations else [])
+def evidence(claim: Claim, cells: Sequence[LoadedCell], metrics: Metrics) -> Evidence:
+    """The cells that are comparable with what the paper states."""
+    chosen = _choose(claim, cells)
+    missing = {**chosen.missing}
+    for method, cell in chosen.cells.items():
+        if unscored := _unscored(method, cell, claim, metrics):
+            missing[method] = unscored
+    return Evidence({m: cell for m, cell in chosen.cells.items() if m not in missing}, missing)
 
 
-def _choose(claim: Claim, cells: Sequence[LoadedCell]) -> tuple[dict[str, LoadedCell], dict[str, Gap]]:
+def mismatches(cell: LoadedCell, claim: Claim, method: str) -> list[str]:
+    """In what a cell differs from the paper's protocol."""
+    run, nfe = cell.run, claim.printed[method][1]
+    calls = float(nfe) if nfe and claim.metric != CALLS else None
+    protocol = Protocol(claim.noise, claim.benchmark, claim.prior, claim.layout.assumed, calls)
+    texts = protocol.mismatches(cell)
+    written = [key for key, origin in run.origins.items() if origin == WRITTEN and key not in FREE]
+    if written:
+        texts.append(f"{', '.join(written)} written by hand")
+    if run.training and run.training.step < claim.iterations:
+        texts.append(f"trained for {run.training.step} iterations of {claim.iterations}")
+    return texts
+
+
+def _choose(claim: Claim, cells: Sequence[LoadedCell]) -> Evidence:
     """A cell of each method, all of the same measurements, and why there is none of the others."""
-    place = [c for c in cells if _name(c, "benchmark") == claim.benchmark and _name(c, "task") == claim.task]
-    known = {m: [c for c in place if _name(c, "solver") == SOLVERS[m]] for m in claim.methods}
-    sizes = {c.id: len(c.images) for own in known.values() for c in own}
-    told = {c.id: departures(c, claim, m) for m, own in known.items() for c in own if sizes[c.id]}
-    groups = by_measurement([c for own in known.values() for c in own if told.get(c.id) == []])
-    best = max(groups, key=lambda g: (len({_name(c, "solver") for c in g}), sum(sizes[c.id] for c in g)), default=[])
-    chosen: dict[str, LoadedCell] = {}
-    gaps: dict[str, Gap] = {}
-    for method, own in known.items():
-        if mine := [c for c in best if _name(c, "solver") == SOLVERS[method]]:
-            chosen[method] = max(mine, key=most_default)
+    recorded = {method: _cells_of(claim, method, cells) for method in claim.methods}
+    differences = _differences(claim, recorded)
+    best = _best_group([cell for own in recorded.values() for cell in own if differences.get(cell.id) == []])
+    chosen = Evidence({}, {})
+    for method, own in recorded.items():
+        comparable = [cell for cell in best if solver_of(cell) == claim.solvers[method]]
+        if comparable:
+            chosen.cells[method] = max(comparable, key=most_default)
         else:
-            gaps[method] = _gap(method, own, told)
-    return chosen, gaps
+            chosen.missing[method] = _missing(method, own, differences)
+    return chosen
 
 
-def _gap(method: str, own: Sequence[LoadedCell], told: Mapping[str, list[str]]) -> Gap:
+def _differences(claim: Claim, recorded: Mapping[str, Sequence[LoadedCell]]) -> dict[str, list[str]]:
+    """In what each cell with images differs from the paper's protocol, by its id."""
+    pairs = [(method, cell) for method, own in recorded.items() for cell in own if cell.images]
+    return {cell.id: mismatches(cell, claim, method) for method, cell in pairs}
+
+
+def _cells_of(claim: Claim, method: str, cells: Sequence[LoadedCell]) -> list[LoadedCell]:
+    """The cells of a method on the claim's benchmark and task."""
+    wanted = claim.benchmark, claim.task, claim.solvers[method]
+    configs = [(cell, cell.run.config) for cell in cells]
+    return [cell for cell, c in configs if (c.benchmark.name, c.task.name, c.solver.name) == wanted]
+
+
+def _best_group(cells: Sequence[LoadedCell]) -> list[LoadedCell]:
+    """Cells of the same measurements: those of most solvers, and of most images."""
+
+    def size(group: Sequence[LoadedCell]) -> tuple[int, int]:
+        return len({solver_of(cell) for cell in group}), sum(len(cell.images) for cell in group)
+
+    return max(by_measurement(cells), key=size, default=[])
+
+
+def _missing(method: str, own: Sequence[LoadedCell], differences: Mapping[str, list[str]]) -> MissingResult:
     """Why none of a method's cells is taken."""
-    if reasons := [told[c.id] or ["other measurements"] for c in own if c.id in told]:
+    if reasons := [differences[c.id] or ["other measurements"] for c in own if c.id in differences]:
         fewest = min(reasons, key=len)
-        return Gap(DIFFERS, method, ", ".join(fewest), (method,))
-    skipped = [c.run.reason for c in own if c.run.status == "skipped"]
-    return Gap(NOT_RUN, method, f"skipped, {skipped[0]}") if skipped else Gap(NOT_RUN, method, "", (method,))
+        return MissingResult(DIFFERS, method, ", ".join(fewest), (method,))
+    if skipped := [c.run.reason for c in own if c.run.status == "skipped"]:
+        return MissingResult(NOT_RUN, method, f"skipped, {skipped[0]}")
+    return MissingResult(NOT_RUN, method, "", (method,))
 
 
-def _unscored(method: str, cell: LoadedCell, claim: Claim, metrics: Metrics) -> Gap | None:
+def _unscored(method: str, cell: LoadedCell, claim: Claim, metrics: Metrics) -> MissingResult | None:
     """Why the metric of a cell cannot be used; None if it can."""
-    protocol, family = protocol_of(claim, metrics), claim.metric.partition("_")[0]
+    protocol = protocol_of(claim, metrics)
     rows = [r for r in cell.rows if r.protocol == protocol and r.sample != MEAN]
     sets = [s for s in cell.sets if s.protocol == protocol]
     if not rows and not sets:
-        made = {(r.metric, r.protocol) for r in cell.rows} | {(s.metric, s.protocol) for s in cell.sets}
-        others = sorted(other for metric, other in made if metric.partition("_")[0] == family)
-        if others:
-            return Gap(DIFFERS, method, f"{', '.join(others)}, not {protocol}")
-        return Gap(NOT_RUN, method, f"{claim.metric} {absent(claim.metric, metrics)}")
-    if bad := len({r.image for r in rows if math.isnan(r.value)}) or sum(math.isnan(s.value) for s in sets):
-        return Gap(DIFFERS, method, f"{bad} of {len(cell.images)} images have no score (nan)")
-    if of_sets(claim, metrics) and claim.images not in (0, sets[0].n):
-        reason = f"{claim.metric} of {sets[0].n} images, of {claim.images} in the paper; its bias depends on that"
-        return Gap(DIFFERS, method, reason, (method,))
-    return None
+        return _without_score(method, cell, claim, metrics)
+    if bad := _without_number(rows, sets):
+        return MissingResult(DIFFERS, method, f"{bad} of {len(cell.images)} images have no score (nan)")
+    return _of_another_set(method, sets[0], claim) if of_sets(claim, metrics) else None
+
+
+def _without_number(rows: Sequence[Record], sets: Sequence[Score]) -> int:
+    """How many images, or else sets, were scored nan."""
+    return len({r.image for r in rows if math.isnan(r.value)}) or sum(math.isnan(s.value) for s in sets)
+
+
+def _of_another_set(method: str, score: Score, claim: Claim) -> MissingResult | None:
+    """That a set has another number of images than the paper's, if it has."""
+    if claim.images in (0, score.n):
+        return None
+    reason = f"{claim.metric} of {score.n} images, of {claim.images} in the paper; its bias depends on that"
+    return MissingResult(DIFFERS, method, reason, (method,))
+
+
+def _without_score(method: str, cell: LoadedCell, claim: Claim, metrics: Metrics) -> MissingResult:
+    """That a cell has another form of the metric, or what adds it."""
+    family = claim.metric.partition("_")[0]
+    scored = [(r.metric, r.protocol) for r in cell.rows] + [(s.metric, s.protocol) for s in cell.sets]
+    others = {protocol for metric, protocol in scored if metric.partition("_")[0] == family}
+    if others:
+        return MissingResult(DIFFERS, method, f"{', '.join(sorted(others))}, not {protocol_of(claim, metrics)}")
+    return MissingResult(NOT_RUN, method, f"{claim.metric} {absent(claim.metric, metrics)}")
 
 
 def protocol_of(claim: Claim, metrics: Metrics) -> str:
@@ -105,7 +152,3 @@ def protocol_of(claim: Claim, metrics: Metrics) -> str:
 def of_sets(claim: Claim, metrics: Metrics) -> bool:
     """Whether the claim is about a score of all images as a set."""
     return claim.metric in metrics and issubclass(metrics[claim.metric], SetMetric)
-
-
-def _name(cell: LoadedCell, kind: str) -> str:
-    return str(getattr(cell.run.config, kind).name)

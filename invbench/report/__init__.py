@@ -104,8 +104,8 @@ def entry(text: str) -> dict[str, Any]:
     >>> entry("23.85 [23.10, 24.61] best")
     {'value': 23.85, 'main': '23.85', 'interval': '[23.10, 24.61]', 'mark': 'best'}
     """
-    found = ENTRY.fullmatch(text)
-    main, interval, mark = found.group("main", "interval", "mark") if found else (text, None, None)
+    match = ENTRY.fullmatch(text)
+    main, interval, mark = match.group("main", "interval", "mark") if match else (text, None, None)
     return {"value": _number(main), "main": main, "interval": interval, "mark": mark}
 
 
@@ -122,15 +122,20 @@ def _facts(sections: Sequence[Section]) -> dict[str, str]:
     cells = [cell for section in sections for cell in section.cells]
     statuses = Counter(cell.run.status for cell in cells)
     images = {(cell.run.config.dataset.name, image) for cell in cells for image in cell.images}
-    days = sorted(session.started[:10] for cell in cells for session in cell.run.sessions)
     return {
         "Benchmarks": ", ".join(sorted({section.parts[0] for section in sections})),
         "Measurements": str(len(sections)),
         "Cells": f"{len(cells)} ({', '.join(f'{n} {status}' for status, n in statuses.items())})",
         "Images": f"{len(images):,}",
-        "Recorded": " to ".join(dict.fromkeys([days[0], days[-1]])) if days else "-",
+        "Recorded": _days(cells),
         "Made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by invbench {__version__}",
     }
+
+
+def _days(cells: Sequence[LoadedCell]) -> str:
+    """The first and the last day on which cells were recorded."""
+    days = sorted(session.started[:10] for cell in cells for session in cell.run.sessions)
+    return " to ".join(dict.fromkeys([days[0], days[-1]])) if days else "-"
 
 
 def _provenance(cell: LoadedCell, cells: Sequence[LoadedCell], out: Path) -> dict[str, str]:

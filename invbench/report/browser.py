@@ -62,17 +62,17 @@ class Column:
                 scores.setdefault(record.image, []).append(record)
         return cls(name, cell, sample, {image: scores[image] for image in cell.images if image in scores}, metrics)
 
-    def shown(self, image: str, measured: Measured) -> Row | str:
+    def row(self, image: str, measured: Measured) -> Row | str:
         """Picture and scores of an image, or why there are none."""
-        found = self.scores.get(image)
-        if not found:
+        records = self.scores.get(image)
+        if not records:
             return "not run"
         if self.cell.image_path(image) is None:
             return "not kept"
         if not self.cell.measured[image].same(measured):
             return "of another measurement"
-        psnr = [format_value("psnr", r.value, self.metrics) for r in found if r.metric == "psnr"]
-        by_column = {(r.metric, r.protocol): r for r in found}
+        psnr = [format_value("psnr", r.value, self.metrics) for r in records if r.metric == "psnr"]
+        by_column = {(r.metric, r.protocol): r for r in records}
         x_hat = self.cell.reconstructions(image)
         return {
             "src": _encoded(x_hat.mean(0) if self.sample == MEAN else x_hat[self.sample]),
@@ -128,7 +128,7 @@ def _row(bank: MeasurementBank, image: str, columns: Sequence[Column]) -> Row:
         "image": image,
         "truth": _encoded(measured.x[0]),
         "measurement": data_uri(measurement_pictures(bank, measured)[0]),
-        "cells": [column.shown(image, now) for column in columns],
+        "cells": [column.row(image, now) for column in columns],
     }
 
 

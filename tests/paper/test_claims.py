@@ -18,10 +18,12 @@ from made import bench_of, made_run, with_options
 
 from invbench.cli.main import main
 from invbench.errors import ConfigError
-from invbench.paper.claims import Claim, chosen, load_claims
+from invbench.paper.claim import Claim
+from invbench.paper.claims import chosen, load_claims
 from invbench.paper.claims_table import claims_table, stated
-from invbench.paper.published import HIGHER, SOLVERS
-from invbench.paper.verdicts import Finding, judge
+from invbench.paper.outcomes import Finding
+from invbench.paper.printed import Paper
+from invbench.paper.verdicts import judge
 from invbench.plugins import load_catalog
 from invbench.store.files import LAST, Record, images_digest
 from invbench.store.reader import LoadedCell
@@ -29,9 +31,10 @@ from invbench.store.released import results_folder
 
 METRICS = load_catalog().for_tables()[0]
 NOWHERE = str(Path(__file__).parent)  # holds no records
+SOLVERS = Paper.load().layout.methods
 FILE = results_folder() / "published" / "claims.toml"
 CLAIMS = {c.id: c for c in load_claims()}
-TWINS = {c.id: c for c in load_claims(benchmark="photos")}
+PROXIES = {c.id: c for c in load_claims(benchmark="photos")}
 NFE = {"ddrm": 20, "davi": 1, "dps": 1000, "red_diff": 1000, "fps": 999}  # others 100
 WAVE = np.tile([1.0, -1.0], 500)
 SPREAD = np.linspace(-2.0, 2.0, 1000)  # mean 0
@@ -84,12 +87,12 @@ def with_set(cell: LoadedCell, folder: Path, metric: str, value: float, half: fl
     return LoadedCell(cell.id, cell.run, cell.rows, (path,), 0)
 
 
-def verdict(claim: str, *cells: LoadedCell, twin: bool = False) -> str:
-    return judged(claim, *cells, twin=twin).verdict
+def verdict(claim: str, *cells: LoadedCell, proxy: bool = False) -> str:
+    return judged(claim, *cells, proxy=proxy).verdict
 
 
-def judged(claim: str, *cells: LoadedCell, twin: bool = False) -> Finding:
-    return judge((TWINS if twin else CLAIMS)[claim], cells, METRICS)
+def judged(claim: str, *cells: LoadedCell, proxy: bool = False) -> Finding:
+    return judge((PROXIES if proxy else CLAIMS)[claim], cells, METRICS)
 
 
 def rivals(claim: Claim, leader: str, **scores: Any) -> list[LoadedCell]:
@@ -115,7 +118,7 @@ def test_ids_are_unique_and_there_is_a_cell_for_each_value_of_the_tables_that_a_
 def test_an_order_is_the_one_the_paper_prints(claim: Claim) -> None:
     for better, worse in claim.pairs:
         a, b = (float(claim.printed[m][0]) for m in (better, worse))
-        assert a > b if claim.column in HIGHER else a < b
+        assert a > b if claim.layout.better(claim.column) == "higher" else a < b
 
 
 @pytest.mark.parametrize("claim", [c for c in CLAIMS.values() if c.kind == "ratio"], ids=lambda c: c.id)
@@ -124,11 +127,11 @@ def test_a_ratio_is_one_that_the_paper_prints(claim: Claim) -> None:
     assert float(claim.printed[slow][0]) / float(claim.printed[fast][0]) >= claim.bound
 
 
-def test_twins_stand_in_for_orders_and_ratios_only() -> None:
-    assert {c.kind for c in TWINS.values()} == {"order", "ratio"}
-    deblur = TWINS["table1-realism/ffhq256/deblur_ddrm_tiled/lpips"]
+def test_proxies_stand_in_for_orders_and_ratios_only() -> None:
+    assert {c.kind for c in PROXIES.values()} == {"order", "ratio"}
+    deblur = PROXIES["table1-realism/ffhq256/deblur_ddrm_tiled/lpips"]
     assert (deblur.benchmark, deblur.task, deblur.metric, deblur.prior) == ("photos", "deblur", "haarpsi", "adm_photos")
-    assert not [c for c in TWINS.values() if "imagenet256" in c.id or c.table in (3, 9)]
+    assert not [c for c in PROXIES.values() if "imagenet256" in c.id or c.table in (3, 9)]
 
 
 LAST_LINES = 'first = ["DAVI"]\nabove = ["FPS"]'  # of order.table8
@@ -152,14 +155,14 @@ LAST_LINES = 'first = ["DAVI"]\nabove = ["FPS"]'  # of order.table8
         (('photos = "adm_photos"', 'photo = "adm_photos"'), "priors: the file says nothing about 'photos'"),
     ],
 )
-def test_a_damaged_file_is_told_with_the_claim(change: tuple[str, str], message: str, tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported_with_the_claim(change: tuple[str, str], message: str, tmp_path: Path) -> None:
     text = FILE.read_text()
     assert change[0] in text
     path = tmp_path / "claims.toml"
     path.write_text(text.replace(*change))
-    with pytest.raises(ConfigError, match=f"{path}|{path.name}") as told:
+    with pytest.raises(ConfigError, match=f"{path}|{path.name}") as error:
         load_claims(path, "photos")
-    assert message in str(told.value)
+    assert message in str(error.value)
 
 
 # Cells
@@ -249,7 +252,7 @@ def test_records_of_another_benchmark_or_task_do_not_count() -> None:
     assert judged(CELL, *others) == Finding("not run", missing=("DDRM",))
 
 
-def test_a_metric_that_is_missing_says_how_to_get_it_and_one_of_another_form_is_told() -> None:
+def test_a_metric_that_is_missing_says_how_to_get_it_and_one_of_another_form_is_named() -> None:
     cell = "cell/1/ffhq256/sr4/ddrm/lpips"
     found = judged(cell, cell_of("ddrm"))
     assert found.verdict == "not run"
@@ -259,7 +262,7 @@ def test_a_metric_that_is_missing_says_how_to_get_it_and_one_of_another_form_is_
     assert METRICS["lpips_vgg"].protocol in found.reason
 
 
-def test_images_without_a_score_are_told() -> None:
+def test_images_without_a_score_are_counted() -> None:
     values = 28.09 + SPREAD
     values[3] = np.nan
     ddrm, fps, davi = cell_of("ddrm", psnr=values), cell_of("fps", psnr=1.0), cell_of("davi", psnr=values)
@@ -268,7 +271,7 @@ def test_images_without_a_score_are_told() -> None:
         assert "1 of 1000 images have no score (nan)" in found.reason
 
 
-def test_a_solver_that_was_skipped_is_told_why() -> None:
+def test_a_solver_that_was_skipped_is_reported_with_its_reason() -> None:
     ours = cell_of("ddrm", n=0, run={"status": "skipped", "reason": "it needs sigma"})
     found = judged(CELL, ours)
     assert found == Finding("not run", reason="DDRM: skipped, it needs sigma")
@@ -354,11 +357,11 @@ def test_an_order_of_sets_needs_intervals_apart(ours: float, half: float, expect
 def test_sets_of_other_images_are_not_compared(tmp_path: Path) -> None:
     fps = with_set(cell_of("fps", "photos", n=16), tmp_path, "swd", 0.2, 0.01)
     davi = with_set(cell_of("davi", "photos", n=48), tmp_path, "swd", 0.1, 0.01)
-    found = judged(SETS, fps, davi, twin=True)
+    found = judged(SETS, fps, davi, proxy=True)
     assert (found.verdict, found.missing) == ("protocol differs", ("DAVI", "FPS"))
     assert "swd of 16 images, not the 48 of DAVI" in found.reason
     davi = with_set(cell_of("davi", "photos", n=48), tmp_path / "common", "swd", 0.1, 0.01, n=16)
-    found = judged(SETS, fps, davi, twin=True)
+    found = judged(SETS, fps, davi, proxy=True)
     assert (found.verdict, found.n) == ("reproduced", 16)
 
 
@@ -449,14 +452,14 @@ def test_what_the_paper_says_is_shown_with_its_nearest_rival() -> None:
     assert stated(CLAIMS[RATIO]) == "DDRM 1.7 to DAVI 0.04, at least 20x"
 
 
-def test_every_verdict_on_a_twin_says_so() -> None:
+def test_every_verdict_on_a_proxy_says_so() -> None:
     cells = [cell_of("davi", "photos", psnr=25.0), cell_of("fps", "photos", psnr=20.0)]
-    table = claims_table(list(TWINS.values()), cells, METRICS)
+    table = claims_table(list(PROXIES.values()), cells, METRICS)
     rows = table.frame.to_dict("records")
     assert "haarpsi for LPIPS, swd for FID, deblur for deblur_ddrm_tiled, other images" in table.notes[1]
-    assert len(rows) == len(TWINS)
-    assert all(r["verdict"].endswith("(twin, protocol differs)") for r in rows)
-    assert {r["claim"]: r["verdict"] for r in rows}[ORDER] == "reproduced (twin, protocol differs)"
+    assert len(rows) == len(PROXIES)
+    assert all(r["verdict"].endswith("(proxy, protocol differs)") for r in rows)
+    assert {r["claim"]: r["verdict"] for r in rows}[ORDER] == "reproduced (proxy, protocol differs)"
 
 
 def commands_of(notes: Iterable[str]) -> list[str]:
@@ -505,7 +508,7 @@ def test_printed_cells_that_were_not_run_are_left_out_unless_named() -> None:
     assert len(rows) == sum(c.kind == "cell" for c in CLAIMS.values())
 
 
-def test_wrong_words_are_told() -> None:
+def test_wrong_words_are_refused() -> None:
     assert "did you mean 'photos'" in invbench("claims", "--benchmark", "photo").output
     assert "unknown table format 'pdf'" in invbench("claims", "--format", "pdf").output
     assert "unknown claim 'x'" in invbench("claims", "x").output

@@ -11,12 +11,14 @@ from made import bench_of, loaded_cell, with_options
 
 from invbench.cli.main import main
 from invbench.errors import ConfigError
-from invbench.paper.proxy import twin_table
+from invbench.paper.printed import Paper
+from invbench.paper.proxy import proxy_table
 from invbench.plugins import load_catalog
 from invbench.store.reader import LoadedCell
 from invbench.store.release import load_costs
 
 METRICS = load_catalog().for_tables()[0]
+DAVI = Paper.load()
 
 
 def ablated(letter: str, psnr: float) -> LoadedCell:
@@ -26,8 +28,8 @@ def ablated(letter: str, psnr: float) -> LoadedCell:
 
 def test_rows_are_compared_on_the_images_that_all_have() -> None:
     few, many = (loaded_cell("photos", "sr4", s, {"psnr": v}, n) for s, v, n in (("ddrm", 24.0, 2), ("davi", 25.0, 4)))
-    assert "sr4 2" in twin_table(4, "photos", [few, many], METRICS, "text").notes[0]
-    table = twin_table(8, "photos", [few, many], METRICS, "md")
+    assert "sr4 2" in proxy_table(DAVI.table(4), "photos", [few, many], METRICS, "text").notes[0]
+    table = proxy_table(DAVI.table(8), "photos", [few, many], METRICS, "md")
     row = {r["solver"]: r for r in table.frame.to_dict("records")}
     assert row["davi"]["sr4 psnr ↑"] == "**25.00**"
 
@@ -35,12 +37,14 @@ def test_rows_are_compared_on_the_images_that_all_have() -> None:
 def test_a_solver_is_stood_for_by_its_own_options_before_written_ones() -> None:
     usual = loaded_cell("photos", "sr4", "ddrm", {"psnr": 24.0}, 2, run={"origins": {"nfe": "default"}})
     written = loaded_cell("photos", "sr4", "ddrm", {"psnr": 30.0}, 9, run={"origins": {"nfe": "command line"}})
-    assert twin_table(8, "photos", [written, usual], METRICS, "csv").frame["sr4 psnr ↑"].tolist() == ["24.00"]
+    assert proxy_table(DAVI.table(8), "photos", [written, usual], METRICS, "csv").frame["sr4 psnr ↑"].tolist() == [
+        "24.00"
+    ]
 
 
-def test_ablations_are_told_by_the_command_that_trained_them() -> None:
+def test_ablations_are_told_apart_by_the_command_that_trained_them() -> None:
     plain = loaded_cell("photos", "deblur", "davi", {"psnr": 27.0})
-    table = twin_table(5, "photos", [ablated("c", 26.0), plain, ablated("a", 25.0)], METRICS, "text")
+    table = proxy_table(DAVI.table(5), "photos", [ablated("c", 26.0), plain, ablated("a", 25.0)], METRICS, "text")
     assert table.frame["solver"].tolist() == ["config A", "config C"]
     assert table.frame["deblur psnr ↑"].tolist() == ["_25.00_", "*26.00*"]
 
@@ -52,11 +56,11 @@ def test_time_and_arithmetic_are_those_measured_alone(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(bench_of(cells[1].run.config, 0.5, fvcore=3.25).plain()))
     costs = load_costs(tmp_path)
-    timed = twin_table(4, "photos", cells, METRICS, "csv", costs)
+    timed = proxy_table(DAVI.table(4), "photos", cells, METRICS, "csv", costs)
     assert timed.frame["sr4 seconds ↓"].tolist() == ["0.5", "-"]  # not a run's seconds beside it
     assert any(note.startswith("Not measured: ddrm; measure all: invbench bench") for note in timed.notes)
-    assert twin_table(4, "photos", cells, METRICS, "csv").frame["sr4 seconds ↓"].tolist() == ["2", "2"]
-    table = twin_table(13, "photos", cells, METRICS, "csv", costs)
+    assert proxy_table(DAVI.table(4), "photos", cells, METRICS, "csv").frame["sr4 seconds ↓"].tolist() == ["2", "2"]
+    table = proxy_table(DAVI.table(13), "photos", cells, METRICS, "csv", costs)
     assert table.frame["sr4 gflops ↓"].tolist() == ["3.2", "-"]
     assert any("'invbench bench'" in note for note in table.notes)
 
@@ -85,7 +89,7 @@ def test_rows_of_a_task_are_of_the_same_measurements() -> None:
         loaded_cell("photos", "sr4", "davi", {"psnr": 14.0}, noise="gaussian 0.5 [-1,1]"),
         loaded_cell("photos", "sr4", "davi", {"psnr": 25.0}, seed=5),
     ]
-    table = twin_table(1, "photos", [*other, *cells], METRICS, "text")
+    table = proxy_table(DAVI.table(1), "photos", [*other, *cells], METRICS, "text")
     assert table.frame["solver"].tolist() == ["ddrm", "dps"]
     left_out = [note for note in table.notes if note.startswith("Left out of sr4, measured otherwise")]
     assert len(left_out) == 2
@@ -105,18 +109,20 @@ def test_a_cost_of_other_options_or_another_setting_is_not_shown() -> None:
         "pigdm": bench_of(pigdm.run.config, 3.0),
     }
     costs = {("photos", "sr4", solver): each for solver, each in of.items()}
-    table = twin_table(4, "photos", cells, METRICS, "csv", costs)
-    shown = dict(zip(table.frame["solver"], table.frame["sr4 seconds ↓"], strict=True))
-    assert shown == {"davi": "-", "ddrm": "0.5", "dps": "-", "pigdm": "3"}
+    table = proxy_table(DAVI.table(4), "photos", cells, METRICS, "csv", costs)
+    seconds = dict(zip(table.frame["solver"], table.frame["sr4 seconds ↓"], strict=True))
+    assert seconds == {"davi": "-", "ddrm": "0.5", "dps": "-", "pigdm": "3"}
 
 
-def test_what_is_missing_of_a_twin_is_told_with_what_makes_it() -> None:
-    table = twin_table(4, "photos", [loaded_cell("photos", "sr4", "davi", {"seconds": 1.0})], METRICS, "text")
+def test_what_is_missing_of_a_proxy_is_reported_with_what_makes_it() -> None:
+    table = proxy_table(
+        DAVI.table(4), "photos", [loaded_cell("photos", "sr4", "davi", {"seconds": 1.0})], METRICS, "text"
+    )
     assert any(
         n.startswith("Not recorded; made by: invbench run benchmark=photos solver=ddnm_plus,") for n in table.notes
     )
     with pytest.raises(ConfigError, match="table 12 has no scores that could be measured on photos"):
-        twin_table(12, "photos", [], METRICS, "text")
+        proxy_table(DAVI.table(12), "photos", [], METRICS, "text")
 
 
 def test_solvers_that_do_not_apply_are_named() -> None:
@@ -125,25 +131,28 @@ def test_solvers_that_do_not_apply_are_named() -> None:
     refused = loaded_cell(
         "photos", "deblur", "ddrm", {}, 0, noise=noise, run={"status": "skipped", "reason": "needs sigma"}
     )
-    assert "Skipped ddrm on deblur: needs sigma." in twin_table(3, "photos", [solved, refused], METRICS, "text").notes
+    assert (
+        "Skipped ddrm on deblur: needs sigma."
+        in proxy_table(DAVI.table(3), "photos", [solved, refused], METRICS, "text").notes
+    )
 
 
-def test_a_skipped_solver_is_not_told_to_be_run() -> None:
+def test_a_skipped_solver_is_not_among_those_to_run() -> None:
     solved = loaded_cell("photos", "sr4", "davi", {"seconds": 1.0})
     refused = loaded_cell("photos", "sr4", "ddrm", {}, 0, run={"status": "skipped", "reason": "needs an SVD"})
-    notes = twin_table(4, "photos", [solved, refused], METRICS, "text").notes
+    notes = proxy_table(DAVI.table(4), "photos", [solved, refused], METRICS, "text").notes
     assert "Skipped ddrm on sr4: needs an SVD." in notes
     assert not any("made by" in note and "ddrm," in note for note in notes)
 
 
 @pytest.mark.parametrize(("number", "how"), [(1, "invbench run benchmark=photos"), (5, "invbench train solver=davi")])
-def test_an_empty_twin_says_what_makes_its_records(number: int, how: str) -> None:
+def test_an_empty_proxy_says_what_makes_its_records(number: int, how: str) -> None:
     with pytest.raises(ConfigError, match=how):
-        twin_table(number, "photos", [], METRICS, "text")
+        proxy_table(DAVI.table(number), "photos", [], METRICS, "text")
 
 
 @pytest.mark.parametrize("number", [1, 4, 6, 7, 13])
-def test_released_records_fill_the_twins_of_a_fresh_clone(number: int, tmp_path: Path) -> None:
+def test_released_records_fill_the_proxies_of_a_fresh_clone(number: int, tmp_path: Path) -> None:
     arguments = ["table", "--paper", str(number), "benchmark=photos", "--out", str(tmp_path)]
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0

@@ -14,10 +14,13 @@ from made import loaded_cell
 
 from invbench.cli.main import main
 from invbench.errors import ConfigError
-from invbench.paper.published import TITLES, Paper, paper_table, ranked, with_released
+from invbench.paper.printed import Paper, ranked
+from invbench.paper.published import paper_table
+from invbench.paper.records import with_released
 from invbench.store.released import results_folder
 
 NOWHERE = str(Path(__file__).parent)  # holds no records
+DAVI = Paper.load()
 
 
 def invbench(*arguments: str) -> str:
@@ -27,25 +30,24 @@ def invbench(*arguments: str) -> str:
 
 
 def test_every_printed_number_is_there() -> None:
-    rows = Paper.load().rows
-    assert len(rows) == 492
-    assert {int(r["table"]) for r in rows} == set(TITLES)
+    assert len(DAVI.rows) == 492
+    assert {r.table for r in DAVI.rows} == set(DAVI.layout.tables)
 
 
-@pytest.mark.parametrize("number", TITLES)
+@pytest.mark.parametrize("number", DAVI.layout.tables)
 @pytest.mark.parametrize("how", ["text", "md", "latex", "html", "csv"])
 def test_every_table_prints_in_every_format(number: int, how: str, tmp_path: Path) -> None:
     text = invbench("table", "--paper", str(number), "--format", how, "--out", str(tmp_path))
-    table = paper_table(number, [], "csv")
+    table = paper_table(DAVI.table(number), [], "csv")
     rows = list(csv.DictReader(io.StringIO(table.render("csv"))))
     if number == 12:
-        assert {row[""] for row in rows} == {r["metric"] for r in Paper.load().of(number)}
+        assert {row[""] for row in rows} == {r.metric for r in DAVI.table(number).rows}
         assert len(table.frame.columns) == 11, "a column for each of five tasks on two data sets"
         return
-    printed = list(dict.fromkeys((r["method"], r["nfe"]) for r in Paper.load().of(number)))
+    printed = list(dict.fromkeys((r.method, r.nfe) for r in DAVI.table(number).rows))
     assert [(r["method"], r["NFE"]) for r in rows] == printed
-    for r in Paper.load().of(number):
-        assert r["value"].replace("_", r"\_" if how == "latex" else "_") in text
+    for r in DAVI.table(number).rows:
+        assert r.value.replace("_", r"\_" if how == "latex" else "_") in text
     if how == "latex":
         assert text.count("{") == text.count("}")
         assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 1
@@ -71,9 +73,9 @@ def test_best_and_second_are_those_the_paper_marks() -> None:
 
 
 def test_equal_values_share_a_rank() -> None:
-    assert ranked("PSNR", ["3", "5", "5", "4", ""]) == [2, 0, 0, 1, 2]
-    assert ranked("FID", ["3", "5", "5", "4", ""]) == [0, 2, 2, 1, 2]
-    assert ranked("config_h", ["3", "5"]) == [2, 2]
+    assert ranked("higher", ["3", "5", "5", "4", ""]) == [2, 0, 0, 1, 2]
+    assert ranked("lower", ["3", "5", "5", "4", ""]) == [0, 2, 2, 1, 2]
+    assert ranked("", ["3", "5"]) == [2, 2]
 
 
 def test_doubtful_cells_are_marked_and_explained() -> None:
@@ -84,7 +86,7 @@ def test_doubtful_cells_are_marked_and_explained() -> None:
 
 def test_our_row_stands_below_with_its_differences_and_what_is_missing_has_a_command() -> None:
     ours = loaded_cell("ffhq256", "sr4", "ddrm", {"psnr": 28.5, "lpips_davi": 0.2})
-    table = paper_table(1, [ours], "text")
+    table = paper_table(DAVI.table(1), [ours], "text")
     rows = table.frame.to_dict("records")
     assert rows[1]["method"] == "  ours, n=2"
     assert rows[1]["4x SR PSNR ↑"] == "28.50 (+0.41)"
@@ -98,13 +100,13 @@ def test_our_row_stands_below_with_its_differences_and_what_is_missing_has_a_com
 def test_a_record_of_other_noise_is_not_taken() -> None:
     plain = loaded_cell("imagenet256", "deblur_ddrm_tiled", "dps", {"psnr": 20.0})
     hidden = loaded_cell("imagenet256", "deblur_ddrm_tiled", "dps", {"psnr": 19.0}, noise="uniform 0.01..0.1 [-1,1]")
-    assert "20.00" not in paper_table(3, [plain], "text").render()
-    assert "19.00 (-0.81)" in paper_table(3, [plain, hidden], "text").render()
-    assert "19.00" not in paper_table(2, [hidden], "text").render()
+    assert "20.00" not in paper_table(DAVI.table(3), [plain], "text").render()
+    assert "19.00 (-0.81)" in paper_table(DAVI.table(3), [plain, hidden], "text").render()
+    assert "19.00" not in paper_table(DAVI.table(2), [hidden], "text").render()
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "mismatch"),
     [
         ({"dataset": {"name": "folder"}}, "data set folder, not ffhq256"),
         ({"prior": {"name": "adm_photos", "sha256": "0"}}, "prior adm_photos, not adm_ffhq256"),
@@ -112,18 +114,18 @@ def test_a_record_of_other_noise_is_not_taken() -> None:
         ({"nfe": 5.0}, "NFE 5, not 20"),
     ],
 )
-def test_a_record_of_another_protocol_is_told_and_not_set_beside_it(changes: dict[str, Any], told: str) -> None:
+def test_a_record_of_another_protocol_is_reported_and_not_set_beside_it(changes: dict[str, Any], mismatch: str) -> None:
     scores = {"psnr": 28.5, "nfe_forward": changes.pop("nfe", 20.0)}
-    table = paper_table(1, [loaded_cell("ffhq256", "sr4", "ddrm", scores, **changes)], "text")
+    table = paper_table(DAVI.table(1), [loaded_cell("ffhq256", "sr4", "ddrm", scores, **changes)], "text")
     assert not any("ours" in method for method in table.frame["method"])
     (note,) = [note for note in table.notes if note.startswith("Recorded by another protocol")]
-    assert told in note
+    assert mismatch in note
     assert any("made by" in each for each in table.notes)
 
 
-def test_wrong_numbers_are_told() -> None:
+def test_wrong_numbers_are_refused() -> None:
     with pytest.raises(ConfigError, match="tables 1 to 13; got 14"):
-        paper_table(14, [], "text")
+        paper_table(DAVI.table(14), [], "text")
 
 
 def test_table_13_is_reproduced_by_counting() -> None:

@@ -1,0 +1,150 @@
+"""How a paper's tables are read, from ``results/published/NAME.toml``: its names and ours, its noise, its tables."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from invbench.errors import ConfigError, unknown
+from invbench.noise import parse_noise
+
+LEVELLESS = ("uniform", "poisson")  # noise whose level no solver is given
+
+
+class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A data set of a paper: our benchmark of it, and the prior that the paper used."""
+
+    name: str
+    prior: str
+    label: str = ""
+
+
+class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A task of a paper: our name, its noise where it has one of its own, and the task for other benchmarks."""
+
+    name: str
+    label: str = ""
+    noise: str = ""
+    proxy: str = ""
+
+
+class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A metric of a paper: our name, which way is better if any, and the metric for other benchmarks."""
+
+    name: str
+    better: Literal["higher", "lower", ""] = ""
+    proxy: str = ""
+
+
+class Ablation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table whose rows are trainings of one solver with settings of an option, recorded in a folder of their own."""
+
+    solver: str
+    option: str
+    settings: list[str]
+    records: str
+
+    def training(self, place: str, setting: str) -> str:
+        """The command that trains with a setting."""
+        return f"invbench train solver={self.solver} {place} +{self.option}={setting}"
+
+
+class TableLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What sets a table apart.
+
+    ``settings``: it prints no scores. ``all_solvers``: on other benchmarks it has rows of every method of the paper.
+    ``calls_of``: the benchmark whose prior's network it counts calls of.
+    """
+
+    title: str
+    noise: str = ""
+    note: str = ""
+    settings: bool = False
+    all_solvers: bool = False
+    calls_of: str = ""
+    ablation: Ablation | None = None
+
+
+class Where(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The rows of one metric of a table."""
+
+    table: int
+    metric: str
+
+
+class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of a paper's file; keys are the words of its rows."""
+
+    title: str
+    noise: str
+    benchmarks: dict[str, Benchmark]
+    tasks: dict[str, Task]
+    methods: dict[str, str]
+    metrics: dict[str, Score]
+    tables: dict[int, TableLayout]
+    absent: dict[str, str] = {}
+    assumed: str = ""
+    note: str = ""
+    iterations: Where | None = None
+
+    def noises(self) -> Iterator[str]:
+        """Every noise that is named."""
+        yield self.noise
+        yield from (table.noise for table in self.tables.values() if table.noise)
+        yield from (task.noise for task in self.tasks.values() if task.noise)
+
+    def noise_of(self, number: int, task: str) -> str:
+        """The noise of our task in a table, as tasks write it."""
+        own = [each.noise for each in self.tasks.values() if each.name == task and each.noise]
+        return self.tables[number].noise or next(iter(own), self.noise)
+
+    def noise_options(self, number: int) -> str:
+        """What gives a run the noise of a table, where it is not its task's own."""
+        noise = self.tables[number].noise
+        assumed = f" assume='{self.assumed}'" if self.assumed else ""
+        return f" task.noise='{noise}'{assumed}" if noise else ""
+
+    def better(self, metric: str) -> str:
+        """Which values of a printed metric are better: "higher", "lower", or "" where that is not known."""
+        return self.metrics[metric].better if metric in self.metrics else ""
+
+    def prior(self, benchmark: str) -> str:
+        """The prior that the paper used on our benchmark."""
+        return next(each.prior for each in self.benchmarks.values() if each.name == benchmark)
+
+    def label(self, word: str) -> str:
+        """A data set or task as it heads columns."""
+        places: dict[str, Benchmark | Task] = {**self.benchmarks, **self.tasks}
+        return (places[word].label if word in places else "") or word
+
+
+def run_command(benchmark: str, solvers: Iterable[str], tasks: Iterable[str], options: str) -> str:
+    """What records cells, with options as ``Layout.noise_options`` has them."""
+    return f"invbench run benchmark={benchmark} solver={','.join(solvers)} task={','.join(tasks)}{options}"
+
+
+def load_layout(path: Path) -> Layout:
+    """The layout in a file. Raises ConfigError naming the file and the place in it that is wrong."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        layout = msgspec.convert(content, Layout, str_keys=True)
+        for noise in layout.noises():
+            parse_noise(noise)
+    except (OSError, ValueError, ConfigError) as error:  # msgspec's and tomllib's are ValueErrors
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+    _check_names(path, layout)
+    return layout
+
+
+def _check_names(path: Path, layout: Layout) -> None:
+    """Raises ConfigError where a part of the file names another part that is not there."""
+    benchmarks = [each.name for each in layout.benchmarks.values()]
+    for number, table in layout.tables.items():
+        if table.calls_of and table.calls_of not in benchmarks:
+            raise ConfigError(f"{path}, tables.{number}, calls_of: {unknown('benchmark', table.calls_of, benchmarks)}")
+    if layout.iterations and layout.iterations.table not in layout.tables:
+        raise ConfigError(f"{path}, iterations: there is no table {layout.iterations.table}")

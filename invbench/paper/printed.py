@@ -1,0 +1,171 @@
+"""A paper's tables as printed: its layout, and the numbers of ``results/published/NAME.csv``. No torch."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from invbench.errors import ConfigError, unknown
+from invbench.paper.layout import LEVELLESS, Layout, TableLayout, load_layout, run_command
+from invbench.store.released import results_folder
+
+DAVI = "davi"  # the paper that a table's number alone is of
+
+
+class Column(NamedTuple):
+    """A column of a table, in the paper's words."""
+
+    dataset: str
+    task: str
+    metric: str
+
+
+class Method(NamedTuple):
+    """A row of a table, in the paper's words."""
+
+    name: str
+    nfe: str
+
+
+class Printed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A printed value, as it is printed, with what it is of."""
+
+    table: int
+    dataset: str
+    task: str
+    noise: str
+    method: str
+    nfe: str
+    metric: str
+    value: str
+    note: str
+
+    @property
+    def column(self) -> Column:
+        """Where it stands in its row."""
+        return Column(self.dataset, self.task, self.metric)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it contradicts the rest of the paper."""
+        return self.note.startswith("DOUBTFUL")
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper: how its tables are read, and every printed value."""
+
+    name: str
+    layout: Layout
+    rows: tuple[Printed, ...]
+
+    @classmethod
+    def load(cls, name: str = DAVI) -> Paper:
+        """From its two files. Raises ConfigError for a name without them, or where they are damaged."""
+        folder = results_folder() / "published"
+        known = [path.stem for path in folder.glob("*.csv") if path.with_suffix(".toml").is_file()]
+        if name not in known:
+            raise ConfigError(unknown("paper", name, known))
+        layout = load_layout(folder / f"{name}.toml")
+        return cls(name, layout, tuple(_read(folder / f"{name}.csv", layout)))
+
+    def table(self, number: int) -> PaperTable:
+        """A table. Raises ConfigError where the paper has none of that number."""
+        rows = tuple(r for r in self.rows if r.table == number)
+        if not rows:
+            raise ConfigError(f"the paper has tables {_numbers({r.table for r in self.rows})}; got {number}")
+        return PaperTable(self, number, rows)
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A table of a paper."""
+
+    paper: Paper
+    number: int
+    rows: tuple[Printed, ...]
+
+    @property
+    def layout(self) -> TableLayout:
+        """What sets it apart."""
+        return self.paper.layout.tables[self.number]
+
+    @property
+    def option(self) -> str:
+        """What ``--paper`` takes for it."""
+        return f"{self.number}" if self.paper.name == DAVI else f"{self.paper.name}:{self.number}"
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        """In the paper's order."""
+        return list(dict.fromkeys(r.column for r in self.rows))
+
+    @cached_property
+    def methods(self) -> dict[Method, dict[Column, Printed]]:
+        """The values of each row, in the paper's order."""
+        values: dict[Method, dict[Column, Printed]] = {}
+        for r in self.rows:
+            values.setdefault(Method(r.method, r.nfe), {})[r.column] = r
+        return values
+
+    def noise_of(self, task: str) -> str:
+        """The noise of our task, as tasks write it."""
+        return self.paper.layout.noise_of(self.number, task)
+
+    def of_its_noise(self, noise: str) -> bool:
+        """Whether a task's noise is that of the table: its own, or else one whose level the solver is given."""
+        own = self.layout.noise
+        return noise == own if own else not noise.startswith(LEVELLESS)
+
+    def command(self, benchmark: str, solvers: Sequence[str], tasks: Sequence[str]) -> str:
+        """What records cells for it."""
+        return run_command(benchmark, solvers, tasks, self.paper.layout.noise_options(self.number))
+
+
+def ranked(better: str, values: Sequence[str]) -> list[int]:
+    """0 for the best of printed values, 1 for the second best, 2 for others and where neither way is better."""
+    if not better:
+        return [2] * len(values)
+    numbers = [float(v) if v else None for v in values]
+    best = sorted({n for n in numbers if n is not None}, reverse=better == "higher")[:2]
+    return [best.index(n) if n in best else 2 for n in numbers]
+
+
+def _read(path: Path, layout: Layout) -> Iterator[Printed]:
+    """The rows of a file. Raises ConfigError with the line that does not fit the layout."""
+    number = 1
+    try:
+        for line in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
+            number += 1
+            yield _checked(msgspec.convert(line, Printed, strict=False), layout)
+    except (OSError, ValueError, csv.Error) as error:
+        raise ConfigError(f"{path}, line {number}: {error}") from None
+
+
+def _checked(row: Printed, layout: Layout) -> Printed:
+    """The row. Raises ValueError where the layout does not know its words, or a number is none."""
+    known: tuple[tuple[str, str, Collection[str]], ...] = (
+        ("table", str(row.table), [str(number) for number in layout.tables]),
+        ("dataset", row.dataset, layout.benchmarks),
+        ("task", row.task, layout.tasks),
+    )
+    for what, word, words in known:
+        if word not in words:
+            raise ValueError(unknown(what, word, words))
+    for number in (row.nfe, row.value if layout.better(row.metric) else ""):
+        if number:
+            float(number)
+    return row
+
+
+def _numbers(numbers: set[int]) -> str:
+    """Numbers of tables in words: "1 to 13" where none is left out."""
+    first, last = min(numbers), max(numbers)
+    whole = numbers == set(range(first, last + 1)) and first < last
+    return f"{first} to {last}" if whole else ", ".join(map(str, sorted(numbers)))

@@ -1,0 +1,157 @@
+"""Which of our records on another benchmark fill a paper's table, and their scores. No torch."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import NamedTuple
+
+from invbench.analysis.comparable import by_measurement, mean_of, most_default, shared_images, solver_of
+from invbench.errors import ConfigError
+from invbench.paper.beside import GFLOPS
+from invbench.paper.layout import Ablation
+from invbench.paper.printed import PaperTable
+from invbench.store.reader import LoadedCell
+from invbench.store.release import Costs, same_run
+from invbench.store.schema import BenchCost
+
+MEASURED = {"seconds": "seconds", GFLOPS: "fvcore"}  # metrics that 'invbench bench' measures, and its names of them
+
+
+class Place(NamedTuple):
+    """A row, which is a solver or a setting of an ablation, and a task."""
+
+    row: str
+    task: str
+
+
+@dataclass(frozen=True)
+class ProxyRows:
+    """The rows of a table, filled from the records on another benchmark."""
+
+    table: PaperTable
+    benchmark: str
+    cells: Sequence[LoadedCell]
+    costs: Costs
+
+    @cached_property
+    def tasks(self) -> list[str]:
+        """Ours, in the paper's order, by their proxies where they have some."""
+        tasks = self.table.paper.layout.tasks
+        return list(dict.fromkeys(tasks[r.task].proxy or tasks[r.task].name for r in self.table.rows))
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """Ours, in the paper's order, by their proxies where they have some."""
+        known = self.table.paper.layout.metrics
+        scores = [known[r.metric] for r in self.table.rows if r.metric in known]
+        return list(dict.fromkeys(score.proxy or score.name for score in scores))
+
+    @cached_property
+    def solvers(self) -> list[str]:
+        """Ours of the paper's table."""
+        methods = {method.name for method in self.table.methods}
+        ours = self.table.paper.layout.methods
+        return [solver for method, solver in ours.items() if method in methods or self.table.layout.all_solvers]
+
+    @cached_property
+    def chosen(self) -> dict[Place, LoadedCell]:
+        """The cell of each row and task. Raises ConfigError where nothing is recorded."""
+        ablation = self.table.layout.ablation
+        chosen = self.ablated(ablation) if ablation else self.solved()
+        if not chosen:
+            raise ConfigError(
+                f"nothing recorded on {self.benchmark} for table {self.table.number}; make it: {self.how}"
+            )
+        return chosen
+
+    def solved(self) -> dict[Place, LoadedCell]:
+        """By solver, those of the paper's table; of a task, all of the same measurements."""
+        chosen: dict[Place, LoadedCell] = {}
+        for task in self.tasks:
+            groups = self.measured(task)
+            best = max(groups, key=lambda g: (len(solvers_of(g)), sum(len(c.images) for c in g)), default=[])
+            for solver in self.solvers:
+                own = [cell for cell in best if solver_of(cell) == solver]
+                if own:
+                    chosen[Place(solver, task)] = max(own, key=most_default)
+        return chosen
+
+    def measured(self, task: str) -> list[list[LoadedCell]]:
+        """The table's cells of a task, those of the same measurements together."""
+        return by_measurement(
+            [c for c in self.cells if c.images and self.belongs(c) and c.run.config.task.name == task]
+        )
+
+    def belongs(self, cell: LoadedCell) -> bool:
+        """Whether a cell is of the benchmark, the table's noise and one of its solvers."""
+        config = cell.run.config
+        ours = config.benchmark.name == self.benchmark and solver_of(cell) in self.solvers
+        return ours and self.table.of_its_noise(config.task.noise)
+
+    def ablated(self, ablation: Ablation) -> dict[Place, LoadedCell]:
+        """By configuration, as the training's command names it."""
+        chosen: dict[Place, LoadedCell] = {}
+        pattern = re.compile(rf"\+{re.escape(ablation.option)}=(\w+)")
+        for cell in sorted(self.cells, key=most_default):
+            config, training = cell.run.config, cell.run.training
+            trained = pattern.search(training.command) if training else None
+            if trained and config.benchmark.name == self.benchmark and config.task.name in self.tasks:
+                chosen[Place(f"config {trained[1].upper()}", config.task.name)] = cell
+        return dict(sorted(chosen.items()))
+
+    @property
+    def how(self) -> str:
+        """What makes the records."""
+        ablation = self.table.layout.ablation
+        if ablation is None:
+            return self.table.command(self.benchmark, list(self.table.paper.layout.methods.values()), self.tasks)
+        train = ablation.training(f"task={','.join(self.tasks)}", ablation.settings[0])
+        return f"{train}, to {ablation.settings[-1]}, and run each with its solver.weights"
+
+    @property
+    def missing(self) -> set[Place]:
+        """Rows of the paper's table that are not there."""
+        return {Place(*each) for each in product(self.solvers, self.tasks)} - self.chosen.keys()
+
+    def of_task(self, task: str) -> dict[str, LoadedCell]:
+        """The cell of each row of a task."""
+        return {place.row: cell for place, cell in self.chosen.items() if place.task == task}
+
+    def common(self, task: str, *metrics: str) -> list[str]:
+        """Images that all rows of a task have, with a value of these metrics."""
+        return shared_images(list(self.of_task(task).values()), *metrics)
+
+    def value(self, row: str, task: str, metric: str) -> float | None:
+        """A row's score on the common images; of time and arithmetic, what was measured on its own if any row was."""
+        cell = self.chosen.get(Place(row, task))
+        if cell is None:
+            return None
+        if self.is_measured(task, metric):
+            measured = self.benched(task)
+            return float(getattr(self.cost(task, row), MEASURED[metric])) if row in measured else None
+        return mean_of(cell, metric, self.common(task, metric))
+
+    def cost(self, task: str, row: str) -> BenchCost:
+        """What ``invbench bench`` measured of a row."""
+        return self.costs[self.benchmark, task, row].cost
+
+    def is_measured(self, task: str, metric: str) -> bool:
+        """Whether a metric of a task is what ``invbench bench`` measured."""
+        return metric in MEASURED and bool(self.benched(task))
+
+    def benched(self, task: str) -> list[str]:
+        """Rows that ``invbench bench`` measured with the options of their cells, in the setting of most of them."""
+        costs = {row: self.costs.get((self.benchmark, task, row)) for row in self.of_task(task)}
+        usable = {row: cost for row, cost in costs.items() if cost and same_run(cost, self.chosen[Place(row, task)])}
+        settings = Counter(cost.setting for cost in usable.values()).most_common(1)
+        return [row for row, cost in usable.items() if cost.setting == settings[0][0]]
+
+
+def solvers_of(cells: Iterable[LoadedCell]) -> set[str]:
+    """The names of cells' solvers."""
+    return {solver_of(cell) for cell in cells}

@@ -1,0 +1,142 @@
+"""A paper is a pair of files: one made up here prints its tables, and damage is found with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from made import loaded_cell
+
+from invbench.cli.main import main
+from invbench.errors import ConfigError
+from invbench.paper import printed
+from invbench.paper.build import parse
+from invbench.paper.printed import Paper
+from invbench.paper.proxy import proxy_table
+from invbench.paper.published import paper_table
+from invbench.plugins import load_catalog
+from invbench.store.released import results_folder
+
+LAYOUT = """
+title = "Other"
+noise = "gaussian 0.1 [-1,1]"
+
+[benchmarks]
+Faces = { name = "ffhq256", prior = "adm_ffhq256" }
+
+[tasks]
+SR = { name = "sr4", label = "upscaling" }
+
+[methods]
+Ours = "ddrm"
+
+[metrics]
+PSNR = { name = "psnr", better = "higher" }
+KID = { name = "kid", better = "lower", proxy = "swd" }
+
+[tables]
+2 = { title = "Other, Table 2: upscaling" }
+"""
+NUMBERS = """table,dataset,task,noise,method,nfe,metric,value,note
+2,Faces,SR,gaussian,Ours,20,PSNR,27.1,
+2,Faces,SR,gaussian,Theirs,20,PSNR,26.0,
+2,Faces,SR,gaussian,Ours,20,KID,0.5,
+"""
+NOWHERE = str(Path(__file__).parent)  # holds no records
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The published folder, which holds the files of one paper."""
+    folder = tmp_path / "published"
+    folder.mkdir()
+    (folder / "other.toml").write_text(LAYOUT)
+    (folder / "other.csv").write_text(NUMBERS)
+    monkeypatch.setattr(printed, "results_folder", lambda: tmp_path)
+    return folder
+
+
+def test_a_second_paper_is_a_pair_of_files(published: Path) -> None:
+    arguments = ["table", "--paper", "other:2", "--format", "md", "--out", NOWHERE]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "Other, Table 2: upscaling" in result.output
+    assert "| Ours" in result.output
+    assert "**27.1**" in result.output
+    assert "invbench run benchmark=ffhq256 solver=ddrm task=sr4" in result.output
+    assert "No solver here: Theirs." in result.output
+    assert "invbench sample" not in result.output
+
+
+def test_our_records_stand_beside_a_second_paper_by_its_own_protocol(published: Path) -> None:
+    table = Paper.load("other").table(2)
+    scores = {"psnr": 27.5, "nfe_forward": 20.0}
+    same = loaded_cell("ffhq256", "sr4", "ddrm", scores, noise="gaussian 0.1 [-1,1]")
+    assert "27.50 (+0.4)" in paper_table(table, [same], "text").render()
+    other = loaded_cell("ffhq256", "sr4", "ddrm", scores, noise="gaussian 0.05 [-1,1]")
+    assert "not Gaussian noise, sigma 0.1 on [-1,1]" in paper_table(table, [other], "text").render()
+
+
+def test_a_second_paper_has_its_layout_on_other_benchmarks(published: Path) -> None:
+    metrics = load_catalog().for_tables()[0]
+    cell = loaded_cell("photos", "sr4", "ddrm", {"psnr": 24.0})
+    table = proxy_table(Paper.load("other").table(2), "photos", [cell], metrics, "csv")
+    assert table.title == "Other, Table 2 on photos"
+    assert list(table.frame.columns) == ["solver", "sr4 psnr ↑", "sr4 swd ↓"]
+
+
+def test_davi_is_meant_where_no_paper_is_named() -> None:
+    assert parse("7") == parse("davi:7") == ("davi", 7)
+    with pytest.raises(ConfigError, match="--paper takes the number of a table, as 7, or NAME:7"):
+        parse("davi")
+
+
+@pytest.mark.parametrize(
+    ("paper", "message"),
+    [
+        ("othr:2", "unknown paper 'othr'; did you mean 'other'"),
+        ("other:3", "the paper has tables 2; got 3"),
+        ("../other:2", "unknown paper '../other'"),
+        ("other:x", "got 'other:x'"),
+    ],
+)
+def test_a_paper_or_a_table_that_is_not_there_is_named(paper: str, message: str, published: Path) -> None:
+    result = CliRunner().invoke(main, ["table", "--paper", paper, "--out", NOWHERE])
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("other.toml", ("[tables]", "[tables"), "cannot be read"),
+        ("other.toml", ('title = "Other"', ""), "missing required field `title`"),
+        ("other.toml", ('"Other"', '"Other"\nnumber = 3'), "unknown field `number`"),
+        ("other.toml", ("2 = {", "two = {"), "Expected `int`"),
+        ("other.toml", ('"higher"', '"up"'), "Invalid enum value 'up'"),
+        ("other.toml", ("gaussian 0.1 [-1,1]", "gaussian 0.1"), "cannot be read"),
+        ("other.toml", ("upscaling", 'x", calls_of = "x'), "unknown field `calls_of`"),
+        ("other.toml", ('2: upscaling"', '2", calls_of = "imagenet256"'), "tables.2, calls_of: unknown benchmark"),
+        ("other.toml", ("[benchmarks]", "[iterations]\ntable = 3\nmetric = 'K'\n[benchmarks]"), "there is no table 3"),
+        ("other.csv", ("SR,gaussian,Theirs", "SSR,gaussian,Theirs"), "line 3: unknown task 'SSR'; did you mean 'SR'"),
+        ("other.csv", ("2,Faces,SR,gaussian,Theirs", "4,Faces,SR,gaussian,Theirs"), "line 3: unknown table '4'"),
+        ("other.csv", ("26.0", "26.O"), "line 3: could not convert string to float: '26.O'"),
+        ("other.csv", ("value,note", "value"), "line 2: "),
+    ],
+)
+def test_damage_is_found_with_its_place(name: str, change: tuple[str, str], message: str, published: Path) -> None:
+    path = published / name
+    assert change[0] in path.read_text()
+    path.write_text(path.read_text().replace(*change, 1))
+    with pytest.raises(ConfigError, match=str(path)) as error:
+        Paper.load("other")
+    assert message in str(error.value)
+
+
+def test_every_paper_that_ships_can_be_read() -> None:
+    names = [path.stem for path in (results_folder() / "published").glob("*.csv")]
+    assert "davi" in names
+    for name in names:
+        paper = Paper.load(name)
+        assert {row.table for row in paper.rows} == set(paper.layout.tables)
