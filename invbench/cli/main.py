@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from invbench import __version__
-from invbench.cli import console
+from invbench.cli import console, judge, read
 from invbench.cli.describe import called, description, listing
 from invbench.cli.help import HELP, run_help
-from invbench.cli.read import COMMANDS, not_negative
+from invbench.cli.read import not_negative
 from invbench.errors import ConfigError, InvbenchError, unknown
 from invbench.messages import plain_warnings
 
@@ -190,7 +190,7 @@ def sample(overrides: tuple[str, ...]) -> None:
     click.echo(sample(list(overrides), load_catalog()))
 
 
-for command in COMMANDS:
+for command in (*read.COMMANDS, *judge.COMMANDS):
     main.add_command(command)
 
 

@@ -78,20 +78,20 @@ def table(
     if paper is not None:
         if only or budgets:
             raise ConfigError("--paper prints the paper's columns; leave out --metrics and --budgets")
-        _print([_paper_table(paper, filters, how, out, intervals)], how)
+        print_tables([_paper_table(paper, filters, how, out, intervals)], how)
         return
     if intervals:
         raise ConfigError("--intervals is of --paper; other tables have them already")
-    cells, (metrics, floors) = _cells(filters, out), load_catalog().for_tables()
+    cells, (metrics, floors) = recorded_cells(filters, out), load_catalog().for_tables()
     if how == "csv" and not only and not budgets:
         tables = [long_table(cells, metrics)]
     elif budgets:
         from invbench.analysis.pareto import budget_tables, parse_budgets
 
-        tables = budget_tables(cells, metrics, parse_budgets(budgets), _names(only))
+        tables = budget_tables(cells, metrics, parse_budgets(budgets), names_of(only))
     else:
-        tables = [*build_tables(cells, metrics, floors, _names(only)), *seed_tables(cells, metrics)]
-    _print(tables, how)
+        tables = [*build_tables(cells, metrics, floors, names_of(only)), *seed_tables(cells, metrics)]
+    print_tables(tables, how)
 
 
 @click.command()
@@ -105,7 +105,7 @@ def rescore(filters: tuple[str, ...], out: Path) -> None:
     from invbench.plugins import load_catalog
     from invbench.run.rescore import rescore_all
 
-    for line in rescore_all(_cells(filters, out), load_catalog()):
+    for line in rescore_all(recorded_cells(filters, out), load_catalog()):
         click.echo(line)
 
 
@@ -123,144 +123,14 @@ def release(to: Path, filters: tuple[str, ...], out: Path) -> None:
 
     if "=" in to.name or to == Path():
         raise ConfigError(f"expected the folder to write, then filters; got {to}")
-    cells = _cells(filters, out)
+    cells = recorded_cells(filters, out)
     for line in release(cells, out, to):
         click.echo(line)
 
 
 @click.command()
-@click.argument("base", type=click.Path(path_type=Path))
-@click.argument("new", type=click.Path(path_type=Path))
-@click.argument("filters", nargs=-1)
-@click.option("--fail-on", "rules", default="", help="Bounds, as psnr<-0.05,nfe!=0,seconds>1.3x; exit status 1 beyond.")
-@click.option("--across-machines", is_flag=True, help="Allow measurements that differ in a bit, as on other CPUs.")
-@click.option("--format", "how", default="md", show_default=True, help="text, md, latex, csv or html.")
-@click.pass_context
-def compare(
-    ctx: click.Context,
-    base: Path,
-    new: Path,
-    filters: tuple[str, ...],
-    rules: str,
-    across_machines: bool,
-    how: str,
-) -> None:
-    """What changed between two results folders: invbench compare BASE NEW [task=sr4] [--fail-on RULES]
-
-    Prints paired differences on the same images as a table for a pull request. Exits with 1 where a rule is broken, or
-    NEW lacks what BASE has: a cell, an image, a metric that a rule names, a value that is not nan.
-    """
-    from invbench.analysis.compare import compare, parse_rules
-    from invbench.analysis.table import FORMATS
-
-    if how not in FORMATS:
-        raise ConfigError(unknown("table format", how, FORMATS))
-    table, failed = compare(base, new, parse_rules(rules), _wanted(filters), across_machines)
-    click.echo(table.render(how))
-    ctx.exit(1 if failed else 0)
-
-
-@click.command()
-@click.argument("cell")
-@out_option
-def explain(cell: str, out: Path) -> None:
-    """Say where a cell's numbers come from: command, configuration, hashes, environment. CELL is an id or a folder."""
-    from invbench.run.verify import explain, find_cell
-
-    click.echo(explain(find_cell(cell, out)))
-
-
-@click.command()
-@click.argument("cell")
-@click.option("--images", default=3, show_default=True, type=click.IntRange(0), help="How many are solved again.")
-@click.option(
-    "--tolerance", default=1e-4, show_default=True, help="Largest difference that is the same.", callback=not_negative
-)
-@out_option
-@click.pass_context
-def verify(ctx: click.Context, cell: str, images: int, tolerance: float, out: Path) -> None:
-    """Check a cell's files against their sums, and solve some of its images again. CELL is an id or a folder.
-
-    Differences are of values on [-1,1], and of scores where records were released without reconstructions.
-    Exits with 1 where a file was changed or an image comes out otherwise.
-    """
-    from invbench.plugins import load_catalog
-    from invbench.run.verify import find_cell, verify
-
-    lines, good = verify(find_cell(cell, out), images, load_catalog(), tolerance)
-    click.echo("\n".join(lines))
-    ctx.exit(0 if good else 1)
-
-
-@click.command()
-@click.argument("first")
-@click.argument("second")
-@click.argument("filters", nargs=-1)
-@click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
-@out_option
-def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: Path) -> None:
-    """Tell two solvers apart on the same images: invbench versus davi ddrm [task=sr4] ..."""
-    from invbench.analysis.table import FORMATS
-    from invbench.analysis.versus import versus
-    from invbench.plugins import load_catalog
-
-    if first == second:
-        raise ConfigError(f"expected two solvers, got {first} twice; its seeds and options are told apart by 'table'")
-    if how not in FORMATS:
-        raise ConfigError(unknown("table format", how, FORMATS))
-    metrics, _ = load_catalog().for_tables()
-    higher = {name: bool(m.higher_is_better) for name, m in metrics.items() if m.higher_is_better is not None}
-    _print([versus(_cells(filters, out), first, second, higher)], how)
-
-
-@click.command()
-@click.argument("ids", nargs=-1)
-@click.option("--benchmark", default="", help="Only claims about it; 'photos' stands in for the paper's, as a proxy.")
-@click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
-@out_option
-def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
-    """Judge what the DAVI paper states by what is recorded: invbench claims [table1-realism ...] [--benchmark photos]
-
-    Claims are printed cells, orders ("DAVI has the best FID") and ratios ("20 times faster"). IDS are ids or beginnings
-    of them, as cell/1. Records are comparable only with the paper's benchmark, task, noise, images, prior and NFE.
-
-    \b
-    reproduced        cell: our 95 % interval over as many images contains the printed value; order: holds against
-                      every method, p < 0.05 each on the same images (scores of sets: intervals apart); ratio: even
-                      the lowest of any two images is above the bound
-    within interval   seen, but no more: fewer images, the score of a set, chance not excluded, or a cell that the
-                      paper leaves unclear
-    undecided         an order or ratio that our means do not show, though chance explains it
-    contradicted      the interval excludes the printed value; a method is significantly ahead (Holm's correction)
-                      that should not be; even the highest ratio is below the bound
-    protocol differs  recorded otherwise: noise, prior, NFE, options by hand, metric, sets of other images, nan
-    not run           something is missing; the commands are below the table
-
-    A proxy is the same statement on other images, with another prior, other weights and other metrics (haarpsi for
-    LPIPS, swd for FID): its verdict is about that experiment, not the paper's. One claim in twenty is reported by
-    chance.
-    """
-    from invbench.analysis.table import FORMATS
-    from invbench.paper.claims import chosen, load_claims
-    from invbench.paper.claims_table import claims_table
-    from invbench.paper.records import with_released
-    from invbench.plugins import load_catalog
-    from invbench.store.reader import load_cells
-    from invbench.store.release import load_costs
-    from invbench.store.released import results_folder
-
-    if how not in FORMATS:
-        raise ConfigError(unknown("table format", how, FORMATS))
-    _check_there(out)
-    named = chosen(load_claims(benchmark=benchmark), ids)
-    metrics, _ = load_catalog().for_tables()
-    cells, costs = with_released(load_cells(out)), load_costs(results_folder() / REFERENCE, out)
-    _print([claims_table(named, cells, metrics, brief=not ids, costs=costs)], how)
-
-
-@click.command()
 @click.argument("words", metavar="[KIND] [FILTERS]...", nargs=-1)
-@click.option("--metric", default="psnr", show_default=True, help="Written under pictures, or shown in charts.")
+@click.option("--metric", default="", help="Written under pictures, or shown in charts; psnr if empty.")
 @click.option("--solvers", default="", help="Solvers, as davi,ddrm, or the starts of cell ids; all if empty.")
 @click.option("--images", default="", help="Pictures: images by id, as 0003,0007; the first if empty.")
 @click.option("--rows", default=4, show_default=True, type=click.IntRange(1, 64), help="Pictures: how many images.")
@@ -282,8 +152,8 @@ def figure(words: tuple[str, ...], solvers: str, images: str, out: Path, **optio
     from invbench.plugins import load_catalog
 
     kind, filters = (words[0], words[1:]) if words and "=" not in words[0] else ("grid", words)
-    asked = drawing.Request(kind, solvers=_names(solvers), images=_names(images), **options)
-    for path in drawing.figure(_cells(filters, out), load_catalog(), out, asked):
+    asked = drawing.Request(kind, solvers=names_of(solvers), images=names_of(images), **options)
+    for path in drawing.figure(recorded_cells(filters, out), load_catalog(), out, asked):
         click.echo(path)
 
 
@@ -303,7 +173,7 @@ def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
     from invbench.report import build_section, charts, check_path, write_page
 
     check_path(to)
-    catalog, cells = load_catalog(), _cells(filters, out)
+    catalog, cells = load_catalog(), recorded_cells(filters, out)
     with click.progressbar(by_measurement(cells), label="measurements", file=sys.stderr) as groups:
         sections = [build_section(group, catalog, images, out) for group in groups]
     click.echo(write_page(sections, to, charts(cells, catalog, out)))
@@ -313,17 +183,17 @@ def _paper_table(paper: str, filters: tuple[str, ...], how: str, out: Path, inte
     from invbench.paper.build import Request, build_table
     from invbench.plugins import load_catalog
 
-    _check_there(out)
-    return build_table(Request(paper, how, intervals, _wanted(filters), out), load_catalog())
+    check_there(out)
+    return build_table(Request(paper, how, intervals, wanted_of(filters), out), load_catalog())
 
 
-def _cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:
+def recorded_cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:
     from invbench.store.reader import load_cells, recorded_names
 
-    cells = load_cells(out, **_wanted(filters))
+    cells = load_cells(out, **wanted_of(filters))
     if not cells:
         chosen = " ".join(filters) or "anything"
-        for key, value in _wanted(filters).items():
+        for key, value in wanted_of(filters).items():
             known = {names[key] for names in recorded_names(out)}
             for each in [value] if key == "noise" else value.split(","):
                 if known and each not in known:
@@ -332,20 +202,20 @@ def _cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:
     return cells
 
 
-def _check_there(out: Path) -> None:
+def check_there(out: Path) -> None:
     """Raise ConfigError for a folder that the user named and that is not there: released records would stand in."""
     if out != Path(OUT) and not out.is_dir():
         raise ConfigError(f"expected a results folder; there is no {out}")
 
 
-def _print(tables: Sequence[Table], how: str) -> None:
+def print_tables(tables: Sequence[Table], how: str) -> None:
     """Print tables; the notes of csv, which has no place for them, go to the other stream."""
     click.echo("\n\n".join(t.render(how) for t in tables))
     for note in [note for t in tables for note in t.notes] if how == "csv" else ():
         click.echo(note, err=True)
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names_of(text: str) -> tuple[str, ...]:
     """``a,b`` as its names; none of an empty text. Raises ConfigError for commas alone."""
     names = tuple(name for name in (part.strip() for part in text.split(",")) if name)
     if text and not names:
@@ -353,7 +223,7 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _wanted(filters: tuple[str, ...]) -> dict[str, str]:
+def wanted_of(filters: tuple[str, ...]) -> dict[str, str]:
     """Filters by key. Raises ConfigError for one that is none, or is there twice."""
     wanted: dict[str, str] = {}
     for text in filters:
@@ -366,4 +236,4 @@ def _wanted(filters: tuple[str, ...]) -> dict[str, str]:
     return wanted
 
 
-COMMANDS = (table, rescore, release, compare, explain, verify, versus, claims, figure, report)
+COMMANDS = (table, rescore, release, figure, report)

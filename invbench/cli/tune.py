@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
+from invbench.analysis.columns import first
 from invbench.analysis.comparable import by_measurement
 from invbench.analysis.digits import format_value, spec_of
 from invbench.analysis.rows import format_mean
@@ -67,7 +68,7 @@ def tune(overrides: Sequence[str], catalog: Catalog) -> int:
     """Run the sweep, print the ranking and the lines for the solver's TOML file; returns the exit status."""
     command = shlex.join(["invbench", "tune", *overrides])
     pairs = _pairs(overrides)
-    objective = _objective(pairs.pop("objective", "psnr"), pairs.get("samples", "1"), catalog)
+    objective = _objective(pairs.pop("objective", first(catalog.for_tables()[0])), pairs.get("samples", "1"), catalog)
     sweep, searched = _sweep(pairs, catalog)
     jobs = compute.run_jobs(sweep, catalog, command)
     if jobs is None:
@@ -153,9 +154,7 @@ def _report(cells: Sequence[LoadedCell], searched: Sequence[str], objective: typ
         return False
     click.echo(f"\n{solver} on {place}, n {rows[0].n}, seed {config.seed}, by {objective.protocol}")
     click.echo(tabulate([_shown(row, objective) for row in rows], headers="keys", disable_numparse=True))
-    edges = [k for k in searched if rows[0].values[k] in _ends([row.values[k] for row in rows])]
-    if edges:
-        click.echo(f"the best {', '.join(edges)} lies at the end of what was tried; try further values")
+    _hint(rows, searched)
     click.echo("\n".join(["for the solver's TOML file:", "", *_toml(place, rows[0], objective, command), ""]))
     path = cells[0].folders[0].parent / f"tune-{solver}-seed{config.seed}.json"
     split = config.dataset.options.get("split")
@@ -166,6 +165,13 @@ def _report(cells: Sequence[LoadedCell], searched: Sequence[str], objective: typ
         raise StoreError(f"cannot write {path}: {error.strerror or error}; choose another out=FOLDER") from None
     click.echo(f"result: {path}")
     return True
+
+
+def _hint(rows: Sequence[Ranked], searched: Sequence[str]) -> None:
+    """Say which best values lie at the end of what was tried."""
+    edges = [k for k in searched if rows[0].values[k] in _ends([row.values[k] for row in rows])]
+    if edges:
+        click.echo(f"the best {', '.join(edges)} lies at the end of what was tried; try further values")
 
 
 def _shown(row: Ranked, objective: type[Metric]) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from invbench.analysis.columns import first
 from invbench.analysis.comparable import by_measurement, solver_of, title_parts
 from invbench.analysis.pareto import COSTS
 from invbench.errors import ConfigError, DataError, PluginError, StoreError, unknown
@@ -30,7 +31,7 @@ class Request:
     """What was asked for. ``rows``, ``images`` and ``zoom`` are of pictures, ``cost`` of fronts: '' is calls."""
 
     kind: str = "grid"
-    metric: str = "psnr"
+    metric: str = ""  # the first headline metric
     solvers: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     rows: int = 4
@@ -73,6 +74,7 @@ def figure(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Requ
     released = (results_folder() / "reference").resolve()
     place = Path() if released in (out.resolve(), *out.resolve().parents) else out
     cells = select(cells, asked.solvers)
+    asked = replace(asked, metric=asked.metric or first(catalog.for_tables()[0]))
     known = _metrics(cells, sets=asked.kind in ("bars", "front"))
     if asked.metric not in known:
         raise ConfigError(f"{unknown('metric', asked.metric, known)}; 'invbench rescore' adds what records lack")
@@ -160,12 +162,13 @@ def _pictures(
 
     to = asked.to or folder / f"{'figure' if asked.kind == 'grid' else asked.kind}-{end}"
     metrics, _ = catalog.for_tables()
+    metric = asked.metric or first(metrics)
     if not showable(bank.dataset.x_shape):
         yield _plane(group, bank, catalog, to, asked)
     elif asked.kind == "errors":
-        yield errors(bank, group, to, asked.rows, asked.images, asked.metric, metrics=metrics)
+        yield errors(bank, group, to, asked.rows, asked.images, metric, metrics=metrics)
     else:
-        yield comparison(bank, group, to, asked.rows, asked.images, asked.metric, asked.zoom, metrics)
+        yield comparison(bank, group, to, asked.rows, asked.images, metric, asked.zoom, metrics)
         for cell in [c for c in group if c.run.config.samples > 1 and not asked.to]:
             yield spread(bank, cell, folder / samples_name(cell, end), asked.rows)
 

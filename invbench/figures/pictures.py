@@ -39,7 +39,7 @@ def comparison(
     path: Path,
     rows: int = 4,
     images: Sequence[str] = (),
-    metric: str = "psnr",
+    metric: str = "",
     zoom: bool = False,
     metrics: Metrics = NONE,
 ) -> Path | None:
@@ -66,7 +66,7 @@ def errors(
     path: Path,
     rows: int = 4,
     images: Sequence[str] = (),
-    metric: str = "psnr",
+    metric: str = "",
     metrics: Metrics = NONE,
 ) -> Path | None:
     """Truth and each solver's error, as ``comparison`` lays them out; None without images."""

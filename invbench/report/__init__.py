@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from invbench import __version__
+from invbench.analysis.columns import headline_metrics
 from invbench.analysis.comparable import label, mean_of, title_parts
 from invbench.analysis.table import Table
 from invbench.analysis.tables import build_tables
@@ -30,11 +31,6 @@ from invbench.store.reader import LoadedCell
 if TYPE_CHECKING:
     from invbench.plugins import Catalog
 
-CHARTS = {  # by kind and metric
-    ("bars", "psnr"): "PSNR: means with 95 % intervals, a panel per measurement",
-    ("bars", "haarpsi"): "HaarPSI: means with 95 % intervals, a panel per measurement",
-    ("front", "haarpsi"): "HaarPSI against network calls; the line joins what nothing as cheap beats",
-}
 FIGURE_BYTES = 2**19  # a larger figure stays where it is
 ENTRY = re.compile(r"(?P<main>\S+)(?: (?P<interval>\[[^\]]*\]))?(?: (?P<mark>.+))?")
 
@@ -64,11 +60,18 @@ def build_section(cells: Sequence[LoadedCell], catalog: Catalog, images: int, ou
 
 
 def charts(cells: Sequence[LoadedCell], catalog: Catalog, out: Path) -> dict[str, str]:
-    """Data URIs of the charts that all cells together have the scores for, by what they show."""
+    """Data URIs of the charts of the headline metrics that some cell has, by what they show."""
+    metrics, _ = catalog.for_tables()
+    scored = [m for m in headline_metrics(metrics) if any(c.images and mean_of(c, m) is not None for c in cells)]
+    titles = {
+        ("bars", name): f"{metrics[name].__name__}: means with 95 % intervals, a panel per measurement"
+        for name in scored
+    }
+    for last in scored[-1:]:
+        title = f"{metrics[last].__name__} against network calls; the line joins what nothing as cheap beats"
+        titles["front", last] = title
     return {
-        text: _uri(png(chart(cells, catalog, out, Request(kind, metric))))
-        for (kind, metric), text in CHARTS.items()
-        if any(cell.images and mean_of(cell, metric) is not None for cell in cells)
+        title: _uri(png(chart(cells, catalog, out, Request(kind, metric)))) for (kind, metric), title in titles.items()
     }
 
 

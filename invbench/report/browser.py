@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from invbench.analysis.columns import COLUMNS, ordered
+from invbench.analysis.columns import COLUMNS, first, ordered
 from invbench.analysis.comparable import label, mean_of
 from invbench.analysis.digits import Metrics, format_value
 from invbench.errors import InvbenchError
@@ -71,13 +71,14 @@ class Column:
             return "not kept"
         if not self.cell.measured[image].same(measured):
             return "of another measurement"
-        psnr = [format_value("psnr", r.value, self.metrics) for r in records if r.metric == "psnr"]
+        name = first(self.metrics)
+        captions = [format_value(name, r.value, self.metrics) for r in records if r.metric == name]
         by_column = {(r.metric, r.protocol): r for r in records}
         x_hat = self.cell.reconstructions(image)
         return {
             "src": _encoded(x_hat.mean(0) if self.sample == MEAN else x_hat[self.sample]),
-            "caption": psnr[0] if psnr else "",
-            "scores": [_score(by_column[c], self.metrics) for c in ordered(by_column)],
+            "caption": captions[0] if captions else "",
+            "scores": [_score(by_column[c], self.metrics) for c in ordered(by_column, self.metrics)],
         }
 
 

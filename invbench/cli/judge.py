@@ -1,0 +1,147 @@
+"""The commands that compare and check records. They import what they need when they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from invbench.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    pass
+from invbench.cli.read import REFERENCE, check_there, not_negative, out_option, print_tables, recorded_cells, wanted_of
+
+
+@click.command()
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.argument("filters", nargs=-1)
+@click.option("--fail-on", "rules", default="", help="Bounds, as psnr<-0.05,nfe!=0,seconds>1.3x; exit status 1 beyond.")
+@click.option("--across-machines", is_flag=True, help="Allow measurements that differ in a bit, as on other CPUs.")
+@click.option("--format", "how", default="md", show_default=True, help="text, md, latex, csv or html.")
+@click.pass_context
+def compare(
+    ctx: click.Context,
+    base: Path,
+    new: Path,
+    filters: tuple[str, ...],
+    rules: str,
+    across_machines: bool,
+    how: str,
+) -> None:
+    """What changed between two results folders: invbench compare BASE NEW [task=sr4] [--fail-on RULES]
+
+    Prints paired differences on the same images as a table for a pull request. Exits with 1 where a rule is broken, or
+    NEW lacks what BASE has: a cell, an image, a metric that a rule names, a value that is not nan.
+    """
+    from invbench.analysis.compare import compare, parse_rules
+    from invbench.analysis.table import FORMATS
+
+    if how not in FORMATS:
+        raise ConfigError(unknown("table format", how, FORMATS))
+    table, failed = compare(base, new, parse_rules(rules), wanted_of(filters), across_machines)
+    click.echo(table.render(how))
+    ctx.exit(1 if failed else 0)
+
+
+@click.command()
+@click.argument("cell")
+@out_option
+def explain(cell: str, out: Path) -> None:
+    """Say where a cell's numbers come from: command, configuration, hashes, environment. CELL is an id or a folder."""
+    from invbench.run.verify import explain, find_cell
+
+    click.echo(explain(find_cell(cell, out)))
+
+
+@click.command()
+@click.argument("cell")
+@click.option("--images", default=3, show_default=True, type=click.IntRange(0), help="How many are solved again.")
+@click.option(
+    "--tolerance", default=1e-4, show_default=True, help="Largest difference that is the same.", callback=not_negative
+)
+@out_option
+@click.pass_context
+def verify(ctx: click.Context, cell: str, images: int, tolerance: float, out: Path) -> None:
+    """Check a cell's files against their sums, and solve some of its images again. CELL is an id or a folder.
+
+    Differences are of values on [-1,1], and of scores where records were released without reconstructions.
+    Exits with 1 where a file was changed or an image comes out otherwise.
+    """
+    from invbench.plugins import load_catalog
+    from invbench.run.verify import find_cell, verify
+
+    lines, good = verify(find_cell(cell, out), images, load_catalog(), tolerance)
+    click.echo("\n".join(lines))
+    ctx.exit(0 if good else 1)
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@click.argument("filters", nargs=-1)
+@click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
+@out_option
+def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: Path) -> None:
+    """Compare two solvers on the same images: invbench versus davi ddrm [task=sr4] ..."""
+    from invbench.analysis.table import FORMATS
+    from invbench.analysis.versus import versus
+    from invbench.plugins import load_catalog
+
+    if first == second:
+        raise ConfigError(f"expected two solvers, got {first} twice; its seeds and options are told apart by 'table'")
+    if how not in FORMATS:
+        raise ConfigError(unknown("table format", how, FORMATS))
+    metrics, _ = load_catalog().for_tables()
+    higher = {name: bool(m.higher_is_better) for name, m in metrics.items() if m.higher_is_better is not None}
+    print_tables([versus(recorded_cells(filters, out), first, second, higher)], how)
+
+
+@click.command()
+@click.argument("ids", nargs=-1)
+@click.option("--benchmark", default="", help="Only claims about it; 'photos' stands in for the paper's, as a proxy.")
+@click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
+@out_option
+def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
+    """Judge what the DAVI paper states by what is recorded: invbench claims [table1-realism ...] [--benchmark photos]
+
+    Claims are printed cells, orders ("DAVI has the best FID") and ratios ("20 times faster"). IDS are ids or beginnings
+    of them, as cell/1. Records are comparable only with the paper's benchmark, task, noise, images, prior and NFE.
+
+    \b
+    reproduced        cell: our 95 % interval over as many images contains the printed value; order: holds against
+                      every method, p < 0.05 each on the same images (scores of sets: intervals apart); ratio: even
+                      the lowest of any two images is above the bound
+    within interval   seen, but no more: fewer images, the score of a set, chance not excluded, or a cell that the
+                      paper leaves unclear
+    undecided         an order or ratio that our means do not show, though chance explains it
+    contradicted      the interval excludes the printed value; a method is significantly ahead (Holm's correction)
+                      that should not be; even the highest ratio is below the bound
+    protocol differs  recorded otherwise: noise, prior, NFE, options by hand, metric, sets of other images, nan
+    not run           something is missing; the commands are below the table
+
+    A proxy is the same statement on other images, with another prior, other weights and other metrics (haarpsi for
+    LPIPS, swd for FID): its verdict is about that experiment, not the paper's. One claim in twenty is reported by
+    chance.
+    """
+    from invbench.analysis.table import FORMATS
+    from invbench.paper.claims import chosen, load_claims
+    from invbench.paper.claims_table import claims_table
+    from invbench.paper.records import with_released
+    from invbench.plugins import load_catalog
+    from invbench.store.reader import load_cells
+    from invbench.store.release import load_costs
+    from invbench.store.released import results_folder
+
+    if how not in FORMATS:
+        raise ConfigError(unknown("table format", how, FORMATS))
+    check_there(out)
+    named = chosen(load_claims(benchmark=benchmark), ids)
+    metrics, _ = load_catalog().for_tables()
+    cells, costs = with_released(load_cells(out)), load_costs(results_folder() / REFERENCE, out)
+    print_tables([claims_table(named, cells, metrics, brief=not ids, costs=costs)], how)
+
+
+COMMANDS = (compare, explain, verify, versus, claims)
