@@ -205,7 +205,8 @@ def list_(kind: str | None) -> None:
     kinds = [*KINDS, "benchmark"]
     if kind is not None and kind.removesuffix("s") not in kinds:
         raise ConfigError(unknown("kind", kind, kinds))
-    for each in [kind.removesuffix("s")] if kind else kinds:
+    chosen = [kind.removesuffix("s")] if kind else kinds
+    for each in chosen:
         click.secho(f"{each}s", bold=True)
         for name, where, summary in listing(catalog, each):
             click.echo(f"  {name:<18} {summary}{where}")

@@ -1,4 +1,4 @@
-"""The adversarial term of the released code, which the paper does not mention (D9): a patch discriminator."""
+"""The adversarial term of the released code, which the paper does not mention: a patch discriminator."""
 
 from __future__ import annotations
 

@@ -21,11 +21,11 @@ class Bridge:
     """sigma_a, the perturbation h sigma_bar_a and the output map, as tables over a.
 
     - ``schedule``: "i2sb" is the official code's, a symmetric quadratic beta with inclusive sums; "linear" the
-      paper's integrals of the ADM priors' beta (D1)
-    - ``output``: "tanh" is the code's tanh(y_a - sigma_f(a) I'); "paper" is eq. 38, y_a + alpha_a I' (D5), where
-      alpha_a = abar_a, all but 0 at the measurement, leaves the network no say in inference; "residual" is the code's
+      paper's integrals of the ADM priors' beta (difference 1)
+    - ``output``: "tanh" is the code's tanh(y_a - sigma_f(a) I'); "paper" is eq. 38, y_a + alpha_a I' (difference
+      5), where alpha_a = abar_a, all but 0 at the measurement, leaves the network no say; "residual" is the code's
       without tanh: the network need not know the level that it corrects, which group normalisation hides
-    - ``perturbation``: "rising" is 1 - abar_a (D3); "constant" is 1 (ablations C to E)
+    - ``perturbation``: "rising" is 1 - abar_a (difference 3); "constant" is 1 (ablations C to E)
 
     abar_a is of the quadratic schedule with "i2sb", of the ADM priors' with "linear"; sigma_f is the code's in both.
     """
@@ -79,8 +79,8 @@ def network_input(y: Tensor, A: Operator, fill: str = "zero", hole: float = 0.0,
     """y as an image: itself, enlarged bilinearly, or else the operator's guess; (B, *y_shape) -> (B, *x_shape).
 
     Where nothing was measured, inpainting's guess is 0, as in the official code, or with ``fill`` "smooth" made of
-    what was measured around. With ``hole``, noise of that level is added there (D16): drawn at each use, where that
-    code draws it once, with the measurement's.
+    what was measured around. With ``hole``, noise of that level is added there (difference 16): drawn at each use,
+    where that code draws it once, with the measurement's.
     """
     channels, *size = A.x_shape
     if A.y_shape == A.x_shape:

@@ -1,4 +1,4 @@
-"""The losses of section 4.1 and 4.2 and of the official code, each a mean over batch and pixels (D8)."""
+"""The losses of section 4.1 and 4.2 and of the official code, each a mean over batch and pixels (difference 8)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ class Diffusion:
     """The forward process of the IKL and score losses: x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps, t < ``T``.
 
     - "linear": the prior's own schedule, which its network was trained on
-    - "quad": the official code's, whose integer t goes to the network as it is, though the noise is another (D2)
+    - "quad": the official code's, whose integer t goes to the network as it is, though the noise is another
+      (difference 2)
     - "quad_mapped": the same noise, with the index at which the prior's schedule has it
     """
 
@@ -40,13 +41,13 @@ class Diffusion:
 def ikl(x0_hat: Tensor, eps_theta: Tensor, eps_psi: Tensor) -> Tensor:
     """A scalar whose gradient is that of the integral KL divergence (eq. 11): (eps_theta - eps_psi) / (B n) at x0_hat.
 
-    In eq. 11's form w(t) = sqrt((1 - abar_t) / abar_t) (D6). No gradient goes through the predictions.
+    In eq. 11's form w(t) = sqrt((1 - abar_t) / abar_t) (difference 6). No gradient goes through the predictions.
     """
     return ((eps_theta - eps_psi).detach() * x0_hat).mean()
 
 
 def score(eps_psi: Tensor, eps: Tensor) -> Tensor:
-    """Denoising score matching of psi (eq. 12) as an error of the predicted noise (D19)."""
+    """Denoising score matching of psi (eq. 12) as an error of the predicted noise (difference 19)."""
     return (eps - eps_psi).square().mean()
 
 
@@ -63,7 +64,7 @@ def consistency(y: Tensor, Hx: Tensor, poisson: bool = False) -> Tensor:
 
 
 def supervised(x0: Tensor, x0_hat: Tensor, A: Operator, kept: float) -> Tensor:
-    """Mean squared error to the training image; ``kept`` = 1 is the official form for inpainting (D10).
+    """Mean squared error to the training image; ``kept`` = 1 is the official form for inpainting (difference 10).
 
     That form is 0.1 times the error of all pixels plus ``kept`` times that of the measured ones.
     """

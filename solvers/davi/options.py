@@ -23,11 +23,12 @@ class DaviOptions:
       ``cosine`` or constant
     - losses: ``gamma`` weighs consistency, ``reg`` the supervised term, of which ``kept`` is the official inpainting
       form; ``ikl`` turns the divergence on, after the share ``warmup`` of the steps; ``adversarial`` adds the released
-      code's discriminator (D9)
-    - ``T``: times of the divergence, of the schedule ``ikl_schedule`` (D2); ``density``: p(a), "beta", "uniform", "end"
+      code's discriminator (difference 9)
+    - ``T``: times of the divergence, of the schedule ``ikl_schedule`` (difference 2); ``density``: p(a), "beta",
+      "uniform", "end"
     - ``shared``: psi and phi learn from one x0_hat and one x_t, as in Algorithm 1, and so from one pass of either; phi
-      sees psi's prediction from before psi's update. The official code draws twice (D18)
-    - ``bound`` adds the code's variational bound to psi's loss, for channels that nothing reads (D19)
+      sees psi's prediction from before psi's update. The official code draws twice (difference 18)
+    - ``bound`` adds the code's variational bound to psi's loss, for channels that nothing reads (difference 19)
     - ``posterior``: "implicit", or "gaussian" of standard deviation ``std``, which needs no psi (A.2; 0 is Dirac)
     - ``redraw``: a new operator every iteration, where the task's is random (a mask somewhere else)
     - ``ema_every``: iterations between updates of the average that is kept
@@ -80,7 +81,7 @@ class DaviOptions:
 
 
 # Table 5: what each configuration leaves out, from A, no divergence and no bridge, to F, the method; all but C with the
-# h of the ablation's text, 0.01, where Table 12 has another (D12).
+# h of the ablation's text, 0.01, where Table 12 has another (difference 12).
 ABLATIONS: dict[str, dict[str, Any]] = {
     "a": {"training": {"ikl": False, "density": "end"}, "solver": {"h": 0.01}},
     "b": {"training": {"density": "end"}, "solver": {"h": 0.01}},

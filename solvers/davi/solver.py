@@ -7,9 +7,9 @@ theta        noise prediction of the prior, never trained
 y_a          a point of the Perturbed Posterior Bridge between x_0 and y
 ===========  =======================================================================
 
-Where paper and official code disagree on bridge, schedules, output map or losses, both forms are options; the
-defaults give the released checkpoints' inference. Differences from the code's training: the divergence lives on the
-prior's own schedule (``training.ikl_schedule``), one x0_hat and x_t serve both updates as in Algorithm 1
+Where paper and official code disagree on bridge, schedules, output map or losses, both forms are options. docs/papers/davi.md numbers the
+differences, and the source names them by these numbers. The defaults give the released checkpoints' inference. Of the
+code's training, these are different: the divergence lives on the prior's own schedule (``training.ikl_schedule``), one x0_hat and x_t serve both updates as in Algorithm 1
 (``training.shared``), no adversarial term (``training.adversarial``), and inpainting measures no noise in the hole.
 Its consistency is a mean over what is measured, the code's over all pixels, hole included: ``training.gamma`` counts
 n / n_measured times as much as there, 4/3 for a box of half the side, so that the code's gamma is 0.75 of it here.
@@ -174,7 +174,7 @@ class Davi(Trainable):
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Card and tensors of our weights, or no card and the averaged ones of an official file (4.14)."""
+    """Card and tensors of our weights, or no card and the averaged ones of an official file."""
     if path.suffix == ".safetensors":
         return ib.read_card(path), ib.read_tensors(path)[1]
     state = ib.read_state_dict(path, entry="implicit_func_ema")

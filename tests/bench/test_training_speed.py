@@ -50,7 +50,7 @@ class Noise(ib.Dataset):
 
 
 def official(prior: ib.Prior, steps: int) -> Callable[[], None]:
-    """Two passes of phi, psi with six channels and the bound, theta, psi again (spec 4.8); super-resolution by 4."""
+    """Two passes of phi, psi with six channels and the bound, theta, psi again; super-resolution by 4."""
     phi, psi = prior.student(), prior.student()
     optimizers = [torch.optim.AdamW(p.net.parameters(), 1e-4) for p in (phi, psi)]
     A, a = ib.BlockMean(prior.x_shape, 4), torch.full((BATCH,), 700)

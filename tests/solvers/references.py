@@ -1,4 +1,4 @@
-"""Slow references, written from the formulas of the algorithm spec (sections 0 and 3) with matrices.
+"""Slow references, written from the formulas of the papers with matrices.
 
 They draw the same numbers in the same order as the solvers.
 """
@@ -62,7 +62,7 @@ WALK = [4, 3, 2, 3, 4, 3, 2, 1, 0, 1, 2, 1, 0, -1]  # five steps, travel of leng
 
 
 def slow_ddnm_plus(case: Case, eta: float, travel: bool) -> Reference:
-    """The table of spec 3.2, component by component, with V Lambda V^T H^+ as a matrix."""
+    """DDRM's eqs. 7 and 8, component by component, with V Lambda V^T H^+ as a matrix."""
 
     def run(y: Vector, gaussian: Gaussian, noise: Noise) -> Vector:
         n, H, V = len(gaussian.mu), case.H, case.V

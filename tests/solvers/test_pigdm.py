@@ -23,7 +23,7 @@ def test_pigdm_is_the_formula(case: Case, eta: float, noisy: bool) -> None:
 
 
 def test_the_guidance_of_pigdm_is_exact_for_a_prior_of_variance_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """x0_hat plus the bracket of spec 3.5 is E[x_0 | x_t, y] where tau = 1.
+    """x0_hat plus the guidance is E[x_0 | x_t, y] where tau = 1.
 
     One step of a schedule with abar = 1/2 ends in x0_hat + sqrt(1/2) sqrt(1/2) bracket, as d x0_hat / d x_t is
     sqrt(1/2); the exact mean is that of a Gaussian seen twice, as x_t and as y.

@@ -1,4 +1,4 @@
-"""The discriminator (spec 4.7)."""
+"""The discriminator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bridge and the measurement as an image (spec 4.2, 4.3, 7.1)."""
+"""The bridge and the measurement as an image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def make_bridge(schedule: str = "i2sb", output: str = "tanh", perturbation: str 
 @pytest.mark.parametrize(
     ("a", "sigma"), [(0, 0.999954), (99, 0.986921), (249, 0.910530), (499, 0.501300), (749, 0.090307)]
 )
-def test_the_share_of_the_clean_image_is_that_of_the_spec(a: int, sigma: float) -> None:
+def test_the_share_of_the_clean_image_is_that_of_the_paper(a: int, sigma: float) -> None:
     assert make_bridge().sigma[a].item() == pytest.approx(sigma, rel=1e-5)
     assert make_bridge().sigma[999].item() == pytest.approx(4.557e-5, rel=1e-3)
 
@@ -45,7 +45,7 @@ def test_the_output_maps_are_those_of_code_and_paper() -> None:
     torch.testing.assert_close(make_bridge(output="paper").image(y_a, out, a), y_a + alpha * out)
     own = torch.from_numpy(ib.alpha_bar(ib.linear_betas()))[[999, 499]].float()[
         :, None, None, None
-    ]  # of the paper's own schedule (D3)
+    ]  # of the paper's own schedule (difference 3)
     torch.testing.assert_close(make_bridge("linear", output="paper").image(y_a, out, a), y_a + own * out)
 
 

@@ -1,4 +1,4 @@
-"""Inference (spec 4.10), and what a run with DAVI says and gives."""
+"""Inference, and what a run with DAVI says and gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints (spec 4.14): the authors', ours, those of another training, and those that are shipped."""
+"""Checkpoints: the authors', ours, those of another training, and those that are shipped."""
 
 from __future__ import annotations
 

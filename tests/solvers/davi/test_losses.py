@@ -1,4 +1,4 @@
-"""The losses (spec 4.4 to 4.7, 7.10) against closed forms and RED-diff."""
+"""The losses against closed forms and RED-diff."""
 
 from __future__ import annotations
 
