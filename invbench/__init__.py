@@ -6,5 +6,5 @@ and are loaded on first use, so that ``import invbench`` is cheap and free of to
 
 import lazy_loader
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -47,6 +47,11 @@ class Module:
         return ast.parse(self.text)
 
     @property
+    def lines(self) -> int:
+        """How long it is."""
+        return self.text.count("\n")
+
+    @property
     def layer(self) -> str:
         """``core``, or the folder."""
         parts = self.name.split(".")
@@ -157,11 +162,11 @@ def main() -> None:
     modules, found = house.modules.values(), house.layers()
     for layer in ALLOWED:
         mine = [m for m in modules if m.layer == layer]
-        lines = sum(m.text.count("\n") for m in mine)
+        lines = sum(m.lines for m in mine)
         below = ", ".join(f"{other} {count}" for other, count in sorted(found[layer].items())) or "nothing"
         print(f"{layer:9} {len(mine):3} modules {lines:6} lines   imports {below}")
     circles = house.circles()
-    long = {m.name: m.text.count("\n") for m in modules if m.text.count("\n") > LINES}
+    long = {m.name: m.lines for m in modules if m.lines > LINES}
     many = sorted((f for f in house.functions() if f[0] > BRANCHES), reverse=True)
     top = sum(m.name.count(".") == 1 and m.layer == "core" for m in modules)
     print(f"\nmodules at the top of invbench/: {top}")

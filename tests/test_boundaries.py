@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from command import called
-from structure import House
+from structure import BRANCHES, LINES, House
 
 import invbench
 
@@ -20,6 +20,8 @@ CORE = sorted((ROOT / "invbench").rglob("*.py"))
 ROOMS = ("solvers", "tasks", "datasets", "invbench/priors", "invbench/metrics")  # of first-party plugins
 PLUGINS = sorted(path for folder in ROOMS for path in (ROOT / folder).rglob("*.py"))
 LIBRARIES = ("torch", "numpy", "PIL", "scipy", "lpips", "cleanfid")  # that plugins import
+NETWORKS = ("invbench.priors.adm.unet",)  # may be as long as they are
+LONG_TESTS = ("test_runner.py", "test_claims.py", "test_report.py", "test_tables.py")  # to be parted
 HEAVY = ("torch", "pandas", "hydra", "matplotlib", "omegaconf", "rich", "requests", "skimage", "jinja2")
 
 
@@ -120,6 +122,14 @@ def test_layers_import_lower_ones_alone_and_nothing_imports_in_a_circle() -> Non
     assert len(house.modules) > 80
     assert house.trespasses() == []
     assert house.circles() == []
+
+
+def test_files_and_functions_are_short() -> None:
+    house = House(ROOT)
+    assert [f"{m.name} {m.lines}" for m in house.modules.values() if m.lines > LINES and m.name not in NETWORKS] == []
+    assert [f"{name} {count}" for count, name in house.functions() if count > BRANCHES] == []
+    tests = {path.name: path.read_text().count("\n") for path in (ROOT / "tests").rglob("*.py")}
+    assert [f"{name} {lines}" for name, lines in tests.items() if lines > 400 and name not in LONG_TESTS] == []
 
 
 @pytest.mark.parametrize("layer", ["store", "analysis"])

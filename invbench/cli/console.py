@@ -85,3 +85,12 @@ def _abandon(stream: Any) -> None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
         os.close(null)
+
+
+def refuse_twice(command: click.Command, parent: click.Context, args: list[str]) -> None:
+    """Raise UsageError for an option that is there twice: one of its values would be lost."""
+    ctx = click.Context(command, parent=parent, info_name=command.name, **command.context_settings)
+    _, _, order = command.make_parser(ctx).parse_args(list(args))
+    valued = [p for p in order if isinstance(p, click.Option) and not p.is_flag and not p.multiple]
+    if twice := next((p for p in valued if valued.count(p) > 1), None):
+        raise click.UsageError(f"{twice.opts[0]} is there twice; give it once", ctx)

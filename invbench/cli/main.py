@@ -37,7 +37,7 @@ class Commands(click.Group):
         if any("\0" in text for text in rest):
             raise ConfigError("an argument holds the character 0, which no name or value can have")
         if command is not None:
-            _refuse_twice(command, ctx, rest)
+            console.refuse_twice(command, ctx, rest)
         return name, command, rest
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
@@ -64,15 +64,6 @@ def _status(run: Callable[[], Any]) -> Any:
             console.fail(error.format_message(), error.exit_code)
         error.show()
         return error.exit_code
-
-
-def _refuse_twice(command: click.Command, parent: click.Context, args: list[str]) -> None:
-    """Raise UsageError for an option that is there twice: one of its values would be lost."""
-    ctx = click.Context(command, parent=parent, info_name=command.name, **command.context_settings)
-    _, _, order = command.make_parser(ctx).parse_args(list(args))
-    valued = [p for p in order if isinstance(p, click.Option) and not p.is_flag and not p.multiple]
-    if twice := next((p for p in valued if valued.count(p) > 1), None):
-        raise click.UsageError(f"{twice.opts[0]} is there twice; give it once", ctx)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -205,8 +196,7 @@ def list_(kind: str | None) -> None:
     kinds = [*KINDS, "benchmark"]
     if kind is not None and kind.removesuffix("s") not in kinds:
         raise ConfigError(unknown("kind", kind, kinds))
-    chosen = [kind.removesuffix("s")] if kind else kinds
-    for each in chosen:
+    for each in [kind.removesuffix("s")] if kind else kinds:
         click.secho(f"{each}s", bold=True)
         for name, where, summary in listing(catalog, each):
             click.echo(f"  {name:<18} {summary}{where}")

@@ -13,13 +13,13 @@ from typing import Any
 
 import torch
 
-from invbench import __version__
 from invbench.artifacts import weights_sha256
 from invbench.cli.train_request import Request, TrainConfig
 from invbench.dataset import Benchmark, Dataset
 from invbench.device import choose_device
 from invbench.errors import ConfigError, DataError, unknown
 from invbench.linops import Identity
+from invbench.numbers import NUMBERS
 from invbench.plugins import Catalog
 from invbench.prior import TrainablePrior
 from invbench.problem import Measurement
@@ -237,7 +237,7 @@ def common(images: Dataset, options: Any, chosen: TrainConfig) -> dict[str, Any]
         "training": asdict(options),
         "seed": chosen.seed,
         "dtype": chosen.dtype,
-        "invbench": __version__,
+        "invbench": NUMBERS,
     }
 
 

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from invbench.errors import ConfigError
 from invbench.noise import Sigma, canonical
+from invbench.numbers import numbers_of
 from invbench.plugins import Catalog, Plugin
 from invbench.run.nodes import make, node_of, typed_settings
 from invbench.run.options import GROUPS, HYDRAS, RunConfig
@@ -81,7 +82,7 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Cell:
         samples=1 if solver and solver != benchmark.floor else config.samples,  # other references are deterministic
         assumed=_assumed(config.assume, made["task"], made["solver"]),
         origins=origins(parts["solver"].cls, chosen, written),
-        plugins=tuple(sorted({(p.distribution, p.version) for p in parts.values()})),
+        plugins=tuple(sorted({numbers_of(p.distribution, p.version) for p in parts.values()})),
     )
 
 

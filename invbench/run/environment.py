@@ -28,7 +28,7 @@ def session(options: Options) -> Session:
         threads=torch.get_num_threads(),
         platform=platform.platform(),
         python=platform.python_version(),
-        packages={name: version(name) for name in ("torch", "numpy", "pillow", "scikit-image")},
+        packages={name: version(name) for name in ("invbench", "torch", "numpy", "pillow", "scikit-image")},
         commit=commit,
         dirty=dirty,
     )

@@ -12,6 +12,7 @@ from typing import Any
 from invbench.analysis.comparable import measurement_key
 from invbench.errors import LockedCell, PluginError
 from invbench.messages import plain_warnings
+from invbench.numbers import OURS
 from invbench.plugins import Catalog, load_catalog
 from invbench.run.bank import image_ids
 from invbench.run.cell import Cell, OnProgress, Options, Outcome, Watch
@@ -24,8 +25,6 @@ from invbench.run.runner import fail, run_cell
 from invbench.run.scoring import Scorer
 from invbench.store.reader import load_cell
 from invbench.store.schema import Run
-
-OURS = "invbench"  # the distribution whose plugins are no strangers
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ theta        noise prediction of the prior, never trained
 y_a          a point of the Perturbed Posterior Bridge between x_0 and y
 ===========  =======================================================================
 
-Where paper and official code disagree on bridge, schedules, output map or losses, both forms are options. docs/papers/davi.md numbers the
-differences, and the source names them by these numbers. The defaults give the released checkpoints' inference. Of the
-code's training, these are different: the divergence lives on the prior's own schedule (``training.ikl_schedule``), one x0_hat and x_t serve both updates as in Algorithm 1
-(``training.shared``), no adversarial term (``training.adversarial``), and inpainting measures no noise in the hole.
+Where paper and official code disagree on bridge, schedules, output map or losses, both forms are options.
+docs/papers/davi.md numbers the differences, and the source names them by these numbers. The defaults give the released
+checkpoints' inference. Differences from the code's training: the divergence lives on the prior's own schedule
+(``training.ikl_schedule``), one x0_hat and x_t serve both updates as in Algorithm 1 (``training.shared``), no
+adversarial term (``training.adversarial``), and inpainting measures no noise in the hole.
 Its consistency is a mean over what is measured, the code's over all pixels, hole included: ``training.gamma`` counts
 n / n_measured times as much as there, 4/3 for a box of half the side, so that the code's gamma is 0.75 of it here.
 Colorization shows the network H^+ y, the code y repeated (the images differ by at most 3e-3 before training).
