@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
+import click
+
 from invbench.errors import one_line
 
 WORDS = {"↑": "^", "↓": "v", "→": "->", "±": "+-", "×": "x", "…": "...", "–": "-", "’": "'"}  # noqa: RUF001
