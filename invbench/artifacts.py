@@ -157,7 +157,7 @@ def _download(artifact: Artifact, target: Path) -> None:
         if not artifact.sha256 and not _pinned(artifact):
             if not ended:
                 raise DataError(
-                    f"{failed}: no hash was published and the server told no length, so that a part cannot be told "
+                    f"{failed}: no hash was published and the server gave no length, so that a part cannot be told "
                     f"from the whole; download it with a browser and {by_hand(artifact)}"
                 )
             _write_pin(artifact, digest)

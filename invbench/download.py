@@ -21,7 +21,7 @@ PIECE = 1024**2
 
 
 def download(url: str, path: Path) -> tuple[str, bool]:
-    """Write what an address holds into a file: its SHA-256, and whether the server told where it ends.
+    """Write what an address holds into a file: its SHA-256, and whether the server said where it ends.
 
     Raises DataError with the reason alone: no connection, an answer that is no file, or one that broke off; OSError of
     the disk.

@@ -105,7 +105,7 @@ def _what_it_is(path: Path) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Pillow's limit is ours, and what it warns of (metadata, sizes below the limit) is not told."""
+    """Pillow's limit is ours, and what it warns of (metadata, sizes below the limit) is not shown."""
     before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, LARGEST // 2  # Pillow refuses twice as many
     try:
         with warnings.catch_warnings():

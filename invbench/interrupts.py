@@ -1,4 +1,4 @@
-"""Ctrl-C of the user and the end of a batch job, told from a plugin that raises KeyboardInterrupt. No torch."""
+"""Ctrl-C of the user and the end of a batch job, distinguished from a plugin that raises KeyboardInterrupt. No torch."""
 
 from __future__ import annotations
 

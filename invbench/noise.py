@@ -78,7 +78,7 @@ class Noise(ABC):
     @property
     @abstractmethod
     def sigma_y(self) -> float | None:
-        """Gaussian level on [-1, 1] that a solver may be told; None where the experiment hides it."""
+        """Gaussian level on [-1, 1] that a solver may be given; None where the experiment hides it."""
 
     @abstractmethod
     def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Since which version of the package its numbers are the same: by this, and not by its own, cells are told apart."""
+"""Since which version of the package its numbers are the same: by this, and not by its own, cells differ."""
 
 from __future__ import annotations
 

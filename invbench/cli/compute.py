@@ -18,7 +18,7 @@ from invbench.analysis.seeds import seed_tables
 from invbench.analysis.tables import build_tables
 from invbench.cli.progress import progress
 from invbench.cli.read import OUT
-from invbench.cli.spending import ledger, payoff
+from invbench.cli.spending import cost_breakdown, payoff
 from invbench.errors import DataError, InvbenchError, LockedCell, PluginError, StoreError
 from invbench.figures.drawing import draw
 from invbench.guard import printable
@@ -170,7 +170,7 @@ def _spent(cell: LoadedCell, cells: Sequence[LoadedCell]) -> Iterator[str]:
     """Where the time of a cell went, and when the training of its solver pays off."""
     cost, training = cell.run.cost, cell.run.training
     if cost.nfe_forward and cost.solve_seconds:
-        yield ledger(cost)
+        yield cost_breakdown(cost)
     if cell.images and training and training.seconds:
         yield f"trained in {training.seconds / 3600:.2g} h; {payoff(training.seconds, cell, cells)}"
 

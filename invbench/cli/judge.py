@@ -91,7 +91,7 @@ def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: Pat
     from invbench.plugins import load_catalog
 
     if first == second:
-        raise ConfigError(f"expected two solvers, got {first} twice; its seeds and options are told apart by 'table'")
+        raise ConfigError(f"expected two solvers, got {first} twice; 'table' compares its seeds and options")
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
     metrics, _ = load_catalog().for_tables()

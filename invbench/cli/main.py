@@ -140,7 +140,7 @@ def tune(ctx: click.Context, overrides: tuple[str, ...]) -> None:
 
     Sweeps over the space the solver declares, or over the values given (solver.zeta=0.3,1), on the tuning split of
     the dataset, never on the images that are reported. Prints the ranking and the lines to keep, and writes both
-    beside the records. Takes every option of 'invbench run'; n=8 and out=results/tune unless told.
+    beside the records. Takes every option of 'invbench run'; n=8 and out=results/tune unless given.
     """
     from invbench.cli.tune import tune
     from invbench.plugins import load_catalog

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     pass
 
 
-def ledger(cost: Cost) -> str:
+def cost_breakdown(cost: Cost) -> str:
     """Where the time of a cell went, and its peak memory."""
     names = {"forward": "network forward", "backward": "network backward", "operator": "operator"}
     shares = {text: getattr(cost, f"{key}_seconds") / cost.solve_seconds for key, text in names.items()}

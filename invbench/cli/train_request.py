@@ -1,4 +1,4 @@
-"""What the user asked ``invbench train`` for, and its help. No torch: a slip is told at once."""
+"""What the user asked ``invbench train`` for, and its help. No torch: a mistake is reported at once."""
 
 from __future__ import annotations
 

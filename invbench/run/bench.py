@@ -59,7 +59,7 @@ class Bench:
         cell = self.cell
         self.bank = MeasurementBank.open(cell.benchmark, cell.dataset, cell.task, cell.seed)
         self.prior = cell.source.load(cell.dataset.x_shape, self.device)
-        self.problem = cell.told(self.bank.problem(self.device))
+        self.problem = cell.as_given(self.bank.problem(self.device))
 
     def refusal(self) -> str | None:
         """Why the solver does not apply; None if it does."""

@@ -37,7 +37,7 @@ class Cell:
     solver: Solver
     seed: int = 0
     samples: int = 1
-    assumed: str = ""  # the noise level that the solver is told where the noise hides its own
+    assumed: str = ""  # the noise level that the solver is given where the noise hides its own
     plugins: tuple[tuple[str, str], ...] = ()  # distributions and versions the parts came with
     origins: Mapping[str, str] = field(default_factory=dict)  # where each of the solver's values comes from
 
@@ -72,8 +72,8 @@ class Cell:
         weights = {kind: ("weights",) for kind, part in files.items() if hasattr(part, "weights")}
         return {"task": (), "dataset": self.dataset.places, "prior": (), "solver": (), **weights}
 
-    def told(self, problem: Problem) -> Problem:
-        """The problem as the solver is told of it."""
+    def as_given(self, problem: Problem) -> Problem:
+        """The problem as the solver is given it."""
         return replace(problem, sigma_y=Sigma.parse(self.assumed).pm1) if self.assumed else problem
 
     def code(self) -> dict[str, str]:

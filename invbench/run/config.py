@@ -132,7 +132,7 @@ def _settings(choice: Choice, catalog: Catalog, solver: str | None = None) -> tu
 
 
 def _assumed(text: str, task: Task, solver: Solver) -> str:
-    """The level that a solver is told instead of one that the noise hides; "" for solvers that ask for none."""
+    """The level that a solver is given instead of one that the noise hides; "" for solvers that ask for none."""
     if not text:
         return ""
     if task.noise_model.sigma_y is not None:

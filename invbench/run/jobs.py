@@ -42,7 +42,7 @@ class Request:
         return f"{names['benchmark']}/{names['task']}/{self.reference or names['solver']}"
 
     def at_risk(self, catalog: Catalog) -> bool:
-        """Whether the cell is run in a process of its own: as told or, if not, where there are strangers."""
+        """Whether the cell is run in a process of its own: as the user says or, if not, where plugins of others are in it."""
         isolate, seconds = limits(self.choice.config)
         if isolate is not None:
             return isolate
@@ -132,7 +132,7 @@ def _job(send: Send, request: Request, without: Collection[str]) -> Done:
 
 @dataclass
 class _Heard:
-    """What a process has told before it ended."""
+    """What a process has reported before it ended."""
 
     on_progress: OnProgress
     stage: str = ""  # the metric that is called

@@ -200,7 +200,7 @@ def readable(key: str, value: str) -> Iterator[None]:
 @contextmanager
 def composing() -> Iterator[None]:
     """Turn what Hydra raises of a configuration into one line; our own errors pass."""
-    told = os.environ.get("HYDRA_FULL_ERROR")
+    before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises, and prints nothing
     try:
         yield
@@ -211,10 +211,10 @@ def composing() -> Iterator[None]:
             raise
         raise StoreError(f"cannot write {error.filename}: {error.strerror}; choose another out=FOLDER") from None
     finally:
-        if told is None:
+        if before is None:
             del os.environ["HYDRA_FULL_ERROR"]
         else:
-            os.environ["HYDRA_FULL_ERROR"] = told
+            os.environ["HYDRA_FULL_ERROR"] = before
 
 
 def reason(error: BaseException) -> str:

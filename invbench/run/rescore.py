@@ -27,26 +27,26 @@ BATCH = 16
 
 @contextmanager
 def adding_to(cell: LoadedCell, folders: Sequence[Path], patience: float) -> Iterator[LoadedCell]:
-    """The cell as it is on disk, while nobody else writes to some of its folders; these are sealed afterwards.
+    """The cell as it is on disk, while nobody else writes to some of its folders; these get new checksums afterwards.
 
     Raises LockedCell where another process keeps one for longer, StoreError where a file was changed since it was
-    sealed.
+    complete.
     """
     with ExitStack() as stack:
         stores = [CellStore(folder) for folder in folders]
         for store in stores:
             stack.enter_context(store.writing(patience))
-            store.refuse_damaged()
+            store.verify_checksums()
         yield load_parts(cell.id, cell.folders)
         for store in stores:
             run = store.read_run()
-            if run and run.status == "complete" and not store.sealed:
-                store.seal()
+            if run and run.status == "complete" and not store.has_checksums:
+                store.write_checksums()
 
 
 def unfinished(cell: LoadedCell) -> bool:
-    """Whether the process that added scores to a complete cell was killed before it sealed it."""
-    return cell.run.status == "complete" and not all(CellStore(folder).sealed for folder in cell.folders)
+    """Whether the process that added scores to a complete cell was killed before it wrote its checksums."""
+    return cell.run.status == "complete" and not all(CellStore(folder).has_checksums for folder in cell.folders)
 
 
 def rescore(cell: LoadedCell, scorer: Scorer, measure: Remeasure) -> int:
@@ -80,7 +80,7 @@ def _rescore_chunk(cell: LoadedCell, chunk: Sequence[str], scorer: Scorer, measu
     count = 0
     for image, found in zip(chunk, scorer.image_rows(cell.id, samples, measured, wanted), strict=True):
         store = stores[cell.folder_of(image)]
-        store.unseal()
+        store.drop_checksums()
         count += store.add_rows(row for row in found if (image, row.metric, row.protocol) not in cell.scored)
     return count
 
@@ -90,7 +90,7 @@ def score_set(
 ) -> None:
     """Write the scores of some of a cell's images as a set, of their first samples, where they are new.
 
-    All its images unless told. What was scored of other sets stays beside them. Raises LockedCell where another process
+    All its images by default. What was scored of other sets stays beside them. Raises LockedCell where another process
     writes to the cell for longer than ``patience`` seconds.
     """
     images = images or cell.images
@@ -110,7 +110,7 @@ def _add_set_scores(cell: LoadedCell, store: CellStore, images: Sequence[str], s
     known = {(s.metric, s.protocol) for s in there}
     new = [s for s in scores if (s.metric, s.protocol) not in known]
     if new:
-        store.unseal()
+        store.drop_checksums()
         store.write_sets(cell.all_sets() | {images_digest(images): ScoredSet(list(images), there + new)})
 
 

@@ -35,7 +35,7 @@ class Plan:
     def of(cls, cell: Cell, options: Options) -> Plan:
         """Raises PluginError where a part of the cell cannot say what it is."""
         images = image_ids(cell.dataset)[: options.n]
-        with described("the parts of the cell cannot be told"):
+        with described("the parts of the cell cannot be described"):
             config, places = cell.config(), cell.places()
         cell_id, (i, k) = config.digest()[:12], options.shard
         whole = options.out / config.place / f"{cell.solver.name}-{cell_id}"
@@ -73,10 +73,10 @@ def look_for(cell: Cell, plan: Plan, options: Options, bank: MeasurementBank) ->
     """
     if options.overwrite:
         drop_other_parts(plan.whole, options.shard)
-        plan.store.unseal()
+        plan.store.drop_checksums()
         plan.store.clear()
         return Existing(None, {})
-    plan.store.refuse_damaged()
+    plan.store.verify_checksums()
     if plan.store.read_run() is None:
         adopt(plan.store, plan.fresh, cell.samples, bank, plan.asked)
     done = done_images(plan.whole, cell.samples)
@@ -90,7 +90,7 @@ def complete_run(plan: Plan, existing: Existing) -> Run | None:
     A folder that was moved is noted, and so is something.
     """
     run = existing.run
-    if run is None or run.places != plan.fresh.places or run.status != "complete" or not plan.store.sealed:
+    if run is None or run.places != plan.fresh.places or run.status != "complete" or not plan.store.has_checksums:
         return None
     if not existing.done.keys() >= set(plan.asked):
         return None

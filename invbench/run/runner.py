@@ -57,7 +57,7 @@ def run_cell(
             watch.on_progress(complete.images, complete.images)
             return plan.outcome(complete, before=complete.images)
         run, scorer = _begun(cell, plan, existing), Scorer(metrics, watch.on_stage)
-        plan.store.unseal()
+        plan.store.drop_checksums()
         _attempt(Worker(cell, scorer, options, bank, plan.store, run, watch.on_progress), plan, existing)
     return plan.outcome(run, plan.count(existing), scorer.faults)
 
@@ -97,7 +97,7 @@ def _attempt(worker: Worker, plan: Plan, existing: Existing) -> None:
     finally:
         plan.store.write_run(run)
     if run.status == "complete":
-        plan.store.seal()
+        plan.store.write_checksums()
 
 
 def fail(folder: Path, fresh: Run, reason: str, trace: str) -> None:
@@ -105,7 +105,7 @@ def fail(folder: Path, fresh: Run, reason: str, trace: str) -> None:
     store = CellStore(folder)
     with store.writing(PATIENCE):
         run = store.read_run() or fresh
-        store.unseal()
+        store.drop_checksums()
         store.write_run(replace_fields(run, status="failed", reason=reason, traceback=printable(trace)))
 
 

@@ -49,7 +49,7 @@ class Worker:
     def run_missing(self, chunks: list[list[str]], done: Mapping[str, Measured]) -> str | None:
         """Solve the chunks that hold a missing image; returns why the solver does not apply, if it does not."""
         cell, device = self.cell, self.options.device
-        problem = copy.deepcopy(cell.told(self.bank.problem(device)))  # its own, whatever a solver does to it
+        problem = copy.deepcopy(cell.as_given(self.bank.problem(device)))  # its own, whatever a solver does to it
         if reason := declared_mismatch(cell.solver, problem):
             return reason
         total = sum(map(len, chunks))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     pass
 
 
-SEAL = "checksums.json"
+CHECKSUMS = "checksums.json"
 
 
 ROWS = "records.jsonl"

@@ -34,7 +34,7 @@ def release(cells: Sequence[LoadedCell], out: Path, to: Path) -> Iterator[str]:
     """Write complete cells and measured costs below ``to``, as in any results folder; yields a line for each.
 
     Raises ConfigError where that is the folder they lie in, StoreError where nothing can be written and, when the
-    others are released, where records were changed since they were complete, which a new seal would hide.
+    others are released, where records were changed since they were complete, which new checksums would hide.
     """
     refused = yield from release_cells(cells, to)
     yield from release_costs(cells, out, to)
@@ -68,7 +68,7 @@ def _damage(cell: LoadedCell) -> str:
     """Why a cell's records are not what was written; "" if they are."""
     try:
         for path in cell.folders:
-            CellStore(path).refuse_damaged()
+            CellStore(path).verify_checksums()
     except StoreError as error:
         return str(error)
     return f"{cell.folders[0]} has {cell.damaged} lines that cannot be read" if cell.damaged else ""

@@ -32,7 +32,7 @@ from invbench.store.files import (
     LAST,
     PACKED,
     ROWS,
-    SEAL,
+    CHECKSUMS,
     SETS,
     Key,
     Record,
@@ -48,7 +48,7 @@ from invbench.store.schema import Run, ScoredSet
 if TYPE_CHECKING:
     pass
 
-SEALED = ("run.json", ROWS, PACKED, SETS, "images/*.safetensors")
+CHECKED = ("run.json", ROWS, PACKED, SETS, "images/*.safetensors")
 
 
 class CellStore:
@@ -116,25 +116,25 @@ class CellStore:
         self._keys.update(row.key for row in new)
         return len(new)
 
-    def seal(self) -> None:
+    def write_checksums(self) -> None:
         """Write the SHA-256 of every file."""
         sums = {str(path.relative_to(self.folder)): file_sha256(path) for path in self._files()}
         with self._disk_errors():
-            write_atomic(self.folder / SEAL, (json.dumps(sums, indent=1) + "\n").encode())
+            write_atomic(self.folder / CHECKSUMS, (json.dumps(sums, indent=1) + "\n").encode())
 
     def replace(self, rows: Iterable[Record], run: Run, sets: Mapping[str, ScoredSet]) -> None:
-        """Write a whole cell anew but its reconstructions, its rows packed, and seal it."""
+        """Write a whole cell anew but its reconstructions, its rows packed, with checksums."""
         with self._disk_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
             self._drop_parts()
-        self.unseal()
+        self.drop_checksums()
         self.clear()
         with self._disk_errors():
             write_atomic(self.folder / PACKED, gzip.compress(_lines(rows), mtime=0))
         self.write_run(run)
         if sets:
             self.write_sets(sets)
-        self.seal()
+        self.write_checksums()
 
     def write_sets(self, sets: Mapping[str, ScoredSet]) -> None:
         """Replace ``sets.json``."""
@@ -143,25 +143,27 @@ class CellStore:
                 self.folder / SETS, json_text({key: each.plain() for key, each in sets.items()}, indent=1).encode()
             )
 
-    def unseal(self) -> None:
+    def drop_checksums(self) -> None:
         """Forget them, before anything is written."""
         with self._disk_errors():
-            (self.folder / SEAL).unlink(missing_ok=True)
+            (self.folder / CHECKSUMS).unlink(missing_ok=True)
 
     @property
-    def sealed(self) -> bool:
+    def has_checksums(self) -> bool:
         """Whether the sums are there."""
-        return (self.folder / SEAL).is_file()
+        return (self.folder / CHECKSUMS).is_file()
 
     def damage(self) -> list[str]:
-        """What differs from the seal, a line each; empty if nothing does. Raises StoreError without a seal."""
-        path = self.folder / SEAL
+        """What differs from the checksums, a line each; empty if nothing does. Raises StoreError where there are none."""
+        path = self.folder / CHECKSUMS
         if not path.is_file():
-            raise StoreError(f"{self.folder} has no {SEAL}: its run is not complete; run the same command to go on")
+            raise StoreError(
+                f"{self.folder} has no {CHECKSUMS}: its run is not complete; run the same command to go on"
+            )
         try:
             sums = read_json(path)
         except ValueError:
-            return [f"{SEAL} is damaged"]
+            return [f"{CHECKSUMS} is damaged"]
         now = {str(p.relative_to(self.folder)): file_sha256(p) for p in self._files()}
         names = sorted({*sums, *now})
         return [
@@ -170,16 +172,16 @@ class CellStore:
             if sums.get(name) != now.get(name)
         ]
 
-    def refuse_damaged(self) -> None:
-        """Raise StoreError where files were changed since they were sealed, which a new seal would hide."""
-        if self.sealed and (found := self.damage()):
+    def verify_checksums(self) -> None:
+        """Raise StoreError where files were changed since their checksums were written, which new checksums would hide."""
+        if self.has_checksums and (found := self.damage()):
             raise StoreError(
                 f"{self.folder} was changed since its run was complete: {', '.join(found)}. Put the files back, or run "
                 "the cell anew with overwrite=true"
             )
 
     def _files(self) -> list[Path]:
-        return [p for name in SEALED for p in sorted(self.folder.glob(name))]
+        return [p for name in CHECKED for p in sorted(self.folder.glob(name))]
 
     def clear(self) -> None:
         """Forget the rows and the scores of sets, so that every image is run again."""

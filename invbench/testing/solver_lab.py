@@ -23,7 +23,7 @@ from invbench.solver import Solver, Trainable
 from invbench.testing.findings import NotApplicable
 from invbench.testing.problems import SHAPE, SIGMA, Saturation, measure, tiny_prior
 
-SHORT = 10  # network calls, for solvers that can be told
+SHORT = 10  # network calls, for solvers that take a number
 IMAGES = ("a", "b", "c", "a")  # the last problem is the first again, generator and all
 ALL = (0, 1, 2, 3)
 SWAPPED = (1, 0, 3, 2)
@@ -64,7 +64,7 @@ class SolverLab:
         self.prior, self.tally = tiny_prior()
 
     def case(self, A: Operator, sigma: float | None = SIGMA, noise: float = SIGMA) -> Case:
-        """Prepare for a problem as the runner does; ``noise`` is the level, ``sigma`` what the solver is told."""
+        """Prepare for a problem as the runner does; ``noise`` is the level, ``sigma`` what the solver is given."""
         problem = Problem(A, sigma, "conformance", "conformance")
         reason = declared_mismatch(self.solver, problem) or self.solver.skip(problem, self.prior)
         if reason:

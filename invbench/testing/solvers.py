@@ -145,11 +145,11 @@ def sigma(lab: SolverLab) -> str:
     if lab.solver.needs_sigma:
         return _sigma_is_used(lab)
     problem = Watched(lab.main.problem.A, SIGMA, "conformance", "conformance")
-    told = lab.run(replace(lab.main, problem=problem, state=lab.prepare(problem))).x_hat
+    given = lab.run(replace(lab.main, problem=problem, state=lab.prepare(problem))).x_hat
     advice = "declare needs_sigma = True, or do not read it"
     expect(not problem.reads, f"expected problem.sigma unread, since needs_sigma is False; it was read; {advice}")
-    untold = lab.run(replace(lab.case(lab.main.problem.A, sigma=None), y=lab.main.y)).x_hat
-    same = torch.equal(told, untold)
+    hidden = lab.run(replace(lab.case(lab.main.problem.A, sigma=None), y=lab.main.y)).x_hat
+    same = torch.equal(given, hidden)
     expect(same, f"expected one result whether sigma_y is None or {SIGMA}; got two; {advice}")
     return f"one result whether sigma_y is None or {SIGMA}; problem.sigma is not read"
 

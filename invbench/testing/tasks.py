@@ -89,11 +89,11 @@ def noise(built: Built) -> str:
     images = [str(i) for i in range(math.ceil(DRAWS / math.prod(A.y_shape)))]
     x = 2 * Rng.for_images(images, purpose="truth").rand(A.x_shape) - 1
     y, std = built.task.noise_model.sample(A(x), Rng.for_images(images, purpose="noise"))
-    found, told = float(real_parts(y - built.again()(x)).std()), float(std.max())
+    found, given = float(real_parts(y - built.again()(x)).std()), float(std.max())
     came = f"expected noise of standard deviation {stated:g} on [-1, 1], as '{built.task.noise}' says"
     advice = "leave noise to Task.noise; the operator adds none"
     expect(abs(found - stated) <= LEVEL * stated, f"{came}; got {found:.4g}; {advice}")
-    expect(abs(told - stated) <= 1e-6, f"{came}; metrics are told {told:g}; {advice}")
+    expect(abs(given - stated) <= 1e-6, f"{came}; metrics are given {given:g}; {advice}")
     return f"standard deviation {found:.4g}, stated {stated:g}"
 
 

@@ -44,7 +44,7 @@ def unscored(root: Path) -> None:
     rows = folder / "records.jsonl"
     rows.write_text("".join(line + "\n" for line in rows.read_text().splitlines() if '"ssim"' not in line))
     (folder / "sets.json").unlink()
-    CellStore(folder).seal()
+    CellStore(folder).write_checksums()
 
 
 def in_shards(root: Path) -> None:

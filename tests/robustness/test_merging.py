@@ -154,7 +154,7 @@ def _move(folder: Path, by: float) -> None:
             norm, *sums = row["y"]["y"]
             row["y"]["y"] = [norm, *(each + by * norm for each in sums)]
     (folder / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    CellStore(folder).seal()
+    CellStore(folder).write_checksums()
 
 
 READERS = [

@@ -84,7 +84,7 @@ def test_scores_made_again_are_those_of_the_run(out: Path) -> None:
     path = before.folders[0] / "records.jsonl"
     lines = [line for line in path.read_text().splitlines() if json.loads(line)["metric"] not in ("ssim", "haarpsi")]
     path.write_text("\n".join(lines) + "\n")
-    CellStore(path.parent).seal()
+    CellStore(path.parent).write_checksums()
     result = CliRunner().invoke(main, ["rescore", "solver=wiener", "--out", str(out)], catch_exceptions=False)
     assert "6 new scores of 3 images" in result.output
     was, now = ({(r.image, r.metric, r.sample): r.value for r in c.rows} for c in (before, cell_of(out)))
@@ -125,7 +125,7 @@ def test_rows_of_different_images_are_compared_as_the_set_that_all_have(out: Pat
     text = CliRunner().invoke(main, ["table", "--out", str(out)], catch_exceptions=False).output
     assert "Of the 3 images on which all rows were scored as one set" in text
     (cell_of(out).folders[0] / "sets.json").unlink()
-    CellStore(cell_of(out).folders[0]).seal()
+    CellStore(cell_of(out).folders[0]).write_checksums()
     assert CliRunner().invoke(main, ["rescore", "--out", str(out)], catch_exceptions=False).exit_code == 0
     assert sorted(len(each.images) for each in cell_of(out).all_sets().values()) == [3, 4]
     assert CliRunner().invoke(main, ["table", "--out", str(out)], catch_exceptions=False).output == text
@@ -179,7 +179,7 @@ def test_a_cell_that_cannot_be_scored_is_told_and_the_others_are_scored(out: Pat
     lost.unlink()
     for solver in (first, last):
         (cell_of(out, solver).folders[0] / "sets.json").unlink()
-        CellStore(cell_of(out, solver).folders[0]).seal()
+        CellStore(cell_of(out, solver).folders[0]).write_checksums()
     result = CliRunner().invoke(main, ["rescore", "--out", str(out)])
     assert result.exit_code == 2
     assert f"photos/sr4/{first}-" in result.output
@@ -192,7 +192,7 @@ def test_what_is_scored_already_needs_no_reconstruction(out: Path) -> None:
     for path in out.rglob("images/*.safetensors"):
         path.unlink()
     for path in out.rglob("checksums.json"):
-        CellStore(path.parent).seal()
+        CellStore(path.parent).write_checksums()
     metrics = [p.cls() for p in CATALOG.plugins["metric"].values()]
     cell = cell_of(out)
     assert rescore(cell, Scorer(metrics), Remeasure(cell.run, CATALOG)) == 0

@@ -81,14 +81,14 @@ def test_files_that_are_gone_or_new_are_seen(out: Path) -> None:
 def test_a_configuration_that_was_changed_and_sealed_again_is_not_the_cells(out: Path) -> None:
     path = folder_of(out) / "run.json"
     path.write_text(path.read_text().replace('"nfe": 3', '"nfe": 4'))
-    CellStore(folder_of(out)).seal()
+    CellStore(folder_of(out)).write_checksums()
     assert "the configuration is not that of cell" in invbench("verify", folder_of(out)).output
 
 
 def test_a_reconstruction_that_was_changed_and_sealed_again_does_not_come_out(out: Path) -> None:
     path = sorted((folder_of(out) / "images").glob("*"))[0]
     save_file({"x_hat": load_file(path)["x_hat"] + torch.tensor(0.01)}, path)
-    CellStore(folder_of(out)).seal()
+    CellStore(folder_of(out)).write_checksums()
     result = invbench("verify", folder_of(out))
     assert result.exit_code == 1
     assert "DIFFERS" in result.output
@@ -99,7 +99,7 @@ def test_a_score_that_was_changed_and_sealed_again_does_not_come_out(out: Path) 
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     changed = [{**row, "value": row["value"] + 0.01 * (row["metric"] == "psnr")} for row in rows]
     path.write_text("".join(json.dumps(row) + "\n" for row in changed))
-    CellStore(folder_of(out)).seal()
+    CellStore(folder_of(out)).write_checksums()
     result = invbench("verify", folder_of(out), "--images", "1")
     assert result.exit_code == 1
     assert "largest difference 0.01" in result.output
@@ -134,5 +134,5 @@ def test_files_of_another_form_are_warned_of(out: Path, name: str, text: str) ->
 
 
 def test_a_run_that_is_not_complete_has_no_seal(out: Path) -> None:
-    CellStore(folder_of(out)).unseal()
+    CellStore(folder_of(out)).drop_checksums()
     assert "its run is not complete" in invbench("verify", folder_of(out)).output

@@ -115,7 +115,7 @@ def test_a_released_cell_is_solved_again_and_its_scores_compared(made: Path, tmp
     first = next(r for r in rows if r["metric"] == "psnr" and r["image"] == load_cells(tmp_path)[0].images[0])
     first["value"] += 0.01
     (folder / PACKED).write_bytes(gzip.compress("".join(json.dumps(r) + "\n" for r in rows).encode()))
-    CellStore(folder).seal()
+    CellStore(folder).write_checksums()
     result = CliRunner().invoke(main, ["verify", str(folder), "--images", "2"])
     assert result.exit_code == 1
     assert "DIFFERS" in result.output
@@ -149,7 +149,7 @@ def test_records_that_were_changed_or_cut_are_not_sealed_anew(made: Path, tmp_pa
     assert result.exit_code == 2
     assert "was changed since its run was complete: records.jsonl has changed" in result.output
     path.write_text(whole[:-30])
-    CellStore(path.parent).seal()
+    CellStore(path.parent).write_checksums()
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 2
     assert "has 1 lines that cannot be read" in result.output
