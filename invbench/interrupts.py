@@ -1,4 +1,4 @@
-"""Ctrl-C of the user and the end of a batch job, distinguished from a plugin that raises KeyboardInterrupt. No torch."""
+"""Ctrl-C of the user and the end of a batch job, as distinct from a plugin that raises KeyboardInterrupt."""
 
 from __future__ import annotations
 

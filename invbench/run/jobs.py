@@ -42,7 +42,7 @@ class Request:
         return f"{names['benchmark']}/{names['task']}/{self.reference or names['solver']}"
 
     def at_risk(self, catalog: Catalog) -> bool:
-        """Whether the cell is run in a process of its own: as the user says or, if not, where plugins of others are in it."""
+        """Whether the cell is run in a process of its own: as the user says, or else where plugins of others are."""
         isolate, seconds = limits(self.choice.config)
         if isolate is not None:
             return isolate

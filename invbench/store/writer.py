@@ -29,10 +29,10 @@ from invbench.atomic import drop_parts, write_atomic
 from invbench.errors import LockedCell, StoreError
 from invbench.store.files import (
     ASIDE,
+    CHECKSUMS,
     LAST,
     PACKED,
     ROWS,
-    CHECKSUMS,
     SETS,
     Key,
     Record,
@@ -154,7 +154,7 @@ class CellStore:
         return (self.folder / CHECKSUMS).is_file()
 
     def damage(self) -> list[str]:
-        """What differs from the checksums, a line each; empty if nothing does. Raises StoreError where there are none."""
+        """What differs from the checksums, a line each. Raises StoreError where there are none."""
         path = self.folder / CHECKSUMS
         if not path.is_file():
             raise StoreError(
@@ -173,7 +173,7 @@ class CellStore:
         ]
 
     def verify_checksums(self) -> None:
-        """Raise StoreError where files were changed since their checksums were written, which new checksums would hide."""
+        """Raise StoreError where files differ from their checksums, which new checksums would hide."""
         if self.has_checksums and (found := self.damage()):
             raise StoreError(
                 f"{self.folder} was changed since its run was complete: {', '.join(found)}. Put the files back, or run "
