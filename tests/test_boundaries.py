@@ -219,3 +219,9 @@ def test_generators_are_made_in_one_place(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in [*CORE, *PLUGINS] if p.name != "device.py"], ids=name_of)
 def test_a_device_is_chosen_in_one_place(path: Path) -> None:
     assert "cuda.is_available" not in path.read_text()
+
+
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """pytest imports them by their name alone; benchmarks are collected by themselves."""
+    files = [path.name for path in (ROOT / "tests").rglob("test_*.py") if path.parent.name != "bench"]
+    assert sorted(files) == sorted(set(files))
