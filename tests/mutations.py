@@ -30,6 +30,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TREE = ("invbench", "solvers", "tasks", "datasets", "results", "examples", "tests", "pyproject.toml")
 RUN = "run/test_runner.py run/test_solving.py run/test_resume.py"
+CLAIMS = "paper/test_verdicts.py paper/test_evidence.py paper/test_claims.py"
 TESTS = {  # fast files first
     "analysis/comparable": "analysis/test_comparable.py analysis/test_tables.py paper/test_proxy.py",
     "analysis/compare": "analysis/test_compare.py analysis/test_seeds.py analysis/test_regression.py",
@@ -37,11 +38,11 @@ TESTS = {  # fast files first
     "analysis/versus": "analysis/test_compare.py",
     "run/resume": "run/test_resume.py run/test_runner.py analysis/test_seeds.py",
     "analysis/significance": "analysis/test_significance.py analysis/test_tables.py",
-    "paper/verdicts": "paper/test_claims.py",
+    "paper/verdicts": CLAIMS,
     "store/files": f"store/test_records.py {RUN}",
     "store/reader": f"store/test_records.py store/test_release.py {RUN}",
     "store/writer": f"store/test_records.py store/test_release.py {RUN}",
-    "store/release": "store/test_release.py paper/test_claims.py paper/test_proxy.py",
+    "store/release": f"store/test_release.py {CLAIMS} paper/test_proxy.py",
     "run/runner": f"{RUN} analysis/test_seeds.py",
     "run/scoring": f"run/test_scoring.py {RUN}",
     "analysis/stats": "analysis/test_stats.py analysis/test_seeds.py",
