@@ -46,13 +46,13 @@ TESTS = {  # fast files first
     "run/runner": f"{RUN} analysis/test_seeds.py",
     "run/scoring": f"run/test_scoring.py {RUN}",
     "analysis/stats": "analysis/test_stats.py analysis/test_seeds.py",
-    "analysis/tables": "analysis/test_tables.py run/test_scoring.py cli/test_main.py",
-    "analysis/columns": "analysis/test_columns.py analysis/test_tables.py",
-    "analysis/group": "analysis/test_tables.py run/test_scoring.py",
+    "analysis/tables": "analysis/test_tables.py analysis/test_significance.py run/test_scoring.py cli/test_main.py",
+    "analysis/columns": "analysis/test_columns.py analysis/test_tables.py analysis/test_significance.py",
+    "analysis/group": "analysis/test_tables.py analysis/test_comparable.py run/test_scoring.py",
     "analysis/long_table": "analysis/test_tables.py",
-    "analysis/notes": "analysis/test_tables.py run/test_scoring.py",
-    "analysis/rows": "analysis/test_tables.py analysis/test_digits.py",
-    "analysis/sample_tables": "analysis/test_tables.py run/test_scoring.py",
+    "analysis/notes": "analysis/test_tables.py analysis/test_significance.py run/test_scoring.py",
+    "analysis/rows": "analysis/test_tables.py analysis/test_significance.py analysis/test_digits.py",
+    "analysis/sample_tables": "analysis/test_sample_tables.py analysis/test_tables.py run/test_scoring.py",
 }
 SECONDS = 180  # of the tests of one mutation; a mutation that hangs is seen
 

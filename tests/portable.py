@@ -47,8 +47,8 @@ DEFAULT = next(iter(SETTINGS))
 LEFT_OUT = """
     artifacts bench boundaries browser charts claims columns comparable compare config conformance_kit console
     digits docs docs_figures docs_plugins evidence images isolation listing main misuse overrides packaging pareto
-    pictures plugins proxy published records regression release report reproduce scaffold seeds settings
-    significance startup stats structure table tables training tune verdicts verify
+    pictures plugins proxy published records regression release report reproduce sample_tables scaffold seeds
+    settings significance startup stats structure table tables training tune verdicts verify
 """
 # Of results/reference, cheap ones.
 CELLS = """
