@@ -45,10 +45,10 @@ SETTINGS = {
 DEFAULT = next(iter(SETTINGS))
 # Test files of texts, pages, packaging, starting and processes: torch computes nothing there that is looked at.
 LEFT_OUT = """
-    artifacts bench boundaries charts claims columns grid comparable compare config conformance_kit console digits
-    docs docs_figures docs_plugins images isolation listing main misuse overrides packaging pareto pictures
-    plugins proxy published records regression release report reproduce scaffold seeds settings significance
-    startup stats structure table tables training tune verify
+    artifacts bench boundaries browser charts claims columns comparable grid compare config conformance_kit console
+    digits docs docs_figures docs_plugins evidence images isolation listing main misuse overrides packaging pareto
+    pictures plugins proxy published records regression release report reproduce sample_tables scaffold seeds
+    settings significance startup stats structure table tables training tune verdicts verify
 """
 # Of results/reference, cheap ones.
 CELLS = """

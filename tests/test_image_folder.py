@@ -131,7 +131,7 @@ class Counted:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.names: list[str] = []
-        monkeypatch.setattr("invbench.images.read_rgb", self)
+        monkeypatch.setattr("invbench.image_folder.read_rgb", self)
 
     def __call__(self, path: Path) -> Image.Image:
         self.names.append(path.name)
@@ -174,8 +174,8 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_in_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("invbench.images._kept", _Kept())
-    monkeypatch.setattr("invbench.images.KEPT_BYTES", 3 * 8 * 8 * 3)
+    monkeypatch.setattr("invbench.image_folder._kept", _Kept())
+    monkeypatch.setattr("invbench.image_folder.KEPT_BYTES", 3 * 8 * 8 * 3)
     for i in range(5):
         save(tmp_path / f"{i}.png", random_pixels(8, 8))
     folder = ImageFolder(tmp_path, 8)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from invbench.analysis.columns import first
 from invbench.analysis.comparable import label, measurement_key
-from invbench.analysis.digits import NONE, Metrics, format_value
+from invbench.analysis.digits import NONE, Metrics, format_value, installed
 from invbench.atomic import write_atomic
 from invbench.errors import ConfigError, StoreError, unknown
 from invbench.figures.canvas import BLUE, RED, save, sheet, styled
@@ -222,6 +223,7 @@ def _given(bank: MeasurementBank, measured: Measurement) -> list[Column]:
 
 def _captions(cell: LoadedCell, metric: str, images: Sequence[str], sample: int, metrics: Metrics) -> list[str]:
     """A metric of a sample of each image with its unit; nothing where it was not scored."""
+    metric = metric or first(metrics or installed())
     scores = {r.image: r for r in cell.rows if r.metric == metric and r.sample == sample}
     texts = {i: f"{format_value(metric, r.value, metrics)} {r.unit}".strip() for i, r in scores.items()}
     return [texts.get(image, "") for image in images]

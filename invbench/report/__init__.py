@@ -67,7 +67,7 @@ def charts(cells: Sequence[LoadedCell], catalog: Catalog, out: Path) -> dict[str
         ("bars", name): f"{metrics[name].__name__}: means with 95 % intervals, a panel per measurement"
         for name in scored
     }
-    for last in scored[-1:]:
+    for last in set(headline_metrics(metrics)[-1:]).intersection(scored):
         title = f"{metrics[last].__name__} against network calls; the line joins what nothing as cheap beats"
         titles["front", last] = title
     return {

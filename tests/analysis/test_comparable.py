@@ -7,8 +7,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+import pytest
 from made import changed, loaded_cell
 from msgspec.structs import replace
+from tabling import cell_of, table_of
 
 from invbench.analysis.comparable import (
     assumptions,
@@ -16,11 +18,14 @@ from invbench.analysis.comparable import (
     headline,
     image_means,
     interval_of,
+    label,
     mean_of,
+    measurement_key,
     most_default,
     scored_sets,
     shared_images,
 )
+from invbench.errors import ConfigError
 from invbench.store.files import MEAN, Record, images_digest
 from invbench.store.reader import LoadedCell
 
@@ -139,3 +144,39 @@ def test_a_headline_says_what_rows_share() -> None:
         "dataset photos (side=8) | prior adm_photos 00000000 | seed 0"
     )
     assert headline(run, seed=False).endswith("prior adm_photos 00000000")
+
+
+def test_solver_samples_and_versions_leave_the_measurement_alone() -> None:
+    one = cell_of().run.config
+    other = cell_of(solver={"name": "z"}, config={"samples": 3, "plugins": {"theirs": "2"}}).run.config
+    assert measurement_key(one) == measurement_key(other)
+
+
+def test_labels_tell_hyper_parameters_apart() -> None:
+    cells = [cell_of(solver={"name": "s", "nfe": nfe, "eta": eta, "same": 1}) for nfe, eta in ((5, 0), (20, 0), (5, 1))]
+    assert [label(c, cells) for c in cells] == ["s nfe=5 eta=0", "s nfe=20 eta=0", "s nfe=5 eta=1"]
+    assert label(cells[0], cells[:1]) == "s"
+
+
+def test_labels_tell_numbers_of_samples_apart() -> None:
+    cells = [cell_of(), cell_of(config={"samples": 2}, cell="beef0000")]
+    assert [label(c, cells) for c in cells] == ["s samples=1", "s samples=2"]
+
+
+def test_labels_of_equal_options_have_the_cell() -> None:
+    cells = [cell_of(cell="aaaaaa11"), cell_of(cell="bbbbbb22", config={"plugins": {"invbench": "9"}})]
+    assert [label(c, cells) for c in cells] == ["s [aaaaaa]", "s [bbbbbb]"]
+
+
+def test_a_solver_whose_options_have_grown_has_another_label_than_before() -> None:
+    cells = [cell_of(solver={"name": "s"}), cell_of(solver={"name": "s", "eta": 1.0}, cell="beef0000")]
+    assert len({label(c, cells) for c in cells}) == 2
+
+
+def test_numbers_of_two_protocols_are_never_averaged() -> None:
+    cell = cell_of()
+    other = [replace(row, protocol="psnr/other", value=50.0) for row in cell.rows if row.metric == "psnr"]
+    both = LoadedCell(cell.id, cell.run, [*cell.rows, *other], cell.folders, 0)
+    assert len([c for c in table_of(both).frame.columns if c.startswith("psnr/")]) == 2
+    with pytest.raises(ConfigError, match=r"has psnr by several protocols \(psnr/other, psnr/p\)"):
+        mean_of(both, "psnr", ["a", "b"])

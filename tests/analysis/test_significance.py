@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tabling import cell_of, table_of
 
 from invbench.analysis.columns import Column
 from invbench.analysis.rows import Row
@@ -102,3 +103,45 @@ def test_notes_say_what_significance_marks_mean_and_of_how_few_images_they_are()
     fewer = paired_comparisons([line([2.0] * 3), line([1.0] * 3)], [HIGH], METRICS)
     notes = significance_notes([*enough, *few, *fewer])
     assert notes[1] == "WARNING: 5 images are too few for that test to tell rows apart; ties are not marked."
+
+
+def test_the_best_of_a_column_is_named_and_so_are_those_that_do_not_differ_from_it() -> None:
+    base = {str(i): 20.0 + i for i in range(12)}
+    cells = [
+        cell_of({"name": "good"}, {i: v + 1 for i, v in base.items()}, "a"),
+        cell_of({"name": "even"}, {i: v + 1 + 0.1 * (-1) ** int(i) - 0.01 for i, v in base.items()}, "b"),
+        cell_of({"name": "bad"}, base, "c"),
+    ]
+    table = table_of(*cells)
+    column = {row["solver"]: row["psnr ↑ (dB)"] for row in table.frame.to_dict("records")}
+    assert column["good"].endswith(" best")
+    assert column["even"].endswith(" tie")
+    assert column["bad"].endswith("]")
+    assert any("Holm" in note for note in table.notes)
+
+
+def test_the_best_is_sought_on_the_images_that_all_rows_have() -> None:
+    cells = [
+        cell_of({"name": "few"}, {"a": 20.0, "b": 21.0}, "a"),
+        cell_of({"name": "many"}, {"a": 21.0, "b": 22.0, "c": 1.0, "d": 2.0}, "b"),
+    ]
+    table = table_of(*cells)
+    column = {row["solver"]: row["psnr ↑ (dB)"] for row in table.frame.to_dict("records")}
+    assert "best" in column["many"]
+    assert "tie" not in column["few"], "no difference of two pairs could be significant"
+    assert "WARNING: 2 images are too few for that test to tell rows apart; ties are not marked." in table.notes
+
+
+def test_two_copies_of_a_solver_are_called_different_no_more_often_than_stated() -> None:
+    rng, different = np.random.default_rng(0), 0
+    for _ in range(300):
+        scene = rng.normal(25, 4, 16)
+        copies = [
+            cell_of({"name": name}, {f"{i:02}": v for i, v in enumerate(scene + rng.normal(0, 0.5, 16))}, name)
+            for name in ("one", "two", "three")
+        ]
+        column = next(c for c in table_of(*copies).frame.columns if c.startswith("psnr"))
+        different += not all(text.endswith((" best", " tie")) for text in table_of(*copies).frame[column])
+    assert different / 300 <= 0.05 + 2 * (0.05 * 0.95 / 300) ** 0.5, (
+        "the best of three is chosen, which makes it likelier"
+    )

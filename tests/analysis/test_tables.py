@@ -16,24 +16,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made import loaded_cell, made_run
+from made import loaded_cell
 from msgspec.structs import asdict, replace
+from tabling import METRICS, cell_of, notes_of, table_of
 
-from invbench.analysis.comparable import label, mean_of, measurement_key
 from invbench.analysis.long_table import long_table
 from invbench.analysis.rows import format_mean
-from invbench.analysis.table import FORMATS, Table
+from invbench.analysis.table import FORMATS
 from invbench.analysis.tables import build_tables
 from invbench.errors import ConfigError
-from invbench.metrics.consistency import Consistency
-from invbench.metrics.distortion import PSNR, SSIM
-from invbench.metrics.samples import CRPS
-from invbench.store.files import MEAN, Record
 from invbench.store.fingerprint import Fingerprint
 from invbench.store.reader import LoadedCell, load_cells
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-METRICS: dict[str, Any] = {"psnr": PSNR, "ssim": SSIM, "consistency": Consistency}
 
 
 @pytest.fixture
@@ -41,35 +36,6 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> list[LoadedCell]:
     """The cells of the fixed store, with the paths that a user in its parent folder would see."""
     monkeypatch.chdir(GOLDEN)
     return load_cells(Path("store"))
-
-
-def cell_of(
-    solver: dict[str, Any] | None = None,
-    values: dict[str, float] | None = None,
-    cell: str = "c0ffee00",
-    y: str = "0",
-    protocol: str = "psnr/p",
-    **changes: Any,
-) -> LoadedCell:
-    """A cell with a PSNR for each image of ``values``."""
-    names = {"benchmark": {"name": "b", "version": 1}, "dataset": {"name": "d"}, "prior": {"name": "p", "sha256": "0"}}
-    config = {**names, "task": {"name": "t", "noise": "gaussian 0.1 [-1,1]"}, "seed": 0, "samples": 1}
-    config |= {"solver": solver or {"name": "s"}, "plugins": {}, **changes.pop("config", {})}
-    rows = [
-        Record(cell=cell, image=i, sample=0, metric=m, protocol=p, value=v, unit="", y_sha256=y + i)
-        for i, value in (values if values is not None else {"a": 20.0, "b": 22.0}).items()
-        for m, p, v in (("psnr", protocol, value), ("seconds", "seconds", 0.5))
-    ]
-    return LoadedCell(cell, made_run(config, cell=cell, **changes), rows, (Path("out/b/t/s"),), 0)
-
-
-def table_of(*cells: LoadedCell) -> Table:
-    (table,) = build_tables(cells, METRICS)
-    return table
-
-
-def notes_of(*cells: LoadedCell) -> str:
-    return "\n".join(table_of(*cells).notes)
 
 
 @pytest.mark.parametrize(("how", "suffix"), [(how, how.replace("text", "txt")) for how in FORMATS])
@@ -204,33 +170,6 @@ def test_what_is_not_comparable_is_in_another_table(change: dict[str, Any]) -> N
     assert len(build_tables([cell_of(), cell_of(config=change)], METRICS)) == 2
 
 
-def test_solver_samples_and_versions_leave_the_measurement_alone() -> None:
-    one = cell_of().run.config
-    other = cell_of(solver={"name": "z"}, config={"samples": 3, "plugins": {"theirs": "2"}}).run.config
-    assert measurement_key(one) == measurement_key(other)
-
-
-def test_labels_tell_hyper_parameters_apart() -> None:
-    cells = [cell_of(solver={"name": "s", "nfe": nfe, "eta": eta, "same": 1}) for nfe, eta in ((5, 0), (20, 0), (5, 1))]
-    assert [label(c, cells) for c in cells] == ["s nfe=5 eta=0", "s nfe=20 eta=0", "s nfe=5 eta=1"]
-    assert label(cells[0], cells[:1]) == "s"
-
-
-def test_labels_tell_numbers_of_samples_apart() -> None:
-    cells = [cell_of(), cell_of(config={"samples": 2}, cell="beef0000")]
-    assert [label(c, cells) for c in cells] == ["s samples=1", "s samples=2"]
-
-
-def test_labels_of_equal_options_have_the_cell() -> None:
-    cells = [cell_of(cell="aaaaaa11"), cell_of(cell="bbbbbb22", config={"plugins": {"invbench": "9"}})]
-    assert [label(c, cells) for c in cells] == ["s [aaaaaa]", "s [bbbbbb]"]
-
-
-def test_a_solver_whose_options_have_grown_has_another_label_than_before() -> None:
-    cells = [cell_of(solver={"name": "s"}), cell_of(solver={"name": "s", "eta": 1.0}, cell="beef0000")]
-    assert len({label(c, cells) for c in cells}) == 2
-
-
 def test_a_failed_shard_is_not_hidden_by_a_complete_one(tmp_path: Path) -> None:
     import json
     import shutil
@@ -328,42 +267,6 @@ def test_noise_is_a_filter_too(invbench: Callable[..., Any], tmp_path: Path) -> 
     assert "Gaussian" not in text
 
 
-def test_the_best_of_a_column_is_named_and_so_are_those_that_do_not_differ_from_it() -> None:
-    base = {str(i): 20.0 + i for i in range(12)}
-    cells = [
-        cell_of({"name": "good"}, {i: v + 1 for i, v in base.items()}, "a"),
-        cell_of({"name": "even"}, {i: v + 1 + 0.1 * (-1) ** int(i) - 0.01 for i, v in base.items()}, "b"),
-        cell_of({"name": "bad"}, base, "c"),
-    ]
-    table = table_of(*cells)
-    column = {row["solver"]: row["psnr ↑ (dB)"] for row in table.frame.to_dict("records")}
-    assert column["good"].endswith(" best")
-    assert column["even"].endswith(" tie")
-    assert column["bad"].endswith("]")
-    assert any("Holm" in note for note in table.notes)
-
-
-def test_the_best_is_sought_on_the_images_that_all_rows_have() -> None:
-    cells = [
-        cell_of({"name": "few"}, {"a": 20.0, "b": 21.0}, "a"),
-        cell_of({"name": "many"}, {"a": 21.0, "b": 22.0, "c": 1.0, "d": 2.0}, "b"),
-    ]
-    table = table_of(*cells)
-    column = {row["solver"]: row["psnr ↑ (dB)"] for row in table.frame.to_dict("records")}
-    assert "best" in column["many"]
-    assert "tie" not in column["few"], "no difference of two pairs could be significant"
-    assert "WARNING: 2 images are too few for that test to tell rows apart; ties are not marked." in table.notes
-
-
-def test_numbers_of_two_protocols_are_never_averaged() -> None:
-    cell = cell_of()
-    other = [replace(row, protocol="psnr/other", value=50.0) for row in cell.rows if row.metric == "psnr"]
-    both = LoadedCell(cell.id, cell.run, [*cell.rows, *other], cell.folders, 0)
-    assert len([c for c in table_of(both).frame.columns if c.startswith("psnr/")]) == 2
-    with pytest.raises(ConfigError, match=r"has psnr by several protocols \(psnr/other, psnr/p\)"):
-        mean_of(both, "psnr", ["a", "b"])
-
-
 def test_as_csv_every_number_has_a_row_with_its_interval(stored: list[LoadedCell], tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(long_table(stored, METRICS).render("csv"))))
     psnr = [r for r in rows if r["solver"] == "pinv" and r["task"] == "denoise" and r["metric"] == "psnr"]
@@ -373,21 +276,6 @@ def test_as_csv_every_number_has_a_row_with_its_interval(stored: list[LoadedCell
     assert {"benchmark", "noise", "seed", "protocol", "cell"} <= psnr[0].keys()
     assert {r["task"] for r in rows} == {"denoise", "sr4"}
     assert any(r["scores"] == "all samples" for r in rows)
-
-
-def test_two_copies_of_a_solver_are_called_different_no_more_often_than_stated() -> None:
-    rng, different = np.random.default_rng(0), 0
-    for _ in range(300):
-        scene = rng.normal(25, 4, 16)
-        copies = [
-            cell_of({"name": name}, {f"{i:02}": v for i, v in enumerate(scene + rng.normal(0, 0.5, 16))}, name)
-            for name in ("one", "two", "three")
-        ]
-        column = next(c for c in table_of(*copies).frame.columns if c.startswith("psnr"))
-        different += not all(text.endswith((" best", " tie")) for text in table_of(*copies).frame[column])
-    assert different / 300 <= 0.05 + 2 * (0.05 * 0.95 / 300) ** 0.5, (
-        "the best of three is chosen, which makes it likelier"
-    )
 
 
 def test_columns_can_be_chosen_and_one_that_is_not_there_says_how_to_get_it() -> None:
@@ -400,29 +288,3 @@ def test_columns_can_be_chosen_and_one_that_is_not_there_says_how_to_get_it() ->
     assert not [note for note in table.notes if "swd" in note or "ssim" in note], "notes are of what is shown"
     with pytest.raises(ConfigError, match="did you mean 'psnr'"):
         build_tables([cell_of()], METRICS, only=["pnsr"])
-
-
-def sampled(solver: str, shift: float, n: int, samples: int = 2, wave: float = 0.01) -> LoadedCell:
-    """A cell with a CRPS of each of n images, of all its samples together: a wave around 0.5 plus the shift."""
-    cell = cell_of({"name": solver}, {}, solver, config={"samples": samples})
-    values = {f"{i:02}": 0.5 + shift + wave * (-1) ** i for i in range(n)}
-    rows = [Record(solver, i, MEAN, "crps", "crps/p", v, "", i) for i, v in values.items()]
-    return LoadedCell(cell.id, cell.run, rows, cell.folders, 0)
-
-
-def scores_of(*cells: LoadedCell) -> dict[str, str]:
-    """The text of the CRPS by solver, beside the exact sampler ``oracle``."""
-    (table,) = build_tables(cells, {"crps": CRPS}, {"b": "oracle"}, only=["crps"])
-    return {row["solver"].split()[0]: row["crps ↓"] for row in table.frame.to_dict("records")}
-
-
-def test_a_star_stands_at_a_score_above_the_floor_and_below_it_and_at_no_other() -> None:
-    exact = sampled("oracle", 0.0, 6, wave=0.0)
-    shown = scores_of(exact, sampled("above", 0.1, 6), sampled("below", -0.1, 6), sampled("level", 0.0, 6))
-    assert {solver for solver, text in shown.items() if text.endswith(" *")} == {"above", "below"}
-
-
-def test_too_few_images_and_another_number_of_samples_have_no_star() -> None:
-    exact = sampled("oracle", 0.0, 6, wave=0.0)
-    shown = scores_of(exact, sampled("few", 0.1, 5), sampled("many", 0.1, 6, samples=3))
-    assert not [text for text in shown.values() if "*" in text]

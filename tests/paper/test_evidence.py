@@ -1,0 +1,80 @@
+"""Which records count for a claim of the paper, and what is said of those that do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from judging import CELL, METRICS, ORDER, SPREAD, cell_of, judged, verdict
+from made import with_options
+
+from invbench.paper.outcomes import Finding
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"noise": "gaussian 0.05 [0,1]"}, "noise Gaussian noise, sigma 0.1 on"),
+        ({"nfe_forward": 50}, "NFE 50, not 20"),
+        ({"run": {"origins": {"eta": "command line", "nfe": "default"}}}, "eta written by hand"),
+        ({"run": {"training": {"step": 600}}}, "trained for 600 iterations of 40000"),
+    ],
+)
+def test_another_protocol_is_named(options: dict[str, Any], reason: str) -> None:
+    found = judged(CELL, cell_of("ddrm", psnr=28.09, **options))
+    assert found.verdict == "protocol differs"
+    assert reason in found.reason
+    assert found.missing == ("DDRM",)
+
+
+@pytest.mark.parametrize("part", ["dataset", "prior"])
+def test_another_data_set_or_prior_is_named(part: str) -> None:
+    ours = with_options(cell_of("ddrm", psnr=28.09), **{part: {"name": "another"}})
+    assert "another, not" in judged(CELL, ours).reason
+
+
+def test_what_only_looks_different_is_the_paper_s_protocol() -> None:
+    same = cell_of("ddrm", psnr=28.09, noise="gaussian 0.025 [0,1]", run={"origins": {"weights": "command line"}})
+    assert verdict(CELL, same) == "reproduced"
+    other = cell_of("ddrm", psnr=20.0, nfe_forward=50, seed=1)
+    assert verdict(CELL, other, same) == "reproduced", "a record of another setting beside it changes nothing"
+
+
+def test_records_of_another_benchmark_or_task_do_not_count() -> None:
+    others = [cell_of("ddrm", "imagenet256", psnr=28.09), cell_of("ddrm", task="inpaint", psnr=28.09)]
+    assert judged(CELL, *others) == Finding("not run", missing=("DDRM",))
+
+
+def test_a_metric_that_is_missing_says_how_to_get_it_and_one_of_another_form_is_named() -> None:
+    cell = "cell/1/ffhq256/sr4/ddrm/lpips"
+    found = judged(cell, cell_of("ddrm"))
+    assert found.verdict == "not run"
+    assert "invbench rescore" in found.reason
+    found = judged(cell, cell_of("ddrm", lpips_vgg=0.228))
+    assert found.verdict == "protocol differs"
+    assert METRICS["lpips_vgg"].protocol in found.reason
+
+
+def test_images_without_a_score_are_counted() -> None:
+    values = 28.09 + SPREAD
+    values[3] = np.nan
+    ddrm, fps, davi = cell_of("ddrm", psnr=values), cell_of("fps", psnr=1.0), cell_of("davi", psnr=values)
+    for found in (judged(CELL, ddrm), judged(ORDER, fps, davi)):
+        assert found.verdict == "protocol differs"
+        assert "1 of 1000 images have no score (nan)" in found.reason
+
+
+def test_a_solver_that_was_skipped_is_reported_with_its_reason() -> None:
+    ours = cell_of("ddrm", n=0, run={"status": "skipped", "reason": "it needs sigma"})
+    found = judged(CELL, ours)
+    assert found == Finding("not run", reason="DDRM: skipped, it needs sigma")
+
+
+def test_measurements_that_differ_are_not_paired() -> None:
+    found = judged(ORDER, cell_of("fps", psnr=20.0), cell_of("davi", psnr=25.0, y="other"))
+    assert found.verdict == "protocol differs"
+    assert "measurements differ" in found.reason
+    seeds = [cell_of("fps", psnr=20.0, seed=1), cell_of("davi", psnr=25.0)]
+    assert verdict(ORDER, *seeds) == "protocol differs"
+    assert verdict(ORDER, *seeds, cell_of("davi", psnr=25.0, seed=1)) == "reproduced"
