@@ -149,7 +149,7 @@ def started(
             from accelerate import PartialState
         except ImportError:
             raise ConfigError(
-                "a training by several processes needs accelerate: pip install 'invbench[several]'"
+                "a training by several processes needs accelerate: pip install 'invbench[distributed]'"
             ) from None
         state = PartialState(cpu=device.type == "cpu")
         rank, device = state.process_index, state.device
