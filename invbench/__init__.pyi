@@ -14,8 +14,8 @@ from .errors import InvbenchError as InvbenchError
 from .errors import UnsupportedProblem as UnsupportedProblem
 from .errors import unknown as unknown
 from .hookspecs import hookimpl as hookimpl
-from .image_folder import ImageFolder as ImageFolder
-from .images import read_rgb as read_rgb
+from .image_files import read_rgb as read_rgb
+from .images import ImageFolder as ImageFolder
 from .linops import BlockMean as BlockMean
 from .linops import ChannelMix as ChannelMix
 from .linops import Circular as Circular

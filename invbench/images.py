@@ -1,159 +1,176 @@
-"""Image files in, tensors out; nothing else in invbench reads an image file."""
+"""A folder of images as a dataset."""
 
 from __future__ import annotations
 
-import stat
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import lru_cache
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
 
-from invbench.errors import DataError
-from invbench.listing import printable
+from invbench.errors import ConfigError, DataError
+from invbench.image_files import crop_resize, read_rgb, suffixes, to_tensor, upright_size
+from invbench.listing import Listing, find_image, list_images, printable
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-LARGEST = 500_000_000  # pixels of an image: 1.5 GB in memory; cameras make up to 200 million
-# What Pillow knows by name but cannot decode by itself, or only by running another program.
-NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "PDF", "WMF"}
-ORIENTATIONS = {  # how a stored picture is turned upright, by its EXIF tag
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+
+KEPT_BYTES = 512 * 1024**2  # of crops that were read, so that none is read twice
 
 
-@lru_cache(maxsize=1)
-def formats() -> tuple[str, ...]:
-    """The formats of pictures that Pillow reads here."""
-    Image.init()
-    return tuple(f for f in Image.ID if f in Image.OPEN and f not in NO_PICTURES)
+class _Kept:
+    """What was read of image files in this process: crops, the last ``KEPT_BYTES`` of them, and every failure."""
+
+    def __init__(self) -> None:
+        self.crops: OrderedDict[tuple[object, ...], np.ndarray] = OrderedDict()
+        self.faults: dict[tuple[object, ...], str] = {}  # "" where the file can be read
+        self.bytes = 0
+
+    def crop(self, path: Path, side: int) -> np.ndarray:
+        """uint8 (side, side, 3), not to be written to. Raises DataError."""
+        file = _state(path)
+        if fault := self.faults.get(file):
+            raise DataError(fault)
+        key = (*file, side)
+        if key not in self.crops:
+            self._add(key, self._read(path, side, file))
+        return self.crops[key]
+
+    def fault(self, path: Path, side: int) -> str:
+        """Why a file cannot be read, or ""."""
+        file = _state(path)
+        if file not in self.faults:
+            try:
+                self.crop(path, side)
+            except DataError as error:
+                return str(error)
+        return self.faults[file]
+
+    def _read(self, path: Path, side: int, file: tuple[object, ...]) -> np.ndarray:
+        try:
+            crop = np.asarray(crop_resize(read_rgb(path), side))
+        except DataError as error:
+            self.faults[file] = str(error)
+            raise
+        self.faults[file] = ""
+        return crop
+
+    def _add(self, key: tuple[object, ...], crop: np.ndarray) -> None:
+        self.crops[key] = crop
+        self.bytes += crop.nbytes
+        while self.bytes > KEPT_BYTES and len(self.crops) > 1:
+            self.bytes -= self.crops.popitem(last=False)[1].nbytes
 
 
-@lru_cache(maxsize=1)
-def suffixes() -> frozenset[str]:
-    """Endings of their files, in lower case."""
-    readable = formats()
-    mpo = {".mpo"}  # a JPEG with a second picture; Pillow registers the ending for writing alone
-    return frozenset(end for end, kind in Image.registered_extensions().items() if kind in readable) | mpo
-
-
-def read_rgb(path: Path) -> Image.Image:
-    """An 8-bit RGB image, upright; the first of an animation.
-
-    Grayscale is repeated over the channels; transparency is laid over mid-grey; 16-bit grayscale is scaled to
-    8 bits. Raises DataError for a file that is empty, truncated, or no image.
-    """
-    if reason := _no_file(path):
-        raise DataError(f"cannot read image {printable(path)}: {reason}")
-    try:
-        with _quiet(), Image.open(path, formats=formats()) as file:
-            file.load()
-            image, orientation = _rgb(file), _orientation(file)
-    except UnidentifiedImageError:
-        reason = f"cannot identify an image in it{_what_it_is(path)}"
-    except Image.DecompressionBombError:
-        reason = f"it has more than {LARGEST // 10**6} million pixels; make it smaller"
-    except MemoryError:
-        reason = "there is not enough memory for it"
-    except Exception as error:  # decoders raise nearly anything where a file is damaged
-        reason = printable(str(error)) or type(error).__name__
-    else:
-        return image.transpose(ORIENTATIONS[orientation]) if orientation in ORIENTATIONS else image
-    raise DataError(f"cannot read image {printable(path)}: {reason}")
-
-
-def upright_size(path: Path) -> tuple[int, int]:
-    """(width, height) of what ``read_rgb`` returns, of a file that it can read; from the head of most files."""
-    with _quiet(), Image.open(path, formats=formats()) as file:
-        if file.format == "TIFF":  # Pillow turns it as it is read
-            file.load()
-        turned = _orientation(file) >= 5
-        return (file.height, file.width) if turned else file.size
-
-
-def _no_file(path: Path) -> str:
-    """Why there is nothing to open, or ""; a pipe would never end."""
+def _state(path: Path) -> tuple[object, ...]:
+    """What changes when a file does."""
     try:
         found = path.stat()
-    except FileNotFoundError:
-        return "it is a link to nothing" if path.is_symlink() else "no such file"
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        return getattr(error, "strerror", None) or str(error)
-    if not stat.S_ISREG(found.st_mode):
-        return "it is a folder" if stat.S_ISDIR(found.st_mode) else "it is no regular file"
-    return "" if found.st_size else "the file is empty"
+    except (OSError, ValueError):
+        return (path,)
+    return path, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
-def _what_it_is(path: Path) -> str:
-    with path.open("rb") as file:
-        start = file.read(200).lstrip().lower()
-    if start.startswith(b"version https://git-lfs"):
-        return " but a pointer of Git LFS; run 'git lfs pull'"
-    return " but a web page" if start.startswith((b"<!doctype", b"<html")) else ""
+_kept = _Kept()
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Pillow's limit is ours, and what it warns of (metadata, sizes below the limit) is not shown."""
-    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, LARGEST // 2  # Pillow refuses twice as many
+@dataclass(frozen=True)
+class ImageFolder:
+    """Images below ``root``, recursively, in lexicographic order; ids are paths relative to it.
+
+    Every file that Pillow reads is one, upper-case endings too; what begins with a dot is hidden, and none. Links are
+    followed, each folder once. ``unreadable``: "refuse" raises DataError that lists every bad file, of those asked
+    for; "skip" reads all and leaves the bad ones out with a warning. A file is read once a process while it stays as
+    it is.
+    """
+
+    root: Path
+    side: int
+    unreadable: str = "refuse"
+    where: str = field(default="set dataset.root=FOLDER", repr=False)  # advice for the error messages
+    remedy: str = field(default="set dataset.unreadable=skip", repr=False)
+
+    def __post_init__(self) -> None:
+        if self.unreadable not in ("refuse", "skip"):
+            raise ConfigError(f"unreadable must be 'refuse' or 'skip'; got {self.unreadable!r}")
+        if self.side < 1:
+            raise ConfigError(f"the side of an image must be at least 1 pixel; got {self.side}")
+
+    def ids(self) -> list[str]:
+        """Every image. Raises DataError for an absent or empty folder, and names that cannot be recorded."""
+        listing = self._listing()
+        if not listing.images and not listing.unusable:
+            raise DataError(_nothing(self.root, listing))
+        if listing.unusable and self.unreadable == "refuse":
+            raise self._refused(listing.unusable, len(listing.unusable) + len(listing.images))
+        faults = self._faults(listing.images) if self.unreadable == "skip" else {}
+        good = [name for name in listing.images if name not in faults]
+        skipped = [*listing.unusable, *map(printable, faults)]
+        self._warn(skipped, listing.dangling)
+        if not good:
+            raise DataError(f"none of the {len(skipped)} images in {printable(self.root)} can be read")
+        return good
+
+    def _warn(self, skipped: Sequence[str], dangling: Sequence[str]) -> None:
+        """Warn of images that are left out."""
+        if skipped:
+            warnings.warn(f"skipped {len(skipped)} unreadable images: {', '.join(skipped)}", stacklevel=3)
+        if dangling:
+            names = ", ".join(dangling)
+            warnings.warn(f"{printable(self.root)} holds links to nothing, left out: {names}", stacklevel=3)
+
+    def check(self, images: Sequence[str]) -> None:
+        """Raise DataError that lists every one of these images that cannot be read."""
+        if bad := self._faults({name: self.path(name) for name in images}):
+            raise self._refused(bad, len(images))
+
+    def fingerprint(self, images: Sequence[str] | None = None) -> str:
+        """Short SHA-256 of ids and sizes in bytes of these images, or all that are listed; none is opened."""
+        found = {n: self.path(n) for n in images} if images is not None else self._listing().images
+        return sha256("".join(f"{name}\0{_bytes(path)}\n" for name, path in found.items()).encode()).hexdigest()[:16]
+
+    def load(self, name: str) -> Tensor:
+        """(3, side, side) in [-1, 1]."""
+        return to_tensor(_kept.crop(self.path(name), self.side))
+
+    def path(self, name: str) -> Path:
+        """The file of an id, which may be absent."""
+        return find_image(self.root, name)
+
+    def size(self, name: str) -> tuple[int, int]:
+        """(width, height) of the whole image, upright."""
+        return upright_size(self.path(name))
+
+    def _listing(self) -> Listing:
+        if not self.root.is_dir():
+            what = "it is a file, no folder" if self.root.is_file() else self.where
+            raise DataError(f"no folder at {printable(self.root)}; {what}")
+        return list_images(self.root, suffixes())
+
+    def _faults(self, images: Mapping[str, Path]) -> dict[str, str]:
+        return {name: fault for name, path in images.items() if (fault := _kept.fault(path, self.side))}
+
+    def _refused(self, bad: Mapping[str, str], among: int) -> DataError:
+        return DataError(f"{len(bad)} of {among} images cannot be read ({'; '.join(bad.values())}); {self.remedy}")
+
+
+def _bytes(path: Path) -> int:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
+        return path.stat().st_size
+    except OSError:
+        return -1
 
 
-def _orientation(file: Image.Image) -> int:
-    """The EXIF orientation, 1 (upright) to 8. Where the tags are damaged, 1: viewers show such a picture as it is."""
-    try:
-        return int(file.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # as of the image itself
-        return 1
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, (128, 128, 128, 255)), rgba).convert("RGB")
-    return image.convert("RGB")
-
-
-def _to_8_bit(values: np.ndarray) -> np.ndarray:
-    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 65535:
-        raise ValueError(f"expected 8 or 16 bits per channel, got {values.dtype} values")
-    return np.round(values / 257).astype(np.uint8)
-
-
-def crop_resize(image: Image.Image, side: int) -> Image.Image:
-    """Centre crop to the shorter side, then an antialiased bilinear resize to side x side (DAVI's rule)."""
-    short = min(image.size)
-    left, top = (image.width - short) // 2, (image.height - short) // 2
-    square = image.crop((left, top, left + short, top + short))
-    return square if short == side else square.resize((side, side), Image.Resampling.BILINEAR)
-
-
-def to_tensor(pixels: np.ndarray | Image.Image) -> Tensor:
-    """uint8 (H, W, 3) -> float32 (3, H, W) in [-1, 1]."""
-    import torch
-
-    return torch.from_numpy(np.array(pixels, dtype=np.float32)).permute(2, 0, 1).div(127.5).sub(1).contiguous()
-
-
-def to_image(x: Tensor) -> Image.Image:
-    """(3, H, W) or (1, H, W) in [-1, 1] -> an 8-bit image, rounded."""
-    pixels = x.float().cpu().clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 0).numpy()
-    return Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
+def _nothing(root: Path, listing: Listing) -> str:
+    seen = [f"{count} {what}" for what, count in sorted(listing.seen.items())]
+    if listing.dangling:
+        seen.append(f"links to nothing ({', '.join(listing.dangling)})")
+    return (
+        f"no images in {printable(root)}; expected files ending in .png, .jpg, .webp, .tif or another suffix that "
+        f"Pillow reads, saw {', '.join(seen) or 'no file'}"
+    )

@@ -24,7 +24,7 @@ from torch.optim import Optimizer
 from invbench.atomic import drop_parts, write_atomic
 from invbench.dataset import Dataset
 from invbench.errors import ConfigError, TrainingError
-from invbench.images import to_image
+from invbench.image_files import to_image
 from invbench.interrupts import deferred_interrupts
 from invbench.optimisation import mean_over_processes
 from invbench.problem import Measurement

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from click.testing import CliRunner
 
-from invbench.cli.main import main
+from invbench.cli import main
 
 Result = subprocess.CompletedProcess[str]
 

@@ -45,10 +45,11 @@ SETTINGS = {
 DEFAULT = next(iter(SETTINGS))
 # Test files of texts, pages, packaging, starting and processes: torch computes nothing there that is looked at.
 LEFT_OUT = """
-    artifacts bench boundaries browser charts claims columns comparable grid compare config conformance_kit console
-    digits docs docs_figures docs_plugins evidence images isolation listing main misuse overrides packaging pareto
-    pictures plugins proxy published records regression release report reproduce sample_tables scaffold seeds
-    settings significance startup stats structure table tables training tune verdicts verify
+    app artifacts bench boundaries browser charts claims columns comparable compare config conformance_kit
+    console describe digits docs docs_figures docs_plugins evidence grid image_files images isolation listing
+    main misuse overrides packaging pareto pictures plugins proxy published records regression release report
+    reproduce sample_tables scaffold seeds settings significance startup stats structure table tables training
+    tune verdicts verify
 """
 # Of results/reference, cheap ones.
 CELLS = """
@@ -115,7 +116,7 @@ def verified() -> None:
     """Verify an image of each cell; names those that fail, and exits with 1 where one does."""
     from click.testing import CliRunner
 
-    from invbench.cli.main import main
+    from invbench.cli import main
 
     failed = []
     for place in CELLS.split():
@@ -134,7 +135,7 @@ def moved() -> None:
     from click.testing import CliRunner
     from safetensors.numpy import load_file
 
-    from invbench.cli.main import main
+    from invbench.cli import main
     from invbench.plugins import load_catalog
     from invbench.run.rebuild import rebuild_bank
     from invbench.store.jsonfiles import read_run

@@ -37,7 +37,7 @@ def loaded_by(code: str, cwd: Path) -> set[str]:
 
 def after_command(words: list[str], cwd: Path) -> set[str]:
     code = f"""
-from invbench.cli.main import main
+from invbench.cli import main
 try:
     main({words!r})
 except SystemExit as end:

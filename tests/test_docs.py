@@ -13,7 +13,7 @@ from command import called
 import invbench
 from invbench import hookspecs
 from invbench.analysis.comparable import solver_of
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.plugins import load_catalog
 from invbench.store.files import MEAN
 from invbench.store.reader import load_cells

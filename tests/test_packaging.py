@@ -78,7 +78,7 @@ def answers(commands: tuple[str, ...], cwd: Path, env: dict[str, str]) -> list[s
     """What commands print that one interpreter runs in turn; each must succeed."""
     code = """
 import sys
-from invbench.cli.main import main
+from invbench.cli import main
 for words in sys.argv[1:]:
     assert not main(words.split(), standalone_mode=False), words
     print("ANSWERED")

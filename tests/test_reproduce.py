@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.cli.train_plan import chosen_variants, part
 from invbench.cli.train_request import Request
 from invbench.plugins import load_catalog

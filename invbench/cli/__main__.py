@@ -1,6 +1,6 @@
 """``python -m invbench.cli``."""
 
-from invbench.cli.main import main
+from invbench.cli import main
 
 if __name__ == "__main__":
     main()

@@ -13,7 +13,7 @@ import torch
 
 from invbench.device import choose_device
 from invbench.errors import ConfigError, StoreError, unknown
-from invbench.images import to_image
+from invbench.image_files import to_image
 from invbench.plugins import Catalog
 from invbench.rng import Rng
 from invbench.run.nodes import typed

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from invbench.analysis.compare import parse_rules
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.errors import ConfigError
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from invbench.analysis.comparable import shared_images, solver_of
 from invbench.analysis.pareto import best_under, pareto, parse_budgets
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.errors import ConfigError
 from invbench.store.files import LAST, Record
 from invbench.store.reader import LoadedCell, load_cells

@@ -11,7 +11,7 @@ from made import loaded_cell
 
 from invbench.analysis.seeds import seed_tables
 from invbench.analysis.stats import components
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.plugins import load_catalog
 from invbench.store.reader import load_cells
 

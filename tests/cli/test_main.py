@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from invbench import __version__
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.plugins import load_catalog
 
 CATALOG = load_catalog()

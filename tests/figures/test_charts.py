@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from invbench.analysis.comparable import image_means, mean_of, solver_of
 from invbench.analysis.stats import bca_interval
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.errors import ConfigError
 from invbench.figures import charts
 from invbench.store.reader import LoadedCell, load_cells
@@ -208,7 +208,7 @@ def test_a_chart_needs_no_torch(out: Path, tmp_path: Path) -> None:
 
     code = f"""
 import sys
-from invbench.cli.main import main
+from invbench.cli import main
 main(["figure", "bars", "--to", "a.png", "--out", {str(out)!r}], standalone_mode=False)
 assert not {{"torch", "hydra"}} & set(sys.modules)
 """

@@ -14,7 +14,7 @@ from command import called
 from made import changed
 from PIL import Image
 
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.errors import ConfigError, StoreError
 from invbench.figures.drawing import Request, draw
 from invbench.figures.grid import SIDE, Box, grid, worst_square

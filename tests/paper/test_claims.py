@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from judging import BEST, CELL, CLAIMS, METRICS, ORDER, PROXIES, RATIO, cell_of
 
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.errors import ConfigError
 from invbench.paper.claim import Claim
 from invbench.paper.claims import chosen, load_claims
@@ -136,7 +136,7 @@ def test_what_is_missing_has_a_command_with_its_noise() -> None:
 def test_judging_needs_no_torch(tmp_path: Path) -> None:
     code = """
 import sys
-from invbench.cli.main import main
+from invbench.cli import main
 try:
     main(["claims", "table8"])
 except SystemExit as end:

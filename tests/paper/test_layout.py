@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from made import loaded_cell
 
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.errors import ConfigError
 from invbench.paper import printed
 from invbench.paper.build import parse

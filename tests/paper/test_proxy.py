@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from made import bench_of, loaded_cell, with_options
 
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.errors import ConfigError
 from invbench.paper.printed import Paper
 from invbench.paper.proxy import proxy_table

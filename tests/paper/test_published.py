@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from made import loaded_cell
 
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.errors import ConfigError
 from invbench.paper.printed import Paper, ranked
 from invbench.paper.published import paper_table

@@ -25,7 +25,7 @@ from invbench.analysis.stats import (
     required_sample_size,
     sign_flip_p,
 )
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.figures import charts
 from invbench.metrics.distortion import PSNR
 from invbench.store.reader import load_cells

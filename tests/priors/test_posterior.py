@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from torch import Tensor
 
 import invbench as ib
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.metrics import posterior as scores
 from invbench.metrics.samples import CRPS, Coverage, DiversityNull, DiversityRange, Spread
 from invbench.plugins import load_catalog

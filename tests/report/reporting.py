@@ -6,7 +6,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from invbench.cli.main import main
+from invbench.cli import main
 
 
 def invbench(*arguments: str | Path) -> Result:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from invbench.cli.main import main
+from invbench.cli import main
 
 CELL = ["solver=pinv", "benchmark=gmm2d", "task=denoise", "references=false", "n=2", "out=runs"]
 RUN = ["run", *CELL]

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from invbench.errors import DataError
-from invbench.image_folder import ImageFolder
-from invbench.images import read_rgb, suffixes
+from invbench.image_files import read_rgb, suffixes
+from invbench.images import ImageFolder
 from invbench.listing import find_image, list_images, printable
 from invbench.store.writer import CellStore
 

@@ -17,7 +17,7 @@ PLACE = ["benchmark=gmm2d", "task=denoise", "references=false", "n=4", "batch_si
 FEW = ["exit", "os_exit", "fork"], ["float64", "json"]
 SWEEP = """
 import sys
-from invbench.cli.main import main
+from invbench.cli import main
 statuses = {}
 for job in sys.argv[2].split(","):
     solver, _, folder = job.partition(":")
@@ -258,7 +258,7 @@ def test_a_task_dataset_or_prior_fails_its_own_cell(bodies: list[str], tmp_path:
             distribution(site, module, kind, text)
             words.append([f"{kind}={module}"])
     code = (
-        "import sys, json\nfrom invbench.cli.main import main\n"
+        "import sys, json\nfrom invbench.cli import main\n"
         "for i, words in enumerate(json.loads(sys.argv[1])):\n"
         "    try: main(['run', 'solver=pinv', *words, f'out=out-{i}'])\n"
         "    except SystemExit as end: print('STATUS', end.code)\n"

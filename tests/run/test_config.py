@@ -74,7 +74,7 @@ def test_what_is_unknown_is_refused_with_a_suggestion(
 
 def test_names_are_checked_without_loading_torch() -> None:
     code = (
-        "import sys; from invbench.cli.main import main\n"
+        "import sys; from invbench.cli import main\n"
         "try: main(['run', 'solver=ddrm', 'task=sr4', 'solver.nfes=5'])\n"
         "except SystemExit as end: print(end.code, 'torch' in sys.modules)"
     )

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.store.reader import load_cells
 from invbench.store.writer import CellStore
 

@@ -15,7 +15,7 @@ from invbench import Measurement, Metric, SetMetric
 from invbench.analysis.comparable import shared_images
 from invbench.analysis.pairs import pairs
 from invbench.analysis.tables import build_tables
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.errors import StoreError
 from invbench.metrics.distortion import PSNR
 from invbench.metrics.realism import PatchWasserstein

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from msgspec.structs import replace
 from safetensors.torch import load_file, save_file
 
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.run.verify import _scores
 from invbench.store.reader import LoadedCell, load_cells
 from invbench.store.writer import CellStore

@@ -305,7 +305,7 @@ def test_a_file_size_limit_loses_nothing(tmp_path: Path, invbench: Callable[...,
     """The limit ends the records in the middle of a line."""
     run = ["solver=pinv", "benchmark=gmm2d", "task=denoise", "batch_size=8", "references=false", "out=out"]
     code = (
-        "import resource, sys; from invbench.cli.main import main\n"
+        "import resource, sys; from invbench.cli import main\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))\n"
         "main(sys.argv[1:])"
     )

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
 
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.store.files import PACKED, ROWS, cell_folders
 from invbench.store.reader import load_cells
 from invbench.store.released import results_folder

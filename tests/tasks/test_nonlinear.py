@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from torch import Tensor
 
 import invbench as ib
-from invbench.cli.main import main
+from invbench.cli import main
 from invbench.plugins import load_catalog
 from invbench.priors.gmm import Covariance, GaussianMixture
 from invbench.run.solving import declared_mismatch

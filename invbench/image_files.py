@@ -1,0 +1,159 @@
+"""Image files in, tensors out; nothing else in invbench reads an image file."""
+
+from __future__ import annotations
+
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from invbench.errors import DataError
+from invbench.listing import printable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LARGEST = 500_000_000  # pixels of an image: 1.5 GB in memory; cameras make up to 200 million
+# What Pillow knows by name but cannot decode by itself, or only by running another program.
+NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "PDF", "WMF"}
+ORIENTATIONS = {  # how a stored picture is turned upright, by its EXIF tag
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@lru_cache(maxsize=1)
+def formats() -> tuple[str, ...]:
+    """The formats of pictures that Pillow reads here."""
+    Image.init()
+    return tuple(f for f in Image.ID if f in Image.OPEN and f not in NO_PICTURES)
+
+
+@lru_cache(maxsize=1)
+def suffixes() -> frozenset[str]:
+    """Endings of their files, in lower case."""
+    readable = formats()
+    mpo = {".mpo"}  # a JPEG with a second picture; Pillow registers the ending for writing alone
+    return frozenset(end for end, kind in Image.registered_extensions().items() if kind in readable) | mpo
+
+
+def read_rgb(path: Path) -> Image.Image:
+    """An 8-bit RGB image, upright; the first of an animation.
+
+    Grayscale is repeated over the channels; transparency is laid over mid-grey; 16-bit grayscale is scaled to
+    8 bits. Raises DataError for a file that is empty, truncated, or no image.
+    """
+    if reason := _no_file(path):
+        raise DataError(f"cannot read image {printable(path)}: {reason}")
+    try:
+        with _quiet(), Image.open(path, formats=formats()) as file:
+            file.load()
+            image, orientation = _rgb(file), _orientation(file)
+    except UnidentifiedImageError:
+        reason = f"cannot identify an image in it{_what_it_is(path)}"
+    except Image.DecompressionBombError:
+        reason = f"it has more than {LARGEST // 10**6} million pixels; make it smaller"
+    except MemoryError:
+        reason = "there is not enough memory for it"
+    except Exception as error:  # decoders raise nearly anything where a file is damaged
+        reason = printable(str(error)) or type(error).__name__
+    else:
+        return image.transpose(ORIENTATIONS[orientation]) if orientation in ORIENTATIONS else image
+    raise DataError(f"cannot read image {printable(path)}: {reason}")
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """(width, height) of what ``read_rgb`` returns, of a file that it can read; from the head of most files."""
+    with _quiet(), Image.open(path, formats=formats()) as file:
+        if file.format == "TIFF":  # Pillow turns it as it is read
+            file.load()
+        turned = _orientation(file) >= 5
+        return (file.height, file.width) if turned else file.size
+
+
+def _no_file(path: Path) -> str:
+    """Why there is nothing to open, or ""; a pipe would never end."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return "it is a link to nothing" if path.is_symlink() else "no such file"
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        return getattr(error, "strerror", None) or str(error)
+    if not stat.S_ISREG(found.st_mode):
+        return "it is a folder" if stat.S_ISDIR(found.st_mode) else "it is no regular file"
+    return "" if found.st_size else "the file is empty"
+
+
+def _what_it_is(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(200).lstrip().lower()
+    if start.startswith(b"version https://git-lfs"):
+        return " but a pointer of Git LFS; run 'git lfs pull'"
+    return " but a web page" if start.startswith((b"<!doctype", b"<html")) else ""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Pillow's limit is ours, and what it warns of (metadata, sizes below the limit) is not shown."""
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, LARGEST // 2  # Pillow refuses twice as many
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def _orientation(file: Image.Image) -> int:
+    """The EXIF orientation, 1 (upright) to 8. Where the tags are damaged, 1: viewers show such a picture as it is."""
+    try:
+        return int(file.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # as of the image itself
+        return 1
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, (128, 128, 128, 255)), rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_8_bit(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 65535:
+        raise ValueError(f"expected 8 or 16 bits per channel, got {values.dtype} values")
+    return np.round(values / 257).astype(np.uint8)
+
+
+def crop_resize(image: Image.Image, side: int) -> Image.Image:
+    """Centre crop to the shorter side, then an antialiased bilinear resize to side x side (DAVI's rule)."""
+    short = min(image.size)
+    left, top = (image.width - short) // 2, (image.height - short) // 2
+    square = image.crop((left, top, left + short, top + short))
+    return square if short == side else square.resize((side, side), Image.Resampling.BILINEAR)
+
+
+def to_tensor(pixels: np.ndarray | Image.Image) -> Tensor:
+    """uint8 (H, W, 3) -> float32 (3, H, W) in [-1, 1]."""
+    import torch
+
+    return torch.from_numpy(np.array(pixels, dtype=np.float32)).permute(2, 0, 1).div(127.5).sub(1).contiguous()
+
+
+def to_image(x: Tensor) -> Image.Image:
+    """(3, H, W) or (1, H, W) in [-1, 1] -> an 8-bit image, rounded."""
+    pixels = x.float().cpu().clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 0).numpy()
+    return Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
