@@ -124,8 +124,8 @@ class _Ids(Sequence[str]):
         return self.size
 
     def __getitem__(self, index: Any) -> Any:
-        found = range(self.size)[index]
-        return [self[i] for i in found] if isinstance(found, range) else f"{self.prefix}{found:05d}"
+        position = range(self.size)[index]
+        return [self[i] for i in position] if isinstance(position, range) else f"{self.prefix}{position:05d}"
 
 
 def _ids(size: int, split: str) -> Sequence[str]:

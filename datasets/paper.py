@@ -79,19 +79,19 @@ class Ffhq256(Images256):
     root: str = ""
 
     def ids(self) -> Sequence[str]:
-        found: dict[str, list[str]] = {f"{i:05d}": [] for i in range(1000)}
+        by_stem: dict[str, list[str]] = {f"{i:05d}": [] for i in range(1000)}
         for name in self._images().ids():
-            found.get(Path(name).stem, []).append(name)
-        if missing := [stem for stem, names in found.items() if not names]:
-            shown = ", ".join(missing[:5])
-            raise DataError(f"ffhq256: {len(missing)} of the 1000 validation images are missing ({shown}, ...)")
-        for names in found.values():
+            by_stem.get(Path(name).stem, []).append(name)
+        if missing := [stem for stem, names in by_stem.items() if not names]:
+            examples = ", ".join(missing[:5])
+            raise DataError(f"ffhq256: {len(missing)} of the 1000 validation images are missing ({examples}, ...)")
+        for names in by_stem.values():
             if len(names) > 1:
                 raise DataError(
                     f"ffhq256: expected one file of each number, found {' and '.join(names)}; name the folder of one "
                     "kind of images in dataset.root"
                 )
-        return [names[0] for names in found.values()]
+        return [names[0] for names in by_stem.values()]
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ def _listed(images: ib.ImageFolder, listing: Path) -> list[str]:
     names = [normalize("NFC", posixpath.normpath(line.strip())) for line in lines if line.strip()]
     missing = [name for name in names if not images.path(name).is_file()]
     if missing or not names:
-        shown = f" ({missing[0]}, ...)" if missing else ""
-        raise DataError(f"{len(missing)} of {len(names)} images of {listing} are missing{shown}")
+        example = f" ({missing[0]}, ...)" if missing else ""
+        raise DataError(f"{len(missing)} of {len(names)} images of {listing} are missing{example}")
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise DataError(f"{len(twice)} images of {listing} are listed twice ({twice[0]}, ...)")
     return names

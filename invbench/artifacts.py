@@ -68,10 +68,10 @@ def locate(artifact: Artifact, explicit: str = "") -> Path:
     """The verified file. Raises DataError where it is absent (with the command that gets it) or differs."""
     if explicit:
         return existing(explicit)
-    found = find(artifact)
-    if found:
-        verify(artifact, found)
-        return found
+    path = find(artifact)
+    if path:
+        verify(artifact, path)
+        return path
     searched, get = ", ".join(map(str, _folders())), f"get it with 'invbench fetch {artifact.name}'"
     way = artifact.by_hand or f"or download {artifact.url} elsewhere and {by_hand(artifact)}"
     raise DataError(f"{artifact.name}: {artifact.filename} not found in {searched}; {get}, {way}")
@@ -99,13 +99,13 @@ def by_hand(artifact: Artifact) -> str:
 
 def existing(path: str) -> Path:
     """The file a user named. Raises DataError where it is not there, or is no file that holds anything."""
-    found = _expanded(path)
-    if not found.is_file():
-        what = "it is a folder: " if found.is_dir() else "it is no regular file: " if found.exists() else ""
-        raise DataError(f"{what or 'no such file: '}{printable(found)}; expected a file of weights")
-    if not found.stat().st_size:
-        raise DataError(f"the file is empty: {printable(found)}; expected a file of weights")
-    return found
+    file = _expanded(path)
+    if not file.is_file():
+        what = "it is a folder: " if file.is_dir() else "it is no regular file: " if file.exists() else ""
+        raise DataError(f"{what or 'no such file: '}{printable(file)}; expected a file of weights")
+    if not file.stat().st_size:
+        raise DataError(f"the file is empty: {printable(file)}; expected a file of weights")
+    return file
 
 
 def verify(artifact: Artifact, path: Path) -> str:

@@ -227,7 +227,7 @@ def _streams() -> Restore:
 def _process() -> Restore:
     """Environment, arguments, warnings, garbage collection."""
     environment, arguments, path = dict(os.environ), sys.argv, sys.path[:]
-    filters, shown, collecting = warnings.filters[:], warnings.showwarning, gc.isenabled()
+    filters, show_warning, collecting = warnings.filters[:], warnings.showwarning, gc.isenabled()
 
     def restore() -> None:
         if dict(os.environ) != environment:
@@ -236,7 +236,7 @@ def _process() -> Restore:
         sys.argv, sys.path[:] = arguments, path
         if warnings.filters != filters:
             warnings.filters[:] = filters  # type: ignore[index]
-        warnings.showwarning = shown
+        warnings.showwarning = show_warning
         (gc.enable if collecting else gc.disable)()
 
     return restore

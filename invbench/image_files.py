@@ -85,14 +85,14 @@ def upright_size(path: Path) -> tuple[int, int]:
 def _no_file(path: Path) -> str:
     """Why there is nothing to open, or ""; a pipe would never end."""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return "it is a link to nothing" if path.is_symlink() else "no such file"
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         return getattr(error, "strerror", None) or str(error)
-    if not stat.S_ISREG(found.st_mode):
-        return "it is a folder" if stat.S_ISDIR(found.st_mode) else "it is no regular file"
-    return "" if found.st_size else "the file is empty"
+    if not stat.S_ISREG(status.st_mode):
+        return "it is a folder" if stat.S_ISDIR(status.st_mode) else "it is no regular file"
+    return "" if status.st_size else "the file is empty"
 
 
 def _what_it_is(path: Path) -> str:

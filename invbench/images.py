@@ -70,10 +70,10 @@ class _Kept:
 def _state(path: Path) -> tuple[object, ...]:
     """What changes when a file does."""
     try:
-        found = path.stat()
+        status = path.stat()
     except (OSError, ValueError):
         return (path,)
-    return path, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+    return path, status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 _kept = _Kept()
@@ -131,8 +131,8 @@ class ImageFolder:
 
     def fingerprint(self, images: Sequence[str] | None = None) -> str:
         """Short SHA-256 of ids and sizes in bytes of these images, or all that are listed; none is opened."""
-        found = {n: self.path(n) for n in images} if images is not None else self._listing().images
-        return sha256("".join(f"{name}\0{_bytes(path)}\n" for name, path in found.items()).encode()).hexdigest()[:16]
+        paths = {n: self.path(n) for n in images} if images is not None else self._listing().images
+        return sha256("".join(f"{name}\0{_bytes(path)}\n" for name, path in paths.items()).encode()).hexdigest()[:16]
 
     def load(self, name: str) -> Tensor:
         """(3, side, side) in [-1, 1]."""

@@ -49,7 +49,7 @@ def list_images(root: Path, suffixes: Collection[str]) -> Listing:
             seen[f"ending in {printable(suffix)}"] += 1
         else:
             seen["without a suffix"] += 1
-    odd, good = (sorted(name for name in images if _is_unicode(name) == wanted) for wanted in (False, True))
+    odd, good = (sorted(name for name in images if _is_unicode(name) == is_unicode) for is_unicode in (False, True))
     unusable |= {printable(name): f"the name of {printable(root / name)} is not UTF-8; rename it" for name in odd}
     return Listing(_ids(root, good), unusable, seen, sorted(dangling))
 

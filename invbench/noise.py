@@ -201,10 +201,10 @@ class PoissonNoise(Noise):
         clean = A(_extreme_images(A.x_shape))
         reach = math.inf if clean.is_complex() else float(clean.abs().max())
         if not reach <= REACH:
-            found = "complex" if clean.is_complex() else f"as large as {reach:.3g}"
+            nature = "complex" if clean.is_complex() else f"as large as {reach:.3g}"
             raise ConfigError(
                 f"task {task}: Poisson noise is of pixel values on [-1,1], which the measurements of "
-                f"{type(A).__name__} are not: they are {found}; choose Gaussian noise, as task.noise='gaussian 0.05 "
+                f"{type(A).__name__} are not: they are {nature}; choose Gaussian noise, as task.noise='gaussian 0.05 "
                 "[-1,1]'"
             )
 

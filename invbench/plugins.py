@@ -84,8 +84,8 @@ class Catalog:
     @property
     def benchmarks(self) -> dict[str, Benchmark]:
         """The presets that datasets bring."""
-        found = (p.cls.benchmark for p in self.plugins["dataset"].values())
-        return {b.name: b for b in found if b is not None}
+        presets = (p.cls.benchmark for p in self.plugins["dataset"].values())
+        return {b.name: b for b in presets if b is not None}
 
     def names(self) -> set[str]:
         """The names of all plugins."""
@@ -98,17 +98,17 @@ class Catalog:
 
     def metrics(self, without: Collection[str] = ()) -> list[Metric]:
         """Every metric that can be made, but for some; the others are warned of."""
-        made = []
+        metrics = []
         for name, plugin in self.plugins["metric"].items():
             if name not in without:
                 try:
                     with contained(f"metric {name}"):
-                        made.append(plugin.cls())
+                        metrics.append(plugin.cls())
                 except Exception as error:  # a stranger's
                     warnings.warn(
                         f"metric {name} of {plugin.distribution} cannot be made: {reason_of(error)}", stacklevel=2
                     )
-        return made
+        return metrics
 
     def benchmark(self, name: str) -> Benchmark:
         """The preset of that name. Raises PluginError with suggestions."""
@@ -124,11 +124,11 @@ def load_catalog() -> Catalog:
     return catalog
 
 
-def build_catalog(found: Iterable[EntryPoint]) -> Catalog:
+def build_catalog(points: Iterable[EntryPoint]) -> Catalog:
     """Load entry points one at a time into a catalog."""
     catalog, manager = Catalog(), make_plugin_manager()
     by_name: dict[str, list[EntryPoint]] = defaultdict(list)
-    for entry_point in found:
+    for entry_point in points:
         by_name[entry_point.name].append(entry_point)
     offers: dict[tuple[str, str], list[Plugin]] = defaultdict(list)
     for _, same in sorted(by_name.items()):
@@ -205,7 +205,7 @@ def _offered(manager: pluggy.PluginManager, entry_point: EntryPoint) -> list[Plu
             manager.check_pending()  # a misspelt hook is an error
         except pluggy.PluginValidationError as error:
             raise PluginError(f"{error}; the hooks are {', '.join(f'invbench_register_{k}s' for k in KINDS)}") from None
-        found = []
+        plugins = []
         hooks = {kind: getattr(module, f"invbench_register_{kind}s", None) for kind in KINDS}
         if not any(hooks.values()):
             raise PluginError("it offers nothing; define a hook such as invbench_register_solvers")
@@ -213,8 +213,8 @@ def _offered(manager: pluggy.PluginManager, entry_point: EntryPoint) -> list[Plu
             hook = hooks[kind]
             for cls in hook() if hook else []:
                 check(cls, kind, interface)
-                found.append(Plugin(kind, cls.name, cls, *_distribution(entry_point)))
-        return found
+                plugins.append(Plugin(kind, cls.name, cls, *_distribution(entry_point)))
+        return plugins
     except BaseException:
         manager.unregister(module)
         raise

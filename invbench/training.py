@@ -45,7 +45,7 @@ class Training:
     - ``images``: what is trained on; ``measured``: held-out measurements to watch, where there are any
 
     A step draws from generators that are keyed by its number, so none is ever stored: an interrupted training that
-    goes on from its checkpoint ends with the weights of an uninterrupted one.
+    resumes from its checkpoint ends with the weights of an uninterrupted one.
     """
 
     folder: Path
@@ -137,9 +137,9 @@ class Training:
             self._noted.setdefault(name, []).append(value)
 
     def _diverged(self, what: str, step: int) -> TrainingError:
-        kept = f"the last good checkpoint, of step {self._saved}, is {self.folder / STATE}"
+        last_good = f"the last good checkpoint, of step {self._saved}, is {self.folder / STATE}"
         return TrainingError(
-            f"{what} is not finite at step {step}; {kept if self._saved else 'no checkpoint was written yet'}. "
+            f"{what} is not finite at step {step}; {last_good if self._saved else 'no checkpoint was written yet'}. "
             "Lower training.lr, or use dtype=float32"
         )
 
@@ -267,9 +267,9 @@ def _restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> N
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
-def refuse_other(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path) -> None:
+def refuse_other(current: Mapping[str, Any], recorded: Mapping[str, Any], path: Path) -> None:
     """Raise ConfigError, naming each difference, where a checkpoint is of another training."""
-    ours, theirs = dict(_leaves(json.loads(json.dumps(wanted)))), dict(_leaves(found))
+    ours, theirs = dict(_leaves(json.loads(json.dumps(current)))), dict(_leaves(recorded))
     differences = [
         f"{key} is {theirs.get(key)!r} there and {ours.get(key)!r} here"
         for key in sorted(ours.keys() | theirs.keys())

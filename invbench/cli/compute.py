@@ -147,8 +147,8 @@ def _solvers(choice: Choice, catalog: Catalog) -> list[str]:
 
 def _tell(title: str, outcome: Outcome) -> None:
     """Say what became of a cell."""
-    kept = ", kept from before" if outcome.status == "complete" and not outcome.solved else ""
-    click.echo(f"{title}: {outcome.status}, {outcome.images} images{kept}, cell {outcome.cell}", err=True)
+    note = ", kept from before" if outcome.status == "complete" and not outcome.solved else ""
+    click.echo(f"{title}: {outcome.status}, {outcome.images} images{note}, cell {outcome.cell}", err=True)
     if outcome.reason:
         click.echo(f"  {outcome.reason}", err=True)
     for metric, reason in outcome.faults.items():

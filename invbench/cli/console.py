@@ -29,14 +29,14 @@ def spelt_out(error: UnicodeError) -> tuple[str, int]:
 def _plain_ascii(name: str) -> codecs.CodecInfo | None:
     if name.replace("_", "-") != ASCII:
         return None
-    found = codecs.lookup("ascii")
+    codec = codecs.lookup("ascii")
     return codecs.CodecInfo(
-        found.encode,
-        found.decode,
-        found.streamreader,
-        found.streamwriter,
-        found.incrementalencoder,
-        found.incrementaldecoder,
+        codec.encode,
+        codec.decode,
+        codec.streamreader,
+        codec.streamwriter,
+        codec.incrementalencoder,
+        codec.incrementaldecoder,
         name=ASCII,
     )
 

@@ -87,5 +87,5 @@ def _device(overrides: Sequence[str]) -> str:
     """The device of a measurement in words."""
     from invbench.device import choose_device, describe
 
-    wanted = [text.partition("=")[2] for text in overrides if text.startswith("device=")]
-    return describe(choose_device(unquoted(wanted[-1]) if wanted else "auto"))
+    devices = [text.partition("=")[2] for text in overrides if text.startswith("device=")]
+    return describe(choose_device(unquoted(devices[-1]) if devices else "auto"))

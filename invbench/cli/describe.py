@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 def called(name: str, catalog: Catalog) -> list[Plugin]:
     """The plugins of that name, of any kind. Raises ConfigError with suggestions where nothing has it."""
-    found = [plugins[name] for plugins in catalog.plugins.values() if name in plugins]
-    if not found and name not in catalog.benchmarks:
+    matching = [plugins[name] for plugins in catalog.plugins.values() if name in plugins]
+    if not matching and name not in catalog.benchmarks:
         known = catalog.names() | set(catalog.benchmarks)
         raise ConfigError(unknown("name", name, known) + catalog.not_loaded())
-    return found
+    return matching
 
 
 def listing(catalog: Catalog, kind: str) -> list[tuple[str, str, str]]:

@@ -225,15 +225,15 @@ def names_of(text: str) -> tuple[str, ...]:
 
 def wanted_of(filters: tuple[str, ...]) -> dict[str, str]:
     """Filters by key. Raises ConfigError for one that is none, or is there twice."""
-    wanted: dict[str, str] = {}
+    by_key: dict[str, str] = {}
     for text in filters:
         key, equals, value = text.partition("=")
         if not equals or key not in FILTERS:
             raise ConfigError(f"expected {', '.join(f'{k}=...' for k in FILTERS)}; got {text!r}")
-        if key in wanted:
-            raise ConfigError(f"{key} is there twice; write {key}={wanted[key]},{value}")
-        wanted[key] = canonical(value) if key == "noise" else value
-    return wanted
+        if key in by_key:
+            raise ConfigError(f"{key} is there twice; write {key}={by_key[key]},{value}")
+        by_key[key] = canonical(value) if key == "noise" else value
+    return by_key
 
 
 COMMANDS = (table, rescore, release, figure, report)

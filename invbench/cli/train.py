@@ -123,7 +123,7 @@ def shown_progress(training: Training) -> Iterator[None]:
 
     console, size = Console(stderr=True), getattr(training.options, "batch_size", 1)
     began: list[tuple[float, int]] = []
-    shown = [time.monotonic()]
+    last_shown = [time.monotonic()]
 
     def text(event: Mapping[str, Any]) -> str:
         """Losses, speed and time left."""
@@ -139,8 +139,8 @@ def shown_progress(training: Training) -> Iterator[None]:
 
         def line(event: Mapping[str, Any]) -> None:
             described = text(event)
-            if time.monotonic() - shown[0] > 10 or event["step"] == event["total"]:
-                shown[0] = time.monotonic()
+            if time.monotonic() - last_shown[0] > 10 or event["step"] == event["total"]:
+                last_shown[0] = time.monotonic()
                 click.echo(f"step {event['step']}/{event['total']}: {described}", err=True)
 
         training.on_progress = line

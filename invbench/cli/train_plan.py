@@ -104,10 +104,10 @@ def _overridden(fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
 
 def _refuse_others(request: Request) -> None:
     """Raise ConfigError for what is no part of a prior's training."""
-    given = [f"{kind}=" for kind in ("solver", "task") if kind in request.names or request.fields[kind]]
-    given += [f"+{name}=" for name in request.variants]
-    if given:
-        raise ConfigError(f"a prior is trained on images alone; leave out {', '.join(given)}")
+    others = [f"{kind}=" for kind in ("solver", "task") if kind in request.names or request.fields[kind]]
+    others += [f"+{name}=" for name in request.variants]
+    if others:
+        raise ConfigError(f"a prior is trained on images alone; leave out {', '.join(others)}")
 
 
 def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark) -> Plan:
@@ -205,10 +205,10 @@ def part(cls: type[Any], request: Request, kind: str, presets: Sequence[Mapping[
     return typed(cls, {**values, **request.fields[kind]}, kind)
 
 
-def chosen_variants(cls: type[Trainable], wanted: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def chosen_variants(cls: type[Trainable], variants: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Fields by kind that ``+GROUP=NAME`` sets."""
     chosen: dict[str, dict[str, Any]] = {}
-    for group, name in wanted.items():
+    for group, name in variants.items():
         if group not in cls.variants:
             raise ConfigError(unknown("variant", f"+{group}", [f"+{known}" for known in cls.variants]))
         if name not in cls.variants[group]:
@@ -243,10 +243,10 @@ def common(images: Dataset, options: Any, chosen: TrainConfig) -> dict[str, Any]
 
 def fingerprint(images: Dataset) -> str:
     """SHA-256 of the ids and pixels of 64 images, spread over the dataset."""
-    ids, found = images.ids(), hashlib.sha256()
+    ids, hasher = images.ids(), hashlib.sha256()
     for i in range(0, len(ids), max(1, len(ids) // 64)):
-        found.update(ids[i].encode() + images.load(ids[i]).numpy().tobytes())
-    return found.hexdigest()
+        hasher.update(ids[i].encode() + images.load(ids[i]).numpy().tobytes())
+    return hasher.hexdigest()
 
 
 def digest(config: Mapping[str, Any]) -> str:

@@ -124,8 +124,13 @@ def _sweep(pairs: Mapping[str, str], catalog: Catalog) -> tuple[list[str], list[
     searched = [key for key, text in values.items() if "," in text]
     if not searched:
         raise _nothing_to_search(cls)
-    given = {**DEFAULTS, **pairs, **{f"solver.{key}": text for key, text in values.items()}, **_split(pairs, catalog)}
-    return [f"{key}={value}" for key, value in given.items()], searched
+    overrides = {
+        **DEFAULTS,
+        **pairs,
+        **{f"solver.{key}": text for key, text in values.items()},
+        **_split(pairs, catalog),
+    }
+    return [f"{key}={value}" for key, value in overrides.items()], searched
 
 
 def _split(pairs: Mapping[str, str], catalog: Catalog) -> dict[str, str]:
@@ -186,9 +191,9 @@ def _toml(place: str, best: Ranked, objective: type[Metric], command: str) -> li
     """The lines that make the best values the preset's."""
     better = {True: "higher is better", False: "lower is better", None: f"nearest to {objective.target} is best"}
     mean = format_value(objective.name, best.mean, {objective.name: objective})
-    found = f"{objective.name} {mean}, n {best.n}, {better[objective.higher_is_better]}"
+    result = f"{objective.name} {mean}, n {best.n}, {better[objective.higher_is_better]}"
     values = [f"{key} = {json.dumps(value)}" for key, value in {**best.given, **best.values}.items()]
-    return [f"[{place}]", *values, f"origin = {json.dumps(f'tuned: {command} ({found})')}"]
+    return [f"[{place}]", *values, f"origin = {json.dumps(f'tuned: {command} ({result})')}"]
 
 
 def _row(cell: LoadedCell, searched: Sequence[str], objective: type[Metric]) -> Ranked:

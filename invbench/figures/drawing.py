@@ -92,15 +92,15 @@ def _metrics(cells: Sequence[LoadedCell], sets: bool) -> set[str]:
     return of_images | ({s.metric for c in cells for s in c.sets} if sets else set())
 
 
-def select(cells: Sequence[LoadedCell], wanted: Sequence[str]) -> list[LoadedCell]:
+def select(cells: Sequence[LoadedCell], names: Sequence[str]) -> list[LoadedCell]:
     """The cells of the named solvers, or whose id starts so; all where nothing is named.
 
     Raises ConfigError for a name that none has.
     """
-    for name in wanted:
+    for name in names:
         if not any(_is_called(cell, name) for cell in cells):
             raise ConfigError(unknown("solver or cell", name, {solver_of(cell) for cell in cells}))
-    return [cell for cell in cells if not wanted or any(_is_called(cell, name) for name in wanted)]
+    return [cell for cell in cells if not names or any(_is_called(cell, name) for name in names)]
 
 
 def _is_called(cell: LoadedCell, name: str) -> bool:

@@ -135,9 +135,9 @@ class ClaimFile:
         columns = list(dict.fromkeys(self.column(r) for r in table.rows if r.metric in self.layout.metrics))
         for i, key in enumerate(("benchmarks", "tasks", "metrics")):
             known = {c[i] for c in columns}
-            wanted = entry.get(key, known)
-            _check_known(key.removesuffix("s"), wanted, known)
-            columns = [c for c in columns if c[i] in wanted]
+            names = entry.get(key, known)
+            _check_known(key.removesuffix("s"), names, known)
+            columns = [c for c in columns if c[i] in names]
         return columns
 
     def column(self, row: Printed) -> Column:

@@ -85,9 +85,9 @@ def _differences(claim: Claim, recorded: Mapping[str, Sequence[LoadedCell]]) -> 
 
 def _cells_of(claim: Claim, method: str, cells: Sequence[LoadedCell]) -> list[LoadedCell]:
     """The cells of a method on the claim's benchmark and task."""
-    wanted = claim.benchmark, claim.task, claim.solvers[method]
+    names = claim.benchmark, claim.task, claim.solvers[method]
     configs = [(cell, cell.run.config) for cell in cells]
-    return [cell for cell, c in configs if (c.benchmark.name, c.task.name, c.solver.name) == wanted]
+    return [cell for cell, c in configs if (c.benchmark.name, c.task.name, c.solver.name) == names]
 
 
 def _best_group(cells: Sequence[LoadedCell]) -> list[LoadedCell]:

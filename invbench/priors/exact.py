@@ -89,8 +89,8 @@ class ExactPosterior:
     def mode_error(self, x: Tensor, y: Tensor) -> Tensor:
         """Total variation between the components the samples fall into and the posterior's weights: (B,)."""
         B, K, n = x.shape
-        found = self.posterior.mixture.log_components(x.reshape(-1, n)).softmax(1).reshape(B, K, -1).mean(1)
-        return 0.5 * (found - self.posterior.weights(y)).abs().sum(1)
+        shares = self.posterior.mixture.log_components(x.reshape(-1, n)).softmax(1).reshape(B, K, -1).mean(1)
+        return 0.5 * (shares - self.posterior.weights(y)).abs().sum(1)
 
     def _along(self, y: Tensor, directions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Weights (B, c), means (B, c, i) and variances (c, i) of the components along directions (n, i)."""

@@ -96,7 +96,7 @@ def recorded(measured: Measurement) -> list[Measured]:
 def image_ids(dataset: Dataset) -> list[str]:
     """The ids of a dataset's images. Raises PluginError where it gives anything but a list of different names."""
     with described(f"dataset {dataset.name} cannot list its images"):
-        found = list(dataset.ids())
-    if not all(isinstance(image, str) for image in found) or len(set(found)) != len(found):
-        raise PluginError(f"dataset {dataset.name}: expected different names of images; got {found[:3]!r}, ...")
-    return found
+        ids = list(dataset.ids())
+    if not all(isinstance(image, str) for image in ids) or len(set(ids)) != len(ids):
+        raise PluginError(f"dataset {dataset.name}: expected different names of images; got {ids[:3]!r}, ...")
+    return ids

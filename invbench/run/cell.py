@@ -60,8 +60,8 @@ class Cell:
     def places(self) -> dict[str, str]:
         """Where its files were found, by option; no part of its identity, which hashes of the files are."""
         placed, parts = self._placed(), {kind: asdict(part) for kind, part in self._parts().items()}
-        found = {f"{kind}.{key}": str(parts[kind][key]) for kind, keys in placed.items() for key in keys}
-        return {option: place for option, place in found.items() if place}
+        by_option = {f"{kind}.{key}": str(parts[kind][key]) for kind, keys in placed.items() for key in keys}
+        return {option: place for option, place in by_option.items() if place}
 
     def _parts(self) -> dict[str, Any]:
         return {"task": self.task, "dataset": self.dataset, "prior": self.source, "solver": self.solver}
@@ -119,7 +119,7 @@ class Watch:
 
 def _text(kind: str, part: PriorSource | Dataset) -> str:
     """A part's fingerprint. Raises PluginError where it is no text."""
-    found: object = part.fingerprint()
-    if not isinstance(found, str):
-        raise PluginError(f"{kind} {part.name}: expected a text as fingerprint; got a {type(found).__name__}")
-    return found
+    value: object = part.fingerprint()
+    if not isinstance(value, str):
+        raise PluginError(f"{kind} {part.name}: expected a text as fingerprint; got a {type(value).__name__}")
+    return value

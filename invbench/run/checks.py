@@ -78,8 +78,8 @@ def _check_hydras(pairs: Sequence[tuple[str, str]]) -> None:
 
 def folders(overrides: Sequence[str]) -> list[Path]:
     """The results folders that are named."""
-    found = [value for key, value in split(_split_flags(overrides)[1], EXAMPLE) if key == "out"]
-    return [folder(unquoted(text)) for value in found for text in values("out", value)]
+    out_values = [value for key, value in split(_split_flags(overrides)[1], EXAMPLE) if key == "out"]
+    return [folder(unquoted(text)) for value in out_values for text in values("out", value)]
 
 
 def shows_job(ready: Sequence[str]) -> bool:

@@ -67,20 +67,20 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Cell:
     config, benchmark = choice.config, catalog.benchmark(choice.names["benchmark"])
     parts = _plugins(choice, catalog, solver)
     values = _fields(choice, catalog, solver)
-    made = {kind: make(plugin.cls, values[kind], kind) for kind, plugin in parts.items()}
+    instances = {kind: make(plugin.cls, values[kind], kind) for kind, plugin in parts.items()}
     for key, least in {"n": 0, "samples": 1, "batch_size": 1}.items():
         if getattr(config, key) < least:
             raise ConfigError(f"{key} must be at least {least}; got {getattr(config, key)}")
     chosen, written = _settings(choice, catalog, solver)
     return Cell(
         benchmark=benchmark,
-        task=made["task"],
-        dataset=made["dataset"],
-        source=made["prior"],
-        solver=made["solver"],
+        task=instances["task"],
+        dataset=instances["dataset"],
+        source=instances["prior"],
+        solver=instances["solver"],
         seed=config.seed,
         samples=1 if solver and solver != benchmark.floor else config.samples,  # other references are deterministic
-        assumed=_assumed(config.assume, made["task"], made["solver"]),
+        assumed=_assumed(config.assume, instances["task"], instances["solver"]),
         origins=origins(parts["solver"].cls, chosen, written),
         plugins=tuple(sorted({numbers_of(p.distribution, p.version) for p in parts.values()})),
     )

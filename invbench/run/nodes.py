@@ -53,7 +53,7 @@ def typed(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
 def typed_settings(cls: type[Any], values: Mapping[str, Any], origin: str) -> dict[str, Any]:
     """A set of hyper-parameters, each of its field's type."""
     try:
-        found: Any = OmegaConf.to_container(OmegaConf.merge(node_of(cls), dict(values)))
+        settings: Any = OmegaConf.to_container(OmegaConf.merge(node_of(cls), dict(values)))
     except ValidationError as error:
         raise PluginError(f"hyper-parameters of {origin!r}: {str(error).splitlines()[0]}") from None
-    return {key: found[key] for key in values}
+    return {key: settings[key] for key in values}

@@ -44,19 +44,19 @@ MOST = 10_000  # values of a sweep
 
 def split(texts: Iterable[str], example: str) -> list[tuple[str, str]]:
     """Keys and values, each key once. Raises ConfigError with the example for what is no key=value."""
-    found: dict[str, str] = {}
+    pairs: dict[str, str] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key or text.startswith("-"):
             raise ConfigError(f"expected key=value, got {shortened(text)!r}; for example: {example}")
         if "\0" in value:
             raise ConfigError(f"{key}: expected a text without the character 0; got {shortened(value)!r}")
-        if key in found:
+        if key in pairs:
             raise ConfigError(
-                f"{key} is there twice, as {shortened(found[key])!r} and {shortened(value)!r}; give it once"
+                f"{key} is there twice, as {shortened(pairs[key])!r} and {shortened(value)!r}; give it once"
             )
-        found[key] = value
-    return list(found.items())
+        pairs[key] = value
+    return list(pairs.items())
 
 
 def parts(value: str) -> list[str]:
@@ -65,8 +65,8 @@ def parts(value: str) -> list[str]:
     >>> parts("a, 'b,c',[1,2]")
     ['a', "'b,c'", '[1,2]']
     """
-    found = re.findall(r"(?:\[[^]]*\]|\{[^}]*\}|\([^)]*\)|'[^']*'|\"[^\"]*\"|[^,])+", value)
-    return [part.strip() for part in found] if len(found) > 1 else [value]
+    pieces = re.findall(r"(?:\[[^]]*\]|\{[^}]*\}|\([^)]*\)|'[^']*'|\"[^\"]*\"|[^,])+", value)
+    return [part.strip() for part in pieces] if len(pieces) > 1 else [value]
 
 
 def values(key: str, value: str, names: Collection[str] = ()) -> list[str]:
@@ -80,10 +80,10 @@ def values(key: str, value: str, names: Collection[str] = ()) -> list[str]:
         parsed = OverridesParser.create().parse_override(f"{key}={value}").value()
         if not isinstance(parsed, Sweep | Glob):
             return [value]
-        found = _swept(parsed, names)
-    if not found:
+        texts = _swept(parsed, names)
+    if not texts:
         raise ConfigError(f"{key}: {value} has no values" + (f"; of {', '.join(sorted(names))}" if names else ""))
-    return found
+    return texts
 
 
 def _swept(sweep: Any, names: Collection[str]) -> list[str]:
@@ -91,16 +91,16 @@ def _swept(sweep: Any, names: Collection[str]) -> list[str]:
     if isinstance(sweep, Glob) and names:
         return sweep.filter(sorted(names))
     if isinstance(sweep, ChoiceSweep):
-        found = [_text(each) for each in sweep.list]
+        texts = [_text(each) for each in sweep.list]
     elif isinstance(sweep, RangeSweep):
-        found = [_text(each) for each in islice(sweep.range(), MOST + 1)]
+        texts = [_text(each) for each in islice(sweep.range(), MOST + 1)]
     else:
         raise ConfigError("interval(...) and glob(...) name no values here; write them, as a,b,c")
-    if len(found) > MOST:
+    if len(texts) > MOST:
         raise ConfigError(f"a sweep has at most {MOST:,} values; write fewer")
     if sweep.shuffle:
-        random.shuffle(found)
-    return found
+        random.shuffle(texts)
+    return texts
 
 
 def _text(value: Any) -> str:
@@ -115,7 +115,7 @@ def _text(value: Any) -> str:
 def read(node: DictConfig, key: str, text: str, path: str) -> Any:
     """The value of the text for a field of a plugin's node, of its type. Raises ConfigError, naming ``path``."""
     field = node._get_node(key)
-    wanted = _wanted(field)
+    type_name = _wanted(field)
     literal = unquoted(text)
     try:
         if literal == text == "null" and field._is_optional():  # type: ignore[union-attr]
@@ -124,18 +124,18 @@ def read(node: DictConfig, key: str, text: str, path: str) -> Any:
         if pattern and not pattern.fullmatch(literal):
             raise ValueError
         node[key] = literal if isinstance(field, (*NUMBERS, StringNode, Enum)) else _loaded(field, text)
-        found = node._get_node(key)
-        return OmegaConf.to_container(found) if isinstance(found, Container) else found._value()  # type: ignore[union-attr]
+        value_node = node._get_node(key)
+        return OmegaConf.to_container(value_node) if isinstance(value_node, Container) else value_node._value()  # type: ignore[union-attr]
     except (OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError):
-        raise ConfigError(f"{path}: expected a value of type {wanted}, got {shortened(text)!r}") from None
+        raise ConfigError(f"{path}: expected a value of type {type_name}, got {shortened(text)!r}") from None
 
 
 def _loaded(field: Any, text: str) -> Any:
     """A list, a mapping or a value of any type, as YAML has them."""
-    found = yaml.safe_load(text)
-    if isinstance(field, Container) and not isinstance(found, list | dict):
+    value = yaml.safe_load(text)
+    if isinstance(field, Container) and not isinstance(value, list | dict):
         raise ValueError
-    return found
+    return value
 
 
 def _wanted(field: Any) -> str:
@@ -222,5 +222,5 @@ def reason(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "nested too deep"
     lines = [" ".join(line.split()) for line in str(error.__cause__ or error).splitlines()]
-    kept = [line for line in lines if line and "HYDRA_FULL_ERROR" not in line]
-    return shortened(kept[0] if kept else type(error).__name__)
+    useful = [line for line in lines if line and "HYDRA_FULL_ERROR" not in line]
+    return shortened(useful[0] if useful else type(error).__name__)

@@ -18,5 +18,5 @@ def folder(text: str, key: str = "out") -> Path:
         ) from None
     if not text or "\0" in text:
         raise ConfigError(f"{key}: expected a folder, got {text!r}")
-    found = Path(os.path.expanduser(text))
-    return found.absolute() if str(found).startswith("~") else found  # ./~ is no home folder
+    path = Path(os.path.expanduser(text))
+    return path.absolute() if str(path).startswith("~") else path  # ./~ is no home folder

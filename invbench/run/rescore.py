@@ -75,13 +75,13 @@ def _lacking(cell: LoadedCell, chunk: Sequence[str], scorer: Scorer, measured: M
 def _rescore_chunk(cell: LoadedCell, chunk: Sequence[str], scorer: Scorer, measured: Measurement) -> int:
     """Add the scores that some images lack; returns the number of rows."""
     stores = {folder: CellStore(folder) for folder in cell.folders}
-    wanted = {(m.name, m.protocol) for m in _lacking(cell, chunk, scorer, measured)}
+    lacking = {(m.name, m.protocol) for m in _lacking(cell, chunk, scorer, measured)}
     samples = torch.stack([cell.reconstructions(i) for i in chunk])
     count = 0
-    for image, found in zip(chunk, scorer.image_rows(cell.id, samples, measured, wanted), strict=True):
+    for image, rows in zip(chunk, scorer.image_rows(cell.id, samples, measured, lacking), strict=True):
         store = stores[cell.folder_of(image)]
         store.drop_checksums()
-        count += store.add_rows(row for row in found if (image, row.metric, row.protocol) not in cell.scored)
+        count += store.add_rows(row for row in rows if (image, row.metric, row.protocol) not in cell.scored)
     return count
 
 
@@ -123,16 +123,16 @@ def _unscored(cell: LoadedCell, scorer: Scorer, measure: Remeasure, images: Sequ
 def _set_scores(
     cell: LoadedCell, scorer: Scorer, measure: Remeasure, images: Sequence[str], usable: Sequence[SetMetric]
 ) -> list[Score]:
-    found: dict[str, list[Tensor | None]] = {m.name: [] for m in usable}
+    restored: dict[str, list[Tensor | None]] = {m.name: [] for m in usable}
     truth: dict[str, list[Tensor | None]] = {m.name: [] for m in usable}
     for chunk in _chunks(images):
         measured = measure(chunk)
         x_hat = torch.stack([cell.reconstructions(image)[0] for image in chunk])
         for m in usable:
-            found[m.name].append(scorer.features(m, x_hat, measured))
+            restored[m.name].append(scorer.features(m, x_hat, measured))
             truth[m.name].append(scorer.features(m, measured.x, measured))
     scores = [
-        scorer.set_score(m, _joined(truth[m.name]), _joined(found[m.name]))
+        scorer.set_score(m, _joined(truth[m.name]), _joined(restored[m.name]))
         for m in usable
         if m.name not in scorer.faults
     ]

@@ -114,8 +114,8 @@ def done_images(whole: Path, samples: int) -> dict[str, Measured]:
 
 def refuse_other_images(bank: MeasurementBank, images: Sequence[str], done: Mapping[str, Measured]) -> None:
     """Raise StoreError where files of the dataset have changed since images were solved; looks at some of them."""
-    kept = [image for image in images if image in done]
-    some = kept[:: max(1, len(kept) // LOOKED_AT)]
+    solved = [image for image in images if image in done]
+    some = solved[:: max(1, len(solved) // LOOKED_AT)]
     for image, now in zip(some, recorded(bank.measure(some)) if some else (), strict=True):
         if not done[image].same(now):
             raise StoreError(
@@ -168,8 +168,8 @@ def drop_other_parts(whole: Path, shard: tuple[int, int]) -> None:
     Raises StoreError where a shard is to be overwritten of a cell that was run in other parts.
     """
     end = f"-of-{shard[1]}" if shard[1] > 1 else whole.name
-    found = [path.parent.name for path in whole.parent.glob(f"{glob.escape(whole.name)}*/run.json")]
-    others = sorted(name for name in found if not name.endswith(end))
+    names = [path.parent.name for path in whole.parent.glob(f"{glob.escape(whole.name)}*/run.json")]
+    others = sorted(name for name in names if not name.endswith(end))
     if others and shard[1] > 1:
         raise StoreError(
             f"overwrite=true would leave old rows in {', '.join(others)}, which hold the same images; overwrite the "

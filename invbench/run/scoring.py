@@ -78,15 +78,15 @@ class Scorer:
 
         return self._call(metric, call)
 
-    def set_score(self, metric: SetMetric, truth: Tensor, found: Tensor) -> Score | None:
+    def set_score(self, metric: SetMetric, truth: Tensor, restored: Tensor) -> Score | None:
         """The score of a set from its features, with its interval; None where the metric fails."""
 
         def call() -> Score:
             def resampled(picks: NDArray[np.int64]) -> list[float]:
-                scores = metric.distances(truth.clone(), found.clone(), torch.from_numpy(picks))
+                scores = metric.distances(truth.clone(), restored.clone(), torch.from_numpy(picks))
                 return [_number(score) for score in scores]
 
-            value = _number(metric.distance(truth.clone(), found.clone()))
+            value = _number(metric.distance(truth.clone(), restored.clone()))
             low, high = set_interval(resampled, value, len(truth))
             return Score(metric.name, metric.protocol, metric.unit, value, low, high, len(truth))
 

@@ -142,15 +142,15 @@ class Worker:
         spent = list(enumerate(costs))
         if len(costs) > 1:
             spent.insert(0, (MEAN, tuple(map(sum, zip(*costs, strict=True)))))
-        found = []
+        by_image = []
         for rows, image, digest, identity in zip(scored, measured.images, measured.sha256, identities, strict=True):
             costs_of = [
                 Record(self.run.cell, image, sample, name, name, value, unit, digest)
                 for sample, cost in spent
                 for (name, unit), value in zip(COSTS, cost, strict=True)
             ]
-            found.append([*rows, *costs_of[:-1], replace_fields(costs_of[-1], y=identity)])
-        return found
+            by_image.append([*rows, *costs_of[:-1], replace_fields(costs_of[-1], y=identity)])
+        return by_image
 
 
 def _solved(solver: Solver, *given: Any) -> Any:

@@ -76,10 +76,10 @@ def explain(cell: LoadedCell) -> str:
 
 def damage(cell: LoadedCell) -> list[str]:
     """What was changed since the cell was complete: files against their sums, the configuration against the id."""
-    found = [f"{folder}: {line}" for folder in cell.folders for line in CellStore(folder).damage()]
+    lines = [f"{folder}: {line}" for folder in cell.folders for line in CellStore(folder).damage()]
     if not cell.run.config.digest().startswith(cell.id):
-        found.append(f"{cell.folders[0]}: the configuration is not that of cell {cell.id}")
-    return found
+        lines.append(f"{cell.folders[0]}: the configuration is not that of cell {cell.id}")
+    return lines
 
 
 def recompute(cell: LoadedCell, n: int, catalog: Catalog) -> Iterator[tuple[str, float]]:
@@ -97,18 +97,18 @@ def recompute(cell: LoadedCell, n: int, catalog: Catalog) -> Iterator[tuple[str,
     _same_hashes(cell.run.config, again.config())
     order = _first_images(cell, image_ids(again.dataset))
     images, metrics = order[:n], catalog.metrics()
-    kept = all(cell.image_path(image) for image in images)
+    on_disk = all(cell.image_path(image) for image in images)
     with TemporaryDirectory() as folder:
         size = max(n, 2) if len(order) > 1 else 1
         options = Options(Path(folder), n=min(size, len(order)), batch_size=size)
-        outcome = run_cell(again, [] if kept else metrics, options)
+        outcome = run_cell(again, [] if on_disk else metrics, options)
         if outcome.status != "complete":
             raise StoreError(f"the cell could not be solved again: {outcome.reason}")
         new = load_cell(outcome.folder)
         for image in images:
             if not cell.measured[image].same(new.measured[image]):
                 raise StoreError(f"the measurement of {image} is not the recorded one")
-            yield image, _kept(cell, new, image, metrics, catalog) if kept else _released(cell, new, image, metrics)
+            yield image, _kept(cell, new, image, metrics, catalog) if on_disk else _released(cell, new, image, metrics)
 
 
 def _first_images(cell: LoadedCell, ids: Sequence[str]) -> list[str]:
@@ -139,18 +139,18 @@ def _pixels(cell: LoadedCell, new: LoadedCell, image: str) -> float:
     return float((new.reconstructions(image) - cell.reconstructions(image)).abs().max())
 
 
-def _scores(cell: LoadedCell, found: Sequence[Record], image: str) -> float:
+def _scores(cell: LoadedCell, new_rows: Sequence[Record], image: str) -> float:
     """The largest difference of a recorded score of an image from those found; none of two that are both nan or inf."""
     was, now = (
-        {(r.metric, r.protocol, r.sample): r.value for r in rows if r.image == image} for rows in (cell.rows, found)
+        {(r.metric, r.protocol, r.sample): r.value for r in rows if r.image == image} for rows in (cell.rows, new_rows)
     )
     both = [(was[key], now[key]) for key in was.keys() & now.keys()]
     differing = [math.inf if math.isnan(a) or math.isnan(b) else abs(b - a) for a, b in both if repr(a) != repr(b)]
     return max(differing, default=0.0)
 
 
-def _same_hashes(recorded: Config, found: Config) -> None:
-    for kind, was, now in (("prior", recorded.prior, found.prior), ("solver", recorded.solver, found.solver)):
+def _same_hashes(recorded: Config, today: Config) -> None:
+    for kind, was, now in (("prior", recorded.prior, today.prior), ("solver", recorded.solver, today.solver)):
         if was.sha256 != now.sha256:
             raise StoreError(f"{kind} {was.name}: recorded with weights {was.sha256}, found today {now.sha256}")
 

@@ -40,13 +40,13 @@ def _number(value: float | None) -> float:
 def read_json(path: Path) -> dict[str, JSON]:
     """A JSON object. Raises ValueError where the file holds anything else, OSError where it cannot be read."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
         raise ValueError("it is nested too deep") from None
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise ValueError("it holds no JSON object")
-    json.dumps(found, ensure_ascii=False).encode()  # raises ValueError for halves of characters
-    return found
+    json.dumps(value, ensure_ascii=False).encode()  # raises ValueError for halves of characters
+    return value
 
 
 def read_run(path: Path) -> Run:
@@ -71,27 +71,27 @@ def run_of(fields: Mapping[str, JSON]) -> Run:
 
 def read_sets(path: Path) -> dict[str, ScoredSet]:
     """A ``sets.json``. Raises ValueError or OSError."""
-    found = read_json(path)
-    if bad := [key for key, each in found.items() if not isinstance(each, dict)]:
+    sets = read_json(path)
+    if bad := [key for key, each in sets.items() if not isinstance(each, dict)]:
         raise ValueError(f"Expected `object` - at `$.{bad[0]}`")
-    return {key: _scored_set(each) for key, each in found.items() if isinstance(each, dict)}
+    return {key: _scored_set(each) for key, each in sets.items() if isinstance(each, dict)}
 
 
 def _scored_set(fields: Mapping[str, JSON]) -> ScoredSet:
-    found = _converted(fields, _ScoredSet)
+    entry = _converted(fields, _ScoredSet)
     scores = [
-        Score(s.metric, s.protocol, s.unit, _number(s.value), _number(s.low), _number(s.high), len(found.images))
-        for s in found.scores
+        Score(s.metric, s.protocol, s.unit, _number(s.value), _number(s.low), _number(s.high), len(entry.images))
+        for s in entry.scores
     ]
-    return ScoredSet(found.images, scores)
+    return ScoredSet(entry.images, scores)
 
 
 def read_bench(path: Path) -> Bench:
     """A ``bench-<solver>.json``. Raises ValueError or OSError."""
-    found = read_json(path)
-    if found != signed(found):
+    fields = read_json(path)
+    if fields != signed(fields):
         raise ValueError("it is not as 'invbench bench' wrote it")
-    return _converted(found, Bench)
+    return _converted(fields, Bench)
 
 
 def json_text(value: Mapping[str, JSON], indent: int = 2) -> str:

@@ -64,9 +64,9 @@ class LoadedCell:
     @cached_property
     def measured(self) -> dict[str, Measured]:
         """What is recorded of the measurement of each image, sorted by name."""
-        found = {r.image: Measured(r.y_sha256) for r in self.rows}
-        found |= {r.image: Measured(r.y_sha256, r.y) for r in self.rows if r.y is not None}
-        return dict(sorted(found.items()))
+        by_image = {r.image: Measured(r.y_sha256) for r in self.rows}
+        by_image |= {r.image: Measured(r.y_sha256, r.y) for r in self.rows if r.y is not None}
+        return dict(sorted(by_image.items()))
 
     @cached_property
     def scored(self) -> set[tuple[str, str, str]]:
@@ -86,8 +86,8 @@ class LoadedCell:
 
     def set_scores(self, images: Collection[str]) -> list[Score]:
         """Scores of these images as a set, each with their number ``n``; none where they were not made."""
-        found = self.all_sets().get(images_digest(images))
-        return [*found.scores] if found else []
+        scored_set = self.all_sets().get(images_digest(images))
+        return [*scored_set.scores] if scored_set else []
 
     def all_sets(self) -> dict[str, ScoredSet]:
         """What ``sets.json`` holds: names of images and scores, by the digest of the names."""

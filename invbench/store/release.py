@@ -100,9 +100,9 @@ def load_costs(*folders: Path) -> Costs:
     """
     costs: dict[tuple[str, str, str], Bench] = {}
     for out in folders:
-        found = {cost.names: cost for cost in _readable_costs(out)}
-        places = {names[:2] for names in found}
-        costs = {names: cost for names, cost in costs.items() if names[:2] not in places} | found
+        folder_costs = {cost.names: cost for cost in _readable_costs(out)}
+        places = {names[:2] for names in folder_costs}
+        costs = {names: cost for names, cost in costs.items() if names[:2] not in places} | folder_costs
     return costs
 
 
@@ -118,8 +118,8 @@ def _readable_costs(out: Path) -> Iterator[Bench]:
 def alike(cells: Sequence[LoadedCell], costs: Costs) -> list[float] | None:
     """Seconds of each cell's solver, measured alone and in one setting; None where some were not."""
     configs = [cell.run.config for cell in cells]
-    found = [costs.get((c.benchmark.name, c.task.name, c.solver.name)) for c in configs]
-    good = [c for c, cell in zip(found, cells, strict=True) if c and same_run(c, cell)]
+    benches = [costs.get((c.benchmark.name, c.task.name, c.solver.name)) for c in configs]
+    good = [c for c, cell in zip(benches, cells, strict=True) if c and same_run(c, cell)]
     whole = len(good) == len(cells) and len({c.setting for c in good}) == 1
     return [c.cost.seconds for c in good] if whole else None
 

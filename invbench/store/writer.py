@@ -174,9 +174,9 @@ class CellStore:
 
     def verify_checksums(self) -> None:
         """Raise StoreError where files differ from their checksums, which new checksums would hide."""
-        if self.has_checksums and (found := self.damage()):
+        if self.has_checksums and (lines := self.damage()):
             raise StoreError(
-                f"{self.folder} was changed since its run was complete: {', '.join(found)}. Put the files back, or run "
+                f"{self.folder} was changed since its run was complete: {', '.join(lines)}. Put the files back, or run "
                 "the cell anew with overwrite=true"
             )
 

@@ -44,13 +44,13 @@ class DatasetLab:
 
 
 def ids(lab: DatasetLab) -> str:
-    found = lab.ids
-    expect(len(found) > 0, "expected at least one id; got none; raise DataError where data are absent")
-    expect(all(isinstance(i, str) and i for i in found), "expected ids that are text; got others; name images by text")
-    twice = sorted({i for i in found if found.count(i) > 1}) if len(set(found)) < len(found) else []
+    names = lab.ids
+    expect(len(names) > 0, "expected at least one id; got none; raise DataError where data are absent")
+    expect(all(isinstance(i, str) and i for i in names), "expected ids that are text; got others; name images by text")
+    twice = sorted({i for i in names if names.count(i) > 1}) if len(set(names)) < len(names) else []
     expect(not twice, f"expected every id once; got {', '.join(twice[:3])} more often; make ids unique")
-    expect(found == list(lab.dataset.ids()), "expected ids in one fixed order; got another the second time; sort them")
-    return f"{len(found)} unique ids in a fixed order"
+    expect(names == list(lab.dataset.ids()), "expected ids in one fixed order; got another the second time; sort them")
+    return f"{len(names)} unique ids in a fixed order"
 
 
 def repeat(lab: DatasetLab) -> str:

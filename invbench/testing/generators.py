@@ -19,13 +19,13 @@ def other_global_state() -> Iterator[Callable[[], tuple[Any, ...]]]:
         numpys = np.random.get_state(legacy=False)["state"]
         return torch.get_rng_state().tolist(), numpys["key"].tolist(), numpys["pos"], random.getstate()
 
-    kept = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
     torch.empty(1).uniform_()
     np.random.random()
     random.random()
     try:
         yield state
     finally:
-        torch.set_rng_state(kept[0])
-        np.random.set_state(kept[1])
-        random.setstate(kept[2])
+        torch.set_rng_state(states[0])
+        np.random.set_state(states[1])
+        random.setstate(states[2])

@@ -35,10 +35,10 @@ class MetricLab:
         A, (prior, _) = BlockMean(X_SHAPE, 4), tiny_prior(X_SHAPE)
         x, y = measure(A, IMAGES, SIGMA)
         exact = prior.posterior(Problem(A, SIGMA, "conformance", "conformance"))
-        found = Measurement(IMAGES, x, y, torch.full((len(x), 1, 1, 1), SIGMA), ("",) * len(x), A, exact)
-        if reason := self.metric.unavailable(found):
+        measurement = Measurement(IMAGES, x, y, torch.full((len(x), 1, 1, 1), SIGMA), ("",) * len(x), A, exact)
+        if reason := self.metric.unavailable(measurement):
             raise NotApplicable(f"has no value here: {reason}")
-        return found
+        return measurement
 
     @cached_property
     def good(self) -> Tensor:
@@ -68,17 +68,17 @@ class MetricLab:
 
 
 def values(lab: MetricLab) -> str:
-    found = lab.score(lab.bad)
+    output = lab.score(lab.bad)
     B = len(IMAGES)
     if isinstance(lab.metric, SetMetric):
-        expect(len(found) == B, f"expected a row of features per image, {B}; got {tuple(found.shape)}")
-        expect(bool(found.isfinite().all()), "expected finite features; look for x / 0")
-        return f"features {tuple(found.shape)}"
+        expect(len(output) == B, f"expected a row of features per image, {B}; got {tuple(output.shape)}")
+        expect(bool(output.isfinite().all()), "expected finite features; look for x / 0")
+        return f"features {tuple(output.shape)}"
     expect(
-        tuple(found.shape) == (B,), f"expected one value per image, ({B},); got {tuple(found.shape)}; see flatten(1)"
+        tuple(output.shape) == (B,), f"expected one value per image, ({B},); got {tuple(output.shape)}; see flatten(1)"
     )
-    expect(bool(found.isfinite().all()), f"expected finite values; got {found.tolist()}; look for x / 0")
-    return f"({B},), from {float(found.min()):.4g} to {float(found.max()):.4g}"
+    expect(bool(output.isfinite().all()), f"expected finite values; got {output.tolist()}; look for x / 0")
+    return f"({B},), from {float(output.min()):.4g} to {float(output.max()):.4g}"
 
 
 def batch(lab: MetricLab) -> str:
@@ -139,5 +139,5 @@ CHECKS: dict[str, Check] = {c.__name__: c for c in (values, batch, repeat, input
 
 def _tensors(measured: Measurement) -> dict[str, Tensor]:
     """Copies of a measurement's tensors."""
-    found = {f.name: getattr(measured, f.name) for f in fields(measured)}
-    return {name: value.clone() for name, value in found.items() if isinstance(value, Tensor)}
+    by_name = {f.name: getattr(measured, f.name) for f in fields(measured)}
+    return {name: value.clone() for name, value in by_name.items() if isinstance(value, Tensor)}

@@ -117,24 +117,24 @@ def works_in(A: Operator, dtype: torch.dtype, tolerance: float) -> str:
     """A, its transpose and inverse keep the type, and A(x) is near that of float64, relative to its largest entry."""
     name, x = str(dtype).removeprefix("torch."), draw(A, "x")
     try:
-        found = {"A(x)": A(x.to(dtype))}
-        y_of = found["A(x)"].dtype
+        results = {"A(x)": A(x.to(dtype))}
+        y_of = results["A(x)"].dtype
         if isinstance(A, LinearOperator):
-            found["A.T(y)"] = A.T(draw_y(A).to(y_of))
+            results["A.T(y)"] = A.T(draw_y(A).to(y_of))
         if isinstance(A, SVDOperator):
-            found["A.pinv(y)"] = A.pinv(draw_y(A).to(y_of))
+            results["A.pinv(y)"] = A.pinv(draw_y(A).to(y_of))
     except (RuntimeError, NotImplementedError) as error:
         if NO_KERNEL.search(str(error)):
             raise NotApplicable(f"torch has no {name} kernel for it ({' '.join(str(error).split())})") from None
         raise
-    for what, value in found.items():
+    for what, value in results.items():
         right = value.real.dtype == dtype and bool(value.isfinite().all())
         advice = "turn the operator's own tensors into the type of x"
         expect(right, f"{what} of {name}: expected finite {name}; got {value.dtype}, or not finite; {advice}")
     y = A(x)
-    off = float((found["A(x)"].to(y.dtype) - y).abs().max() / y.abs().max().clamp(min=1e-12))
+    off = float((results["A(x)"].to(y.dtype) - y).abs().max() / y.abs().max().clamp(min=1e-12))
     expect(off <= tolerance, f"A(x) in {name} is off by {off:.1e}; expected at most {tolerance:g}; round later")
-    return f"{', '.join(found)} stay {name}; A(x) within {off:.1e} of float64"
+    return f"{', '.join(results)} stay {name}; A(x) within {off:.1e} of float64"
 
 
 LAWS: dict[str, Law] = {

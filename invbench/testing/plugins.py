@@ -1,4 +1,4 @@
-"""Every check that a plugin of a kind is put to."""
+"""Every check that is run on a plugin of a kind."""
 
 from __future__ import annotations
 

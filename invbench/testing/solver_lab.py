@@ -101,16 +101,16 @@ class SolverLab:
     @cached_property
     def cases(self) -> list[Case]:
         """The problems that the solver takes; the first is the one examined most."""
-        found, reasons = [], []
+        cases, reasons = [], []
         box = Convolution(SHAPE, torch.full((3, 3), 1 / 9))
         for A in (BlockMean(SHAPE, 4), Identity(SHAPE), box, Saturation(SHAPE)):
             try:
-                found.append(self.case(A))
+                cases.append(self.case(A))
             except NotApplicable as reason:
                 reasons.append(reason)
-        if not found:
+        if not cases:
             raise reasons[0]
-        return found
+        return cases
 
     @property
     def main(self) -> Case:
@@ -175,8 +175,8 @@ def solve_like_the_runner(
 
 def tensors(problem: Problem, prior: Prior) -> dict[str, Tensor]:
     """What a solver could modify in place, by a name for messages."""
-    found = {f"the operator's {name}": value for name, value in vars(problem.A).items()}
-    return {"prior.abar": prior.abar, **{name: value for name, value in found.items() if isinstance(value, Tensor)}}
+    members = {f"the operator's {name}": value for name, value in vars(problem.A).items()}
+    return {"prior.abar": prior.abar, **{name: value for name, value in members.items() if isinstance(value, Tensor)}}
 
 
 def shortened(solver: Solver) -> Solver:

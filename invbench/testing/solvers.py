@@ -145,11 +145,11 @@ def sigma(lab: SolverLab) -> str:
     if lab.solver.needs_sigma:
         return _sigma_is_used(lab)
     problem = Watched(lab.main.problem.A, SIGMA, "conformance", "conformance")
-    given = lab.run(replace(lab.main, problem=problem, state=lab.prepare(problem))).x_hat
+    with_sigma = lab.run(replace(lab.main, problem=problem, state=lab.prepare(problem))).x_hat
     advice = "declare needs_sigma = True, or do not read it"
     expect(not problem.reads, f"expected problem.sigma unread, since needs_sigma is False; it was read; {advice}")
     hidden = lab.run(replace(lab.case(lab.main.problem.A, sigma=None), y=lab.main.y)).x_hat
-    same = torch.equal(given, hidden)
+    same = torch.equal(with_sigma, hidden)
     expect(same, f"expected one result whether sigma_y is None or {SIGMA}; got two; {advice}")
     return f"one result whether sigma_y is None or {SIGMA}; problem.sigma is not read"
 
@@ -209,8 +209,8 @@ def nfe(lab: SolverLab) -> str:
     expect(len(set(calls)) == 1, f"expected one number of calls per image; got {calls} for batches of 4, 1, 2, 2")
     if promised is None:
         return f"{calls[0]:g} calls per image in every batch; there is no field 'nfe'"
-    kept = calls[0] == promised
-    expect(kept, f"expected nfe = {promised} calls per image; got {calls[0]:g}; let nfe be the calls, or rename it")
+    agrees = calls[0] == promised
+    expect(agrees, f"expected nfe = {promised} calls per image; got {calls[0]:g}; let nfe be the calls, or rename it")
     return f"nfe = {promised} is {calls[0]:g} calls per image in every batch"
 
 
@@ -222,10 +222,10 @@ def few_calls(lab: SolverLab) -> str:
     if whole == 0:
         raise NotApplicable("ignores y with any number of calls")
     for calls, other in labs.items():
-        found = other.change(other.main)
-        came = f"expected {calls} network call(s) to use y; exchanging measurements changes x_hat by {found:.2g}"
+        change = other.change(other.main)
+        came = f"expected {calls} network call(s) to use y; exchanging measurements changes x_hat by {change:.2g}"
         advice = "begin where the noise is greatest, or refuse so few calls with a ConfigError"
-        expect(found >= USED * whole, f"{came}, with more calls by {whole:.2g}; {advice}")
+        expect(change >= USED * whole, f"{came}, with more calls by {whole:.2g}; {advice}")
     return f"uses y with {' and '.join(map(str, labs))} calls"
 
 

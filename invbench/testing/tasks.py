@@ -48,15 +48,15 @@ class TaskLab:
     @cached_property
     def built(self) -> list[Built]:
         """Where task and shape do not fit, there is none."""
-        found, reason = [], ""
+        builds, reason = [], ""
         for label, task, x_shape in self._wanted():
             try:
-                found.append(Built(f"{label}{'x'.join(map(str, x_shape))}", task, build(task, x_shape)))
+                builds.append(Built(f"{label}{'x'.join(map(str, x_shape))}", task, build(task, x_shape)))
             except ConfigError as error:
                 reason = str(error)
-        if not found:
+        if not builds:
             raise NotApplicable(f"no operator could be built: {reason}")
-        return found
+        return builds
 
     def _wanted(self) -> list[tuple[str, Task, Shape]]:
         presets = [(b, shape) for b, shape in small_presets() if self.cls.name in b.tasks]
@@ -89,12 +89,12 @@ def noise(built: Built) -> str:
     images = [str(i) for i in range(math.ceil(DRAWS / math.prod(A.y_shape)))]
     x = 2 * Rng.for_images(images, purpose="truth").rand(A.x_shape) - 1
     y, std = built.task.noise_model.sample(A(x), Rng.for_images(images, purpose="noise"))
-    found, given = float(real_parts(y - built.again()(x)).std()), float(std.max())
+    empirical, reported = float(real_parts(y - built.again()(x)).std()), float(std.max())
     came = f"expected noise of standard deviation {stated:g} on [-1, 1], as '{built.task.noise}' says"
     advice = "leave noise to Task.noise; the operator adds none"
-    expect(abs(found - stated) <= LEVEL * stated, f"{came}; got {found:.4g}; {advice}")
-    expect(abs(given - stated) <= 1e-6, f"{came}; metrics are given {given:g}; {advice}")
-    return f"standard deviation {found:.4g}, stated {stated:g}"
+    expect(abs(empirical - stated) <= LEVEL * stated, f"{came}; got {empirical:.4g}; {advice}")
+    expect(abs(reported - stated) <= 1e-6, f"{came}; metrics are given {reported:g}; {advice}")
+    return f"standard deviation {empirical:.4g}, stated {stated:g}"
 
 
 def _of_each(check: Callable[[Built], str]) -> Check:

@@ -199,8 +199,8 @@ def fit(solver: Davi, task: Task, prior: Prior, training: Training) -> Path:
             x0_hat = images[i] if o.shared else learner.restore(part)
             loss = learner.sampler_loss(x0_hat, part, step)
             if ikl:
-                kept = noised[i] if o.shared and noised else learner.diffuse(x0_hat, part, o.std)
-                loss = loss + learner.divergence(x0_hat, kept, step)
+                noisy = noised[i] if o.shared and noised else learner.diffuse(x0_hat, part, o.std)
+                loss = loss + learner.divergence(x0_hat, noisy, step)
             training.backward(loss * part.share)
         training.update(phi)
         if step % o.ema_every == 0:

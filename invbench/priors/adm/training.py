@@ -28,9 +28,9 @@ def fit(prior: AdmPrior, training: Training) -> Path:
         x0, rng = training.batch(step, o.batch_size if step < (1 - o.last) * o.steps else max(1, o.batch_size // 4))
         if step < (1 - o.last) * o.steps:
             x0 = random_crop(x0, o.crop, rng)
-        found = losses(at_size(student, x0), x0, rng, training, o.low_snr)
-        training.log(step, **found)
-        training.backward(found["eps"] + o.bound * found["bound"] + o.colour * found["colour"])
+        terms = losses(at_size(student, x0), x0, rng, training, o.low_snr)
+        training.log(step, **terms)
+        training.backward(terms["eps"] + o.bound * terms["bound"] + o.colour * terms["colour"])
         training.update(optimizer, clip=o.clip)
         ema_update(average.net, student.net, ema_decay(step, o.ema))
         if training.due(step):

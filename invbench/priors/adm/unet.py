@@ -190,8 +190,8 @@ class UNet(nn.Module):
         levels = list(enumerate(config.channel_mult))
 
         def attention(level: int, channels: int) -> list[nn.Module]:
-            wanted = 2**level in config.attention_factors
-            return [AttentionBlock(channels, config.head_channels)] if wanted else []
+            has_attention = 2**level in config.attention_factors
+            return [AttentionBlock(channels, config.head_channels)] if has_attention else []
 
         inputs = [Stage([nn.Conv2d(config.in_channels, c, 3, padding=1)])]
         skips, width = [c], c
