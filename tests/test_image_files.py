@@ -196,7 +196,7 @@ def test_large_photographs_are_read_without_a_word(tmp_path: Path, monkeypatch: 
         warnings.simplefilter("error")
         assert upright_size(tmp_path / "huge.png") == (20_000, 10_000)
         assert read_rgb(tmp_path / "a.png").size == (10_000, 9_000)
-    monkeypatch.setattr("invbench.images.LARGEST", 80_000_000)
+    monkeypatch.setattr("invbench.image_files.LARGEST", 80_000_000)
     with pytest.raises(DataError, match=r"a\.png: it has more than 80 million pixels; make it smaller"):
         read_rgb(tmp_path / "a.png")
     assert before == Image.MAX_IMAGE_PIXELS
