@@ -29,7 +29,7 @@ class FourierMagnitude(Operator):
 
         padded = torch.nn.functional.pad(_wide(x), (self.cols, self.cols, self.rows, self.rows))
         spectrum = torch.fft.fft2(padded, norm="ortho")
-        return torch.fft.fftshift(spectrum.abs(), dim=(-2, -1)).to(x.dtype)
+        return torch.fft.fftshift(_magnitude(spectrum), dim=(-2, -1)).to(x.dtype)
 
     def guess(self, y: Tensor) -> Tensor:
         """Magnitude of the inverse FFT of y as if every phase were zero, cropped, cut off at white."""
@@ -40,6 +40,14 @@ class FourierMagnitude(Operator):
         padded = torch.fft.fftshift(torch.fft.ifft2(spectrum, norm="ortho"), dim=(-2, -1)).abs()
         image = padded[:, :, self.rows : self.rows + H, self.cols : self.cols + W]
         return image.clamp(max=1).to(y.dtype)
+
+
+def _magnitude(z: Tensor) -> Tensor:
+    """|z|; 0 where its square is below what floats hold, since there the gradient is 0 / 0 on some processors."""
+    import torch
+
+    size = torch.maximum(z.real.abs(), z.imag.abs())
+    return z.where(size > torch.finfo(size.dtype).tiny ** 0.5, torch.zeros_like(z)).abs()
 
 
 @dataclass(frozen=True)
