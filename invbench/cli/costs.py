@@ -5,19 +5,16 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from invbench.cli.compute import compose
 from invbench.errors import InvbenchError
 from invbench.plugins import Catalog
 from invbench.run.config import Choice, build
 from invbench.run.overrides import unquoted
 from invbench.store.schema import BenchCost
-
-if TYPE_CHECKING:
-    pass
-from invbench.cli.compute import compose
 
 
 def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) -> int:

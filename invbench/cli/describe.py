@@ -25,6 +25,7 @@ def called(name: str, catalog: Catalog) -> list[Plugin]:
 
 
 def listing(catalog: Catalog, kind: str) -> list[tuple[str, str, str]]:
+    """Name, distribution (empty for ours) and summary of the plugins of a kind."""
     if kind == "benchmark":
         return [(b.name, "", f"v{b.version}, {b.summary}") for b in catalog.benchmarks.values()]
     plugins = sorted(catalog.plugins[kind].values(), key=lambda p: p.name)
@@ -35,6 +36,7 @@ def listing(catalog: Catalog, kind: str) -> list[tuple[str, str, str]]:
 
 
 def description(plugin: Plugin) -> str:
+    """What 'invbench info' prints of a plugin."""
     import dataclasses
     import inspect
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from invbench.errors import ConfigError, unknown
-
-if TYPE_CHECKING:
-    pass
 from invbench.cli.read import REFERENCE, check_there, not_negative, out_option, print_tables, recorded_cells, wanted_of
+from invbench.errors import ConfigError, unknown
 
 
 @click.command()

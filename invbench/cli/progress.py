@@ -1,20 +1,31 @@
-"""Progress of runs: a bar on a terminal, elsewhere a line a batch."""
+"""Progress of runs and trainings: a bar on a terminal, elsewhere lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    pass
+    from rich.progress import Progress
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Any]:
+def progress(title: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on a terminal; elsewhere a line a batch."""
+    bar = bar_on_terminal("{task.description}")
+    if bar is None:
+        yield lambda done, total: click.echo(f"{title}: {done}/{total} images", err=True)
+        return
+    with bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def bar_on_terminal(before: str, after: str = "") -> Progress | None:
+    """A bar between two texts, with counts and times, on standard error; None where that is no terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -27,9 +38,6 @@ def progress(title: str) -> Iterator[Any]:
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda done, total: click.echo(f"{title}: {done}/{total} images", err=True)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        return None
+    columns = (TextColumn(before), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(*columns, TextColumn(after), console=console, transient=True)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from invbench.analysis.comparable import label
 from invbench.store.reader import LoadedCell
 from invbench.store.schema import Cost
-
-if TYPE_CHECKING:
-    pass
 
 
 def cost_breakdown(cost: Cost) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import click
 import torch
 
+from invbench.cli.progress import bar_on_terminal
 from invbench.cli.train_plan import Plan, build
 from invbench.cli.train_request import Request
 from invbench.errors import StoreError, TrainingError
@@ -111,17 +112,7 @@ def shown_progress(training: Training) -> Iterator[None]:
     if training.rank:
         yield
         return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console, size = Console(stderr=True), getattr(training.options, "batch_size", 1)
+    bar, size = bar_on_terminal("training", "{task.description}"), getattr(training.options, "batch_size", 1)
     began: list[tuple[float, int]] = []
     last_shown = [time.monotonic()]
 
@@ -135,7 +126,7 @@ def shown_progress(training: Training) -> Iterator[None]:
         left = (event["total"] - step) / rate / 60 if rate else 0.0
         return f"{losses}; {rate * size:.1f} images/s, {left:.0f} min left" if rate else "starting"
 
-    if not console.is_terminal:
+    if bar is None:
 
         def line(event: Mapping[str, Any]) -> None:
             described = text(event)
@@ -146,8 +137,7 @@ def shown_progress(training: Training) -> Iterator[None]:
         training.on_progress = line
         yield
         return
-    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.description}"), console=console, transient=True) as bar:
+    with bar:
         task = bar.add_task("starting")
         training.on_progress = lambda event: bar.update(
             task, completed=event["step"], total=event["total"], description=text(event)

@@ -61,8 +61,8 @@ def parse(text: str) -> tuple[str, int]:
     >>> parse("7"), parse("davi:7")
     (('davi', 7), ('davi', 7))
     """
-    name, _, number = text.rpartition(":")
-    if not number.isdecimal():
+    name, colon, number = text.rpartition(":")
+    if not number.isdecimal() or (colon and not name):
         raise ConfigError(f"--paper takes the number of a table, as 7, or NAME:7 of another paper; got {text!r}")
     return name or DAVI, int(number)
 

@@ -57,8 +57,9 @@ def mismatches(cell: LoadedCell, claim: Claim, method: str) -> list[str]:
     written = [key for key, origin in run.origins.items() if origin == WRITTEN and key not in FREE]
     if written:
         texts.append(f"{', '.join(written)} written by hand")
-    if run.training and run.training.step < claim.iterations:
-        texts.append(f"trained for {run.training.step} iterations of {claim.iterations}")
+    steps = run.training.step if run.training else None  # the authors' own weights say of none
+    if steps is not None and steps < claim.iterations:
+        texts.append(f"trained for {steps} iterations of {claim.iterations}")
     return texts
 
 

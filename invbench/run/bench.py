@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 from invbench.analysis.table import Table
 from invbench.atomic import write_atomic
 from invbench.errors import StoreError
+from invbench.guard import described
 from invbench.meter import Meter, peak_bytes, synchronize
 from invbench.prior import Prior
 from invbench.run.bank import MeasurementBank
@@ -118,7 +119,8 @@ class Bench:
         )
 
     def _fvcore(self, calls: float) -> float | None:
-        cost = self.cell.source.cost(self.cell.dataset.x_shape)
+        with described(f"prior {self.cell.source.name}"):
+            cost = self.cell.source.cost(self.cell.dataset.x_shape)
         return None if cost is None else calls * cost.fvcore / 1e9
 
     def unit_seconds(self) -> tuple[float, float]:

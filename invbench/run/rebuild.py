@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from invbench.errors import StoreError
+from invbench.guard import described
 from invbench.problem import Measurement
 from invbench.run.nodes import make
 from invbench.store.schema import Run
 
 if TYPE_CHECKING:
     from invbench.plugins import Catalog
+    from invbench.prior import Prior
     from invbench.problem import Posterior
     from invbench.run.bank import MeasurementBank
     from invbench.run.cell import Cell
@@ -33,8 +35,9 @@ def rebuild_bank(run: Run, catalog: Catalog) -> MeasurementBank:
 
 def rebuild_posterior(run: Run, catalog: Catalog, bank: MeasurementBank) -> Posterior | None:
     """The exact posterior of a recorded cell, where it is known: at the noise's own level, not an assumed one."""
-    prior = rebuild("prior", run, catalog).load(bank.dataset.x_shape, "cpu")
-    return prior.posterior(bank.problem())
+    with described(f"prior {run.config.prior.name}"):
+        prior: Prior = rebuild("prior", run, catalog).load(bank.dataset.x_shape, "cpu")
+        return prior.posterior(bank.problem())
 
 
 class Remeasure:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace as replace_fields
 
 from invbench.errors import (
@@ -121,7 +122,10 @@ def _warn_of_other_code(cell: Cell, run: Run) -> None:
             )
 
 
-def _trained(weights: Path) -> Training:
-    """What the card of trained weights says of how they were made, and at what cost."""
+def _trained(weights: Path) -> Training | None:
+    """What the card of trained weights says of how they were made, and at what cost; None where they have none."""
     card = read_card(weights)
-    return Training(**{key: card[key] for key in Training.__struct_fields__ if key in card})
+    try:
+        return msgspec.convert(card, Training) if card else None
+    except msgspec.ValidationError as error:
+        raise DataError(f"the card in {weights} is damaged ({error}); train or fetch it again") from None

@@ -76,7 +76,9 @@ class Worker:
             # first calls cost more, which is not the solver's: on a GPU, kernels are chosen by the size of the batch
             rows = len(todo[0]) if device.type == "cuda" else 1
             prior.eps(torch.zeros(rows, *cell.dataset.x_shape, device=device), 0)
-        self.exact = prior.posterior(self.bank.problem(device)) if cell.samples > 1 else None
+        if cell.samples > 1:
+            with contained(f"prior {cell.source.name}"):
+                self.exact = prior.posterior(self.bank.problem(device))
         for chunk in todo:
             # A chunk is solved whole, also where a kill left it half done: batches, and with them the last
             # bits of a reconstruction, are those of an uninterrupted run.

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import quote
 
 import msgspec
@@ -20,10 +20,6 @@ from invbench.errors import StoreError
 from invbench.store.fingerprint import Fingerprint
 from invbench.store.jsonfiles import read_run
 from invbench.store.schema import Run
-
-if TYPE_CHECKING:
-    pass
-
 
 CHECKSUMS = "checksums.json"
 

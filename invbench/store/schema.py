@@ -131,7 +131,7 @@ class Training(msgspec.Struct, frozen=True):
     """How trained weights were made: the command, its iterations, seconds and machine, and the data."""
 
     command: str = ""
-    step: Number = 0
+    step: Number | None = None
     seconds: float = 0.0
     machine: str = ""
     dataset: JSON = None

@@ -22,7 +22,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from invbench.artifacts import file_sha256
 from invbench.atomic import drop_parts, write_atomic
@@ -44,9 +44,6 @@ from invbench.store.files import (
 from invbench.store.fingerprint import Measured
 from invbench.store.jsonfiles import json_text, read_json
 from invbench.store.schema import Run, ScoredSet
-
-if TYPE_CHECKING:
-    pass
 
 CHECKED = ("run.json", ROWS, PACKED, SETS, "images/*.safetensors")
 

@@ -78,3 +78,8 @@ def test_measurements_that_differ_are_not_paired() -> None:
     seeds = [cell_of("fps", psnr=20.0, seed=1), cell_of("davi", psnr=25.0)]
     assert verdict(ORDER, *seeds) == "protocol differs"
     assert verdict(ORDER, *seeds, cell_of("davi", psnr=25.0, seed=1)) == "reproduced"
+
+
+def test_weights_that_say_of_no_iterations_are_taken_as_the_authors() -> None:
+    ours = cell_of("ddrm", psnr=28.09, run={"training": {}})
+    assert judged(CELL, ours).verdict != "protocol differs"
