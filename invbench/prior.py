@@ -62,7 +62,7 @@ class Prior(ABC):
         return 1.0 if t == -1 else float(self.abar[t])
 
     def student(self) -> Prior:
-        """A prior of the same shapes whose network ``net`` can be trained, on the CPU's or its own device.
+        """A prior of the same shapes whose network ``net`` can be trained, on the device that this one was loaded for.
 
         It starts as a copy of this prior's network. Raises UnsupportedProblem for a prior without one.
         """

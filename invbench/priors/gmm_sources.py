@@ -22,9 +22,8 @@ class PatchPrior(PriorSource):
         from invbench.priors import mixtures
         from invbench.priors.gmm_prior import GmmPrior
 
-        del device
         _expect(self.name, x_shape, mixtures.PATCH_SHAPE)
-        return GmmPrior(mixtures.patch_mixture(), x_shape)
+        return GmmPrior(mixtures.patch_mixture(), x_shape, device)
 
     def fingerprint(self) -> str:
         from invbench.priors import mixtures
@@ -43,9 +42,8 @@ class PlanePrior(PriorSource):
         from invbench.priors import mixtures
         from invbench.priors.gmm_prior import GmmPrior
 
-        del device
         _expect(self.name, x_shape, mixtures.PLANE_SHAPE)
-        return GmmPrior(mixtures.planar_mixture(), x_shape)
+        return GmmPrior(mixtures.planar_mixture(), x_shape, device)
 
     def fingerprint(self) -> str:
         from invbench.priors import mixtures

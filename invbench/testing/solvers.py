@@ -10,6 +10,8 @@ from torch import Tensor
 from invbench.errors import InvbenchError
 from invbench.linops import BlockMean, Identity
 from invbench.problem import Problem
+from invbench.solver import Trainable
+from invbench.testing.devices import another_device, same_there
 from invbench.testing.findings import Check, Fault, NotApplicable, expect
 from invbench.testing.generators import other_global_state
 from invbench.testing.problems import SHAPE, SIGMA, PairedMeans
@@ -255,12 +257,25 @@ def consistency(lab: SolverLab) -> str:
     return f"|A(x_hat) - y| is {max(misfits):.4f} rms at sigma {CLEAN}"
 
 
+def device(lab: SolverLab) -> str:
+    short = lab.with_calls(2) or lab
+    with another_device() as there:
+        other = short.on(there)
+        for (case, here), (_, moved) in zip(short.everywhere, other.everywhere, strict=True):
+            off = same_there(f"x_hat of {_name(case)}", moved.x_hat, here.x_hat, there)
+        if not isinstance(lab.solver, Trainable):
+            return f"on another device than the CPU the same images, to {off:.1e}"
+        x_hat = other.run(other.trained()).x_hat
+        expect(bool(x_hat.isfinite().all()), "expected finite images after a step of training; look for x / 0")
+    return f"on another device than the CPU the same images, to {off:.1e}, and a step of training"
+
+
 CHECKS: dict[str, Check] = {
     check.__name__: check
     for check in (
         *(shape, finite, dtype, bfloat16),
         *(batch, order, shard, identical, repeat, seed, global_rng),
-        *(inputs, sigma, gradients, truth, counted, nfe, few_calls, complex_y, consistency),
+        *(inputs, sigma, gradients, truth, counted, nfe, few_calls, complex_y, consistency, device),
     )
 }
 
