@@ -113,6 +113,15 @@ class PriorSource(ABC):
     summary: ClassVar[str] = ""
     artifacts: ClassVar[tuple[Artifact, ...]] = ()  # files that ``invbench fetch`` gets
 
+    @property
+    def precision(self) -> str:
+        """Of the network's arithmetic: the field ``dtype`` where there is one, which runs see to; else float32."""
+        return str(getattr(self, "dtype", "float32"))
+
+    def refuse(self, x_shape: Shape) -> None:
+        """Raise ConfigError where the prior is not for images of this shape. Needs no weights."""
+        del x_shape
+
     @abstractmethod
     def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
         """Build the prior for images of this shape. Raises DataError where weights are absent or damaged."""
