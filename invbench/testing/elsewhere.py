@@ -67,12 +67,15 @@ class Elsewhere(Tensor):
 
     __array__ = numpy  # type: ignore[assignment]
 
-    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]  # results are no subclass because arguments are
+    # as such, results of a call are not made this subclass because an argument is of it
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @classmethod
     def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
+        if _is_composite(func):  # in inference mode, where autograd does not take them apart
+            return func.decompose(*args, **(kwargs or {}))
         return computed(func, args, kwargs or {})
 
 
@@ -80,7 +83,7 @@ class _Dispatch(TorchDispatchMode):
     """Makes tensors on the other device, and moves them to it."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if _is_composite(func):  # in inference mode, where autograd does not take them apart
+        if _is_composite(func):
             with self:
                 return func.decompose(*args, **(kwargs or {}))
         return computed(func, args, kwargs or {})
