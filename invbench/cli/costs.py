@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from invbench.cli.compute import compose
+from invbench.cli.sweep import compose
 from invbench.errors import InvbenchError
 from invbench.plugins import Catalog
 from invbench.run.config import Choice, build
@@ -72,7 +72,7 @@ def plan(overrides: list[str], catalog: Catalog) -> int:
 def _benched(choice: Choice, catalog: Catalog, batch: int) -> tuple[Any, Any]:
     """The cell of a job, to be solved for its cost; a batch size that was written wins."""
     from invbench.run.bench import Bench
-    from invbench.run.jobs import how_to_run
+    from invbench.run.here import how_to_run
 
     cell = build(choice, catalog)
     options = how_to_run(choice, cell, "")

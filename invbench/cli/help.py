@@ -63,7 +63,8 @@ def run_help(catalog: Catalog) -> str:
         *(f"  {key:<22} {text}" for key, text in ((f"{k}={defaults[k]}", v) for k, v in HELP.items())),
         "",
         "Several values make a sweep: invbench run solver=ddrm,wiener task=sr4,denoise seed=0,1",
-        "-m hydra/launcher=joblib, submitit_slurm or ray runs it in other processes (pip install 'invbench[joblib]',",
-        "'invbench[submitit]' or 'invbench[ray]'); --cfg job shows the composed configuration.",
+        "shards=8 parts the images of each cell over processes, of other machines with",
+        "hydra/launcher=submitit_slurm, ray or joblib, which run sweeps, too (pip install 'invbench[submitit]',",
+        "'invbench[ray]' or 'invbench[joblib]'). --cfg job shows the composed configuration.",
     ]
     return "\n".join(lines)

@@ -21,7 +21,7 @@ from invbench.analysis.digits import format_value, spec_of
 from invbench.analysis.rows import format_mean
 from invbench.analysis.stats import bca_interval
 from invbench.atomic import write_atomic
-from invbench.cli import compute
+from invbench.cli.jobs import Job, run_jobs
 from invbench.errors import ConfigError, StoreError, unknown
 from invbench.metric import Metric, SampleMetric
 from invbench.plugins import Catalog
@@ -70,14 +70,14 @@ def tune(overrides: Sequence[str], catalog: Catalog) -> int:
     pairs = _pairs(overrides)
     objective = _objective(pairs.pop("objective", first(catalog.for_tables()[0])), pairs.get("samples", "1"), catalog)
     sweep, searched = _sweep(pairs, catalog)
-    jobs = compute.run_jobs(sweep, catalog, command)
+    jobs = run_jobs(sweep, catalog, command)
     if jobs is None:
         return 130
     ranked = [_report(group, searched, objective, command) for group in by_measurement(_cells(jobs))]
     return 0 if ranked and all(ranked) and all(job.success for job in jobs) else 1
 
 
-def _cells(jobs: Sequence[compute.Job]) -> list[LoadedCell]:
+def _cells(jobs: Sequence[Job]) -> list[LoadedCell]:
     """The cells that jobs ran."""
     tried = {(job.cell, job.out) for job in jobs if job.cell}
     return [cell for out in {out for _, out in tried} for cell in load_cells(out) if (cell.id, out) in tried]

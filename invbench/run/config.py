@@ -68,7 +68,7 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Cell:
     parts = _plugins(choice, catalog, solver)
     values = _fields(choice, catalog, solver)
     instances = {kind: make(plugin.cls, values[kind], kind) for kind, plugin in parts.items()}
-    for key, least in {"n": 0, "samples": 1, "batch_size": 1}.items():
+    for key, least in {"n": 0, "samples": 1, "batch_size": 1, "shards": 1}.items():
         if getattr(config, key) < least:
             raise ConfigError(f"{key} must be at least {least}; got {getattr(config, key)}")
     chosen, written = _settings(choice, catalog, solver)
@@ -149,13 +149,14 @@ def options(choice: Choice, cell: Cell, command: str) -> Options:
     from invbench.device import choose_device
     from invbench.run.cell import Options
 
-    config = choice.config
+    config, shard = choice.config, parse_shard(choice.config.shard)
     return Options(
         out=folder(config.out),
         n=config.n or cell.benchmark.n,
         batch_size=config.batch_size,
-        device=choose_device(config.device),
-        shard=parse_shard(config.shard),
+        device=choose_device(config.device, shard[0] if config.shards > 1 else None),
+        shard=shard,
+        joined=config.shards > 1,
         overwrite=config.overwrite,
         command=command,
     )

@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING
 
 from invbench.errors import PluginError
 from invbench.plugins import Catalog
 from invbench.run.nodes import node_of
-from invbench.run.overrides import decoded
-from invbench.run.places import folder
 
 GROUPS = ("solver", "task", "dataset", "prior")
 HYDRAS = ("defaults", "hydra")  # of the fields of RunConfig, those that are Hydra's
 HYDRA = {
     "run": {"dir": "."},
-    "sweep": {"dir": "${invbench.folder:${out}}", "subdir": "."},
+    "sweep": {"dir": ".", "subdir": "."},
     "output_subdir": None,
     "job": {"name": "invbench"},
 }
@@ -54,6 +52,7 @@ class RunConfig:
     batch_size: int = 16
     device: str = "auto"
     shard: str = "0/1"
+    shards: int = 1
     out: str = "results/runs"
     references: bool = True
     overwrite: bool = False
@@ -68,7 +67,8 @@ HELP = {
     "assume": "a noise level to tell solvers that need one where the noise hides its own, as '0.05 [-1,1]'",
     "batch_size": "images solved at once; changes no result (of batches of one, the last bits)",
     "device": "auto, cpu, cuda, cuda:1",
-    "shard": "i/k: the i-th of k parts of the images, for several processes or machines",
+    "shard": "i/k: the i-th of k parts of the images, where each has a command of its own",
+    "shards": "parts of the images, a process or a launcher's worker each, which are joined again",
     "out": "results folder",
     "references": "also run the preset's zero-cost solvers",
     "overwrite": "run a cell again that is complete",
@@ -79,7 +79,6 @@ HELP = {
 
 def register(catalog: Catalog) -> None:
     """Put every plugin's dataclass into Hydra's store."""
-    OmegaConf.register_new_resolver("invbench.folder", lambda out: str(folder(decoded(str(out)))), replace=True)
     store = ConfigStore.instance()
     store.store(name="run", node=RunConfig)
     for kind in GROUPS:

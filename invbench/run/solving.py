@@ -21,8 +21,9 @@ from invbench.meter import Meter, peak_bytes, synchronize
 from invbench.prior import Prior
 from invbench.problem import Measurement, Posterior, Problem
 from invbench.run.bank import MeasurementBank, recorded
-from invbench.run.cell import Cell, OnProgress, Options
+from invbench.run.cell import Cell, Options
 from invbench.run.environment import now, session
+from invbench.run.outcome import OnProgress
 from invbench.run.scoring import Scorer
 from invbench.solver import Solver
 from invbench.store.files import MEAN, Record

@@ -45,6 +45,7 @@ from invbench.store.fingerprint import Measured
 from invbench.store.jsonfiles import json_text, read_json
 from invbench.store.schema import Run, ScoredSet
 
+OVERWRITTEN = ".overwritten"  # by which command, last
 CHECKED = ("run.json", ROWS, PACKED, SETS, "images/*.safetensors")
 
 
@@ -179,6 +180,18 @@ class CellStore:
 
     def _files(self) -> list[Path]:
         return [p for name in CHECKED for p in sorted(self.folder.glob(name))]
+
+    def overwritten_by(self, command_id: str) -> bool:
+        """Whether this command, one of several jobs of it, has overwritten the cell already."""
+        path = self.folder / OVERWRITTEN
+        return bool(command_id) and path.is_file() and path.read_bytes() == command_id.encode()
+
+    def overwrite(self, command_id: str) -> None:
+        """Forget what is there, and note which command did."""
+        self.drop_checksums()
+        self.clear()
+        with self._disk_errors():
+            write_atomic(self.folder / OVERWRITTEN, command_id.encode())
 
     def clear(self) -> None:
         """Forget the rows and the scores of sets, so that every image is run again."""

@@ -29,7 +29,7 @@ from invbench.store.writer import CellStore
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 OPERATIONS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
-IDLE = (".lock", ".png", ".pdf", ".html")  # not compared: pictures and pages hold times, and locks stay
+IDLE = (".lock", ".overwritten", ".png", ".pdf", ".html")  # not compared: pictures and pages hold times, and locks stay
 Fault = Callable[[], None]
 
 
@@ -122,7 +122,7 @@ def state(root: Path) -> dict[str, Any]:
     return {
         str(path.relative_to(root)): _content(path)
         for path in sorted(root.rglob("*"))
-        if path.is_file() and not path.name.endswith(IDLE) and path.name not in ("checksums.json", "multirun.yaml")
+        if path.is_file() and not path.name.endswith(IDLE) and path.name != "checksums.json"
     }
 
 

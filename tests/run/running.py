@@ -14,7 +14,8 @@ from torch import Tensor
 import invbench as ib
 from invbench.metric import Metric
 from invbench.plugins import Catalog, load_catalog
-from invbench.run.cell import Cell, Outcome
+from invbench.run.cell import Cell
+from invbench.run.outcome import Outcome
 from invbench.store.reader import load_cells
 
 

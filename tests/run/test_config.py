@@ -15,6 +15,7 @@ import invbench as ib
 from invbench.errors import ConfigError, InvbenchError, PluginError
 from invbench.noise import canonical
 from invbench.plugins import Catalog, Plugin, load_catalog
+from invbench.run import checks
 from invbench.run.cell import Cell
 from invbench.run.checks import check_overrides
 from invbench.run.config import Choice, build, parse_shard
@@ -299,7 +300,8 @@ def test_an_unknown_device_is_a_message(invbench: Callable[..., Any]) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_launcher_that_is_not_installed_says_how_to_get_it() -> None:
+def test_a_launcher_that_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "distributions", lambda: [])
     words = ["solver=pinv,ddrm", "task=sr4", "-m", "hydra/launcher=ray"]
     with pytest.raises(ConfigError, match=r"launcher 'ray' is not installed; pip install 'invbench\[ray\]'"):
         check_overrides(words, load_catalog())
