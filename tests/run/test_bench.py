@@ -13,7 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.flop_counter import FlopCounterMode
 
 from invbench.cli import main
-from invbench.cli.compute import compose
+from invbench.cli.sweep import compose
 from invbench.plugins import load_catalog
 from invbench.priors.adm.cost import count
 from invbench.priors.adm.sources import AdmPhotos
