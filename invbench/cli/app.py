@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -16,6 +17,10 @@ from invbench.cli.help import HELP, run_help
 from invbench.cli.read import not_negative
 from invbench.errors import ConfigError, InvbenchError, unknown
 from invbench.messages import plain_warnings
+
+# torch then asks for large pages for large tensors: else a network call at 256x256 spends an eighth of its time in
+# 250,000 page faults. It is read at torch's first allocation, and inherited by processes that are started.
+LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"
 
 
 class Commands(click.Group):
@@ -42,6 +47,7 @@ class Commands(click.Group):
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run the command and exit; errors are messages."""
+        os.environ.setdefault(LARGE_PAGES, "1")
         run: Callable[[], Any] = partial(super().main, *args, standalone_mode=False, **extra)
         if not standalone_mode:
             return run()

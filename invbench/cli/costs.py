@@ -77,7 +77,7 @@ def _benched(choice: Choice, catalog: Catalog, batch: int) -> tuple[Any, Any]:
     cell = build(choice, catalog)
     options = how_to_run(choice, cell, "")
     size = options.batch_size if "batch_size" in choice.written else batch
-    return Bench(cell, size, options.device), options
+    return Bench(cell, size, options.device, bool(options.compile)), options
 
 
 def _device(overrides: Sequence[str]) -> str:

@@ -92,6 +92,7 @@ class Options:
     shard: tuple[int, int] = (0, 1)
     overwrite: bool = False
     command: str = ""
+    compile: bool | None = False  # None: where the planned calls repay it
 
 
 @dataclass(frozen=True)
