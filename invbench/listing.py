@@ -1,4 +1,4 @@
-"""Which files of a folder are its images: names alone, no file is opened.
+"""Which files of a folder are images, by name only: no file is opened.
 
 Free of torch and Pillow, so that folders can be listed anywhere.
 """
@@ -29,9 +29,10 @@ class Listing:
 def list_images(root: Path, suffixes: Collection[str]) -> Listing:
     """Files below ``root`` that end in one of ``suffixes``, whatever their case.
 
-    What begins with a dot is hidden, thus no image. Links are followed; a folder is entered once, by its own path
-    rather than by a link, and never through a link to a folder that holds the link. Ids are relative paths in the
-    composed form of Unicode (NFC), which every system shares, but for files whose names differ in that form alone.
+    Names that begin with a dot are hidden. Links are followed; a folder is entered once, by its own path rather than
+    by a link, and never through a link to a folder that contains the link. Ids are relative paths in the
+    composed form of Unicode (NFC), which is the same on every system, except for files whose names differ only in that
+    form.
     """
     images: list[str] = []
     unusable: dict[str, str] = {}
@@ -62,7 +63,7 @@ def _ids(root: Path, names: Sequence[str]) -> dict[str, Path]:
 
 
 def find_image(root: Path, image: str) -> Path:
-    """The file of an id below ``root``, whichever form of Unicode its name has. Raises DataError for no path below."""
+    """The file of an id below ``root``, in any Unicode form of its name. Raises DataError for a path outside."""
     parts = image.split("/")
     if {"", ".", ".."} & set(parts) or "\0" in image:
         raise DataError(f"no image {printable(image)!r} in {printable(root)}: expected the path of a file below it")
@@ -80,7 +81,7 @@ def printable(name: str | Path) -> str:
 
 
 def _entries(folder: Path, seen: Counter[str]) -> list[os.DirEntry[str]]:
-    """What lies in a folder and is not hidden, by name; what is hidden is counted."""
+    """The visible entries of a folder, by name, and the number of hidden ones."""
     entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     visible = [entry for entry in entries if not entry.name.startswith(".")]
     if hidden := len(entries) - len(visible):

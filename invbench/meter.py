@@ -20,7 +20,7 @@ def synchronize(device: torch.device) -> None:
 
 
 class Stopwatch:
-    """Adds up spans of device time; on a GPU by events, so that measuring does not stall the stream."""
+    """Sums spans of device time; on a GPU by events, so that measuring does not stall the stream."""
 
     def __init__(self) -> None:
         self._seconds = 0.0

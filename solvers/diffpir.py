@@ -3,8 +3,8 @@
 Differences from the official code: noise levels are on [-1, 1] throughout (the code takes the measurement's on [0, 1]
 and the state's on [-1, 1], so that lam here is a quarter of its lambda at equal strength: its 7 for deblurring is the
 default, 1.75, its 6 for super-resolution 1.5); the last predicted image is returned (the code returns the last state,
-which still holds noise of 0.01); the first image is the operator's guess, H^+ y unless that is unstable, rather than an
-upsampled one, and every task starts at the highest noise.
+which still holds noise of 0.01); the first image is the operator's initial estimate, H^+ y unless that is unstable,
+rather than an upsampled one, and every task starts at the highest noise.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DiffPIR(Solver):
-    """Half-quadratic splitting along the diffusion: predict, fit the data with weight rho_t, go on.
+    """Half-quadratic splitting along the diffusion: predict, fit the data with weight rho_t, repeat.
 
     ``lam`` weighs the prior: rho_t = lam sigma_y^2 / sigma_t^2. ``zeta`` is the share of fresh noise. The last call's
     image is returned as it is, so a single call is refused: nothing of the measurement would be in it.

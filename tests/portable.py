@@ -9,7 +9,7 @@ A setting is an environment that has torch's libraries choose other kernels, wit
 every processor (MKL takes no instructions from its environment on AMD's): where nothing moves, the columns are 0. Under
 each run the tests that compute (all but those of LEFT_OUT), the golden records, and ``invbench verify`` of ten released
 cells; then measurements and reconstructions are compared with those of the default setting. What was found is kept in
-``build/portable``, so that a later call goes on. Prints one table; the exit status is 1 where something failed.
+``build/portable``, so that a later call resumes. Prints one table; the exit status is 1 where something failed.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def test_pipes_folders_and_links_to_nothing_are_told_apart_and_never_waited_for(
         folder.check(folder.ids())
     message = str(caught.value)
     assert "gone.png: it is a link to nothing" in message
-    assert "pipe.png: it is no regular file" in message
+    assert "pipe.png: it is not a regular file" in message
     assert "self.png: Too many levels of symbolic links" in message
     with pytest.raises(DataError, match="it is a folder"):
         read_rgb(tmp_path)

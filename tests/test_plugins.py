@@ -181,7 +181,7 @@ def test_an_unknown_name_suggests_and_mentions_what_did_not_load(offer: Offer) -
     [
         ("gain: float = 1.0", "gain: float", "option gain needs a default"),
         ("gain: float = 1.0", "gain = 1.0", "gain = 1.0 has no annotation; write gain: float for an option"),
-        ('name: ClassVar[str] = "good"', 'name: str = "good"', "name is no option; write name: ClassVar[str] = ..."),
+        ('name: ClassVar[str] = "good"', 'name: str = "good"', "name is not an option; write name: ClassVar[str] ="),
         ("state, rng, on_step=None", "state", "expected solve(self, y, problem, prior, state, rng, on_step=None); got"),
         ("invbench_register_solvers", "invbench_register_solver", "the hooks are invbench_register_solvers, invbench"),
     ],

@@ -1,4 +1,4 @@
-"""Weight files: read, damaged, dangerous, of another network, a solver's, of whole numbers; and their cards."""
+"""Weight files: read, damaged, dangerous, of another network, of a solver, with integers; and their metadata."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def test_whole_numbers_are_no_weights(tmp_path: Path) -> None:
 def test_a_card_that_is_none_is_told(tmp_path: Path, card: str) -> None:
     path = tmp_path / "card.safetensors"
     save_file({"a": torch.zeros(1)}, path, {"card": card})
-    with pytest.raises(DataError, match=r"the card in .* is damaged"):
+    with pytest.raises(DataError, match=r"the metadata in .* is damaged"):
         read_card(path)
 
 
 def test_a_damaged_card_is_told(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file({"a": torch.zeros(1)}, path, {"card": "{"})
-    with pytest.raises(DataError, match="the card in .* is damaged; train or fetch it again"):
+    with pytest.raises(DataError, match="the metadata in .* is damaged; train or fetch it again"):
         read_card(path)
 
 

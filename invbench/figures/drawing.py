@@ -1,4 +1,4 @@
-"""What a figure is to show, checked, and drawn: pictures of each measurement, or a chart of all of them."""
+"""Requests for figures, checked and drawn: pictures of each measurement, or a chart of all of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHORTEST_ID = 4  # characters of a cell's id
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for. ``rows``, ``images`` and ``zoom`` are of pictures, ``cost`` of fronts: '' is calls."""
+    """A request. ``rows``, ``images`` and ``zoom`` apply to pictures, ``cost`` to Pareto fronts ('' means calls)."""
 
     kind: str = "grid"
     metric: str = ""  # the first headline metric
@@ -52,7 +52,7 @@ class Request:
             raise ConfigError(f"--images chooses pictures; {self.kind} is of all images, leave it out")
 
     def check_cost(self) -> None:
-        """Raises ConfigError where there is no axis for the cost, or no such cost."""
+        """Raises ConfigError if the kind has no cost axis, or for an unknown cost."""
         if self.kind != "front":
             raise ConfigError(f"--cost is the axis of a front; leave it out for {self.kind}")
         if self.cost not in COSTS:
@@ -63,7 +63,7 @@ DEFAULT = Request()
 
 
 def figure(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Request) -> Iterator[Path]:
-    """Draw what was asked of these cells; yields the files, below ``out`` unless one was named.
+    """Draw the requested figures of these cells; yields the files, below ``out`` unless one was named.
 
     Of the records that come with invbench, whose folder is not the user's, in the current folder.
 
@@ -176,7 +176,7 @@ def _pictures(
 def _plane(
     group: Sequence[LoadedCell], bank: MeasurementBank, catalog: Catalog, to: Path, asked: Request
 ) -> Path | None:
-    """Samples in the plane, of images of two pixels; None of other data that are no images.
+    """Samples in the plane, of images of two pixels; None for other data that are not images.
 
     Raises ConfigError where errors were to be mapped.
     """

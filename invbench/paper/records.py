@@ -47,7 +47,7 @@ def _calls_mismatch(cell: LoadedCell, nfe: float) -> list[str]:
 
 
 def find(cells: Sequence[LoadedCell], table: PaperTable, benchmark: str, task: str, solver: str) -> LoadedCell | None:
-    """The cell that stands for a solver: of the table's noise, and the most usual of several."""
+    """The representative cell of a solver: of the table's noise, and the nearest to the default configuration."""
     matching = [
         c
         for c in cells

@@ -148,7 +148,7 @@ def _chunks(images: Sequence[str]) -> list[list[str]]:
 
 
 def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog) -> Iterator[str]:
-    """Add the scores that cells lack, of each image and of each set of images a rival has; yields a line for each.
+    """Add missing scores, of each image and of each set of images that another solver has; yields a line for each cell.
 
     Raises StoreError at the end where a cell could not be scored.
     """

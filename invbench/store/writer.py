@@ -120,7 +120,7 @@ class CellStore:
             write_atomic(self.folder / CHECKSUMS, (json.dumps(sums, indent=1) + "\n").encode())
 
     def replace(self, rows: Iterable[Record], run: Run, sets: Mapping[str, ScoredSet]) -> None:
-        """Write a whole cell anew but its reconstructions, its rows packed, with checksums."""
+        """Write a whole cell except its reconstructions: its rows packed, with checksums."""
         with self._disk_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
             self._drop_parts()
@@ -155,7 +155,7 @@ class CellStore:
         path = self.folder / CHECKSUMS
         if not path.is_file():
             raise StoreError(
-                f"{self.folder} has no {CHECKSUMS}: its run is not complete; run the same command to go on"
+                f"{self.folder} has no {CHECKSUMS}: its run is not complete; run the same command to resume"
             )
         try:
             sums = read_json(path)
@@ -174,7 +174,7 @@ class CellStore:
         if self.has_checksums and (lines := self.damage()):
             raise StoreError(
                 f"{self.folder} was changed since its run was complete: {', '.join(lines)}. Put the files back, or run "
-                "the cell anew with overwrite=true"
+                "the cell again with overwrite=true"
             )
 
     def _files(self) -> list[Path]:
@@ -238,5 +238,5 @@ class CellStore:
         except OSError as error:
             raise StoreError(
                 f"cannot write to {self.folder}: {error.strerror or error}. What was computed before is kept; "
-                "free space or permissions, or choose another out=FOLDER, then run the same command to go on"
+                "free space or permissions, or choose another out=FOLDER, then run the same command to resume"
             ) from None

@@ -1,4 +1,4 @@
-"""What every task owes: operators that obey the laws, and noise of the level it states."""
+"""Conformance checks of tasks: operators that obey the laws, and noise of the stated level."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ def test_another_option_is_named_with_what_to_do(made: Path, tmp_path: Path) -> 
     result = invbench("compare", made, new)
     assert result.exit_code == 1
     assert "wiener is missing from" in result.output
-    assert "which has it with another configuration: solver.window None -> 5; make the base anew" in result.output
+    assert "which has it with another configuration: solver.window None -> 5; regenerate the base" in result.output
 
 
 def test_other_weights_are_compared_and_named(made: Path, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_notes_say_what_significance_marks_mean_and_of_how_few_images_they_are()
     few = paired_comparisons([line([2.0] * 5), line([1.0] * 5)], [HIGH], METRICS)
     fewer = paired_comparisons([line([2.0] * 3), line([1.0] * 3)], [HIGH], METRICS)
     notes = significance_notes([*enough, *few, *fewer])
-    assert notes[1] == "WARNING: 5 images are too few for that test to tell rows apart; ties are not marked."
+    assert notes[1] == "WARNING: 5 images are too few for that test to separate rows; ties are not marked."
 
 
 def test_the_best_of_a_column_is_named_and_so_are_those_that_do_not_differ_from_it() -> None:
@@ -129,7 +129,7 @@ def test_the_best_is_sought_on_the_images_that_all_rows_have() -> None:
     column = {row["solver"]: row["psnr ↑ (dB)"] for row in table.frame.to_dict("records")}
     assert "best" in column["many"]
     assert "tie" not in column["few"], "no difference of two pairs could be significant"
-    assert "WARNING: 2 images are too few for that test to tell rows apart; ties are not marked." in table.notes
+    assert "WARNING: 2 images are too few for that test to separate rows; ties are not marked." in table.notes
 
 
 def test_two_copies_of_a_solver_are_called_different_no_more_often_than_stated() -> None:

@@ -1,7 +1,7 @@
 """Records to tables: what is compared, what differs, and what is said beside it.
 
 The store below ``tests/golden/store`` is fixed. After a wanted change of the layout, ``INVBENCH_GOLDEN=1 pytest
-tests/analysis/test_tables.py`` writes the renderings anew; read the difference before it is kept.
+tests/analysis/test_tables.py`` rewrites the renderings; review the difference before committing it.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def test_skipped_failed_incomplete_and_damaged_are_said(stored: list[LoadedCell]
     assert "Skipped wiener: needs the noise level; task 'denoise' hides it." in notes
     failed = "store/gmm/denoise/boom_theirs-eeeeeeeeeeee/run.json"
     assert f"FAILED boom_theirs: RuntimeError('out of ideas') (traceback in {failed})." in notes
-    assert "Incomplete ddrm nfe=5 samples=1: interrupted; run the same command to go on." in notes
+    assert "Incomplete ddrm nfe=5 samples=1: interrupted; run the same command to resume." in notes
     assert "ddrm nfe=5 samples=1: 1 damaged line of its records was left out." in notes
 
 

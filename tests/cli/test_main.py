@@ -110,7 +110,7 @@ def test_runs_leave_their_results_in_the_current_folder(invbench: Callable[..., 
     again = invbench("run", "solver=ddrm", "benchmark=gmm", "task=denoise", "n=4")
     same = [line for line in again.stdout.splitlines() if line.startswith(("ddrm ", "pinv "))]
     assert all(line in result.stdout for line in same), "a complete cell is not run again"
-    assert "images, kept from before, cell" in again.stderr
+    assert "images, already recorded, cell" in again.stderr
 
 
 def test_a_launcher_free_sweep_prints_one_table_per_measurement(invbench: Callable[..., Any]) -> None:

@@ -38,6 +38,6 @@ def test_names_that_cannot_be_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="invbench has a solver 'ddrm' already"):
         new_solver("ddrm", tmp_path, CATALOG)
     new_solver("mine", tmp_path, CATALOG)
-    with pytest.raises(StoreError, match="invbench-mine is there already"):
+    with pytest.raises(StoreError, match="invbench-mine exists already"):
         new_solver("mine", tmp_path, CATALOG)
     assert "unknown kind to start 'task'" in called(["new", "task", "x"], tmp_path).stderr

@@ -1,4 +1,4 @@
-"""invbench train solver=NAME, in a temporary folder: weights that run, and what goes on after a cut."""
+"""invbench train solver=NAME, in a temporary folder: weights that run, and resuming after an interruption."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_ctrl_c_keeps_the_step_in_hand(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on from there" in said
+    assert "the same command resumes from there" in said
     (state,) = tmp_path.rglob("state.safetensors")
     assert int(read_tensors(state)[0]["step"]) >= 10
 

@@ -295,7 +295,7 @@ def test_crops_of_a_photograph_stored_sideways_are_of_it_upright(tmp_path: Path)
 
 
 def test_a_home_folder_of_nobody_is_a_message() -> None:
-    with pytest.raises(DataError, match="~nobody-of-this-name/x: there is no home folder of that user"):
+    with pytest.raises(DataError, match="~nobody-of-this-name/x: that user has no home folder"):
         make("folder", root="~nobody-of-this-name/x").ids()
 
 

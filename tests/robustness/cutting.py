@@ -144,7 +144,7 @@ def _content(path: Path) -> Any:
 
 
 def sound(root: Path) -> None:
-    """Every cell below a folder is sealed as it is, and no number is there twice."""
+    """Every cell below a folder matches its checksums, and no number is there twice."""
     for folder in cell_folders(root):
         assert CellStore(folder).damage() == [], folder
         path = folder / "records.jsonl"

@@ -243,7 +243,7 @@ def test_what_was_seen_where_no_image_is(tmp_path: Path) -> None:
     ) as caught:
         ImageFolder(tmp_path, 8).ids()
     assert str(caught.value).endswith("links to nothing (more)")
-    with pytest.raises(DataError, match="no folder at .*c.txt; it is a file, no folder"):
+    with pytest.raises(DataError, match="no folder at .*c.txt; it is a file, not a folder"):
         ImageFolder(tmp_path / "c.txt", 8).ids()
 
 

@@ -209,7 +209,7 @@ def test_a_sweep_without_values_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["seed=0", "seed=1"], "seed is there twice, as '0' and '1'; give it once"),
+        (["seed=0", "seed=1"], "seed is given twice, as '0' and '1'; give it once"),
         (["seed"], "expected key=value, got 'seed'; for example: run a=b"),
         (["=1"], "expected key=value, got '=1'"),
         (["--seed=1"], "expected key=value, got '--seed=1'"),

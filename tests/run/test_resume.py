@@ -181,7 +181,7 @@ def test_a_run_that_was_killed_three_times_equals_an_uninterrupted_one(interrupt
 @pytest.mark.long
 def test_ctrl_c_says_that_the_work_is_kept(interruptions: Interruptions) -> None:
     assert interruptions.codes[1] == 130
-    assert "interrupted; what was computed is kept, and the same command goes on from there" in interruptions.errors[1]
+    assert "interrupted; what was computed is kept, and the same command resumes from there" in interruptions.errors[1]
     assert "Traceback" not in interruptions.errors[1]
 
 

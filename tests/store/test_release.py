@@ -54,7 +54,7 @@ def test_a_run_takes_released_images_for_solved_and_leaves_them_as_they_are(made
     before = {path: path.read_bytes() for path in tmp_path.glob("*/*/pinv-*/*")}
     run = CliRunner().invoke(main, ["run", "solver=ddrm", "solver.nfe=2", "task=sr4", "n=2", f"out={tmp_path}"])
     assert run.exit_code == 0
-    assert "photos/sr4/pinv: complete, 2 images, kept from before" in run.output
+    assert "photos/sr4/pinv: complete, 2 images, already recorded" in run.output
     assert {path: path.read_bytes() for path in before} == before
     assert not list(tmp_path.glob("*/*/pinv-*/records.jsonl"))
 

@@ -37,7 +37,7 @@ def test_the_authors_checkpoints_load_and_the_average_is_taken(tmp_path: Path, n
             r"was trained with bridge=linear; set solver.bridge=linear",
         ),
         ({"solver": {"name": "davi", "h": 0.0}}, r"was trained with h=0.0; set solver.h=0.0"),
-        ({"task": {"name": "sr4", "factor": 2}}, r"was trained with task.factor=2, not 4; train anew"),
+        ({"task": {"name": "sr4", "factor": 2}}, r"was trained with task.factor=2, not 4; train again"),
         ({"solver": {}}, r"holds no weights of a DAVI training; train them with"),
     ],
 )
