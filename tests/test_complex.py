@@ -135,14 +135,14 @@ def test_ridge_is_the_dense_formula(make: Callable[[], LinearOperator]) -> None:
 
 
 @each_operator
-def test_the_first_guess_is_a_real_image_near_the_truth(make: Callable[[], LinearOperator]) -> None:
+def test_the_initial_estimate_is_a_real_image_near_the_truth(make: Callable[[], LinearOperator]) -> None:
     A, x = make(), images()
     guess = A.guess(measured(A, x, "gaussian 0.01 [-1,1]")[0])
     assert guess.dtype == torch.float32
     assert (guess - x).square().mean() < (x - x.mean()).square().mean()
 
 
-def test_an_operator_that_is_not_linear_guesses_a_real_image() -> None:
+def test_the_initial_estimate_of_a_nonlinear_operator_is_a_real_image() -> None:
     class Squared(ib.Operator):
         x_shape = y_shape = SHAPE
 

@@ -186,12 +186,14 @@ def test_an_unknown_name_suggests_and_mentions_what_did_not_load(offer: Offer) -
         ("invbench_register_solvers", "invbench_register_solver", "the hooks are invbench_register_solvers, invbench"),
     ],
 )
-def test_slips_of_an_author_are_told_when_the_plugin_is_loaded(offer: Offer, old: str, new: str, reason: str) -> None:
+def test_mistakes_of_an_author_are_reported_when_the_plugin_is_loaded(
+    offer: Offer, old: str, new: str, reason: str
+) -> None:
     assert old in GOOD
     assert_broken(build_catalog([offer("solver_good", GOOD.replace(old, new))]), "solver_good", reason)
 
 
-def test_an_undecorated_subclass_is_told_what_it_lacks(offer: Offer) -> None:
+def test_an_undecorated_subclass_is_refused_with_what_it_lacks(offer: Offer) -> None:
     source = GOOD.replace("@dataclass(frozen=True)\n", "", 1)
     assert_broken(build_catalog([offer("solver_good", source)]), "solver_good", "must be a frozen dataclass")
     task = HEAD + "from invbench_tasks.denoise import Denoise\nclass T(Denoise):\n    name = 't'\n" + hook("T", "task")
@@ -262,7 +264,7 @@ def test_a_benchmark_of_a_third_party_does_not_replace_ours(offer: Offer) -> Non
     assert len(catalog.broken) == 1
 
 
-def test_a_benchmark_that_is_none_is_a_row_with_its_reason(offer: Offer) -> None:
+def test_an_invalid_benchmark_is_a_row_with_its_reason(offer: Offer) -> None:
     catalog = build_catalog([offer("zz", data_source("'photos'")), offer("their_solver", GOOD)])
     assert catalog.benchmarks == {}
     assert_broken(catalog, "zz", "benchmark")

@@ -66,7 +66,7 @@ def test_a_set_for_the_task_wins_over_one_for_the_preset(monkeypatch: pytest.Mon
     assert space(cls) == {}
 
 
-def test_origins_tell_the_user_the_file_and_the_default_apart() -> None:
+def test_origins_distinguish_the_user_the_file_and_the_default() -> None:
     chosen = Settings({"lam": 3.0}, "tuned")
     assert origins(Toy, chosen, frozenset()) == {"lam": "tuned", "nfe": DEFAULT}
     assert origins(Toy, chosen, frozenset({"lam"})) == {"lam": WRITTEN, "nfe": DEFAULT}
@@ -90,7 +90,7 @@ def test_an_unknown_field_of_the_space_is_named(monkeypatch: pytest.MonkeyPatch,
         space(write(monkeypatch, tmp_path, "[space]\nlamb = [1.0]\n"))
 
 
-def test_a_run_takes_the_set_of_its_task_unless_told(invbench: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_run_takes_the_set_of_its_task_unless_values_are_given(invbench: Callable[..., Any], tmp_path: Path) -> None:
     options = ["solver=red_diff", "task=colorize", "solver.nfe=2", "n=1", "references=false"]
     for written in ([], ["solver.lam=0.5"]):
         result = invbench("run", *options, *written)

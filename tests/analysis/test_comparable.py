@@ -59,7 +59,7 @@ def with_sets(found: LoadedCell, folder: Path, *sets: list[str]) -> LoadedCell:
     return LoadedCell(found.id, found.run, found.rows, (folder,), 0)
 
 
-def test_options_as_they_come_then_one_sample_then_most_images_stand_for_a_solver() -> None:
+def test_the_representative_cell_has_default_options_then_one_sample_then_most_images() -> None:
     plain = cell(n=2)
     assert max([cell(n=4, samples=2), plain], key=most_default) is plain, "one sample a measurement before more images"
     assert max([plain, cell(n=4, samples=2)], key=most_default) is plain
@@ -152,13 +152,13 @@ def test_solver_samples_and_versions_leave_the_measurement_alone() -> None:
     assert measurement_key(one) == measurement_key(other)
 
 
-def test_labels_tell_hyper_parameters_apart() -> None:
+def test_labels_show_different_hyper_parameters() -> None:
     cells = [cell_of(solver={"name": "s", "nfe": nfe, "eta": eta, "same": 1}) for nfe, eta in ((5, 0), (20, 0), (5, 1))]
     assert [label(c, cells) for c in cells] == ["s nfe=5 eta=0", "s nfe=20 eta=0", "s nfe=5 eta=1"]
     assert label(cells[0], cells[:1]) == "s"
 
 
-def test_labels_tell_numbers_of_samples_apart() -> None:
+def test_labels_show_different_numbers_of_samples() -> None:
     cells = [cell_of(), cell_of(config={"samples": 2}, cell="beef0000")]
     assert [label(c, cells) for c in cells] == ["s samples=1", "s samples=2"]
 

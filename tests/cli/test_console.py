@@ -43,7 +43,7 @@ def test_what_a_stream_cannot_encode_is_spelt_out(encoding: str, shown: bytes) -
     assert raw.getvalue() == shown
 
 
-def test_what_is_no_stream_is_left_alone() -> None:
+def test_objects_that_are_not_streams_are_left_alone() -> None:
     console.prepare(object(), None)
 
 
@@ -55,7 +55,7 @@ def test_a_decoding_error_stays_one() -> None:
 @pytest.mark.parametrize(
     ("code", "told"), [(errno.ENOSPC, "error: cannot write the output: No space left on device\n"), (errno.EPIPE, "")]
 )
-def test_a_disk_that_is_full_is_a_line_and_a_closed_pipe_none(
+def test_a_full_disk_is_one_line_and_a_closed_pipe_is_silent(
     code: int, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = io.StringIO()
@@ -76,7 +76,7 @@ def test_a_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) ->
     assert error.getvalue() == "error: a\\nfile: Permission denied\n"
 
 
-def test_a_closed_output_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_output_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     error = io.StringIO()
     monkeypatch.setattr("sys.stderr", error)
     monkeypatch.setattr("sys.stdout", None)

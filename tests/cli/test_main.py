@@ -127,7 +127,9 @@ def test_the_composed_configuration_can_be_shown(invbench: Callable[..., Any]) -
     assert "launcher" not in result.stdout
 
 
-def test_samples_on_an_exact_tier_print_the_card_with_its_floor(invbench: Callable[..., Any], tmp_path: Path) -> None:
+def test_samples_on_an_exact_tier_print_a_table_with_the_reference_sampler(
+    invbench: Callable[..., Any], tmp_path: Path
+) -> None:
     """DDRM with two calls is far from the posterior of two pixels; exact samples are not."""
     options = ["benchmark=gmm2d", "task=inpaint_random", "n=8", "samples=16"]
     result = invbench("run", "solver=ddrm", "solver.nfe=2", *options)

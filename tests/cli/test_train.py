@@ -67,14 +67,14 @@ def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
-def test_a_lost_log_does_not_stop_a_training_from_going_on(tmp_path: Path) -> None:
+def test_a_training_resumes_without_its_log(tmp_path: Path) -> None:
     words = ["train", *PLANE, "training.steps=4", "save_every=2", "folder=here"]
     assert invbench(words, tmp_path).returncode == 0
     (tmp_path / "here" / "train.jsonl").unlink()
     assert invbench(words, tmp_path).returncode == 0
 
 
-def test_a_training_goes_on_from_the_weights_that_it_is_given(tmp_path: Path) -> None:
+def test_a_training_starts_from_the_weights_that_it_is_given(tmp_path: Path) -> None:
     assert invbench(["train", *PLANE, "training.steps=20", "folder=first"], tmp_path).returncode == 0
     first = tmp_path / "first" / "weights.safetensors"
     words = ["train", *PLANE, f"solver.weights={first.name}", "training.steps=1", "training.lr=0", "folder=second"]
@@ -95,7 +95,7 @@ def test_a_training_goes_on_from_the_weights_that_it_is_given(tmp_path: Path) ->
 
 
 @pytest.mark.long
-def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+def test_a_killed_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
     words = ["train", *PLANE, "training.steps=400", "save_every=20"]
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
@@ -136,7 +136,7 @@ def test_ctrl_c_keeps_the_step_in_hand(tmp_path: Path) -> None:
     assert int(read_tensors(state)[0]["step"]) >= 10
 
 
-def test_a_dry_run_tells_time_and_memory_and_writes_nothing(tmp_path: Path) -> None:
+def test_a_dry_run_estimates_time_and_memory_and_writes_nothing(tmp_path: Path) -> None:
     told = invbench(["train", *PLANE, "training.steps=20", "--dry-run"], tmp_path)
     assert told.returncode == 0, told.stderr
     assert "20 steps of at most" in told.stdout

@@ -21,7 +21,9 @@ CATALOG = load_catalog()
 PLANE = ["benchmark=gmm2d", "task=denoise", "solver=dps", "solver.nfe=10", "n=4"]
 
 
-def test_the_ranking_is_printed_kept_and_made_on_the_tuning_split(invbench: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_ranking_is_printed_written_and_made_on_the_tuning_split(
+    invbench: Callable[..., Any], tmp_path: Path
+) -> None:
     result = invbench("tune", *PLANE, "solver.zeta=0.0,0.03,3.0")
     assert result.returncode == 0, result.stderr
     (path,) = tmp_path.glob("results/tune/gmm2d/denoise/tune-dps-seed0.json")
@@ -42,7 +44,7 @@ def test_the_ranking_is_printed_kept_and_made_on_the_tuning_split(invbench: Call
     assert not (tmp_path / "results/runs").exists()
 
 
-def test_the_declared_space_is_searched_unless_told(invbench: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_declared_space_is_searched_unless_values_are_given(invbench: Callable[..., Any], tmp_path: Path) -> None:
     assert invbench("tune", *PLANE[:3], "solver.nfe=2", "n=1").returncode == 0
     (path,) = tmp_path.rglob("tune-dps-seed0.json")
     assert {row["values"]["zeta"] for row in json.loads(path.read_text())["ranking"]} == {0.1, 0.2, 0.5, 1.0, 2.0}

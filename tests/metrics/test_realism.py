@@ -165,7 +165,7 @@ def test_pytorch_fids_network_is_loaded_from_its_file(inceptions: Path) -> None:
     assert found.isfinite().all()
 
 
-def test_absent_and_damaged_weights_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_absent_and_damaged_weights_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
     monkeypatch.setenv("INVBENCH_CACHE", str(tmp_path / "cache"))
     realism.inception.cache_clear()

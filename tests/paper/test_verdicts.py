@@ -105,7 +105,7 @@ def test_the_best_of_several_must_beat_each_and_is_contradicted_by_one() -> None
     assert "of 6 pairs 5 hold" in partly.reason
 
 
-def test_a_rival_ahead_by_chance_alone_contradicts_nothing() -> None:
+def test_a_competitor_ahead_by_chance_contradicts_nothing() -> None:
     """Six differences of one sign have p = 1/32: of one rival that is significant, of two Holm's correction doubles it.
 
     The second says that the correction, not the claim, decides: a lead beyond it does contradict.

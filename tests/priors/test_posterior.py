@@ -255,7 +255,7 @@ def test_a_level_that_is_assumed_makes_no_posterior_known(tmp_path: Path) -> Non
     assert Remeasure(cell.run, CATALOG)(cell.images).posterior is None
 
 
-def test_samples_are_scored_by_the_posterior_of_the_true_level_whatever_the_solver_is_told(tmp_path: Path) -> None:
+def test_samples_are_scored_by_the_posterior_of_the_true_level_whatever_the_solver_is_given(tmp_path: Path) -> None:
     """The exact sampler is told 0.05 where the noise is 0.2: it is over-confident, and must look so."""
     preset = CATALOG.benchmark("gmm2d")
     task = CATALOG.get("task", "denoise")(noise="gaussian 0.2 [-1,1]")

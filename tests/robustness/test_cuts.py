@@ -109,19 +109,19 @@ def survive(name: str, tmp_path: Path, points: list[int], spoil: Callable[[list[
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_that_is_killed_at_some_file_operations_goes_on(name: str, tmp_path: Path) -> None:
+def test_a_command_that_is_killed_at_some_file_operations_resumes(name: str, tmp_path: Path) -> None:
     assert survive(name, tmp_path, list(range(2, 400, QUICK.get(name, 9))), killed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_that_is_killed_at_any_file_operation_goes_on(name: str, tmp_path: Path) -> None:
+def test_a_command_that_is_killed_at_any_file_operation_resumes(name: str, tmp_path: Path) -> None:
     count = survive(name, tmp_path, list(range(1, 400)), killed)
     print(f"\n{name}: {count} crash points tried, {count} survived")
 
 
 @pytest.mark.parametrize("name", ["run", "rescore", "release", "train"])
-def test_a_full_disk_is_a_message_and_the_command_goes_on(name: str, tmp_path: Path) -> None:
+def test_a_full_disk_is_a_message_and_the_command_resumes(name: str, tmp_path: Path) -> None:
     assert survive(name, tmp_path, [3, 9], filled)
 
 
@@ -147,7 +147,7 @@ def kills(words: Callable[[Path], list[str]], wanted: dict[str, object], tmp_pat
             assert state(root) == wanted
 
 
-def test_a_run_that_is_killed_at_random_goes_on(tmp_path: Path) -> None:
+def test_a_run_that_is_killed_at_random_resumes(tmp_path: Path) -> None:
     wanted, _ = expected("run with samples", tmp_path)
     kills(COMMANDS["run with samples"][1], wanted, tmp_path, delays(5, 1.0))
 

@@ -166,7 +166,9 @@ def test_what_a_server_does_right_is_taken(server: str, cache: Path, path: str, 
 
 @pytest.mark.parametrize("path", ["no-length", "no-length-short"])
 def test_a_file_of_no_known_length_needs_a_hash(server: str, cache: Path, path: str) -> None:
-    with pytest.raises(DataError, match="a part cannot be distinguished from the whole; download it with a browser and put it"):
+    with pytest.raises(
+        DataError, match="a part cannot be distinguished from the whole; download it with a browser and put it"
+    ):
         fetch(net(server, path, ""))
     assert holds(cache) == set()
     assert fetch(net(server, "no-length"))[0].read_bytes() == CONTENT
@@ -340,7 +342,7 @@ def test_an_absent_file_says_the_address_and_where_to_put_it(cache: Path) -> Non
         ("~nobody-of-this-name/x", "that user has no home folder"),
     ],
 )
-def test_a_named_file_that_is_none_is_told(tmp_path: Path, name: str, message: str) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "empty.pt").write_bytes(b"")
     os.mkfifo(tmp_path / "pipe")
@@ -348,7 +350,7 @@ def test_a_named_file_that_is_none_is_told(tmp_path: Path, name: str, message: s
         existing(name if name.startswith("~") else str(tmp_path / name))
 
 
-def test_a_file_that_cannot_be_read_is_told() -> None:
+def test_a_file_that_cannot_be_read_is_reported() -> None:
     with pytest.raises(DataError, match="cannot read /proc/self/mem: "):
         weights_sha256(Path("/proc/self/mem"))
 

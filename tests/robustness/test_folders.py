@@ -121,7 +121,7 @@ def test_linked_files_are_images(tmp_path: Path) -> None:
     ImageFolder(tmp_path / "photos", 8).check(["a.png"])
 
 
-def test_a_link_to_a_disk_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_link_to_a_disk_that_is_gone_is_reported(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     (tmp_path / "more").symlink_to("/no/such/disk")
     with pytest.warns(UserWarning, match="holds links to nothing, left out: more"):

@@ -80,7 +80,7 @@ def behave(ends: Sequence[str], states: Sequence[str], site: Path, tmp_path: Pat
     assert changed == []
 
 
-def test_a_few_hostile_solvers_harm_nobody(site: Path, tmp_path: Path) -> None:
+def test_a_few_hostile_solvers_do_not_affect_other_cells(site: Path, tmp_path: Path) -> None:
     """Their cells one after another in one process, a hanging one among them, with a neighbour at the end."""
     ends, states = FEW
     alone, out = tmp_path / "alone", tmp_path / "out"
@@ -98,7 +98,7 @@ def test_a_few_hostile_solvers_harm_nobody(site: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_sixty_four_hostile_solvers_harm_nobody(site: Path, tmp_path: Path) -> None:
+def test_sixty_four_hostile_solvers_do_not_affect_other_cells(site: Path, tmp_path: Path) -> None:
     assert len(ENDS) + len(STATES) == 64
     behave(list(ENDS), list(STATES), site, tmp_path)
 

@@ -92,7 +92,7 @@ def test_the_forecast_of_time_is_that_of_a_run_within_a_factor(tmp_path: Path) -
     assert images < found.megabytes < 2 * images
 
 
-def test_the_commands_print_tables_and_keep_the_numbers(tmp_path: Path) -> None:
+def test_the_commands_print_tables_and_write_the_numbers(tmp_path: Path) -> None:
     arguments = ["solver=wiener,pinv,ddrm", "task=denoise", "benchmark=gmm", f"out={tmp_path}"]
     result = invbench("bench", *arguments, "--repeats", "2", "--limit", "5")
     assert result.exit_code == 0, result.output
@@ -108,7 +108,7 @@ def test_the_commands_print_tables_and_keep_the_numbers(tmp_path: Path) -> None:
     assert "warning: n=99999, but dataset gmm holds" in result.output
 
 
-def test_what_does_not_apply_is_told_and_left_out(tmp_path: Path) -> None:
+def test_inapplicable_columns_are_reported_and_left_out(tmp_path: Path) -> None:
     result = invbench("bench", "solver=ddrm,wiener", "task=hdr", "benchmark=gmm", f"out={tmp_path}")
     assert result.exit_code == 1
     assert "skipped, it needs an operator" in result.output

@@ -45,7 +45,7 @@ def test_our_errors_arrive() -> None:
         ("1 / 0", "ZeroDivisionError"),
     ],
 )
-def test_a_death_is_told(how: str, told: str) -> None:
+def test_the_death_of_a_process_is_reported(how: str, told: str) -> None:
     with pytest.raises(Ended, match=told):
         apart(execute, (how,), ignore)
 

@@ -80,7 +80,7 @@ def test_a_damaged_reconstruction_is_named(tmp_path: Path) -> None:
     assert f"{path} cannot be read" in result.output
 
 
-def test_a_file_where_results_are_to_go_is_told(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_results_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     result = invbench("run", "solver=pinv,bicubic", "task=sr4", "n=2", f"out={tmp_path / 'file'}")
     assert result.exit_code == 2

@@ -133,7 +133,7 @@ def test_a_text_is_read_by_the_type_of_its_field(key: str, text: str, value: Any
         *(("maybe", each) for each in ("none", "x", "[")),
     ],
 )
-def test_what_is_no_value_of_the_type_is_refused(key: str, text: str) -> None:
+def test_a_value_of_another_type_is_refused(key: str, text: str) -> None:
     with pytest.raises(ConfigError, match=f"{key}: expected a value of type "):
         taken(key, text)
 
@@ -216,7 +216,7 @@ def test_a_sweep_without_values_is_refused(text: str) -> None:
         (["a=\0"], "a: expected a text without the character 0"),
     ],
 )
-def test_what_is_no_pair_is_refused(words: list[str], message: str) -> None:
+def test_an_argument_that_is_not_key_value_is_refused(words: list[str], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         split(words, "run a=b")
     assert str(caught.value).startswith(message)

@@ -128,7 +128,7 @@ def test_a_hidden_noise_level_skips_a_solver_that_needs_it(run: Run) -> None:
     assert {problem.sigma_y for problem in Toy.problems} == {None}
 
 
-def test_a_solver_may_be_told_a_level_where_the_noise_hides_its_own(run: Run) -> None:
+def test_a_solver_may_be_given_a_level_where_the_noise_hides_its_own(run: Run) -> None:
     hidden = CATALOG.get("task", "denoise")(noise="uniform 0.01..0.1 [-1,1]")
     told = cell_of(NeedsSigma(), task=hidden, assumed="0.05 [0,1]")
     assert run(told).status == "complete"

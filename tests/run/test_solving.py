@@ -68,7 +68,7 @@ def test_a_value_that_is_not_finite_names_its_image_and_keeps_the_others(run: Ru
     assert "SolverError" in run_json(outcome)["traceback"]
 
 
-def test_a_solver_that_differentiates_unsaid_is_told_so(run: Run) -> None:
+def test_a_solver_that_differentiates_without_declaring_it_is_refused(run: Run) -> None:
     assert "needs_grad: ClassVar[bool] = True" in run(cell_of(Unsaid())).reason
 
 
@@ -78,7 +78,7 @@ def test_a_wrong_shape_is_named(run: Run) -> None:
     assert outcome.reason == "expected toy to return a tensor of shape (2, 3, 16, 16); got one of shape (2, 1, 16, 16)"
 
 
-def test_a_result_that_is_no_tensor_fails_the_cell_only(run: Run) -> None:
+def test_a_result_that_is_not_a_tensor_fails_only_its_cell(run: Run) -> None:
     outcome = run(cell_of(NoTensor()))
     assert outcome.status == "failed"
     assert outcome.reason == "expected toy to return a tensor of shape (2, 3, 16, 16); got a NoneType"
@@ -187,7 +187,7 @@ class Spends(Toy):
         return super().answer(y, prior, rng)
 
 
-def test_the_cost_of_a_cell_tells_forward_backward_and_operator_apart(run: Run) -> None:
+def test_the_cost_of_a_cell_separates_forward_backward_and_operator(run: Run) -> None:
     cost = run_json(run(cell_of(Spends(), samples=3)))["cost"]
     batches = 2 * 3  # 4 images, 2 at once, three samples of each
     found = [cost[f"{part}_seconds"] / batches for part in ("forward", "backward", "operator")]

@@ -264,7 +264,7 @@ def other_writer(store: CellStore) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_a_second_writer_is_told(store: CellStore, other_writer: subprocess.Popen[str]) -> None:
+def test_a_second_writer_is_reported(store: CellStore, other_writer: subprocess.Popen[str]) -> None:
     with pytest.raises(StoreError, match=r"another process is running this cell \(.*s-c0\); wait for it, or choose"):
         store.writing().__enter__()
 

@@ -69,7 +69,7 @@ def test_what_is_released_names_no_place_of_the_machine(made: Path, tmp_path: Pa
     assert cell.run.sessions[0].command.startswith("invbench run solver=wiener task=sr4 n=4")
 
 
-def test_a_released_cell_is_sealed_and_a_second_release_replaces_it(made: Path, tmp_path: Path) -> None:
+def test_a_released_cell_has_checksums_and_a_second_release_replaces_it(made: Path, tmp_path: Path) -> None:
     for _ in range(2):
         invbench("release", str(tmp_path), "solver=wiener", "--out", str(made))
     (folder,) = tmp_path.glob("photos/sr4/wiener-*")
@@ -139,7 +139,7 @@ def test_an_unfinished_cell_is_left_out(made: Path, tmp_path: Path) -> None:
             store.write_run(replace(run, status="complete"))
 
 
-def test_records_that_were_changed_or_cut_are_not_sealed_anew(made: Path, tmp_path: Path) -> None:
+def test_records_that_were_changed_or_cut_get_no_new_checksums(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made, tmp_path / "runs")
     path = next((tmp_path / "runs").glob(f"*/*/wiener-*/{ROWS}"))
     whole = path.read_text()
@@ -155,7 +155,7 @@ def test_records_that_were_changed_or_cut_are_not_sealed_anew(made: Path, tmp_pa
     assert "has 1 lines that cannot be read" in result.output
 
 
-def test_a_folder_that_was_forgotten_is_told(made: Path) -> None:
+def test_a_missing_folder_argument_is_reported(made: Path) -> None:
     result = CliRunner().invoke(main, ["release", "task=sr4", "solver=wiener", "--out", str(made)])
     assert result.exit_code == 2
     assert "expected the folder to write, then filters; got task=sr4" in result.output

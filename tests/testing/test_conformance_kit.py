@@ -60,7 +60,7 @@ def test_the_zoo_has_a_fault_for_every_check() -> None:
     assert {kind for kind, _ in CONTROLS} == set(KITS)
 
 
-def test_a_crash_is_a_finding_that_names_the_exception() -> None:
+def test_a_crash_of_a_check_names_the_exception() -> None:
     class Explodes:
         name = "explodes"
 
