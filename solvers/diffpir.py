@@ -9,6 +9,7 @@ rather than an upsampled one, and every task starts at the highest noise.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,7 +24,6 @@ from invbench import (
     Rng,
     Solver,
     hookimpl,
-    quad_grid,
 )
 
 if TYPE_CHECKING:
@@ -83,6 +83,22 @@ class DiffPIR(Solver):
             noise = (1 - self.zeta) ** 0.5 * eps_hat + self.zeta**0.5 * rng.randn_like(x0)
             x_t = abar_s**0.5 * x0_hat + (1 - abar_s) ** 0.5 * noise
         return x0
+
+
+def quad_grid(n: int, steps: int = 1000) -> list[int]:
+    """A time grid that is dense at low noise, from steps - 1 down to 0; above steps / 2 points some repeat.
+
+    Raises ConfigError for an impossible number of points.
+
+    >>> quad_grid(20)[:4]
+    [999, 770, 675, 602]
+    """
+    if not 1 <= n <= steps:
+        raise ConfigError(f"a time grid needs between 1 and {steps} steps; got {n}")
+    if n == 1:
+        return [steps - 1]
+    q = [math.floor(math.sqrt(steps**2 * j / (n - 1))) for j in range(n)]
+    return [steps - 1 - min(qj, steps - 1) for qj in q]
 
 
 @hookimpl
