@@ -100,12 +100,18 @@ def by_hand(artifact: Artifact) -> str:
 def existing(path: str) -> Path:
     """The file a user named. Raises DataError if it does not exist, is not a regular file, or is empty."""
     file = _expanded(path)
-    if not file.is_file():
-        what = "it is a folder: " if file.is_dir() else "it is not a regular file: " if file.exists() else ""
-        raise DataError(f"{what or 'no such file: '}{printable(file)}; expected a file of weights")
-    if not file.stat().st_size:
-        raise DataError(f"the file is empty: {printable(file)}; expected a file of weights")
+    if fault := _not_a_file(file):
+        raise DataError(f"{fault}: {printable(file)}; expected a file of weights")
     return file
+
+
+def _not_a_file(file: Path) -> str:
+    """Why this is not a file with content; "" if it is."""
+    if file.is_file():
+        return "" if file.stat().st_size else "the file is empty"
+    if file.is_dir():
+        return "it is a folder"
+    return "it is not a regular file" if file.exists() else "no such file"
 
 
 def verify(artifact: Artifact, path: Path) -> str:

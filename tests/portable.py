@@ -38,8 +38,8 @@ KERNELS = {  # how libraries are told to take another processor for this one
     "ONEDNN-SSE41": {"ONEDNN_MAX_CPU_ISA": "SSE41"},
 }
 SETTINGS = {
-    f"{name}, {threads} thread{'s'[: threads > 1]}": {**env, "OMP_NUM_THREADS": str(threads)}
-    for threads in (1, 2)
+    f"{name}, {unit}": {**env, "OMP_NUM_THREADS": str(threads)}
+    for threads, unit in ((1, "1 thread"), (2, "2 threads"))
     for name, env in KERNELS.items()
 }
 DEFAULT = next(iter(SETTINGS))

@@ -220,6 +220,41 @@ def test_generators_are_made_in_one_place(path: Path) -> None:
     assert found == []
 
 
+def disguised(node: ast.AST) -> bool:
+    """Conditional expressions in each other, texts times conditions, and writes to frozen objects."""
+    match node:
+        case ast.IfExp():
+            return any(isinstance(part, ast.IfExp) for part in (node.test, node.body, node.orelse))
+        case ast.BinOp(op=ast.Mult()):
+            return any(_is_text(side) for side in (node.left, node.right))
+        case ast.Slice():
+            return any(isinstance(end, ast.Compare | ast.BoolOp) for end in (node.lower, node.upper))
+        case ast.Call():
+            return ast.unparse(node.func) == "object.__setattr__"
+    return False
+
+
+def disguises(code: str) -> list[str]:
+    return [ast.unparse(node) for node in ast.walk(ast.parse(code)) if disguised(node)]
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+@pytest.mark.parametrize("path", [*CORE, *PLUGINS], ids=name_of)
+def test_conditions_are_written_out(path: Path) -> None:
+    assert disguises(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["a if b else c if d else e", "'s' * (n > 1)", "f'{x}' * bool(n)", "'s'[: n > 1]", "object.__setattr__(x, 'a', 1)"],
+)
+def test_a_condition_in_disguise_is_found(code: str) -> None:
+    assert len(disguises(code)) == 1
+
+
 @pytest.mark.parametrize("path", [p for p in [*CORE, *PLUGINS] if p.name != "device.py"], ids=name_of)
 def test_a_device_is_chosen_in_one_place(path: Path) -> None:
     assert "cuda.is_available" not in path.read_text()

@@ -79,11 +79,12 @@ def out_of_memory(error: Exception, options: Any) -> Exception:
     if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
         return error
     size = getattr(options, "batch_size", 2)
-    parts = ", or keep it and compute it in parts with training.accumulate=2" * hasattr(options, "accumulate")
-    parts += " training.shared=false" * getattr(options, "shared", False)
-    return TrainingError(
-        f"memory ran out at training.batch_size={size}; try training.batch_size={max(1, size // 2)}{parts}"
-    )
+    advice = f"try training.batch_size={max(1, size // 2)}"
+    if hasattr(options, "accumulate"):
+        advice += ", or keep it and compute it in parts with training.accumulate=2"
+    if getattr(options, "shared", False):
+        advice += " training.shared=false"
+    return TrainingError(f"memory ran out at training.batch_size={size}; {advice}")
 
 
 @contextmanager

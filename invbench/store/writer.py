@@ -162,12 +162,10 @@ class CellStore:
         except ValueError:
             return [f"{CHECKSUMS} is damaged"]
         now = {str(p.relative_to(self.folder)): file_sha256(p) for p in self._files()}
-        names = sorted({*sums, *now})
-        return [
-            f"{name} {'is missing' if name not in now else 'was added' if name not in sums else 'has changed'}"
-            for name in names
-            if sums.get(name) != now.get(name)
-        ]
+        faults = {name: "is missing" for name in sums.keys() - now.keys()}
+        faults |= {name: "was added" for name in now.keys() - sums.keys()}
+        faults |= {name: "has changed" for name in sums.keys() & now.keys() if sums[name] != now[name]}
+        return [f"{name} {fault}" for name, fault in sorted(faults.items())]
 
     def verify_checksums(self) -> None:
         """Raise StoreError where files differ from their checksums, which new checksums would hide."""
