@@ -196,8 +196,10 @@ def _other(artifact: Artifact, digest: str) -> str:
     expected = artifact.sha256.lower() or _pinned(artifact)
     if digest.startswith(expected):
         return ""
-    seen = f" (the first download's is recorded in {_pin(artifact)}; delete that where the new file is right)"
-    return f"expected SHA-256 {expected}, got {digest}{'' if artifact.sha256 else seen}"
+    first_hash_note = (
+        f" (the first download's is recorded in {_pin(artifact)}; delete that where the new file is right)"
+    )
+    return f"expected SHA-256 {expected}, got {digest}{'' if artifact.sha256 else first_hash_note}"
 
 
 def _pinned(artifact: Artifact) -> str:

@@ -167,10 +167,10 @@ def _bytes(path: Path) -> int:
 
 
 def _nothing(root: Path, listing: Listing) -> str:
-    seen = [f"{count} {what}" for what, count in sorted(listing.seen.items())]
+    other_files = [f"{count} {what}" for what, count in sorted(listing.seen.items())]
     if listing.dangling:
-        seen.append(f"links to nothing ({', '.join(listing.dangling)})")
+        other_files.append(f"links to nothing ({', '.join(listing.dangling)})")
     return (
         f"no images in {printable(root)}; expected files ending in .png, .jpg, .webp, .tif or another suffix that "
-        f"Pillow reads, saw {', '.join(seen) or 'no file'}"
+        f"Pillow reads, saw {', '.join(other_files) or 'no file'}"
     )

@@ -36,9 +36,9 @@ def list_images(root: Path, suffixes: Collection[str]) -> Listing:
     """
     images: list[str] = []
     unusable: dict[str, str] = {}
-    seen: Counter[str] = Counter()
+    other_files: Counter[str] = Counter()
     dangling: list[str] = []
-    for name, problem in _walk(root, seen):
+    for name, problem in _walk(root, other_files):
         suffix = Path(name).suffix.strip().lower()
         if problem:
             unusable[printable(name)] = problem
@@ -47,12 +47,12 @@ def list_images(root: Path, suffixes: Collection[str]) -> Listing:
         elif _is_dangling(root / name):
             dangling.append(printable(name))
         elif suffix:
-            seen[f"ending in {printable(suffix)}"] += 1
+            other_files[f"ending in {printable(suffix)}"] += 1
         else:
-            seen["without a suffix"] += 1
+            other_files["without a suffix"] += 1
     odd, good = (sorted(name for name in images if _is_unicode(name) == is_unicode) for is_unicode in (False, True))
     unusable |= {printable(name): f"the name of {printable(root / name)} is not UTF-8; rename it" for name in odd}
-    return Listing(_ids(root, good), unusable, seen, sorted(dangling))
+    return Listing(_ids(root, good), unusable, other_files, sorted(dangling))
 
 
 def _ids(root: Path, names: Sequence[str]) -> dict[str, Path]:
@@ -80,12 +80,12 @@ def printable(name: str | Path) -> str:
     return "".join(c if c.isprintable() else _escaped(c) for c in str(name))
 
 
-def _entries(folder: Path, seen: Counter[str]) -> list[os.DirEntry[str]]:
+def _entries(folder: Path, other_files: Counter[str]) -> list[os.DirEntry[str]]:
     """The visible entries of a folder, by name, and the number of hidden ones."""
     entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     visible = [entry for entry in entries if not entry.name.startswith(".")]
     if hidden := len(entries) - len(visible):
-        seen["hidden"] += hidden
+        other_files["hidden"] += hidden
     return visible
 
 
@@ -93,7 +93,7 @@ def _is_dangling(path: Path) -> bool:
     return os.path.islink(path) and not os.path.exists(path)
 
 
-def _walk(root: Path, seen: Counter[str]) -> Iterator[tuple[str, str]]:
+def _walk(root: Path, other_files: Counter[str]) -> Iterator[tuple[str, str]]:
     """Names of files below root, "/" between folders, each with why it cannot be looked into, or ""."""
     folders, links, entered = deque([""]), deque[str](), set[str]()
     while folders or links:
@@ -103,7 +103,7 @@ def _walk(root: Path, seen: Counter[str]) -> Iterator[tuple[str, str]]:
             continue
         entered.add(here)
         try:
-            entries = _entries(root / folder, seen)
+            entries = _entries(root / folder, other_files)
         except OSError as error:
             yield folder, f"cannot look into {printable(root / folder)}: {error.strerror}"
             continue

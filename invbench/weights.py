@@ -102,7 +102,9 @@ def _refuse_whole_numbers(own: Mapping[str, Tensor], state: Mapping[str, Tensor]
 def _misshapen(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
     """Names of tensors of another shape, with both shapes."""
     shapes = {k: (tuple(own[k].shape), tuple(state[k].shape)) for k in own if k in state}
-    return [f"{k} (expected {expected}, got {got})" for k, (expected, got) in shapes.items() if expected != got]
+    return [
+        f"{k} (expected {expected}, got {actual})" for k, (expected, actual) in shapes.items() if expected != actual
+    ]
 
 
 def _some(names: list[str]) -> str:

@@ -142,8 +142,8 @@ def test_layers_that_read_records_never_import_torch(layer: str, tmp_path: Path)
     assert "torch" not in loaded_by("\n".join(f"import {name}" for name in modules), tmp_path)
     lazily = {"reader", "writer"}  # to read and write reconstructions
     for path in (ROOT / "invbench" / layer).glob("*.py"):
-        found = {module.partition(".")[0] for module, _ in imports(ast.parse(path.read_text()))}
-        assert "torch" not in found or path.stem in lazily
+        libraries = {module.partition(".")[0] for module, _ in imports(ast.parse(path.read_text()))}
+        assert "torch" not in libraries or path.stem in lazily
 
 
 def test_there_is_something_to_check() -> None:
@@ -203,7 +203,7 @@ def test_the_core_knows_no_plugin(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in [*CORE, *PLUGINS] if p.name != "rng.py"], ids=name_of)
 def test_generators_are_made_in_one_place(path: Path) -> None:
     """Draws name their generator or come from Rng; nothing seeds the process or moves to a fixed device."""
-    found = []
+    faults = []
     for node in ast.walk(ast.parse(path.read_text())):
         if not isinstance(node, ast.Call):
             continue
@@ -212,12 +212,12 @@ def test_generators_are_made_in_one_place(path: Path) -> None:
         if re.fullmatch(
             r"torch\.(cuda\.)?(manual_seed\w*|seed|Generator)|(np|numpy)\.random\.seed|random\.seed", called
         ):
-            found.append(called)
+            faults.append(called)
         if re.fullmatch(r"torch\.(rand|randn|randint|randperm|normal)(_like)?", called) and "generator" not in keywords:
-            found.append(called)
+            faults.append(called)
         if called.endswith(".cuda"):
-            found.append(called)
-    assert found == []
+            faults.append(called)
+    assert faults == []
 
 
 def disguised(node: ast.AST) -> bool:

@@ -89,11 +89,11 @@ class Own(BaseException):
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [(SystemExit(0), r"called exit\(\)"), (GeneratorExit(), "raised GeneratorExit"), (Own(), "raised Own")],
 )
-def test_an_end_that_is_not_an_exception_becomes_one(error: BaseException, told: str) -> None:
-    with pytest.raises(SolverError, match=f"^solver x {told}$"), contained("solver x"):
+def test_an_end_that_is_not_an_exception_becomes_one(error: BaseException, message: str) -> None:
+    with pytest.raises(SolverError, match=f"^solver x {message}$"), contained("solver x"):
         raise error
 
 

@@ -56,11 +56,11 @@ Offer = Callable[..., EntryPoint]
 def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Offer:
     """``offer(name, source, dist)``: an entry point of a distribution whose module has this source."""
     monkeypatch.syspath_prepend(tmp_path)
-    made: list[str] = []
+    sources: list[str] = []
 
     def make(name: str, source: str, dist: str = "their-dist", version: str = "1.2") -> EntryPoint:
-        module = f"plugin_{tmp_path.name}_{len(made)}"
-        made.append(module)
+        module = f"plugin_{tmp_path.name}_{len(sources)}"
+        sources.append(module)
         (tmp_path / f"{module}.py").write_text(source)
         entry_point = EntryPoint(name, module, GROUP)
         object.__setattr__(entry_point, "dist", SimpleNamespace(name=dist, version=version))
@@ -336,9 +336,9 @@ def test_the_name_of_a_broken_distribution_is_mentioned_when_a_solver_is_not_fou
     assert result.returncode == 2
     assert "did you mean 'theirs'" in result.stderr
     assert "Not loaded: their_broken of their-broken (ModuleNotFoundError" in result.stderr
-    asked = third_party("run", "solver=their_broken", "task=sr4")
-    assert asked.returncode == 2
-    assert "cannot be used: ModuleNotFoundError" in asked.stderr
+    result = third_party("run", "solver=their_broken", "task=sr4")
+    assert result.returncode == 2
+    assert "cannot be used: ModuleNotFoundError" in result.stderr
 
 
 def test_a_module_without_a_hook_is_a_row_with_its_reason(offer: Offer) -> None:

@@ -96,16 +96,16 @@ def test_a_run_takes_the_set_of_its_task_unless_values_are_given(invbench: Calla
         result = invbench("run", *options, *written)
         assert result.returncode == 0, result.stderr
     runs = [json.loads(path.read_text()) for path in (tmp_path / "results/runs/photos/colorize").glob("*/run.json")]
-    found = {run["config"]["solver"]["lam"]: run["origins"] for run in runs}
-    assert set(found) == {1.0, 0.5}
-    assert found[1.0]["lam"].startswith("tuned: invbench tune solver=red_diff task=colorize")
-    assert found[0.5]["lam"] == WRITTEN
-    assert found[1.0]["nfe"] == WRITTEN
-    assert found[1.0]["lr"] == DEFAULT
+    origins = {run["config"]["solver"]["lam"]: run["origins"] for run in runs}
+    assert set(origins) == {1.0, 0.5}
+    assert origins[1.0]["lam"].startswith("tuned: invbench tune solver=red_diff task=colorize")
+    assert origins[0.5]["lam"] == WRITTEN
+    assert origins[1.0]["nfe"] == WRITTEN
+    assert origins[1.0]["lr"] == DEFAULT
 
 
 def test_info_prints_the_sets(invbench: Callable[..., Any]) -> None:
-    shown = invbench("info", "diffpir").stdout
-    assert "set by presets:" in shown
-    assert "photos denoise" in shown
-    assert "lam=2.0, zeta=1.0" in shown
+    printed = invbench("info", "diffpir").stdout
+    assert "set by presets:" in printed
+    assert "photos denoise" in printed
+    assert "lam=2.0, zeta=1.0" in printed

@@ -81,8 +81,8 @@ class Match:
         return [f"{name_of(self.new)}: {text}" for text in texts]
 
     def _lost_images(self) -> Iterator[str]:
-        if gone := sorted(set(self.old.images) - set(self.new.images)):
-            yield f"{len(gone)} of {len(self.old.images)} images are missing, {gone[0]} for one; run as many"
+        if lost := sorted(set(self.old.images) - set(self.new.images)):
+            yield f"{len(lost)} of {len(self.old.images)} images are missing, {lost[0]} for one; run as many"
 
     def _lost_metrics(self, rules: Sequence[Rule]) -> Iterator[str]:
         """The pairs that a rule names; scores of sets of other images do not count as lost."""

@@ -45,8 +45,8 @@ def _measurement_notes(group: Group) -> list[str]:
     alike = sameness(group.cells)
     if alike == "same bytes" and not group.comparable:
         return []
-    seen = {(image, each.sha256) for cell in group.cells for image, each in cell.measured.items()}
-    digest = hashlib.sha256("".join(sorted(image + y for image, y in seen)).encode()).hexdigest()[:12]
+    hashes = {(image, each.sha256) for cell in group.cells for image, each in cell.measured.items()}
+    digest = hashlib.sha256("".join(sorted(image + y for image, y in hashes)).encode()).hexdigest()[:12]
     return [MEASUREMENTS[alike].format(digest)]
 
 

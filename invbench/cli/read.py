@@ -152,8 +152,8 @@ def figure(words: tuple[str, ...], solvers: str, images: str, out: Path, **optio
     from invbench.plugins import load_catalog
 
     kind, filters = (words[0], words[1:]) if words and "=" not in words[0] else ("grid", words)
-    asked = drawing.Request(kind, solvers=names_of(solvers), images=names_of(images), **options)
-    for path in drawing.figure(recorded_cells(filters, out), load_catalog(), out, asked):
+    request = drawing.Request(kind, solvers=names_of(solvers), images=names_of(images), **options)
+    for path in drawing.figure(recorded_cells(filters, out), load_catalog(), out, request):
         click.echo(path)
 
 

@@ -77,8 +77,8 @@ def new_solver(name: str, where: Path, catalog: Catalog) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ConfigError(f"a solver's name has small letters, digits and _, as my_solver; got {name!r}")
     if name in catalog.plugins["solver"]:
-        taken = catalog.plugin("solver", name)
-        raise ConfigError(f"{taken.distribution} has a solver {name!r} already; choose another name")
+        existing_plugin = catalog.plugin("solver", name)
+        raise ConfigError(f"{existing_plugin.distribution} has a solver {name!r} already; choose another name")
     folder = where / f"invbench-{name.replace('_', '-')}"
     words = {"name": name, "dashed": name.replace("_", "-"), "cls": name.title().replace("_", "")}
     try:

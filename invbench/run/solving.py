@@ -58,8 +58,8 @@ class Worker:
         if not todo:
             return None
 
-        begun = replace_fields(session(self.options), code=cell.code())
-        self.run.sessions.append(begun)
+        current_session = replace_fields(session(self.options), code=cell.code())
+        self.run.sessions.append(current_session)
         self.store.write_run(self.run)
         with contained(f"prior {cell.source.name}"):
             prior = cell.source.load(cell.dataset.x_shape, device)
@@ -84,7 +84,7 @@ class Worker:
             # bits of a reconstruction, are those of an uninterrupted run.
             self._run_chunk(chunk, done, problem, prior, state)
             self.on_progress(self.run.images, total)
-        begun.finished = now()
+        current_session.finished = now()
         return None
 
     def _run_chunk(
@@ -124,8 +124,10 @@ class Worker:
             seconds = time.perf_counter() - begin
         expected = tuple(measured.x.shape)
         if not isinstance(x_hat, Tensor) or tuple(x_hat.shape) != expected:
-            got = f"one of shape {tuple(x_hat.shape)}" if isinstance(x_hat, Tensor) else f"a {type(x_hat).__name__}"
-            raise SolverError(f"expected {solver.name} to return a tensor of shape {expected}; got {got}")
+            description = (
+                f"one of shape {tuple(x_hat.shape)}" if isinstance(x_hat, Tensor) else f"a {type(x_hat).__name__}"
+            )
+            raise SolverError(f"expected {solver.name} to return a tensor of shape {expected}; got {description}")
         if x_hat.is_complex():
             raise SolverError(f"expected {solver.name} to return real values; got {x_hat.dtype}")
         B, cost = len(measured.y), self.run.cost
@@ -155,10 +157,10 @@ class Worker:
         return by_image
 
 
-def _solved(solver: Solver, *given: Any) -> Any:
+def _solved(solver: Solver, *arguments: Any) -> Any:
     """What ``solve`` returns. Raises SolverError where it differentiates without saying so."""
     try:
-        return solver.solve(*given)
+        return solver.solve(*arguments)
     except RuntimeError as error:
         if solver.needs_grad or "does not require grad" not in str(error):
             raise

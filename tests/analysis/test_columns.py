@@ -60,8 +60,18 @@ def test_columns_of_samples_have_a_fixed_order() -> None:
 
 
 def test_a_metric_of_a_third_party_stands_where_its_order_says() -> None:
-    found = names("seconds", "theirs", "psnr", "ssim", "haarpsi", "between", "leading", "lpips_vgg", "unknown")
-    assert found == ["leading", "psnr", "ssim", "between", "haarpsi", "lpips_vgg", "theirs", "unknown", "seconds"]
+    column_names = names("seconds", "theirs", "psnr", "ssim", "haarpsi", "between", "leading", "lpips_vgg", "unknown")
+    assert column_names == [
+        "leading",
+        "psnr",
+        "ssim",
+        "between",
+        "haarpsi",
+        "lpips_vgg",
+        "theirs",
+        "unknown",
+        "seconds",
+    ]
 
 
 def test_protocols_of_a_metric_stand_beside_each_other_by_name() -> None:

@@ -30,9 +30,7 @@ def line(values: Sequence[float] | np.ndarray, column: Column = HIGH, images: st
 
 
 def texts(lines: list[Row], column: Column = HIGH) -> list[str]:
-    return [
-        shown.cells[column] for shown in with_significance_marks(lines, paired_comparisons(lines, [column], METRICS))
-    ]
+    return [row.cells[column] for row in with_significance_marks(lines, paired_comparisons(lines, [column], METRICS))]
 
 
 @pytest.mark.parametrize(("column", "best"), [(HIGH, 1), (LOW, 0)])
@@ -80,7 +78,9 @@ def test_ties_are_found_after_the_correction_for_as_many_competitors() -> None:
     )
     twelve = [line(2 + WAVE * 0), line(1 + WAVE * 0), line(2 - 0.01 + WAVE)]
     assert texts(twelve) == ["text best", "text", "text tie"]
-    assert [shown.cells[HIGH] for shown in twelve] == ["text"] * 3, "the lines themselves are left as they are"
+    assert [marked_rows.cells[HIGH] for marked_rows in twelve] == ["text"] * 3, (
+        "the lines themselves are left as they are"
+    )
 
 
 def test_each_column_has_its_own_ties() -> None:
@@ -90,8 +90,8 @@ def test_each_column_has_its_own_ties() -> None:
         wave = WAVE * (low > 1)
         other = line(low + wave, LOW)
         lines.append(Row("s", 12, {HIGH: "text", LOW: "text"}, {**both.values, **other.values}))
-    shown = with_significance_marks(lines, paired_comparisons(lines, [HIGH, LOW], METRICS))
-    assert [(s.cells[HIGH], s.cells[LOW]) for s in shown] == [("text best", "text best"), ("text", "text tie")]
+    marked_rows = with_significance_marks(lines, paired_comparisons(lines, [HIGH, LOW], METRICS))
+    assert [(s.cells[HIGH], s.cells[LOW]) for s in marked_rows] == [("text best", "text best"), ("text", "text tie")]
 
 
 def test_notes_say_what_significance_marks_mean_and_of_how_few_images_they_are() -> None:

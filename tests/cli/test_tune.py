@@ -27,17 +27,17 @@ def test_the_ranking_is_printed_written_and_made_on_the_tuning_split(
     result = invbench("tune", *PLANE, "solver.zeta=0.0,0.03,3.0")
     assert result.returncode == 0, result.stderr
     (path,) = tmp_path.glob("results/tune/gmm2d/denoise/tune-dps-seed0.json")
-    kept = json.loads(path.read_text())
-    assert kept["split"] == "tune"
-    assert kept["objective"] == PSNR.protocol
-    means = [row["mean"] for row in kept["ranking"]]
+    ranking = json.loads(path.read_text())
+    assert ranking["split"] == "tune"
+    assert ranking["objective"] == PSNR.protocol
+    means = [row["mean"] for row in ranking["ranking"]]
     assert means == sorted(means, reverse=True)
-    assert [row["n"] for row in kept["ranking"]] == [4, 4, 4]
-    assert {row["values"]["zeta"] for row in kept["ranking"]} == {0.0, 0.03, 3.0}
+    assert [row["n"] for row in ranking["ranking"]] == [4, 4, 4]
+    assert {row["values"]["zeta"] for row in ranking["ranking"]} == {0.0, 0.03, 3.0}
     lines = result.stdout.partition("TOML file:")[2].partition("result:")[0]
-    found = tomllib.loads(lines)["gmm2d"]["denoise"]
-    assert found["zeta"] == kept["ranking"][0]["values"]["zeta"]
-    assert found["origin"].startswith("tuned: invbench tune benchmark=gmm2d task=denoise")
+    settings = tomllib.loads(lines)["gmm2d"]["denoise"]
+    assert settings["zeta"] == ranking["ranking"][0]["values"]["zeta"]
+    assert settings["origin"].startswith("tuned: invbench tune benchmark=gmm2d task=denoise")
     records = [p for p in (tmp_path / "results/tune").rglob("records.jsonl")]
     images = {json.loads(line)["image"] for p in records for line in p.read_text().splitlines()}
     assert images == {f"tune-{i:05d}" for i in range(4)}

@@ -40,8 +40,8 @@ def cells(out: Path) -> list[LoadedCell]:
 
 
 def of(cells: Sequence[LoadedCell], task: str, solver: str) -> LoadedCell:
-    found = [c for c in cells if c.run.config.task.name == task and solver_of(c) == solver]
-    return min(found, key=lambda c: len(c.images))
+    matches = [c for c in cells if c.run.config.task.name == task and solver_of(c) == solver]
+    return min(matches, key=lambda c: len(c.images))
 
 
 def titles(fig: Figure) -> list[str]:
@@ -62,11 +62,11 @@ def test_a_bar_is_the_mean_with_its_bca_interval_and_the_best_comes_first(cells:
     assert widths == sorted(widths, reverse=True)
     wiener = of(cells, "sr4", "wiener")
     place = next(i for i, name in enumerate(names) if name.startswith("wiener"))
-    shown = of(cells, "sr4", "bicubic").images
-    assert widths[place] == pytest.approx(mean_of(wiener, "psnr", shown))
+    images = of(cells, "sr4", "bicubic").images
+    assert widths[place] == pytest.approx(mean_of(wiener, "psnr", images))
     panel = charts.panels(cells, "psnr")[1]
     bar = next(b for b in charts.bars_of(panel, "psnr") if b.name == names[place])
-    assert (bar.low, bar.high) == bca_interval(image_means(wiener, "psnr", shown).to_numpy(float))
+    assert (bar.low, bar.high) == bca_interval(image_means(wiener, "psnr", images).to_numpy(float))
     lengths = [segment[:, 0] for segment in ax.collections[0].get_segments()]
     assert lengths[place] == pytest.approx([bar.low, bar.high])
 

@@ -90,10 +90,10 @@ def test_a_missing_reconstruction_names_its_image(out: Path, tmp_path: Path) -> 
 def test_measurements_that_are_no_images_are_shown_as_the_pseudo_inverse(out: Path) -> None:
     bank = rebuild_bank(cells_of(out, "inpaint")[0].run, CATALOG)
     measured = bank.measure(["00000"])
-    (shown,) = measurement_pictures(bank, measured)
-    assert shown.shape == (16, 16, 3)
-    assert np.allclose(shown[4:12, 4:12], 0.5), "missing pixels are mid-grey"
-    assert np.allclose(shown[0], picture(measured.A.pinv(measured.y)[0])[0])  # type: ignore[attr-defined]
+    (picture_of_y,) = measurement_pictures(bank, measured)
+    assert picture_of_y.shape == (16, 16, 3)
+    assert np.allclose(picture_of_y[4:12, 4:12], 0.5), "missing pixels are mid-grey"
+    assert np.allclose(picture_of_y[0], picture(measured.A.pinv(measured.y)[0])[0])  # type: ignore[attr-defined]
 
 
 def test_pictures_are_clipped_and_have_three_channels() -> None:

@@ -57,12 +57,12 @@ def row(text: str, solver: str) -> str:
 
 
 def test_a_table_says_inf_and_separates_exact_rows_from_others_and_not_from_each_other(out: Path) -> None:
-    told = invbench("table", "seed=0", "--metrics", "psnr", "--out", out)
-    assert told.exit_code == 0
-    marks = [row(told.output, solver).split("inf")[1].split()[:1] for solver in EXACT]
+    result = invbench("table", "seed=0", "--metrics", "psnr", "--out", out)
+    assert result.exit_code == 0
+    marks = [row(result.output, solver).split("inf")[1].split()[:1] for solver in EXACT]
     assert sorted(marks) == [["best"], ["tie"], ["tie"]]
-    assert "best" not in row(told.output, "ddrm")
-    assert "tie" not in row(told.output, "ddrm")
+    assert "best" not in row(result.output, "ddrm")
+    assert "tie" not in row(result.output, "ddrm")
 
 
 def test_the_consistency_of_measurements_without_noise_is_not_available(out: Path) -> None:
@@ -95,8 +95,8 @@ def test_the_consistency_of_measurements_without_noise_is_not_available(out: Pat
     ids=" ".join,
 )
 def test_every_reading_command_takes_infinite_scores(out: Path, words: list[str], tmp_path: Path) -> None:
-    told = invbench(*[word.replace("TO", str(tmp_path)) for word in words], "--out", out)
-    assert told.exit_code == 0, told.output
+    result = invbench(*[word.replace("TO", str(tmp_path)) for word in words], "--out", out)
+    assert result.exit_code == 0, result.output
 
 
 def psnr_of(text: str) -> list[str]:

@@ -148,11 +148,11 @@ def test_another_measurement_than_was_solved_is_not_shown(out: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(("to", "said"), [("report.pdf", "ending in .html; got report.pdf"), (".", "ending in .html")])
-def test_another_kind_of_file_is_refused(out: Path, to: str, said: str) -> None:
+@pytest.mark.parametrize(("to", "message"), [("report.pdf", "ending in .html; got report.pdf"), (".", "ending in .html")])
+def test_another_kind_of_file_is_refused(out: Path, to: str, message: str) -> None:
     result = invbench("report", "--out", out, "--to", to)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_reported(out: Path) -> None:

@@ -329,12 +329,12 @@ def test_bad_input_is_reported_in_a_line(words: list[str]) -> None:
     assert "HYDRA" not in result.output
 
 
-@pytest.mark.parametrize(("words", "shown"), GOOD, ids=[name_of(words) for words, _ in GOOD])
-def test_what_looks_like_it_is_taken(words: list[str], shown: str) -> None:
+@pytest.mark.parametrize(("words", "expected_text"), GOOD, ids=[name_of(words) for words, _ in GOOD])
+def test_what_looks_like_it_is_taken(words: list[str], expected_text: str) -> None:
     result = typed(words)
     assert result.exit_code == 0, result.output
     assert "error:" not in result.output
-    assert shown in result.output
+    assert expected_text in result.output
 
 
 ENCODINGS = ("cp1252", "latin-1", "ascii", "cp437", "utf-8", "iso8859-5")

@@ -91,7 +91,7 @@ def filled(words: list[str], root: Path, k: int) -> None:
 
 def survive(name: str, tmp_path: Path, points: list[int], spoil: Callable[[list[str], Path, int], None]) -> int:
     """Spoil the command at some of its operations and give it again; returns how often that was."""
-    wanted, operations = expected(name, tmp_path)
+    expected_files, operations = expected(name, tmp_path)
     prepare, words = COMMANDS[name]
     start = tmp_path / "start"
     prepare(start)
@@ -103,7 +103,7 @@ def survive(name: str, tmp_path: Path, points: list[int], spoil: Callable[[list[
         again, _ = command(words(root), root)
         assert again == 0, f"{name}, spoilt at operation {k} of {operations}: {said(root)}"
         sound(root)
-        assert state(root) == wanted, f"{name}, spoilt at operation {k} of {operations}"
+        assert state(root) == expected_files, f"{name}, spoilt at operation {k} of {operations}"
         shutil.rmtree(root)
     return len(tried)
 
@@ -132,7 +132,9 @@ def test_a_disk_that_is_full_from_any_operation_on_loses_nothing(name: str, tmp_
     print(f"\n{name}: {count} disks filled, {count} survived")
 
 
-def kills(words: Callable[[Path], list[str]], wanted: dict[str, object], tmp_path: Path, moments: list[float]) -> None:
+def kills(
+    words: Callable[[Path], list[str]], expected_files: dict[str, object], tmp_path: Path, moments: list[float]
+) -> None:
     """Kill a command at these moments, each time on what is there, then let it end."""
     root = tmp_path / "killed"
     for i, moment in enumerate(moments):
@@ -144,25 +146,25 @@ def kills(words: Callable[[Path], list[str]], wanted: dict[str, object], tmp_pat
             status, _ = command(words(root), root)
             assert status == 0, said(root)
             sound(root)
-            assert state(root) == wanted
+            assert state(root) == expected_files
 
 
 def test_a_run_that_is_killed_at_random_resumes(tmp_path: Path) -> None:
-    wanted, _ = expected("run with samples", tmp_path)
-    kills(COMMANDS["run with samples"][1], wanted, tmp_path, delays(5, 1.0))
+    expected_files, _ = expected("run with samples", tmp_path)
+    kills(COMMANDS["run with samples"][1], expected_files, tmp_path, delays(5, 1.0))
 
 
 @pytest.mark.slow
 def test_a_run_survives_a_hundred_kills(tmp_path: Path) -> None:
-    wanted, _ = expected("run with samples", tmp_path)
-    kills(COMMANDS["run with samples"][1], wanted, tmp_path, delays(100, 1.0))
+    expected_files, _ = expected("run with samples", tmp_path)
+    kills(COMMANDS["run with samples"][1], expected_files, tmp_path, delays(100, 1.0))
     print("\nrun: 100 kills at random, 100 survived")
 
 
 @pytest.mark.slow
 def test_a_training_survives_twenty_kills(tmp_path: Path) -> None:
-    wanted, _ = expected("train", tmp_path)
-    kills(COMMANDS["train"][1], wanted, tmp_path, delays(20, 1.5))
+    expected_files, _ = expected("train", tmp_path)
+    kills(COMMANDS["train"][1], expected_files, tmp_path, delays(20, 1.5))
     print("\ntrain: 20 kills at random, 20 survived")
 
 
@@ -179,16 +181,16 @@ def at_once(words: list[str], root: Path, count: int) -> list[int]:
 
 
 def test_eight_rescores_at_once_write_each_score_once(tmp_path: Path) -> None:
-    wanted, _ = expected("rescore", tmp_path)
+    expected_files, _ = expected("rescore", tmp_path)
     root = tmp_path / "together"
     unscored(root)
     assert at_once(["rescore", "--out", f"{root}/o"], root, 8) == [0] * 8
     sound(root)
-    assert state(root) == wanted
+    assert state(root) == expected_files
 
 
 def test_of_eight_runs_at_once_one_solves_and_the_others_say_so(tmp_path: Path) -> None:
-    wanted, _ = expected("run", tmp_path)
+    expected_files, _ = expected("run", tmp_path)
     root = tmp_path / "together"
     root.mkdir()
     words = ["run", *GMM, f"out={root}/o"]
@@ -197,7 +199,7 @@ def test_of_eight_runs_at_once_one_solves_and_the_others_say_so(tmp_path: Path) 
     assert set(statuses) <= {0, 1}
     assert command(words, root)[0] == 0
     sound(root)
-    assert state(root) == wanted
+    assert state(root) == expected_files
 
 
 def test_shards_of_several_partitions_at_once_are_one_cell(tmp_path: Path) -> None:

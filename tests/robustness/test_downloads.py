@@ -253,10 +253,10 @@ def test_a_server_that_falls_silent_is_not_waited_for(cache: Path, monkeypatch: 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Silent) as silent:
         silent.daemon_threads = True
         threading.Thread(target=silent.serve_forever, args=(0.02,), daemon=True).start()
-        begun = time.monotonic()
+        started = time.monotonic()
         with pytest.raises(DataError, match="no connection to 127.0.0.1"):
             fetch(net(f"http://127.0.0.1:{silent.server_address[1]}", "x"))
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - started < 4
         silent.shutdown()
     assert holds(cache) == set()
 

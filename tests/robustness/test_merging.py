@@ -83,9 +83,9 @@ def test_images_that_are_added_are_solved_and_the_others_are_kept(invbench: Call
     run(invbench, root)
     (before,) = load_cells(tmp_path / "out")
     picture(root / "0009.png", 9)
-    said = run(invbench, root)
-    assert "complete, 5 images" in said
-    assert "4/5 images" in said, "it begins where it was"
+    output = run(invbench, root)
+    assert "complete, 5 images" in output
+    assert "4/5 images" in output, "it begins where it was"
     now = next(cell for cell in load_cells(tmp_path / "out") if cell.id != before.id)
     seconds = {(r.image, r.metric): r.value for r in before.rows}
     assert all(seconds.get((r.image, r.metric), r.value) == r.value for r in now.rows), "even the seconds are those"

@@ -85,7 +85,7 @@ class Fields:
     maybe: int | None = None
 
 
-def taken(key: str, text: str) -> Any:
+def parsed(key: str, text: str) -> Any:
     return read(node_of(Fields), key, text, key)
 
 
@@ -112,9 +112,9 @@ def taken(key: str, text: str) -> Any:
     ],
 )
 def test_a_text_is_read_by_the_type_of_its_field(key: str, text: str, value: Any) -> None:
-    found = taken(key, text)
-    assert found == value
-    assert type(found) is type(value)
+    result = parsed(key, text)
+    assert result == value
+    assert type(result) is type(value)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_text_is_read_by_the_type_of_its_field(key: str, text: str, value: Any
 )
 def test_a_value_of_another_type_is_refused(key: str, text: str) -> None:
     with pytest.raises(ConfigError, match=f"{key}: expected a value of type "):
-        taken(key, text)
+        parsed(key, text)
 
 
 @given(st.text(st.characters(exclude_characters="\0")) | st.sampled_from(ODD))

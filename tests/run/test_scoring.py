@@ -30,7 +30,7 @@ CATALOG = load_catalog()
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recorded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three images restored by the pseudo-inverse and Wiener's filter."""
     out = tmp_path_factory.mktemp("scoring")
     arguments = ["run", "solver=wiener", "task=sr4", "n=3", f"out={out}"]
@@ -39,8 +39,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def out(made: Path, tmp_path: Path) -> Path:
-    shutil.copytree(made, tmp_path / "runs")
+def out(recorded_store: Path, tmp_path: Path) -> Path:
+    shutil.copytree(recorded_store, tmp_path / "runs")
     return tmp_path / "runs"
 
 
@@ -65,8 +65,8 @@ class Shift(SetMetric):
     def __call__(self, x_hat: torch.Tensor, measurement: Measurement) -> torch.Tensor:
         return x_hat.flatten(1).mean(1)
 
-    def distance(self, truth: torch.Tensor, found: torch.Tensor) -> float:
-        return float((truth.mean() - found.mean()).abs())
+    def distance(self, truth: torch.Tensor, restored: torch.Tensor) -> float:
+        return float((truth.mean() - restored.mean()).abs())
 
 
 def test_a_new_metric_is_computed_from_stored_reconstructions(out: Path) -> None:

@@ -23,7 +23,7 @@ def invbench(*arguments: str | Path) -> Result:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recorded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("provenance")
     arguments = ["solver=ddrm", "solver.nfe=3", "task=sr4", "n=4", "batch_size=4", "references=false", f"out={out}"]
     assert invbench("run", *arguments).exit_code == 0
@@ -31,8 +31,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def out(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "runs"))
+def out(recorded_store: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(recorded_store, tmp_path / "runs"))
 
 
 def folder_of(out: Path) -> Path:
@@ -114,15 +114,15 @@ def test_a_score_that_stays_nan_is_reproduced_and_one_that_becomes_nan_is_not(ou
     assert _scores(cell, nan, image) == float("inf")
 
 
-@pytest.mark.parametrize(("name", "told"), [("run.json", "cannot be read"), ("checksums.json", "is damaged")])
-def test_bytes_that_are_not_text_are_reported(out: Path, name: str, told: str) -> None:
+@pytest.mark.parametrize(("name", "message"), [("run.json", "cannot be read"), ("checksums.json", "is damaged")])
+def test_bytes_that_are_not_text_are_reported(out: Path, name: str, message: str) -> None:
     path = folder_of(out) / name
     data = bytearray(path.read_bytes())
     data[len(data) // 2] |= 0x80
     path.write_bytes(data)
     result = invbench("verify", folder_of(out))
     assert result.exit_code != 0
-    assert told in result.output
+    assert message in result.output
 
 
 @pytest.mark.parametrize(("name", "text"), [("run.json", "{}"), ("run.json", '{"format": 2}'), ("sets.json", "[]")])

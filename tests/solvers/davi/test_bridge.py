@@ -79,9 +79,9 @@ def test_a_smooth_initialisation_keeps_what_is_measured_and_covers_the_masked_re
     ramp = torch.linspace(-1, 1, 32).expand(2, 3, 32, 32)
     measured = torch.ones(1, 1, 32, 32)
     measured[..., 8:24, 8:24] = 0
-    found = bridge.filled(ramp * measured, measured.expand_as(ramp))
-    assert torch.equal(found * measured, ramp * measured)
-    assert (found - ramp).abs().max() < 0.35  # of 2
+    initialised = bridge.filled(ramp * measured, measured.expand_as(ramp))
+    assert torch.equal(initialised * measured, ramp * measured)
+    assert (initialised - ramp).abs().max() < 0.35  # of 2
     torch.testing.assert_close(bridge.filled(torch.ones_like(ramp), measured.expand_as(ramp)), torch.ones_like(ramp))
 
 
