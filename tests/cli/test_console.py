@@ -53,7 +53,8 @@ def test_a_decoding_error_stays_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "message"), [(errno.ENOSPC, "error: cannot write the output: No space left on device\n"), (errno.EPIPE, "")]
+    ("code", "message"),
+    [(errno.ENOSPC, "error: cannot write the output: No space left on device\n"), (errno.EPIPE, "")],
 )
 def test_a_full_disk_is_one_line_and_a_closed_pipe_is_silent(
     code: int, message: str, monkeypatch: pytest.MonkeyPatch

@@ -148,7 +148,9 @@ def test_another_measurement_than_was_solved_is_not_shown(out: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(("to", "message"), [("report.pdf", "ending in .html; got report.pdf"), (".", "ending in .html")])
+@pytest.mark.parametrize(
+    ("to", "message"), [("report.pdf", "ending in .html; got report.pdf"), (".", "ending in .html")]
+)
 def test_another_kind_of_file_is_refused(out: Path, to: str, message: str) -> None:
     result = invbench("report", "--out", out, "--to", to)
     assert result.exit_code == 2

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cutting import command, delays, full, interrupted, kill, said, sound, state
+from cutting import command, delays, error_text, full, interrupted, kill, sound, state
 
 from invbench.store.files import cell_folders
 from invbench.store.writer import CellStore
@@ -25,7 +25,7 @@ QUICK = {"tune": 30, "train": 8, "rescore": 3, "release": 3}  # every so many op
 
 def run(root: Path, *words: str) -> None:
     status, _ = command(["run", *words, f"out={root}/o"], root)
-    assert status == 0, said(root)
+    assert status == 0, error_text(root)
 
 
 def nothing(root: Path) -> None:
@@ -73,7 +73,7 @@ def expected(name: str, tmp_path: Path) -> tuple[dict[str, object], int]:
     root = tmp_path / "undisturbed"
     prepare(root)
     status, operations = command(words(root), root)
-    assert status == 0, said(root)
+    assert status == 0, error_text(root)
     sound(root)
     return state(root), operations
 
@@ -85,8 +85,8 @@ def killed(words: list[str], root: Path, k: int) -> None:
 
 def filled(words: list[str], root: Path, k: int) -> None:
     """The command, on a disk that is full from an operation on: it ends with a message."""
-    assert command(words, root, at=k, fault=full, ever_after=True)[0] in (0, 1, 2), said(root)
-    assert "Traceback" not in said(root)
+    assert command(words, root, at=k, fault=full, ever_after=True)[0] in (0, 1, 2), error_text(root)
+    assert "Traceback" not in error_text(root)
 
 
 def survive(name: str, tmp_path: Path, points: list[int], spoil: Callable[[list[str], Path, int], None]) -> int:
@@ -101,7 +101,7 @@ def survive(name: str, tmp_path: Path, points: list[int], spoil: Callable[[list[
         shutil.copytree(start, root)
         spoil(words(root), root, k)
         again, _ = command(words(root), root)
-        assert again == 0, f"{name}, spoilt at operation {k} of {operations}: {said(root)}"
+        assert again == 0, f"{name}, spoilt at operation {k} of {operations}: {error_text(root)}"
         sound(root)
         assert state(root) == expected_files, f"{name}, spoilt at operation {k} of {operations}"
         shutil.rmtree(root)
@@ -144,7 +144,7 @@ def kills(
         interrupted(words(root), root, moment)
         if i % 5 == 4 or i == len(moments) - 1:
             status, _ = command(words(root), root)
-            assert status == 0, said(root)
+            assert status == 0, error_text(root)
             sound(root)
             assert state(root) == expected_files
 
