@@ -29,7 +29,7 @@ install: .venv/.installed
 check-portable: install  ## tests, golden and released records as on other processors; hours, resumable; PORTABLE holds options
 	$(BIN)/python tests/portable.py $(PORTABLE)
 
-mutations: install  ## small faults in the modules that keep books: do tests see them? MUTATIONS holds options
+mutations: install  ## small faults in the bookkeeping modules: do tests detect them? MUTATIONS holds options
 	$(BIN)/python tests/mutations.py $(MUTATIONS)
 
 fmt: install  ## format the code

@@ -70,7 +70,7 @@ def plan(overrides: list[str], catalog: Catalog) -> int:
 
 
 def _benched(choice: Choice, catalog: Catalog, batch: int) -> tuple[Any, Any]:
-    """The cell of a job, to be solved for its cost; a batch size that was written wins."""
+    """The cell of a job, to be solved for its cost; a batch size that the user set takes precedence."""
     from invbench.run.bench import Bench
     from invbench.run.jobs import how_to_run
 

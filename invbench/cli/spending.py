@@ -1,4 +1,4 @@
-"""What a cell took, and when the training of its solver pays off."""
+"""The cost of a cell, and when the training of its solver pays off."""
 
 from __future__ import annotations
 

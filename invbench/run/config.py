@@ -137,7 +137,7 @@ def _assumed(text: str, task: Task, solver: Solver) -> str:
         return ""
     if task.noise_model.sigma_y is not None:
         raise ConfigError(
-            f"assume={text}: the noise of task {task.name!r} ({task.noise}) tells its level. "
+            f"assume={text}: the noise of task {task.name!r} ({task.noise}) states its level. "
             "Leave assume out, or choose 'uniform 0.01..0.1 [-1,1]' or 'poisson 1.0' as task.noise"
         )
     level = Sigma.parse(text).on_pm1()

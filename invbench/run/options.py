@@ -66,7 +66,7 @@ HELP = {
     "seed": "measurement and sampling seed",
     "n": "number of images; 0 is the preset's own",
     "samples": "reconstructions drawn per measurement; their mean is scored besides",
-    "assume": "a noise level to tell solvers that need one where the noise hides its own, as '0.05 [-1,1]'",
+    "assume": "a noise level to give to solvers that need one where the noise hides its own, as '0.05 [-1,1]'",
     "batch_size": "images solved at once; changes no result (of batches of one, the last bits)",
     "device": "auto, cpu, cuda, cuda:1",
     "compile": "compile the network: true, false, or auto, on a GPU where many calls are planned",

@@ -59,8 +59,8 @@ class Worker:
         if not todo:
             return None
 
-        begun = replace_fields(session(self.options), code=cell.code())
-        self.run.sessions.append(begun)
+        current_session = replace_fields(session(self.options), code=cell.code())
+        self.run.sessions.append(current_session)
         self.store.write_run(self.run)
         with contained(f"prior {cell.source.name}"):
             prior = cell.source.load(cell.dataset.x_shape, device)
@@ -82,7 +82,7 @@ class Worker:
             # bits of a reconstruction, are those of an uninterrupted run.
             self._run_chunk(chunk, done, problem, prior, state)
             self.on_progress(self.run.images, total)
-        begun.finished = now()
+        current_session.finished = now()
         return None
 
     def _ready(self, prior: Prior, chunks: list[list[str]], problem: Problem, state: Any) -> Prior:
@@ -150,8 +150,10 @@ class Worker:
             seconds = time.perf_counter() - begin
         expected = tuple(measured.x.shape)
         if not isinstance(x_hat, Tensor) or tuple(x_hat.shape) != expected:
-            got = f"one of shape {tuple(x_hat.shape)}" if isinstance(x_hat, Tensor) else f"a {type(x_hat).__name__}"
-            raise SolverError(f"expected {solver.name} to return a tensor of shape {expected}; got {got}")
+            description = (
+                f"one of shape {tuple(x_hat.shape)}" if isinstance(x_hat, Tensor) else f"a {type(x_hat).__name__}"
+            )
+            raise SolverError(f"expected {solver.name} to return a tensor of shape {expected}; got {description}")
         if x_hat.is_complex():
             raise SolverError(f"expected {solver.name} to return real values; got {x_hat.dtype}")
         B, cost = len(measured.y), self.run.cost
@@ -181,10 +183,10 @@ class Worker:
         return by_image
 
 
-def _solved(solver: Solver, *given: Any) -> Any:
+def _solved(solver: Solver, *arguments: Any) -> Any:
     """What ``solve`` returns. Raises SolverError where it differentiates without saying so."""
     try:
-        return solver.solve(*given)
+        return solver.solve(*arguments)
     except RuntimeError as error:
         if solver.needs_grad or "does not require grad" not in str(error):
             raise
@@ -204,7 +206,7 @@ def declared_mismatch(solver: Solver, problem: Problem) -> str | None:
         )
     if solver.needs_sigma and problem.sigma_y is None:
         return (
-            f"needs a noise level; the noise of task {problem.task!r} tells none. Choose another noise or solver, or a "
-            "level to assume, as assume='0.05 [-1,1]'"
+            f"needs a noise level; the noise of task {problem.task!r} states none. Choose another noise or solver, or "
+            "a level to assume, as assume='0.05 [-1,1]'"
         )
     return None
