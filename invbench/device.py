@@ -10,7 +10,7 @@ from invbench.errors import ConfigError
 
 
 def choose_device(name: str, worker: int | None = None) -> torch.device:
-    """``auto`` is the GPU if there is one, else the CPU. Raises ConfigError for a device that is not there.
+    """``auto`` is the GPU if available, else the CPU. Raises ConfigError for a device that is not available.
 
     Of several GPUs, those workers that are numbered take one each, in turn, where the name chooses none.
     """

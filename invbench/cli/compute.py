@@ -52,7 +52,7 @@ def _spent(cell: LoadedCell, cells: Sequence[LoadedCell]) -> Iterator[str]:
 
 
 def _draw(cells: Sequence[LoadedCell], out: Path, catalog: Catalog) -> None:
-    """Draw the figures of the cells whose reconstructions are here, and name the others."""
+    """Draw the figures of the cells that have reconstructions, and name the others."""
     solved = [cell for cell in cells if cell.images]
     drawable = [cell for cell in solved if all(map(cell.image_path, cell.images))]
     try:
@@ -65,7 +65,7 @@ def _draw(cells: Sequence[LoadedCell], out: Path, catalog: Catalog) -> None:
 
 
 def _show_seeds(out: Path, keys: Collection[str | None], catalog: Catalog) -> None:
-    """Print what varied over the seeds of measurements, where there were several."""
+    """Print the variance components over the seeds of measurements, if there are several."""
     cells = [c for c in load_cells(out) if measurement_key(c.run.config) in keys]
     for table in seed_tables(cells, catalog.for_tables()[0]):
         click.echo("\n" + table.render())

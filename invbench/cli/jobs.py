@@ -107,7 +107,7 @@ def _solvers(choice: Choice, catalog: Catalog) -> list[str]:
 
 def _tell(title: str, outcome: Outcome) -> None:
     """Say what became of a cell."""
-    note = ", kept from before" if outcome.status == "complete" and not outcome.solved else ""
+    note = ", already recorded" if outcome.status == "complete" and not outcome.solved else ""
     click.echo(f"{title}: {outcome.status}, {outcome.images} images{note}, cell {outcome.cell}", err=True)
     if outcome.reason:
         click.echo(f"  {outcome.reason}", err=True)

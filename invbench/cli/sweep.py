@@ -64,7 +64,7 @@ def compose(
             if broken:
                 raise broken[0]
     except KeyboardInterrupt:
-        click.echo("interrupted; what was computed is kept, and the same command goes on from there", err=True)
+        click.echo("interrupted; what was computed is kept, and the same command resumes from there", err=True)
         return None
     if shows:
         click.echo("\n---\n".join(texts))
@@ -93,7 +93,7 @@ def launch(overrides: Sequence[str], catalog: Catalog, work: Work) -> list[str] 
     except KeyboardInterrupt:
         click.echo(
             f"interrupted; jobs that launcher {name} has started may go on. What was computed is kept, and the same "
-            "command goes on from there",
+            "command resumes from there",
             err=True,
         )
         return None
@@ -163,4 +163,4 @@ def _check_writable(folders: Iterable[Path]) -> None:
         except OSError as error:
             raise StoreError(f"cannot write to {folder}: {error.strerror}; choose another out=FOLDER") from None
         if not there.is_dir() or not os.access(there, os.W_OK):
-            raise StoreError(f"cannot write to {folder}: {there} is no folder, or not yours; choose another out=FOLDER")
+            raise StoreError(f"cannot write to {folder}: {there} is not a writable folder; choose another out=FOLDER")

@@ -93,11 +93,12 @@ class Options:
     command: str = ""
     command_id: str = ""  # what a command overwrites, it overwrites once
     joined: bool = False  # whether its command runs all shards
+    compile: bool | None = False  # None: where the planned calls repay it
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What a running cell tells: its folder with its run.json, once; the images done; the metric that is called."""
+    """What a running cell reports: its folder with its run.json, once; the images done; the metric that is called."""
 
     on_begin: Callable[[Path, Run], None] = lambda folder, run: None
     on_progress: OnProgress = lambda done, total: None

@@ -80,7 +80,7 @@ def test_a_sweep_overwrites_a_shared_reference_once(extra: list[str], invbench: 
     assert result.returncode == 0, result.stderr
     parts = max(1, 3 * len(extra[:1]))
     assert result.stderr.count("gmm/denoise/pinv") > 0
-    assert len(re.findall(r"gmm/denoise/pinv.*kept from before", result.stderr)) == parts
+    assert len(re.findall(r"gmm/denoise/pinv.*already recorded", result.stderr)) == parts
     for name, cell in cells(tmp_path / "results/runs").items():
         assert len(cell.folders) == parts
         assert (cell.folders == old[name]) is (parts == 1), "what was run in other parts is gone"
