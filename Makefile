@@ -63,5 +63,5 @@ golden: install  ## rewrite the golden tables and records; review the diff like 
 structure: install  ## print the layers, what they import of each other, and the sizes of their parts
 	$(BIN)/python tests/structure.py
 
-reproduce: install  ## run every released experiment again, as results/reproduce.sh says; days, and resumable
-	PATH="$(CURDIR)/$(BIN):$$PATH" sh results/reproduce.sh
+reproduce: install  ## run every released experiment again, as results/reproduce.sh says; resumable; DEVICE=cuda on a GPU
+	DEVICE=$(DEVICE) PATH="$(CURDIR)/$(BIN):$$PATH" sh results/reproduce.sh

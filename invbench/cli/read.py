@@ -57,10 +57,18 @@ out_option = click.option(
     "--metrics", "only", default="", help="Columns, as psnr,lpips_vgg,seconds; all that is recorded if empty."
 )
 @click.option("--intervals", is_flag=True, help="With --paper: 95 % intervals beside our means.")
+@click.option("--times", is_flag=True, help="What each cell took, and on which device, in place of scores.")
 @click.option("--budgets", default="", help="Only the best solver within each budget of network calls, as 20,100,1000.")
 @out_option
 def table(
-    filters: tuple[str, ...], how: str, paper: str | None, only: str, intervals: bool, budgets: str, out: Path
+    filters: tuple[str, ...],
+    how: str,
+    paper: str | None,
+    only: str,
+    intervals: bool,
+    times: bool,
+    budgets: str,
+    out: Path,
 ) -> None:
     """Print tables of the records: invbench table [benchmark=photos] [task=sr4] ...
 
@@ -83,7 +91,11 @@ def table(
     if intervals:
         raise ConfigError("--intervals is of --paper; other tables have them already")
     cells, (metrics, floors) = recorded_cells(filters, out), load_catalog().for_tables()
-    if how == "csv" and not only and not budgets:
+    if times:
+        from invbench.analysis.times import times_table
+
+        tables = [times_table(cells)]
+    elif how == "csv" and not only and not budgets:
         tables = [long_table(cells, metrics)]
     elif budgets:
         from invbench.analysis.pareto import budget_tables, parse_budgets
