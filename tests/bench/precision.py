@@ -1,4 +1,4 @@
-"""The error of each precision against float32: of the predicted noise, and of DDRM's images. ``python precision.py cuda``
+"""The error of each precision against float32, of the predicted noise and of DDRM's images. ``precision.py cuda``
 
 Eight crops of ``photos``, super-resolution by four, the prior that ships. A GPU has tf32 besides.
 """
@@ -53,7 +53,9 @@ def main(name: str) -> None:
         errors = [float((a - b).norm() / b.norm()) for a, b in zip(eps, exact, strict=True)]
         off = scores - base
         steps = ", ".join(f"{error:.1e} at {t}" for t, error in zip(STEPS, errors, strict=True))
-        print(f"{dtype}: eps {steps}; PSNR {float(off.mean()):+.4f} dB, at most {float(off.abs().max()):.4f} of an image")
+        print(
+            f"{dtype}: eps {steps}; PSNR {float(off.mean()):+.4f} dB, at most {float(off.abs().max()):.4f} of an image"
+        )
 
 
 if __name__ == "__main__":

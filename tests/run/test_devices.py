@@ -149,7 +149,9 @@ def test_sample_takes_the_device(there: Callable[..., Result], tmp_path: Path) -
     ],
     ids=" ".join,
 )
-def test_a_training_runs_and_resumes_there(there: Callable[..., Result], tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_a_training_runs_and_resumes_there(
+    there: Callable[..., Result], tmp_path: Path, words: tuple[str, ...]
+) -> None:
     photographs = tmp_path / "photographs"
     photographs.mkdir()
     for i in range(2):
