@@ -115,7 +115,7 @@ def test_run_verify_rescore_and_bench_take_the_device(there: Callable[..., Resul
     assert cell.run.status == "complete"
     there("verify", cell.id, "--images", "1", "--device", "{device}", "--out", str(tmp_path / "runs"))
     there("rescore", "--out", str(tmp_path / "runs"))
-    there("bench", "solver=ddnm", "solver.nfe=2", "task=sr4", "device={device}", "batch_size=1", "--repeats", "1", out)
+    there("bench", "solver=ddrm", "solver.nfe=2", "task=sr4", "device={device}", "batch_size=1", "--repeats", "1", out)
 
 
 @pytest.mark.long
