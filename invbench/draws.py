@@ -79,7 +79,7 @@ def _begin(
 ) -> _Draw:
     import torch
 
-    copies = [torch.Generator().set_state(generator.get_state()) for generator in generators]
+    copies = [generator.clone_state() for generator in generators]
     with torch.inference_mode(False):  # whoever asks for it may need gradients
         pinned = device.type == "cuda"
         z = torch.empty((len(copies), *shape), dtype=torch.float32, device="cpu", pin_memory=pinned)

@@ -96,16 +96,18 @@ def table(
 
 @click.command()
 @click.argument("filters", nargs=-1)
+@click.option("--device", default="auto", show_default=True, help="Where metrics are computed: auto, cpu or cuda.")
 @out_option
-def rescore(filters: tuple[str, ...], out: Path) -> None:
+def rescore(filters: tuple[str, ...], out: Path, device: str) -> None:
     """Add scores that records lack, from the kept reconstructions: invbench rescore [benchmark=photos] [task=sr4] ...
 
     No solver is run. Use it after installing a metric, or fetching its weights.
     """
+    from invbench.device import choose_device
     from invbench.plugins import load_catalog
     from invbench.run.rescore import rescore_all
 
-    for line in rescore_all(recorded_cells(filters, out), load_catalog()):
+    for line in rescore_all(recorded_cells(filters, out), load_catalog(), choose_device(device)):
         click.echo(line)
 
 

@@ -93,9 +93,10 @@ def _run_here(request: Request, catalog: Catalog, without: Collection[str], watc
     """Run a cell in this process, but for some metrics."""
     cell = build(request.choice, catalog, request.reference or None)
     metrics = catalog.metrics(without)
-    outcome = run_cell(cell, metrics, how_to_run(request.choice, cell, request.command), watch=watch)
+    how = how_to_run(request.choice, cell, request.command)
+    outcome = run_cell(cell, metrics, how, watch=watch)
     if outcome.status == "complete":
-        scorer = Scorer([m for m in metrics if m.name not in outcome.faults], watch.on_stage)
+        scorer = Scorer([m for m in metrics if m.name not in outcome.faults], watch.on_stage, how.device)
         loaded = load_cell(outcome.folder)
         with suppress(LockedCell):  # of shards, the last one scores all
             score_set(loaded, scorer, Remeasure(loaded.run, catalog), patience=1.0)
