@@ -37,7 +37,6 @@ from .operator import real_parts as real_parts
 from .optimisation import cosine as cosine
 from .optimisation import ema_decay as ema_decay
 from .optimisation import ema_update as ema_update
-from .optimisation import random_crop as random_crop
 from .optimisation import set_lr as set_lr
 from .prior import Arithmetic as Arithmetic
 from .prior import Prior as Prior
@@ -64,7 +63,6 @@ from .schedule import ddim_split as ddim_split
 from .schedule import even_grid as even_grid
 from .schedule import linear_betas as linear_betas
 from .schedule import quad_betas as quad_betas
-from .schedule import quad_grid as quad_grid
 from .schedule import stride_grid as stride_grid
 from .schedule import travel_walk as travel_walk
 from .solver import OnStep as OnStep

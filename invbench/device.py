@@ -10,7 +10,7 @@ from invbench.errors import ConfigError
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto`` is the GPU if there is one, else the CPU. Raises ConfigError for a device that is not there."""
+    """``auto`` is the GPU if available, else the CPU. Raises ConfigError for a device that is not available."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -107,7 +107,7 @@ class Prior(ABC):
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Of one evaluation of a network on one image: its multiply-adds, and what fvcore counts (the paper's FLOPs)."""
+    """Cost of one network evaluation on one image: multiply-adds, and what fvcore counts (the paper's FLOPs)."""
 
     x_shape: Shape
     parameters: int
@@ -131,13 +131,13 @@ class PriorSource(ABC):
         """SHA-256 of what determines the prior (weights file, or the parameters of a closed form)."""
 
     def cost(self, x_shape: Shape | None = None) -> Arithmetic | None:
-        """Of an evaluation at this shape, or at the network's own; None where none is known. Needs no weights."""
+        """Cost of an evaluation at this shape, or at the network's own; None if unknown. Needs no weights."""
         del x_shape
         return None
 
 
 class TrainablePrior(PriorSource):
-    """A prior that is trained by ``invbench train prior=NAME``. Its field ``weights`` is a file to go on from, or ''.
+    """A prior that is trained by ``invbench train prior=NAME``. Its field ``weights`` is a file to start from, or ''.
 
     ``options`` is a frozen dataclass, the options of a training, as a trainable solver's.
     """

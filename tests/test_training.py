@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import invbench as ib
 from invbench.errors import TrainingError
-from invbench.optimisation import ema_decay, ema_update, random_crop
+from invbench.optimisation import ema_decay, ema_update
 from invbench.training import Training
 from invbench.weights import read_tensors
 
@@ -133,17 +133,6 @@ def test_processes_share_the_batch_of_one(tmp_path: Path) -> None:
     shares = [training(tmp_path, rank=rank, processes=2).batch(3, 6)[0] for rank in (0, 1)]
     assert torch.equal(whole[0::2], shares[0])
     assert torch.equal(whole[1::2], shares[1])
-
-
-def test_crops_are_parts_of_their_images_and_differ() -> None:
-    x = torch.arange(4 * 64, dtype=torch.float32).view(4, 1, 8, 8)
-    crops = random_crop(x, 3, ib.Rng.for_images(list("abcd"), use="crop"))
-    corners = crops[:, 0, 0, 0] - x[:, 0, 0, 0]
-    assert crops.shape == (4, 1, 3, 3)
-    assert len(corners.unique()) > 1
-    assert torch.equal(crops - crops[:, :, :1, :1], (x - x[:, :, :1, :1])[:, :, :3, :3])
-    with pytest.raises(ib.ConfigError, match=r"the training images are 8x8, smaller than the crop of 9; lower"):
-        random_crop(x, 9, ib.Rng.for_images(list("abcd")))
 
 
 def test_the_average_copies_first_and_then_lags() -> None:

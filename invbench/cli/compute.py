@@ -59,9 +59,9 @@ def run(overrides: list[str], catalog: Catalog) -> int:
 
 
 def run_jobs(overrides: Sequence[str], catalog: Catalog, command: str) -> list[Job] | None:
-    """Compose with Hydra and run what results; None where the user interrupted it.
+    """Compose the jobs with Hydra and run them; None if the user interrupted.
 
-    Empty where a launcher ran the jobs in other processes, or where Hydra only printed something.
+    Empty if a launcher ran the jobs in other processes, or if Hydra only printed something.
     """
     return compose(overrides, catalog, lambda choice: _run_job(choice, catalog, command))
 
@@ -69,7 +69,7 @@ def run_jobs(overrides: Sequence[str], catalog: Catalog, command: str) -> list[J
 def compose(
     overrides: Sequence[str], catalog: Catalog, handle: Callable[[Any], Iterable[Result]]
 ) -> list[Result] | None:
-    """What ``handle`` makes of each job that Hydra composes; None where the user interrupted it."""
+    """The results of ``handle`` for each job that Hydra composes; None if the user interrupted."""
     ready = check_overrides(overrides, catalog)
     _check_writable(folders(overrides) or [Path(OUT)])
     register(catalog)
@@ -91,7 +91,7 @@ def compose(
         with composing():
             job()
     except KeyboardInterrupt:
-        click.echo("interrupted; what was computed is kept, and the same command goes on from there", err=True)
+        click.echo("interrupted; what was computed is kept, and the same command resumes from there", err=True)
         return None
     finally:
         sys.argv = arguments
@@ -103,14 +103,14 @@ def compose(
 
 
 def _check_writable(folders: Iterable[Path]) -> None:
-    """Raise StoreError for a results folder that cannot be made, before Hydra fails to make that of a sweep."""
+    """Raise StoreError for a results folder that cannot be created, before Hydra tries to."""
     for folder in folders:
         try:
             there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         except OSError as error:
             raise StoreError(f"cannot write to {folder}: {error.strerror}; choose another out=FOLDER") from None
         if not there.is_dir() or not os.access(there, os.W_OK):
-            raise StoreError(f"cannot write to {folder}: {there} is no folder, or not yours; choose another out=FOLDER")
+            raise StoreError(f"cannot write to {folder}: {there} is not a writable folder; choose another out=FOLDER")
 
 
 def _run_job(choice: Choice, catalog: Catalog, command: str) -> Iterator[Job]:
@@ -147,7 +147,7 @@ def _solvers(choice: Choice, catalog: Catalog) -> list[str]:
 
 def _tell(title: str, outcome: Outcome) -> None:
     """Say what became of a cell."""
-    note = ", kept from before" if outcome.status == "complete" and not outcome.solved else ""
+    note = ", already recorded" if outcome.status == "complete" and not outcome.solved else ""
     click.echo(f"{title}: {outcome.status}, {outcome.images} images{note}, cell {outcome.cell}", err=True)
     if outcome.reason:
         click.echo(f"  {outcome.reason}", err=True)
@@ -176,7 +176,7 @@ def _spent(cell: LoadedCell, cells: Sequence[LoadedCell]) -> Iterator[str]:
 
 
 def _draw(cells: Sequence[LoadedCell], out: Path, catalog: Catalog) -> None:
-    """Draw the figures of the cells whose reconstructions are here, and name the others."""
+    """Draw the figures of the cells that have reconstructions, and name the others."""
     solved = [cell for cell in cells if cell.images]
     drawable = [cell for cell in solved if all(map(cell.image_path, cell.images))]
     try:
@@ -189,7 +189,7 @@ def _draw(cells: Sequence[LoadedCell], out: Path, catalog: Catalog) -> None:
 
 
 def _show_seeds(out: Path, keys: Collection[str | None], catalog: Catalog) -> None:
-    """Print what varied over the seeds of measurements, where there were several."""
+    """Print the variance components over the seeds of measurements, if there are several."""
     cells = [c for c in load_cells(out) if measurement_key(c.run.config) in keys]
     for table in seed_tables(cells, catalog.for_tables()[0]):
         click.echo("\n" + table.render())

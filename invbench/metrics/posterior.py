@@ -1,6 +1,6 @@
 """Samples against the exact posterior, on the tiers that know it.
 
-Each score has a floor, what exact samples get with as many draws: the row of the preset's exact sampler.
+Each score has a floor, the score of equally many exact samples: the row of the preset's exact sampler.
 """
 
 from __future__ import annotations

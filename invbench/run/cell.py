@@ -92,6 +92,7 @@ class Options:
     shard: tuple[int, int] = (0, 1)
     overwrite: bool = False
     command: str = ""
+    compile: bool | None = False  # None: where the planned calls repay it
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Watch:
-    """What a running cell tells: its folder with its run.json, once; the images done; the metric that is called."""
+    """What a running cell reports: its folder with its run.json, once; the images done; the metric that is called."""
 
     on_begin: Callable[[Path, Run], None] = lambda folder, run: None
     on_progress: OnProgress = lambda done, total: None

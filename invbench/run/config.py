@@ -137,7 +137,7 @@ def _assumed(text: str, task: Task, solver: Solver) -> str:
         return ""
     if task.noise_model.sigma_y is not None:
         raise ConfigError(
-            f"assume={text}: the noise of task {task.name!r} ({task.noise}) tells its level. "
+            f"assume={text}: the noise of task {task.name!r} ({task.noise}) states its level. "
             "Leave assume out, or choose 'uniform 0.01..0.1 [-1,1]' or 'poisson 1.0' as task.noise"
         )
     level = Sigma.parse(text).on_pm1()
@@ -158,6 +158,7 @@ def options(choice: Choice, cell: Cell, command: str) -> Options:
         shard=parse_shard(config.shard),
         overwrite=config.overwrite,
         command=command,
+        compile=parse_compile(config.compile),
     )
 
 
@@ -171,6 +172,14 @@ def limits(config: SimpleNamespace) -> tuple[bool | None, float]:
     if config.timeout and isolate == "false":
         raise ConfigError("timeout needs a process for each cell; leave isolate=false out")
     return choices[isolate], float(config.timeout)
+
+
+def parse_compile(value: object) -> bool | None:
+    """Whether the network is compiled; None for ``auto``."""
+    choices = {"auto": None, "true": True, "false": False}
+    if (text := str(value).lower()) not in choices:
+        raise ConfigError(f"compile must be true, false or auto; got {value!r}")
+    return choices[text]
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -142,16 +142,13 @@ class _Heard:
 
     def __call__(self, kind: str, content: Any) -> None:
         """Take an event."""
-        handlers: dict[str, Callable[[Any], None]] = {
-            "begin": lambda begun: setattr(self, "begun", begun),
-            "stage": lambda name: setattr(self, "stage", name),
-            "progress": self._progress,
-        }
-        handlers[kind](content)
-
-    def _progress(self, counts: tuple[int, int]) -> None:
-        self.images = counts[0]
-        self.on_progress(*counts)
+        if kind == "begin":
+            self.begun = content
+        elif kind == "stage":
+            self.stage = content
+        else:
+            self.images, total = content
+            self.on_progress(self.images, total)
 
     def failed(self, request: Request, reason: str) -> Done:
         """Record that the cell failed. Raises PluginError where the process ended before there was one."""

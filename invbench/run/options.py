@@ -53,6 +53,7 @@ class RunConfig:
     assume: str = ""
     batch_size: int = 16
     device: str = "auto"
+    compile: str = "auto"
     shard: str = "0/1"
     out: str = "results/runs"
     references: bool = True
@@ -65,9 +66,10 @@ HELP = {
     "seed": "measurement and sampling seed",
     "n": "number of images; 0 is the preset's own",
     "samples": "reconstructions drawn per measurement; their mean is scored besides",
-    "assume": "a noise level to tell solvers that need one where the noise hides its own, as '0.05 [-1,1]'",
+    "assume": "a noise level to give to solvers that need one where the noise hides its own, as '0.05 [-1,1]'",
     "batch_size": "images solved at once; changes no result (of batches of one, the last bits)",
     "device": "auto, cpu, cuda, cuda:1",
+    "compile": "compile the network: true, false, or auto, on a GPU where many calls are planned",
     "shard": "i/k: the i-th of k parts of the images, for several processes or machines",
     "out": "results folder",
     "references": "also run the preset's zero-cost solvers",

@@ -123,9 +123,9 @@ def _warn_of_other_code(cell: Cell, run: Run) -> None:
 
 
 def _trained(weights: Path) -> Training | None:
-    """What the card of trained weights says of how they were made, and at what cost; None where they have none."""
+    """How trained weights were made, and at what cost, from their metadata; None for weights without metadata."""
     card = read_card(weights)
     try:
         return msgspec.convert(card, Training) if card else None
     except msgspec.ValidationError as error:
-        raise DataError(f"the card in {weights} is damaged ({error}); train or fetch it again") from None
+        raise DataError(f"the metadata in {weights} is damaged ({error}); train or fetch it again") from None

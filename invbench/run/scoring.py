@@ -24,7 +24,7 @@ Value = TypeVar("Value")
 
 
 class Scorer:
-    """Metrics that are strangers: each works on copies, and one that fails costs its own column and nothing else.
+    """Metrics, none of them trusted: each works on copies, and one that fails costs its own column and nothing else.
 
     ``faults`` says why, by name; a metric that has failed is not called again. Metrics are given tensors and operator
     on ``device``, a batch at a time.
@@ -120,7 +120,7 @@ class Scorer:
         try:
             with contained(f"metric {metric.name}"):
                 return call()
-        except Exception as error:  # a stranger's
+        except Exception as error:  # third-party code may raise anything
             self.faults[metric.name] = reason_of(error)
             return None
         finally:

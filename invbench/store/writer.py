@@ -120,7 +120,7 @@ class CellStore:
             write_atomic(self.folder / CHECKSUMS, (json.dumps(sums, indent=1) + "\n").encode())
 
     def replace(self, rows: Iterable[Record], run: Run, sets: Mapping[str, ScoredSet]) -> None:
-        """Write a whole cell anew but its reconstructions, its rows packed, with checksums."""
+        """Write a whole cell except its reconstructions: its rows packed, with checksums."""
         with self._disk_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
             self._drop_parts()
@@ -155,26 +155,24 @@ class CellStore:
         path = self.folder / CHECKSUMS
         if not path.is_file():
             raise StoreError(
-                f"{self.folder} has no {CHECKSUMS}: its run is not complete; run the same command to go on"
+                f"{self.folder} has no {CHECKSUMS}: its run is not complete; run the same command to resume"
             )
         try:
             sums = read_json(path)
         except ValueError:
             return [f"{CHECKSUMS} is damaged"]
         now = {str(p.relative_to(self.folder)): file_sha256(p) for p in self._files()}
-        names = sorted({*sums, *now})
-        return [
-            f"{name} {'is missing' if name not in now else 'was added' if name not in sums else 'has changed'}"
-            for name in names
-            if sums.get(name) != now.get(name)
-        ]
+        faults = {name: "is missing" for name in sums.keys() - now.keys()}
+        faults |= {name: "was added" for name in now.keys() - sums.keys()}
+        faults |= {name: "has changed" for name in sums.keys() & now.keys() if sums[name] != now[name]}
+        return [f"{name} {fault}" for name, fault in sorted(faults.items())]
 
     def verify_checksums(self) -> None:
         """Raise StoreError where files differ from their checksums, which new checksums would hide."""
         if self.has_checksums and (lines := self.damage()):
             raise StoreError(
                 f"{self.folder} was changed since its run was complete: {', '.join(lines)}. Put the files back, or run "
-                "the cell anew with overwrite=true"
+                "the cell again with overwrite=true"
             )
 
     def _files(self) -> list[Path]:
@@ -238,5 +236,5 @@ class CellStore:
         except OSError as error:
             raise StoreError(
                 f"cannot write to {self.folder}: {error.strerror or error}. What was computed before is kept; "
-                "free space or permissions, or choose another out=FOLDER, then run the same command to go on"
+                "free space or permissions, or choose another out=FOLDER, then run the same command to resume"
             ) from None

@@ -214,7 +214,7 @@ def test_a_shard_is_i_of_k(text: str, expected: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "1", "2/2", "1/0", "-1/2", "a/b", "1/2/3", " 0/1", "0/1 "])
-def test_a_shard_that_is_none_is_refused(text: str) -> None:
+def test_an_invalid_shard_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="shard must be i/k with 0 <= i < k, for example 0/4; got"):
         parse_shard(text)
 

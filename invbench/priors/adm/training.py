@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from invbench import ConfigError, Rng, Training, cosine, draw, ema_decay, ema_update, random_crop, set_lr
+from invbench import ConfigError, Rng, Training, cosine, draw, ema_decay, ema_update, set_lr
+from invbench.priors.adm.crop import random_crop
 from invbench.priors.adm.prior import AdmPrior
 from invbench.priors.bound import variational_bound
 
