@@ -9,8 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
+
+from invbench import draws
+from invbench.draws import Draws
 
 if TYPE_CHECKING:
     import torch
@@ -31,9 +34,14 @@ def seed_of(**axes: str | int) -> int:
 
 @dataclass(frozen=True)
 class Rng:
-    """A batch of generators, one per row of the tensors it draws. Draws are made on the CPU."""
+    """A batch of generators, one per row of the tensors it draws.
+
+    Draws are made on the CPU, so that they are the same on every device; those for a GPU by threads, and ahead of the
+    next call where that can be foreseen, which changes none of their numbers (:mod:`invbench.draws`).
+    """
 
     generators: tuple[torch.Generator, ...]
+    _draws: Draws = field(default_factory=Draws, init=False, compare=False, repr=False)
 
     @classmethod
     def for_images(cls, images: Sequence[str], **axes: str | int) -> Rng:
@@ -54,9 +62,11 @@ class Rng:
 
         if len(x) != len(self.generators):
             raise ValueError(f"rng has {len(self.generators)} generators; x has {len(x)} rows")
-        shape = tuple(x.shape[1:])
-        z = torch.view_as_complex(self.randn((*shape, 2))) if x.is_complex() else self.randn(shape)
-        return z.to(device=x.device, dtype=x.dtype)
+        shape = (*x.shape[1:], 2) if x.is_complex() else tuple(x.shape[1:])
+        ahead = x.device.type in draws.AHEAD
+        z = self._draws.normal(self.generators, shape, x.device) if ahead else self.randn(shape)
+        z = torch.view_as_complex(z) if x.is_complex() else z
+        return z.to(x.device, non_blocking=True).to(x.dtype)
 
     def randn(self, shape: tuple[int, ...]) -> Tensor:
         """Standard normal float32 (B, *shape)."""
