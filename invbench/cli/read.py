@@ -79,16 +79,22 @@ def table(
 
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
-    if times and (paper or only or budgets or intervals):
-        raise ConfigError("--times prints seconds, not scores; leave out the other options")
-    if paper is not None:
-        if only or budgets:
-            raise ConfigError("--paper prints the paper's columns; leave out --metrics and --budgets")
-        print_tables([_paper_table(paper, filters, how, out, intervals)], how)
-        return
-    if intervals:
+    _refuse_mixed(paper, intervals, times, only or budgets)
+    if paper is None:
+        tables = _tables(recorded_cells(filters, out), how, names_of(only), budgets, times)
+    else:
+        tables = [_paper_table(paper, filters, how, out, intervals)]
+    print_tables(tables, how)
+
+
+def _refuse_mixed(paper: str | None, intervals: bool, times: bool, columns: str) -> None:
+    """Raise ConfigError for options of different tables."""
+    if times and (paper or columns):
+        raise ConfigError("--times prints seconds, not scores; leave out --paper, --metrics and --budgets")
+    if paper is not None and columns:
+        raise ConfigError("--paper prints the paper's columns; leave out --metrics and --budgets")
+    if intervals and paper is None:
         raise ConfigError("--intervals is of --paper; other tables have them already")
-    print_tables(_tables(recorded_cells(filters, out), how, names_of(only), budgets, times), how)
 
 
 def _tables(cells: Sequence[LoadedCell], how: str, only: Sequence[str], budgets: str, times: bool) -> Sequence[Table]:
