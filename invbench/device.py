@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -25,6 +27,28 @@ def choose_device(name: str, worker: int | None = None) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"device {name!r} is not available ({reason}); use auto, cpu or cuda") from None
     return device
+
+
+def refuse_precision(name: str, device: torch.device) -> None:
+    """Raise ConfigError for a precision that the device does not have."""
+    if name == "tf32" and device.type != "cuda":
+        raise ConfigError(f"dtype=tf32 is a precision of NVIDIA GPUs; got device={device}; choose dtype=float32")
+
+
+@contextmanager
+def arithmetic(precision: str) -> Iterator[None]:
+    """In the body, float32 is IEEE float32, but for convolutions where ``precision`` is "tf32"; put back afterwards.
+
+    Torch lets a GPU convolve float32 in TF32, of 10 bits, unless it is told otherwise.
+    """
+    cudnn, matmul = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = cudnn
+        torch.set_float32_matmul_precision(matmul)
 
 
 def describe(device: torch.device) -> str:

@@ -71,7 +71,7 @@ class Prior(ABC):
         return numbers
 
     def student(self) -> Prior:
-        """A prior of the same shapes whose network ``net`` can be trained, on the CPU's or its own device.
+        """A prior of the same shapes whose network ``net`` can be trained, on the device that this one was loaded for.
 
         It starts as a copy of this prior's network. Raises UnsupportedProblem for a prior without one.
         """
@@ -121,6 +121,15 @@ class PriorSource(ABC):
     name: ClassVar[str]
     summary: ClassVar[str] = ""
     artifacts: ClassVar[tuple[Artifact, ...]] = ()  # files that ``invbench fetch`` gets
+
+    @property
+    def precision(self) -> str:
+        """Of the network's arithmetic: the field ``dtype`` where there is one, which runs see to; else float32."""
+        return str(getattr(self, "dtype", "float32"))
+
+    def refuse(self, x_shape: Shape) -> None:
+        """Raise ConfigError where the prior is not for images of this shape. Needs no weights."""
+        del x_shape
 
     @abstractmethod
     def load(self, x_shape: Shape, device: torch.device | str) -> Prior:

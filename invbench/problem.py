@@ -40,7 +40,10 @@ class Problem:
 
 
 class Posterior(Protocol):
-    """p(x | y) in closed form. Images are flat, x (B, n) or samples (B, K, n), measurements (B, m), all float64."""
+    """p(x | y) in closed form. Images are flat, x (B, n) or samples (B, K, n), measurements (B, m).
+
+    All are float64 on the CPU, as ``flat`` makes them, whatever the device of the problem.
+    """
 
     def flat(self, y: Tensor) -> Tensor:
         """Measurements (B, *y_shape) as the other methods take them."""

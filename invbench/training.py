@@ -32,7 +32,7 @@ from invbench.rng import Rng
 from invbench.weights import read_tensors
 
 STATE, WEIGHTS, LOG = "state.safetensors", "weights.safetensors", "train.jsonl"
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 EVERY = 20  # steps whose mean losses make a line of the log
 
 
@@ -103,7 +103,7 @@ class Training:
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """The precision of network calls. Losses and operators belong outside, in float32."""
-        if self.dtype == "float32":
+        if DTYPES[self.dtype] == torch.float32:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, DTYPES[self.dtype])
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from invbench.errors import DataError
 
+NOWHERE = torch.device("meta")
 SHOWN = 6  # names listed of each fault
 
 
@@ -52,7 +53,10 @@ def _loaded(path: Path) -> object:
 
 
 def load_strict(module: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    """Load in place, in the module's own types. Raises DataError that names missing, unexpected, mis-shaped tensors."""
+    """Load in place, in the module's own types and where it is; of a module on the meta device, where ``state`` is.
+
+    Raises DataError that names missing, unexpected, mis-shaped tensors.
+    """
     own = module.state_dict()
     _refuse_whole_numbers(own, state, source)
     faults = {
@@ -63,7 +67,8 @@ def load_strict(module: nn.Module, state: dict[str, Tensor], source: str) -> Non
     if any(faults.values()):
         listed = "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in faults.items() if names)
         raise DataError(f"{source} does not fit the network: {listed}")
-    module.load_state_dict({k: v.to(own[k].dtype) for k, v in state.items()}, assign=True)
+    fitting = {k: v.to(own[k].dtype if own[k].device == NOWHERE else own[k]) for k, v in state.items()}
+    module.load_state_dict(fitting, assign=True)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -45,7 +45,7 @@ class Oracle(Solver):
         del prior, on_step
         posterior, flat = state, state.flat(y)
         x = posterior.mean(flat) if self.output == "mean" else posterior.sample(flat, rng)
-        return x.to(y.real.dtype).reshape(-1, *problem.x_shape)
+        return x.to(y.real).reshape(-1, *problem.x_shape)
 
 
 @hookimpl

@@ -58,9 +58,10 @@ def explain(cell: str, out: Path) -> None:
 @click.option(
     "--tolerance", default=1e-4, show_default=True, help="Largest difference that is the same.", callback=not_negative
 )
+@click.option("--device", default="auto", show_default=True, help="Where they are solved: auto, cpu, cuda, cuda:1.")
 @out_option
 @click.pass_context
-def verify(ctx: click.Context, cell: str, images: int, tolerance: float, out: Path) -> None:
+def verify(ctx: click.Context, cell: str, images: int, tolerance: float, device: str, out: Path) -> None:
     """Verify a cell's checksums, and solve some of its images again. CELL is an id or a folder.
 
     Differences are of values on [-1,1], and of scores where records were released without reconstructions.
@@ -69,7 +70,7 @@ def verify(ctx: click.Context, cell: str, images: int, tolerance: float, out: Pa
     from invbench.plugins import load_catalog
     from invbench.run.verify import find_cell, verify
 
-    lines, good = verify(find_cell(cell, out), images, load_catalog(), tolerance)
+    lines, good = verify(find_cell(cell, out), images, load_catalog(), tolerance, device)
     click.echo("\n".join(lines))
     ctx.exit(0 if good else 1)
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 import click
 import torch
 
-from invbench.device import choose_device
+from invbench.device import arithmetic, choose_device, refuse_precision
 from invbench.errors import ConfigError, StoreError, unknown
 from invbench.image_files import to_image
 from invbench.plugins import Catalog
@@ -56,6 +56,7 @@ def sample(overrides: Sequence[str], catalog: Catalog) -> Path:
     ids = [f"{i:06d}" for i in range(options.n)]
     missing = [each for each in ids if not (folder / f"{each}.png").is_file()]
     device = choose_device(options.device)
+    refuse_precision(source.precision, device)
     prior = source.load((3, options.side, options.side), device)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +64,7 @@ def sample(overrides: Sequence[str], catalog: Catalog) -> Path:
         raise StoreError(f"cannot write to {folder}: {error.strerror}; choose another out=FOLDER") from None
     for start in range(0, len(missing), options.batch_size):
         chunk = missing[start : start + options.batch_size]
-        with torch.inference_mode():
+        with torch.inference_mode(), arithmetic(source.precision):
             images = draw(prior, Rng.for_images(chunk, purpose="sample", seed=options.seed), options.nfe, device)
         for each, x in zip(chunk, images, strict=True):
             part = folder / f"{each}.part"

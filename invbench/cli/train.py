@@ -18,6 +18,7 @@ import torch
 from invbench.cli.progress import bar_on_terminal
 from invbench.cli.train_plan import Plan, build
 from invbench.cli.train_request import Request
+from invbench.device import arithmetic
 from invbench.errors import StoreError, TrainingError
 from invbench.figures.pictures import training_curve
 from invbench.plugins import Catalog
@@ -35,7 +36,7 @@ def train(request: Request, catalog: Catalog, dry_run: bool = False) -> int:
             click.echo(estimate(plan))
             return 0
         click.echo(f"training in {training.folder}", err=True)
-        with locked(training), shown_progress(training):
+        with locked(training), shown_progress(training), arithmetic(training.dtype):
             weights = plan.fit(training)
     except KeyboardInterrupt:
         click.echo("interrupted; the checkpoint is kept, and the same command resumes from there", err=True)
@@ -61,7 +62,8 @@ def estimate(plan: Plan) -> str:
         trial = replace(plan.training, folder=Path(folder), last=3)
         times = [time.perf_counter()]
         trial.on_progress = lambda event: times.append(time.perf_counter())
-        plan.fit(trial)
+        with arithmetic(trial.dtype):
+            plan.fit(trial)
     seconds = min(b - a for a, b in pairwise(times[1:]))
     steps, device = plan.training.options.steps, plan.training.device
     if device.type == "cuda":

@@ -16,7 +16,7 @@ import torch
 from invbench.artifacts import weights_sha256
 from invbench.cli.train_request import Request, TrainConfig
 from invbench.dataset import Benchmark, Dataset
-from invbench.device import choose_device
+from invbench.device import choose_device, refuse_precision
 from invbench.errors import ConfigError, DataError, unknown
 from invbench.linops import Identity
 from invbench.numbers import NUMBERS
@@ -24,6 +24,7 @@ from invbench.plugins import Catalog
 from invbench.prior import TrainablePrior
 from invbench.problem import Measurement
 from invbench.run.bank import MeasurementBank, image_ids
+from invbench.run.config import preset_size, refuse_misfit
 from invbench.run.nodes import make, typed
 from invbench.settings import settings
 from invbench.solver import Trainable
@@ -64,10 +65,10 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pl
     source = part(catalog.get("prior", request.names.get("prior", benchmark.prior)), request, "prior", [])
     tuned = settings(cls.options, benchmark.name, task_name)
     options = part(cls.options, request, "training", [tuned.values, variants.get("training", {})])
-    check_dtype(request.options.dtype)
+    device = chosen_device(request.options)
     images = training_images(request, catalog, benchmark)
+    refuse_misfit(source, images)
     measured = held_out(benchmark, catalog, task, images, request.options.seed)
-    device = choose_device(request.options.device)
     prior = source.load(images.x_shape, device)
     start = solver.checkpoint(benchmark.name, task_name) if getattr(solver, "weights", "") else None
     form, defaults = ({k: v for k, v in named(each).items() if k != "weights"} for each in (solver, cls()))
@@ -119,9 +120,9 @@ def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pla
     source = part(cls, request, "prior", [])
     tuned = settings(cls.options, benchmark.name, "")
     options = part(cls.options, request, "training", [tuned.values])
-    check_dtype(request.options.dtype)
+    device = chosen_device(request.options)
     images = training_images(request, catalog, benchmark)
-    device = choose_device(request.options.device)
+    refuse_misfit(source, images)
     measured = held_out(benchmark, catalog, None, images, request.options.seed)
     prior = {k: v for k, v in named(source).items() if k != "weights"}
     start = source.fingerprint() if source.weights else "fresh"
@@ -166,7 +167,8 @@ def training_images(request: Request, catalog: Catalog, benchmark: Benchmark) ->
     if not name:
         raise ConfigError(f"benchmark {benchmark.name} names no images to train on; expected dataset=NAME")
     fields = {k: v for k, v in preset.items() if k != "name"} if name == preset.get("name") else {}
-    images: Dataset = part(catalog.get("dataset", name), request, "dataset", [fields])
+    cls = catalog.get("dataset", name)
+    images: Dataset = part(cls, request, "dataset", [preset_size(cls, benchmark, catalog), fields])
     split = getattr(images, "split", "")
     if name == benchmark.name and split in ("test", "tune"):
         raise ConfigError(
@@ -218,10 +220,13 @@ def chosen_variants(cls: type[Trainable], variants: Mapping[str, str]) -> dict[s
     return chosen
 
 
-def check_dtype(name: str) -> None:
-    """Raise ConfigError for a precision that does not exist."""
-    if name not in DTYPES:
-        raise ConfigError(unknown("dtype", name, DTYPES))
+def chosen_device(chosen: TrainConfig) -> torch.device:
+    """Where a training runs. Raises ConfigError for a precision that does not exist, or not there."""
+    if chosen.dtype not in DTYPES:
+        raise ConfigError(unknown("dtype", chosen.dtype, DTYPES))
+    device = choose_device(chosen.device)
+    refuse_precision(chosen.dtype, device)
+    return device
 
 
 def named(plugin: Any) -> dict[str, Any]:

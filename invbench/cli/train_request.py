@@ -37,7 +37,7 @@ HELP = {
     "benchmark": "the preset that fixes prior, image size and task",
     "seed": "of the weights' start and every draw",
     "device": "auto, cpu, cuda, cuda:1",
-    "dtype": "of network calls: float32, bfloat16, float16",
+    "dtype": "of network calls: float32, tf32 (GPU), bfloat16, float16",
     "save_every": "steps between checkpoints, validations and sample pictures",
     "out": "folder of trainings; each has its own below, named by what determines its weights",
     "folder": "this very folder instead; a checkpoint of another training in it is refused",

@@ -33,7 +33,8 @@ class PosteriorMetric(SampleMetric):
     def __call__(self, samples: Tensor, measurement: Measurement) -> Tensor:
         exact = measurement.posterior
         assert exact is not None
-        return self.score(exact, samples.flatten(2).double().cpu(), exact.flat(measurement.y.cpu()))
+        y = exact.flat(measurement.y)
+        return self.score(exact, samples.flatten(2).to(y), y)
 
     @abstractmethod
     def score(self, exact: Posterior, x: Tensor, y: Tensor) -> Tensor:

@@ -142,7 +142,7 @@ class GaussianMixture:
 class LinearGaussianPosterior:
     """p(x | y) for y = H x + sigma_y n under a mixture: exact weights, means, samples and log density.
 
-    Measurements are flat, (B, m) float64, as ``flat`` makes them.
+    Measurements are flat, (B, m) float64 on the CPU, as ``flat`` makes them.
     """
 
     def __init__(self, mixture: GaussianMixture, A: LinearOperator, sigma_y: float) -> None:
@@ -151,7 +151,7 @@ class LinearGaussianPosterior:
         self.mixture, self.sigma_y = mixture, sigma_y
         n = mixture.means.shape[1]
         eye = torch.eye(n, dtype=torch.float64).reshape(n, *A.x_shape)
-        self.H = self.flat(A(eye)).T  # (m, n)
+        self.H = self.flat(A.to("cpu")(eye)).T  # (m, n)
         m = len(self.H)
         noise = sigma_y**2 * torch.eye(m, dtype=torch.float64)
         self.HS = torch.stack([cov.times(self.H) for cov in mixture.covariances])  # H Sigma_k, (K, m, n)
@@ -160,8 +160,8 @@ class LinearGaussianPosterior:
 
     @staticmethod
     def flat(y: Tensor) -> Tensor:
-        """(B, *y_shape) -> (B, m) float64: its numbers, of a complex y its real and imaginary parts."""
-        return real_parts(y).flatten(1).double()
+        """(B, *y_shape) -> (B, m) float64 on the CPU: its numbers, of a complex y its real and imaginary parts."""
+        return real_parts(y).flatten(1).cpu().double()
 
     def weights(self, y: Tensor) -> Tensor:
         """Posterior weights: (B, m) -> (B, K)."""

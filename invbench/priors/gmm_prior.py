@@ -14,12 +14,15 @@ from invbench.priors.mlp import MlpPrior
 
 
 class GmmPrior(Prior):
-    """A mixture as a diffusion prior: eps(x_t, t) = -sqrt(1 - abar_t) score, exact."""
+    """A mixture as a diffusion prior: eps(x_t, t) = -sqrt(1 - abar_t) score, exact.
+
+    Its float64 arithmetic is the CPU's, whatever the device of x_t; ``device`` is that of its student.
+    """
 
     steps: ClassVar[int] = 1000
 
-    def __init__(self, mixture: GaussianMixture, x_shape: Shape) -> None:
-        self.mixture, self.x_shape = mixture, x_shape
+    def __init__(self, mixture: GaussianMixture, x_shape: Shape, device: torch.device | str = "cpu") -> None:
+        self.mixture, self.x_shape, self.device = mixture, x_shape, device
         self.abar = torch.from_numpy(alpha_bar(linear_betas(self.steps)))
 
     def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, None]:
@@ -28,10 +31,10 @@ class GmmPrior(Prior):
         return (-((1 - abar) ** 0.5) * score).to(x_t).reshape(x_t.shape), None
 
     def student(self) -> MlpPrior:
-        return MlpPrior(self.x_shape, self.abar)
+        return MlpPrior(self.x_shape, self.abar, self.device)
 
     def posterior(self, problem: Problem) -> Posterior | None:
         """Of linear operators with Gaussian noise of a level above 0."""
         if not (isinstance(problem.A, LinearOperator) and problem.sigma_y):
             return None
-        return ExactPosterior(LinearGaussianPosterior(self.mixture, problem.A.to("cpu"), problem.sigma_y))
+        return ExactPosterior(LinearGaussianPosterior(self.mixture, problem.A, problem.sigma_y))

@@ -18,13 +18,17 @@ class PatchPrior(PriorSource):
     name: ClassVar[str] = "gmm"
     summary: ClassVar[str] = "Gaussian mixture over 16x16 colour patches, closed form"
 
+    def refuse(self, x_shape: Shape) -> None:
+        from invbench.priors import mixtures
+
+        _expect(self.name, x_shape, mixtures.PATCH_SHAPE)
+
     def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
         from invbench.priors import mixtures
         from invbench.priors.gmm_prior import GmmPrior
 
-        del device
-        _expect(self.name, x_shape, mixtures.PATCH_SHAPE)
-        return GmmPrior(mixtures.patch_mixture(), x_shape)
+        self.refuse(x_shape)
+        return GmmPrior(mixtures.patch_mixture(), x_shape, device)
 
     def fingerprint(self) -> str:
         from invbench.priors import mixtures
@@ -39,13 +43,17 @@ class PlanePrior(PriorSource):
     name: ClassVar[str] = "gmm2d"
     summary: ClassVar[str] = "Gaussian mixture in the plane, closed form"
 
+    def refuse(self, x_shape: Shape) -> None:
+        from invbench.priors import mixtures
+
+        _expect(self.name, x_shape, mixtures.PLANE_SHAPE)
+
     def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
         from invbench.priors import mixtures
         from invbench.priors.gmm_prior import GmmPrior
 
-        del device
-        _expect(self.name, x_shape, mixtures.PLANE_SHAPE)
-        return GmmPrior(mixtures.planar_mixture(), x_shape)
+        self.refuse(x_shape)
+        return GmmPrior(mixtures.planar_mixture(), x_shape, device)
 
     def fingerprint(self) -> str:
         from invbench.priors import mixtures

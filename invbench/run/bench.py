@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 
 from invbench.analysis.table import Table
 from invbench.atomic import write_atomic
+from invbench.device import arithmetic
 from invbench.errors import StoreError
 from invbench.guard import described
 from invbench.meter import Meter, peak_bytes, synchronize
@@ -78,7 +79,7 @@ class Bench:
         solver, meter = self.cell.solver, Meter()
         rng = self.bank.rng(self.images, solver.name, 0)
         metered = replace(self.problem, A=self.problem.A.metered(meter))
-        with torch.inference_mode(not solver.needs_grad):
+        with torch.inference_mode(not solver.needs_grad), arithmetic(self.cell.source.precision):
             synchronize(self.device)
             begin = time.perf_counter()
             solver.solve(self.y.clone(), metered, prior.metered(meter), self.state, rng)
@@ -132,7 +133,7 @@ class Bench:
         times: dict[bool, list[float]] = {False: [], True: []}
         for needs_grad in [False, True] * 3:
             z = x.clone().requires_grad_(needs_grad)
-            with torch.inference_mode(not needs_grad):
+            with torch.inference_mode(not needs_grad), arithmetic(self.cell.source.precision):
                 synchronize(self.device)
                 begin = time.perf_counter()
                 eps = self.prior.eps(z, 500)

@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from invbench.dataset import Benchmark, Dataset
 from invbench.errors import ConfigError
+from invbench.guard import contained
 from invbench.noise import Sigma, canonical
 from invbench.numbers import numbers_of
 from invbench.plugins import Catalog, Plugin
+from invbench.prior import PriorSource
 from invbench.run.nodes import make, node_of, typed_settings
 from invbench.run.options import GROUPS, HYDRAS, RunConfig
 from invbench.run.overrides import decoded
@@ -71,6 +74,7 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Cell:
     for key, least in {"n": 0, "samples": 1, "batch_size": 1, "shards": 1}.items():
         if getattr(config, key) < least:
             raise ConfigError(f"{key} must be at least {least}; got {getattr(config, key)}")
+    refuse_misfit(instances["prior"], instances["dataset"])
     chosen, written = _settings(choice, catalog, solver)
     return Cell(
         benchmark=benchmark,
@@ -114,6 +118,8 @@ def _fields(choice: Choice, catalog: Catalog, solver: str | None = None) -> dict
     values: dict[str, dict[str, Any]] = {kind: dict(getattr(choice.config, kind)) for kind in GROUPS}
     preset = {k: v for k, v in benchmark.tasks.get(task, {}).items() if f"task.{k}" not in choice.written}
     values["task"] |= preset
+    if "dataset.side" not in choice.written:
+        values["dataset"] |= preset_size(catalog.get("dataset", choice.names["dataset"]), benchmark, catalog)
     values["task"]["noise"] = canonical(values["task"]["noise"])
     cls = catalog.get("solver", solver or choice.names["solver"])
     if solver:
@@ -121,6 +127,28 @@ def _fields(choice: Choice, catalog: Catalog, solver: str | None = None) -> dict
     chosen, written = _settings(choice, catalog, solver)
     values["solver"] |= typed_settings(cls, {k: v for k, v in chosen.values.items() if k not in written}, chosen.origin)
     return values
+
+
+def preset_size(dataset: type[Dataset], benchmark: Benchmark, catalog: Catalog) -> dict[str, int]:
+    """The field ``side`` of a dataset other than the preset's own, as the preset's square images have it.
+
+    Empty where the dataset has no such field, or the preset's images are not square.
+    """
+    if dataset.name == benchmark.name or "side" not in [f.name for f in dataclasses.fields(dataset)]:  # type: ignore[arg-type]
+        return {}
+    own = catalog.get("dataset", benchmark.name)
+    with contained(f"dataset {own.name}"):
+        _, height, width = make(own, {}, "dataset").x_shape
+    return {"side": height} if height == width else {}
+
+
+def refuse_misfit(source: PriorSource, dataset: Dataset) -> None:
+    """Raise ConfigError where the prior does not take images of the dataset's shape."""
+    try:
+        with contained(f"prior {source.name} on dataset {dataset.name}"):
+            source.refuse(dataset.x_shape)
+    except ConfigError as error:
+        raise ConfigError(f"prior {source.name} and dataset {dataset.name} do not fit: {error}") from None
 
 
 def _settings(choice: Choice, catalog: Catalog, solver: str | None = None) -> tuple[Settings, frozenset[str]]:
@@ -146,15 +174,17 @@ def _assumed(text: str, task: Task, solver: Solver) -> str:
 
 def options(choice: Choice, cell: Cell, command: str) -> Options:
     """How the cell is run."""
-    from invbench.device import choose_device
+    from invbench.device import choose_device, refuse_precision
     from invbench.run.cell import Options
 
     config, shard = choice.config, parse_shard(choice.config.shard)
+    device = choose_device(config.device, shard[0] if config.shards > 1 else None)
+    refuse_precision(cell.source.precision, device)
     return Options(
         out=folder(config.out),
         n=config.n or cell.benchmark.n,
         batch_size=config.batch_size,
-        device=choose_device(config.device, shard[0] if config.shards > 1 else None),
+        device=device,
         shard=shard,
         joined=config.shards > 1,
         overwrite=config.overwrite,

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace as replace_fields
 
+from invbench.device import arithmetic
 from invbench.errors import (
     ConfigError,
     DataError,
@@ -84,7 +85,8 @@ def _attempt(worker: Worker, plan: Plan, existing: Existing) -> None:
     """Solve and record what there is not yet, and say in run.json how that ended."""
     run = worker.run
     try:
-        run.reason = worker.run_missing(plan.chunks, existing.done)
+        with arithmetic(worker.cell.source.precision):
+            run.reason = worker.run_missing(plan.chunks, existing.done)
         run.status = "complete" if run.reason is None else "skipped"
     except StoreError:  # the disk, not the solver
         raise

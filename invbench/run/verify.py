@@ -82,25 +82,29 @@ def damage(cell: LoadedCell) -> list[str]:
     return lines
 
 
-def recompute(cell: LoadedCell, n: int, catalog: Catalog) -> Iterator[tuple[str, float]]:
+def recompute(cell: LoadedCell, n: int, catalog: Catalog, device: str = "auto") -> Iterator[tuple[str, float]]:
     """Solve the first images again; yields each with the largest difference of a value on [-1, 1], or of a score.
+
+    It is done on ``device``, whatever the recorded one.
 
     Recorded scores are compared with those of the kept reconstructions; of released records, which have none, with
     those of the new ones. Raises StoreError where weights or measurements of today are not those of the record.
     """
+    from invbench.device import choose_device, refuse_precision
     from invbench.run.bank import image_ids
     from invbench.run.cell import Options
     from invbench.run.rebuild import rebuild_cell
     from invbench.run.runner import run_cell
 
-    again = rebuild_cell(cell.run, catalog)
+    again, there = rebuild_cell(cell.run, catalog), choose_device(device)
+    refuse_precision(again.source.precision, there)
     _same_hashes(cell.run.config, again.config())
     order = _first_images(cell, image_ids(again.dataset))
     images, metrics = order[:n], catalog.metrics()
     on_disk = all(cell.image_path(image) for image in images)
     with TemporaryDirectory() as folder:
         size = max(n, 2) if len(order) > 1 else 1
-        options = Options(Path(folder), n=min(size, len(order)), batch_size=size)
+        options = Options(Path(folder), n=min(size, len(order)), batch_size=size, device=there)
         outcome = run_cell(again, [] if on_disk else metrics, options)
         if outcome.status != "complete":
             raise StoreError(f"the cell could not be solved again: {outcome.reason}")
@@ -155,14 +159,16 @@ def _same_hashes(recorded: Config, today: Config) -> None:
             raise StoreError(f"{kind} {was.name}: recorded with weights {was.sha256}, found today {now.sha256}")
 
 
-def verify(cell: LoadedCell, n: int, catalog: Catalog, tolerance: float) -> tuple[Sequence[str], bool]:
+def verify(
+    cell: LoadedCell, n: int, catalog: Catalog, tolerance: float, device: str = "auto"
+) -> tuple[Sequence[str], bool]:
     """Lines of what was checked, and whether all of it holds."""
     faults = damage(cell)
     if faults:
         return [f"CHANGED {fault}" for fault in faults], False
     lines = [f"files and configuration of {cell.id} are as they were written"]
     good = True
-    for image, difference in recompute(cell, n, catalog) if n else ():
+    for image, difference in recompute(cell, n, catalog, device) if n else ():
         same = difference <= tolerance
         good &= same
         lines.append(f"{'same' if same else 'DIFFERS'}  {image}: largest difference {difference:.2g}")

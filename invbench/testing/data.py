@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from invbench.dataset import Dataset
-from invbench.errors import ConfigError, DataError
+from invbench.errors import ConfigError, DataError, UnsupportedProblem
 from invbench.operator import Shape
-from invbench.prior import Prior, PriorSource
+from invbench.prior import Prior, PriorSource, TrainablePrior
 from invbench.rng import Rng
+from invbench.testing.devices import another_device, same_there
 from invbench.testing.findings import Check, NotApplicable, expect
 from invbench.testing.problems import SMALL, small_presets
+from invbench.testing.trainings import one_step
 
 INSIDE = 0.95  # of all values; a draw of a mixture may leave [-1, 1]
 SAME_ROW = 1e-4  # batches of different sizes take different kernels
@@ -175,6 +179,27 @@ def fingerprint(lab: PriorLab) -> str:
     return f"SHA-256 {first[:12]}..., stable"
 
 
+def device(lab: PriorLab) -> str:
+    steps = (lab.levels[1], torch.tensor(lab.levels))
+    here = [lab.eps(lab.x_t, t) for t in steps]
+    with another_device() as there:
+        prior = lab.source.load(lab.prior.x_shape, there)
+        x_t = lab.x_t.to(there)
+        with torch.inference_mode():
+            moved = [prior.eps(x_t, t.to(there) if isinstance(t, Tensor) else t) for t in steps]
+        off = max(same_there("eps", a, b, there) for a, b in zip(moved, here, strict=True))
+        with suppress(UnsupportedProblem):
+            learned = prior.student().eps(x_t, lab.levels[1])
+            expect(learned.device == there, "expected student() on the device that load was given; got it on the CPU")
+        if not isinstance(lab.source, TrainablePrior):
+            return f"the same eps on another device than the CPU, to {off:.1e}"
+        with one_step(lab.source.fit, lab.source.options, (3, SMALL, SMALL), there, {"prior": lab.source}) as weights:
+            if weights.is_file():
+                loaded = replace(lab.source, weights=str(weights))  # type: ignore[type-var]
+                loaded.load(prior.x_shape, there).eps(x_t, lab.levels[1])
+    return f"the same eps on another device than the CPU, to {off:.1e}, and a step of training"
+
+
 PRIOR_CHECKS: dict[str, Check] = {
     "abar": abar,
     "shape": eps_shape,
@@ -182,4 +207,5 @@ PRIOR_CHECKS: dict[str, Check] = {
     "batch": batch,
     "times": times,
     "fingerprint": fingerprint,
+    "device": device,
 }

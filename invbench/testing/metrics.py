@@ -14,6 +14,7 @@ from invbench.metric import Metric, SampleMetric, SetMetric
 from invbench.operator import Shape
 from invbench.problem import Measurement, Problem
 from invbench.rng import Rng
+from invbench.testing.devices import another_device, same_values
 from invbench.testing.findings import Check, NotApplicable, expect
 from invbench.testing.problems import SIGMA, measure, tiny_prior
 
@@ -134,7 +135,20 @@ def best(lab: MetricLab) -> str:
     return f"{what}: {good:.4g}; noisy and shifted: {bad:.4g}"
 
 
-CHECKS: dict[str, Check] = {c.__name__: c for c in (values, batch, repeat, inputs, protocol, best)}
+def device(lab: MetricLab) -> str:
+    m, here = lab.measured, lab.score(lab.bad)
+    with another_device() as there:
+        moved = replace(m, x=m.x.to(there), y=m.y.to(there), std=m.std.to(there), A=m.A.to(there))
+        values = lab.score(lab.bad.to(there), moved)
+        off = same_values("the values", values, here)
+        if isinstance(lab.metric, SetMetric):
+            truth = lab.score(moved.x, moved)
+            lab.metric.distance(truth, values)
+            list(lab.metric.distances(truth, values, torch.zeros(1, len(truth), dtype=torch.int64)))
+    return f"the same values on another device than the CPU, to {off:.1e}"
+
+
+CHECKS: dict[str, Check] = {c.__name__: c for c in (values, batch, repeat, inputs, protocol, best, device)}
 
 
 def _tensors(measured: Measurement) -> dict[str, Tensor]:

@@ -21,6 +21,7 @@ from invbench.priors.mlp import MlpPrior
 from invbench.rng import Rng
 
 SHAPE: Shape = (3, 8, 12)
+BENCHMARK = TASK = "conformance"
 SIGMA = 0.1
 SMALL = 64  # the longest side of images that are examined
 
@@ -102,10 +103,10 @@ class CountedPrior(GmmPrior):
         return student
 
 
-def tiny_prior(x_shape: Shape = SHAPE) -> tuple[GmmPrior, Tally]:
+def tiny_prior(x_shape: Shape = SHAPE, device: torch.device | str = "cpu") -> tuple[GmmPrior, Tally]:
     """The exact prior of the mixture, and the count of its evaluations."""
     mixture = tiny_mixture(x_shape)
-    return CountedPrior(mixture, x_shape), mixture.tally
+    return CountedPrior(mixture, x_shape, device), mixture.tally
 
 
 def measure(A: Operator, images: tuple[str, ...], sigma: float) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,8 @@ from invbench.rng import Rng
 from invbench.run.solving import declared_mismatch
 from invbench.solver import Solver, Trainable
 from invbench.testing.findings import NotApplicable
-from invbench.testing.problems import SHAPE, SIGMA, Saturation, measure, tiny_prior
+from invbench.testing.problems import BENCHMARK, SHAPE, SIGMA, TASK, Saturation, measure, tiny_prior
+from invbench.testing.trainings import Blocks, one_step
 
 SHORT = 10  # network calls, for solvers that take a number
 IMAGES = ("a", "b", "c", "a")  # the last problem is the first again, generator and all
@@ -57,20 +58,26 @@ class Solved:
 
 
 class SolverLab:
-    """A solver at its defaults, shortened, with the runs that several checks look at."""
+    """A solver at its defaults, shortened, with the runs that several checks look at; they take place on ``device``."""
 
-    def __init__(self, cls: type[Solver]) -> None:
-        self.solver = shortened(cls())
-        self.prior, self.tally = tiny_prior()
+    def __init__(self, cls: type[Solver], device: torch.device | str = "cpu") -> None:
+        self.solver, self.device = shortened(cls()), torch.device(device)
+        self.prior, self.tally = tiny_prior(device=device)
+
+    def on(self, device: torch.device) -> SolverLab:
+        """A lab of the same solver on another device."""
+        other = SolverLab(type(self.solver), device)
+        other.solver = self.solver
+        return other
 
     def case(self, A: Operator, sigma: float | None = SIGMA, noise: float = SIGMA) -> Case:
         """Prepare for a problem as the runner does; ``noise`` is the level, ``sigma`` what the solver is given."""
-        problem = Problem(A, sigma, "conformance", "conformance")
+        problem = Problem(A.to(self.device), sigma, TASK, BENCHMARK, BENCHMARK)
         reason = declared_mismatch(self.solver, problem) or self.solver.skip(problem, self.prior)
         if reason:
             raise NotApplicable(f"the solver skips the problem: {reason}")
         held = {name: tensor.clone() for name, tensor in tensors(problem, self.prior).items()}
-        return Case(problem, self.prepare(problem), measure(A, IMAGES, noise)[1], held)
+        return Case(problem, self.prepare(problem), measure(A, IMAGES, noise)[1].to(self.device), held)
 
     def with_calls(self, calls: int) -> SolverLab | None:
         """A lab of the same solver with so many network calls; None where it has no such option, or refuses them."""
@@ -88,6 +95,17 @@ class SolverLab:
         """How far reconstructions move, at most, where a bright and a dark image's measurements are exchanged."""
         swapped = dataclasses.replace(case, y=case.y[list(SWAPPED)])
         return float((self.run(case).x_hat - self.run(swapped).x_hat).abs().max())
+
+    def trained(self) -> Case:
+        """The main case as it is prepared after a training of one step, whose weights are loaded where it has any."""
+        solver, case, task = self.solver, self.main, Blocks()
+        assert isinstance(solver, Trainable)
+        parts = {"solver": solver, "task": task}
+        with one_step(lambda t: solver.fit(task, self.prior, t), solver.options, SHAPE, self.device, parts) as weights:
+            if not (weights.is_file() and hasattr(solver, "weights")):
+                return case
+            loaded = dataclasses.replace(solver, weights=str(weights))  # type: ignore[type-var]
+            return dataclasses.replace(case, state=loaded.prepare(case.problem, self.prior))
 
     def prepare(self, problem: Problem) -> Any:
         """The solver's state, of a trainable one before training. A polite refusal means that it cannot be examined."""

@@ -10,10 +10,12 @@ from torch import Tensor
 from invbench.errors import InvbenchError
 from invbench.linops import BlockMean, Identity
 from invbench.problem import Problem
+from invbench.solver import Trainable
+from invbench.testing.devices import another_device, same_there
 from invbench.testing.findings import Check, Fault, NotApplicable, expect
 from invbench.testing.generators import other_global_state
 from invbench.testing.problems import SHAPE, SIGMA, PairedMeans
-from invbench.testing.solver_lab import ALL, CLEAN, Case, SolverLab, tensors
+from invbench.testing.solver_lab import ALL, CLEAN, SHORT, Case, SolverLab, tensors
 
 # Batches of different sizes take different kernels. Their float32 rounding, 1e-7, grows by the divisions by
 # sqrt(abar_t), up to 160, and by guidance; rows that interact differ by 1e-2 and more.
@@ -255,12 +257,27 @@ def consistency(lab: SolverLab) -> str:
     return f"|A(x_hat) - y| is {max(misfits):.4f} rms at sigma {CLEAN}"
 
 
+def device(lab: SolverLab) -> str:
+    short = lab.with_calls(2) or lab
+    several = len(short.cases) if short.alone.calls <= SHORT else 1  # an operation takes ten times as long there
+    with another_device() as there:
+        other = short.on(there)
+        for case, moved in list(zip(short.cases, other.cases, strict=True))[:several]:
+            here, x_hat = short.run(case, rows=[0]).x_hat, other.run(moved, rows=[0]).x_hat
+            off = same_there(f"x_hat of {_name(case)}", x_hat, here, there)
+        if not isinstance(lab.solver, Trainable):
+            return f"on another device than the CPU the same images, to {off:.1e}"
+        x_hat = other.run(other.trained()).x_hat
+        expect(bool(x_hat.isfinite().all()), "expected finite images after a step of training; look for x / 0")
+    return f"on another device than the CPU the same images, to {off:.1e}, and a step of training"
+
+
 CHECKS: dict[str, Check] = {
     check.__name__: check
     for check in (
         *(shape, finite, dtype, bfloat16),
         *(batch, order, shard, identical, repeat, seed, global_rng),
-        *(inputs, sigma, gradients, truth, counted, nfe, few_calls, complex_y, consistency),
+        *(inputs, sigma, gradients, truth, counted, nfe, few_calls, complex_y, consistency, device),
     )
 }
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from torch import Tensor
 
 from invbench.errors import ConfigError
 from invbench.noise import GaussianNoise, parse_noise
-from invbench.operator import Operator, Shape, real_parts
+from invbench.operator import LinearOperator, Operator, Shape, SVDOperator, real_parts
 from invbench.rng import Rng
 from invbench.task import Task
 from invbench.testing import operators
+from invbench.testing.devices import another_device, same_there
 from invbench.testing.findings import Check, Fault, NotApplicable, expect
 from invbench.testing.operators import LAWS, draw, works_in
 from invbench.testing.problems import small_presets
@@ -97,6 +99,28 @@ def noise(built: Built) -> str:
     return f"standard deviation {empirical:.4g}, stated {stated:g}"
 
 
+def device(built: Built) -> str:
+    with another_device() as there:
+        A, model = built.A.to(there), built.task.noise_model
+        here, moved = (_results(A, draw(built.A, "x").float().to(on)) for A, on in ((built.A, "cpu"), (A, there)))
+        off = max(same_there(what, moved[what], here[what], there) for what in here)
+        rng = Rng.for_images(["a", "b", "c"], purpose="noise")
+        y, std = model.sample(moved["A(x)"], rng)
+        expect(y.device == std.device == there, "expected noise on the device of A(x)")
+    return f"{', '.join(here)} are the same on another device than the CPU, to {off:.1e}"
+
+
+def _results(A: Operator, x: Tensor) -> dict[str, Tensor]:
+    """What an operator computes, by name: of x (B, *x_shape) and of its measurement."""
+    y = A(x)
+    results = {"A(x)": y, "A.guess(y)": A.guess(y)}
+    if isinstance(A, LinearOperator):
+        results |= {"A.T(y)": A.T(y), "A.ridge(y)": A.ridge(y, 0.1)}
+    if isinstance(A, SVDOperator):
+        results["A.pinv(y)"] = A.pinv(y)
+    return results
+
+
 def _of_each(check: Callable[[Built], str]) -> Check:
     """The check of a task that runs a check on each of its operators."""
 
@@ -127,4 +151,5 @@ CHECKS: dict[str, Check] = {
     "float32": _of_each(lambda built: works_in(built.A, torch.float32, FLOAT32)),
     "bfloat16": _of_each(lambda built: works_in(built.A, torch.bfloat16, BFLOAT16)),
     "noise": _of_each(noise),
+    "device": _of_each(device),
 }

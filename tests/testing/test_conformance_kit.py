@@ -86,7 +86,7 @@ def zoo_installed(tmp_path: Path) -> Callable[..., Result]:
 def test_check_prints_a_table_and_succeeds(zoo_installed: Callable[..., Result]) -> None:
     result = zoo_installed("check", "goodsolver")
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith("solver goodsolver (zoo 0.1.0): 18 pass, 0 fail, 2 n/a")
+    assert result.stdout.startswith("solver goodsolver (zoo 0.1.0): 19 pass, 0 fail, 2 n/a")
     assert any(line.split()[:2] == ["batch", "pass"] for line in result.stdout.splitlines())
 
 
@@ -121,4 +121,4 @@ def test_the_tests_can_be_run_from_anywhere_for_one_plugin(tmp_path: Path) -> No
     env = {**os.environ, "INVBENCH_CHECK": "psnr"}
     result = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stdout
-    assert "7 passed, 1 skipped" in result.stdout
+    assert "8 passed, 1 skipped" in result.stdout

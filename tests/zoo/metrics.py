@@ -37,7 +37,7 @@ class RelativeToBatch(GoodMetric):
         return GoodMetric.__call__(self, x_hat, measurement) / (x_hat.max() - x_hat.min())
 
 
-@broken("metric", "repeat", "batch")
+@broken("metric", "repeat", "batch device")
 class RandomPatches(GoodMetric):
     """Looks at newly drawn pixels at each call."""
 
@@ -52,6 +52,15 @@ class ClipsInPlace(GoodMetric):
 
     def __call__(self, x_hat, measurement):
         return (x_hat.clamp_(-1, 1) - measurement.x).abs().flatten(1).mean(1)
+
+
+@broken("metric", "device")
+class WeightsOnCpu(GoodMetric):
+    """Weighs pixels by a window on the CPU; device."""
+
+    def __call__(self, x_hat, measurement):
+        window = torch.hann_window(x_hat.shape[-1])
+        return (window * (x_hat - measurement.x)).abs().flatten(1).mean(1)
 
 
 @broken("metric", "protocol")

@@ -97,3 +97,14 @@ class StretchedU(Identity):
 
     def Ut(self, y: Tensor) -> Tensor:
         return 2 * Identity.Ut(self, y)
+
+
+class HiddenFromTo(Mean):
+    """Keeps its gain in a tuple, which ``Operator.to`` does not look into."""
+
+    def __init__(self, x_shape: Shape) -> None:
+        Mean.__init__(self, x_shape)
+        self.gains = (torch.ones(self.y_shape),)
+
+    def _A(self, x: Tensor) -> Tensor:
+        return self.gains[0].to(x.dtype) * Mean._A(self, x)

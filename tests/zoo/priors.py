@@ -21,7 +21,7 @@ class GoodPrior(PriorSource):
     """Nothing is wrong with it."""
 
     def load(self, x_shape: Shape, device: Any) -> ib.Prior:
-        return tiny_prior(x_shape)[0]
+        return tiny_prior(x_shape, device)[0]
 
     def fingerprint(self) -> str:
         return 64 * "0"
@@ -51,12 +51,12 @@ def predicting(change: Callable[[Tensor, Any, Tensor], Tensor]) -> Callable[[Any
         def _predict(self, x_t: Tensor, t: Any) -> tuple[Tensor, None]:
             return change(x_t, t, ib.GmmPrior._predict(self, x_t, t)[0]), None
 
-    return lambda prior: Changed(prior.mixture, prior.x_shape)
+    return lambda prior: Changed(prior.mixture, prior.x_shape, prior.device)
 
 
 prior("UpsideDown", "abar", "abar rises with t", upside_down)
 prior("SixChannels", "shape", "Returns the variance's channels too", predicting(lambda x, t, e: torch.cat([e, e], 1)))
-prior("Infinite", "finite", "Divides by zero at the first level", predicting(lambda x, t, e: e / t), "times")
+prior("Infinite", "finite", "Divides by zero at the first level", predicting(lambda x, t, e: e / t), "times device")
 prior("BatchNormed", "batch", "Normalises over the batch", predicting(lambda x, t, e: e - e.mean(0)), "times")
 prior(
     "FirstStep",
@@ -73,3 +73,12 @@ class NoHash(GoodPrior):
 
     def fingerprint(self) -> str:
         return "v1"
+
+
+@broken("prior", "device")
+@dataclass(frozen=True)
+class StaysOnCpu(GoodPrior):
+    """Leaves its network where it was made; device."""
+
+    def load(self, x_shape: Shape, device: Any) -> ib.Prior:
+        return ib.MlpPrior(x_shape, GoodPrior.load(self, x_shape, device).abar)

@@ -16,7 +16,7 @@ from invbench.testing import solvers
 from zoo.register import broken, control
 
 LEVEL = 100
-ANY_TWO_CALLS = "batch order shard truth"  # what also fails where a second call gives another result
+ANY_TWO_CALLS = "batch order shard truth device"  # what also fails where a second call gives another result
 ALL_BUT_CLAIMS = " ".join(set(solvers.CHECKS) - {"consistency", "few_calls"})
 
 
@@ -135,7 +135,7 @@ class BatchSize(_Bad):
         return one_step(y, problem.A, prior, rng) / len(y)
 
 
-@broken("solver", "identical", "bfloat16 order shard")
+@broken("solver", "identical", "bfloat16 order shard device")
 @dataclass(frozen=True)
 class OneGenerator(_Bad):
     """Draws all rows from one generator of its own; identical."""
@@ -196,7 +196,7 @@ class GlobalDraw(_Bad):
         return one_step(y, problem.A, prior, rng) + torch.randn(problem.x_shape)
 
 
-@broken("solver", "global_rng", "bfloat16")
+@broken("solver", "global_rng", "bfloat16 device")
 @dataclass(frozen=True)
 class GlobalSeed(_Bad):
     """Seeds the process, so that its own results repeat; global_rng."""
@@ -276,7 +276,7 @@ class UnusedGradient(_Bad):
         return one_step(y, problem.A, prior, rng)
 
 
-@broken("solver", "truth")
+@broken("solver", "truth", "device")
 @dataclass(frozen=True)
 class Peeks(_Bad):
     """Finds the ground truth in the caller's frame; truth."""
@@ -369,6 +369,69 @@ class FalseClaim(_Bad):
 
     def solve(self, y, problem, prior, state, rng, on_step=None):
         return one_step(y, problem.A, prior, rng) / 2
+
+
+@broken("solver", "device")
+@dataclass(frozen=True)
+class MaskOnCpu(_Bad):
+    """Makes a mask and does not say where; device."""
+
+    def solve(self, y, problem, prior, state, rng, on_step=None):
+        return one_step(y, problem.A, prior, rng) * torch.ones(problem.x_shape, dtype=y.real.dtype)
+
+
+@broken("solver", "device")
+@dataclass(frozen=True)
+class NoiseOnCpu(_Bad):
+    """Adds noise where the generators are, not where y is; device."""
+
+    def solve(self, y, problem, prior, state, rng, on_step=None):
+        return one_step(y, problem.A, prior, rng) + 0.1 * rng.randn(problem.x_shape).to(y.real.dtype)
+
+
+@broken("solver", "device")
+@dataclass(frozen=True)
+class ScheduleOnCpu(_Bad):
+    """Looks up the schedule, which is on the CPU, with steps that are not; device."""
+
+    def solve(self, y, problem, prior, state, rng, on_step=None):
+        x = one_step(y, problem.A, prior, rng)
+        t = torch.full((len(y),), LEVEL, device=y.device)
+        return x * prior.abar[t].to(x)[:, None, None, None]
+
+
+@broken("solver", "device")
+@dataclass(frozen=True)
+class WeightsOnCpu(_Bad):
+    """Puts a file's tensors in place of those of its network, as DAVI did; device."""
+
+    def prepare(self, problem, prior):
+        network = prior.student()
+        file = {name: value.float().cpu() for name, value in network.net.state_dict().items()}
+        network.net.load_state_dict(file, assign=True)
+        return network
+
+    def solve(self, y, problem, prior, state, rng, on_step=None):
+        return one_step(y, problem.A, state.metered(prior.meter), rng)
+
+
+@broken("solver", "device")
+@dataclass(frozen=True)
+class ReturnsCpu(_Bad):
+    """Hands its images back on the CPU; device."""
+
+    def solve(self, y, problem, prior, state, rng, on_step=None):
+        return one_step(y, problem.A, prior, rng).cpu()
+
+
+@broken("solver", "device")
+@dataclass(frozen=True)
+class ThroughNumpy(_Bad):
+    """Takes the device's tensors for numpy's; device."""
+
+    def solve(self, y, problem, prior, state, rng, on_step=None):
+        x = one_step(y, problem.A, prior, rng)
+        return x / (1 + float(x.double().numpy().std() * 0))
 
 
 @broken("solver", "shape", ALL_BUT_CLAIMS)

@@ -40,10 +40,10 @@ task(
     operators.WrongShape,
     "shapes",
     "y has another shape than y_shape",
-    "batch deterministic differentiable float32 bfloat16 noise",
+    "batch deterministic differentiable float32 bfloat16 noise device",
 )
 task(operators.MixesBatch, "batch", "Subtracts the mean of the batch")
-task(operators.RandomInside, "deterministic", "Draws noise in the operator", "batch float32 bfloat16 noise")
+task(operators.RandomInside, "deterministic", "Draws noise in the operator", "batch float32 bfloat16 noise device")
 task(operators.Kinked, "differentiable", "Its gradient is not finite")
 task(operators.NotLinear, "linear", "Clips, and derives from LinearOperator", "adjoint")
 task(operators.WrongAdjoint, "adjoint", "Shifts in the transpose the same way")
@@ -52,6 +52,7 @@ task(operators.StretchedV, "svd_orthogonal", "V is not orthogonal")
 task(operators.StretchedU, "pinv", "H^+ is not the pseudo-inverse", "svd_orthogonal")
 task(operators.AlwaysDouble, "float32", "Computes in float64 and returns it", "bfloat16")
 task(operators.AtLeastSingle, "bfloat16", "Returns float32 for bfloat16")
+task(operators.HiddenFromTo, "device", "Keeps a tensor where it is not moved")
 
 
 @broken("task", "deterministic", "noise")

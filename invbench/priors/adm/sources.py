@@ -23,6 +23,8 @@ from invbench import (
 )
 from invbench.priors.adm.options import AdmOptions
 
+DTYPES = ("float32", "tf32", "bfloat16", "float16")
+
 if TYPE_CHECKING:
     import torch
 
@@ -30,18 +32,28 @@ if TYPE_CHECKING:
     from invbench.priors.adm.prior import AdmPrior
     from invbench.priors.adm.unet import UNetConfig
 
-DTYPES = ("float32", "bfloat16", "float16")
-
 
 class _Network(PriorSource):
     """An ADM network; ``native_side`` is that of its training images."""
 
     native_side: ClassVar[int]
 
+    dtype: str
+
     @staticmethod
     @abstractmethod
     def config() -> UNetConfig:
         """The shape of the network."""
+
+    def refuse(self, x_shape: Shape) -> None:
+        config = self.config()
+        if self.dtype not in DTYPES:
+            raise ConfigError(f"dtype of the network must be one of {', '.join(DTYPES)}; got {self.dtype!r}")
+        if x_shape[0] != config.in_channels or any(side % config.stride for side in x_shape[1:]):
+            raise ConfigError(
+                f"this prior takes {config.in_channels}-channel images with sides divisible by {config.stride}; "
+                f"got {'x'.join(map(str, x_shape))}"
+            )
 
     def cost(self, x_shape: Shape | None = None) -> Arithmetic:
         from invbench.priors.adm.cost import count
@@ -57,6 +69,7 @@ class _Published(_Network):
     dtype: str = "float32"
 
     def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
+        self.refuse(x_shape)
         return _load(self.config(), locate(self.artifacts[0], self.weights), x_shape, device, self.dtype)
 
     def fingerprint(self) -> str:
@@ -79,6 +92,7 @@ class AdmPhotos(_Network, TrainablePrior):
     dtype: str = "float32"
 
     def load(self, x_shape: Shape, device: torch.device | str) -> AdmPrior:
+        self.refuse(x_shape)
         return _load(self.config(), self._path(), x_shape, device, self.dtype)
 
     def fingerprint(self) -> str:
@@ -159,14 +173,9 @@ def _load(config: UNetConfig, path: Path, x_shape: Shape, device: torch.device |
 
     from invbench.priors.adm.prior import load_adm
 
-    if dtype not in DTYPES:
-        raise ConfigError(f"dtype of the network must be one of {', '.join(DTYPES)}; got {dtype!r}")
-    if x_shape[0] != config.in_channels or any(side % config.stride for side in x_shape[1:]):
-        raise ConfigError(
-            f"this prior takes {config.in_channels}-channel images with sides divisible by {config.stride}; "
-            f"got {'x'.join(map(str, x_shape))}"
-        )
-    return load_adm(config, path, x_shape, device, getattr(torch, dtype))
+    if dtype == "tf32" and torch.device(device).type != "cuda":
+        raise ConfigError(f"dtype=tf32 is a precision of GPUs alone; got device {device}; choose dtype=float32")
+    return load_adm(config, path, x_shape, device, getattr(torch, "float32" if dtype == "tf32" else dtype))
 
 
 @hookimpl

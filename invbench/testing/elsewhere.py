@@ -1,0 +1,218 @@
+"""A second device where there is only one: tensors that live elsewhere, and fail where they meet tensors of the CPU.
+
+Within :func:`elsewhere` a tensor that is made on, or moved to, the device it yields holds real numbers, computed by the
+CPU's kernels, but says that it is on another device. An operation that mixes the two raises DeviceError as CUDA would,
+by these rules of torch's: a CPU tensor without dimensions may stand for a number, CPU tensors may index, ``copy_`` and
+``to`` copy, generators draw on their own device alone, and numpy takes CPU tensors only.
+
+The device is ``meta:7``: torch itself takes the meta device through autograd without any support from a driver, and
+its index tells it from plain ``meta``, whose tensors hold nothing and are left alone.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import Any, NoReturn
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+ELSEWHERE = torch.device("meta:7")
+COPIES = ("copy_", "_to_copy", "_copy_from", "_foreach_copy_")  # between devices
+INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index", "_unsafe_index_put")
+MAKERS = (torch.tensor, torch.as_tensor, torch.asarray)  # of data: for a meta device they leave it away
+
+
+class DeviceError(RuntimeError):
+    """An operation on tensors of two devices."""
+
+
+class Elsewhere(Tensor):
+    """A tensor that is not on the CPU; ``numbers`` has them, on the CPU."""
+
+    numbers: Tensor
+
+    @staticmethod
+    def __new__(cls, inner: Tensor) -> Elsewhere:
+        with torch.inference_mode(inner.is_inference()):  # a view of what was made before is no inference tensor
+            made: Elsewhere = torch.Tensor._make_wrapper_subclass(
+                cls,
+                inner.size(),
+                strides=inner.stride(),
+                storage_offset=inner.storage_offset(),
+                dtype=inner.dtype,
+                device=ELSEWHERE,
+            )
+        made.numbers = inner
+        return made
+
+    def __repr__(self, **options: Any) -> str:  # type: ignore[override]
+        return f"elsewhere({self.numbers})"
+
+    def __format__(self, spec: str) -> str:
+        return self.cpu().__format__(spec)
+
+    def tolist(self) -> Any:
+        return self.cpu().tolist()
+
+    def numpy(self, **options: Any) -> NoReturn:
+        raise DeviceError("numpy takes tensors of the CPU alone, and this one is elsewhere; write x.cpu().numpy()")
+
+    __array__ = numpy  # type: ignore[assignment]
+
+    # as such, results of a call are not made this subclass because an argument is of it
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+
+    @classmethod
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if _is_composite(func):  # in inference mode, where autograd does not take them apart
+            return func.decompose(*args, **(kwargs or {}))
+        return computed(func, args, kwargs or {})
+
+
+class _Dispatch(TorchDispatchMode):
+    """Makes tensors on the other device, and moves them to it."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if _is_composite(func):
+            with self:
+                return func.decompose(*args, **(kwargs or {}))
+        return computed(func, args, kwargs or {})
+
+
+class _Making(TorchFunctionMode):
+    """Data and lists become tensors on the CPU first, since torch makes none of them for a meta device."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func in MAKERS and is_elsewhere(kwargs.get("device")):
+            return func(*args, **{**kwargs, "device": "cpu"}).to(ELSEWHERE)
+        if args and isinstance(args[0], Elsewhere):
+            if func is Tensor.new_tensor:
+                like, data = args
+                return torch.tensor(data, **{"dtype": like.dtype, **kwargs, "device": "cpu"}).to(ELSEWHERE)
+            if func in (Tensor.__getitem__, Tensor.__setitem__):
+                args = (args[0], _indices(args[1]), *args[2:])
+            if func is Tensor.data.__set__:  # type: ignore[attr-defined]
+                args[0].numbers = args[1].numbers
+        return func(*args, **kwargs)
+
+
+def _indices(key: Any) -> Any:
+    """A key whose lists are tensors."""
+    if isinstance(key, tuple):
+        return tuple(map(_indices, key))
+    return torch.tensor(key) if isinstance(key, list) else key
+
+
+@contextmanager
+def elsewhere() -> Iterator[torch.device]:
+    """The other device, for as long as the body takes."""
+    future, before = torch.__future__, torch.__future__.get_overwrite_module_params_on_conversion()
+    future.set_overwrite_module_params_on_conversion(True)  # Module.to gives new parameters, as between devices
+    try:
+        with warnings.catch_warnings(), _fused_optimizers(), _Making(), _Dispatch():
+            warnings.filterwarnings("ignore", ".*copying from a non-meta parameter")  # ours hold numbers, and get them
+            yield ELSEWHERE
+    finally:
+        future.set_overwrite_module_params_on_conversion(before)
+
+
+@contextmanager
+def _fused_optimizers() -> Iterator[None]:
+    """Optimizers with ``fused=True`` take tensors that are elsewhere: torch asks for the device's name."""
+    listing = "_get_fused_kernels_supported_devices"
+    with ExitStack() as stack:
+        optimizers = [module for name, module in sys.modules.items() if name.startswith("torch.optim.")]
+        for module in [each for each in optimizers if hasattr(each, listing)]:
+            known = [*getattr(module, listing)(), ELSEWHERE.type]
+            stack.enter_context(patch.object(module, listing, lambda known=known: known))
+        yield
+
+
+@cache
+def _is_composite(func: Any) -> bool:
+    """Whether an operation is others in turn on the CPU, as ``to`` is a copy or nothing."""
+    has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key
+    return has_kernel(func.name(), "CompositeImplicitAutograd") and not has_kernel(func.name(), "CPU")
+
+
+def is_elsewhere(device: Any) -> bool:
+    """Whether a device, or its name, is the other one."""
+    return device is not None and torch.device(device) == ELSEWHERE
+
+
+def computed(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """What an operation gives, on the device where CUDA would have it. Raises DeviceError where it mixes devices."""
+    name, wanted = func.overloadpacket.__name__, kwargs.get("device")
+    theirs = [each for each in tensors((args, kwargs)) if isinstance(each, Elsewhere)]
+    there = bool(theirs) if wanted is None else wanted == ELSEWHERE
+    if theirs or there:
+        refuse_mixed(name, args, kwargs)
+    wrappers = {id(each.numbers): each for each in theirs}
+    if name == "copy_":
+        there = isinstance(args[0], Elsewhere)
+    plain = {**kwargs, "device": torch.device("cpu")} if wanted == ELSEWHERE else kwargs
+    out = func(*mapped(args, _numbers), **mapped(plain, _numbers))
+
+    def wrapped(tensor: Tensor) -> Tensor:
+        known = wrappers.get(id(tensor))
+        if known is None:
+            return Elsewhere(tensor) if there and tensor.device.type == "cpu" else tensor
+        if known.shape != tensor.shape or known.stride() != tensor.stride():
+            raise NotImplementedError(f"{name} changes the shape of a tensor in place, which is not followed here")
+        return known
+
+    return mapped(out, wrapped)
+
+
+def refuse_mixed(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Raise DeviceError for an operation that CUDA would refuse: some of its tensors are elsewhere, others are not."""
+    generator = kwargs.get("generator")
+    if generator is not None and generator.device.type == "cpu":
+        raise DeviceError(
+            f"{name} draws from a generator of the CPU for a tensor that is elsewhere; see Rng.randn_like"
+        )
+    if name in COPIES:
+        return
+    given = args
+    if name in INDEXING and isinstance(args[0], Elsewhere):  # whose indices may be on the CPU
+        given = (args[0], *args[2:])
+    every = list(tensors((given, kwargs)))
+    here = [t for t in every if t.ndim and t.device.type == "cpu"]
+    there = [t for t in every if isinstance(t, Elsewhere)]
+    if here and there:
+        cpus, others = (" and ".join(str(tuple(t.shape)) for t in each) for each in (here, there))
+        advice = "move the first with .to(x.device)"
+        raise DeviceError(f"{name} mixes tensors of the CPU, {cpus}, with others of another device, {others}; {advice}")
+
+
+def mapped(tree: Any, change: Callable[[Tensor], Any]) -> Any:
+    """Arguments or results with each tensor changed."""
+    if isinstance(tree, Tensor):
+        return change(tree)
+    if isinstance(tree, list | tuple):
+        return type(tree)([mapped(each, change) for each in tree])
+    return {key: mapped(value, change) for key, value in tree.items()} if isinstance(tree, dict) else tree
+
+
+def tensors(tree: Any) -> Iterator[Tensor]:
+    """The tensors of arguments."""
+    if isinstance(tree, Tensor):
+        yield tree
+    elif isinstance(tree, list | tuple | dict):
+        for each in tree.values() if isinstance(tree, dict) else tree:
+            yield from tensors(each)
+
+
+def _numbers(tensor: Tensor) -> Tensor:
+    return tensor.numbers if isinstance(tensor, Elsewhere) else tensor

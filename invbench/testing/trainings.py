@@ -1,0 +1,73 @@
+"""A step of a training on another device: of a solver or a prior, on draws of the tiny mixture."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from invbench.dataset import Dataset
+from invbench.errors import ConfigError
+from invbench.linops import BlockMean
+from invbench.operator import Operator, Shape
+from invbench.rng import Rng
+from invbench.task import Task
+from invbench.testing.problems import BENCHMARK, TASK, tiny_mixture
+from invbench.training import Training
+
+
+@dataclass(frozen=True)
+class Blocks(Task):
+    """Means of 4 x 4 blocks."""
+
+    name: ClassVar[str] = TASK
+
+    def operator(self, x_shape: Shape, rng: Rng) -> Operator:
+        del rng
+        return BlockMean(x_shape, 4)
+
+
+@dataclass(frozen=True)
+class Draws(Dataset):
+    """Two draws of the tiny mixture."""
+
+    name: ClassVar[str] = "conformance"
+    shape: Shape
+
+    @property
+    def x_shape(self) -> Shape:
+        return self.shape
+
+    def ids(self) -> Sequence[str]:
+        return ["a", "b"]
+
+    def load(self, image_id: str) -> Tensor:
+        return tiny_mixture(self.shape).sample(Rng.single(image=image_id))[0].float().reshape(self.shape)
+
+
+@contextmanager
+def one_step(
+    fit: Callable[[Training], Path], options: type[Any], shape: Shape, device: torch.device, parts: Mapping[str, Any]
+) -> Iterator[Path]:
+    """The file of weights that a training of one step makes, while the body takes.
+
+    ``parts`` are the plugins that its card names. Where ``options`` have no number of steps to choose, only the last
+    step is made, of which nothing is kept.
+    """
+    try:
+        chosen, last = dataclasses.replace(options(), steps=1), 0
+    except (TypeError, ConfigError):
+        chosen, last = options(), 1
+    named = {key: {"name": each.name, **dataclasses.asdict(each)} for key, each in parts.items()}
+    with TemporaryDirectory() as folder:
+        training = Training(
+            Path(folder), {"benchmark": BENCHMARK, **named}, chosen, Draws(shape), device=device, last=last
+        )
+        yield fit(training)
