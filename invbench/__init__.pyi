@@ -8,6 +8,7 @@ from .artifacts import locate as locate
 from .artifacts import weights_sha256 as weights_sha256
 from .dataset import Benchmark as Benchmark
 from .dataset import Dataset as Dataset
+from .dataset import Windows as Windows
 from .errors import ConfigError as ConfigError
 from .errors import DataError as DataError
 from .errors import InvbenchError as InvbenchError
@@ -37,7 +38,6 @@ from .operator import real_parts as real_parts
 from .optimisation import cosine as cosine
 from .optimisation import ema_decay as ema_decay
 from .optimisation import ema_update as ema_update
-from .optimisation import random_crop as random_crop
 from .optimisation import set_lr as set_lr
 from .prior import Arithmetic as Arithmetic
 from .prior import Prior as Prior

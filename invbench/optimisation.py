@@ -1,4 +1,4 @@
-"""Learning rates, averages of weights, crops: what the steps of trainings are made of."""
+"""Learning rates, averages of weights and of gradients: what the steps of trainings are made of."""
 
 from __future__ import annotations
 
@@ -6,20 +6,8 @@ import math
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
-
-from invbench.errors import ConfigError
-from invbench.rng import Rng
-
-
-def random_crop(x: Tensor, side: int, rng: Rng) -> Tensor:
-    """A square of ``side`` pixels of each image (B, C, H, W), anywhere. Raises ConfigError for smaller ones."""
-    H, W = x.shape[2:]
-    if min(H, W) < side:
-        raise ConfigError(f"the training images are {H}x{W}, smaller than the crop of {side}; lower training.crop")
-    tops, lefts = rng.integers(H - side + 1, ()).tolist(), rng.integers(W - side + 1, ()).tolist()
-    return torch.stack([row[:, t : t + side, u : u + side] for row, t, u in zip(x, tops, lefts, strict=True)])
 
 
 def mean_over_processes(parameters: Iterable[nn.Parameter]) -> None:

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 import invbench as ib
 from invbench.errors import TrainingError
-from invbench.optimisation import ema_decay, ema_update, random_crop
-from invbench.training import Training
+from invbench.optimisation import ema_decay, ema_update
+from invbench.training import EVERY, Training
 from invbench.weights import read_tensors
 
 
@@ -99,23 +99,39 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
         run(tmp_path)
 
 
+def diverging(t: Training, at: int) -> None:
+    """A training whose loss is not finite at a step."""
+    for step in t.steps(40, {"net": nn.Linear(1, 1)}, {}):
+        t.log(step, loss=torch.tensor(float("nan") if step >= at else 1.0), other=1.0)
+
+
 def test_a_loss_that_is_not_finite_stops_the_training_and_names_the_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"loss is not finite at step 5; the last good .* of step 4, is .*lr"):
+        diverging(training(tmp_path), 5)
+    assert read_tensors(tmp_path / "state.safetensors")[0]["step"] == "4"
+    with pytest.raises(TrainingError, match="at step 0; no checkpoint was written yet"):
+        diverging(training(tmp_path / "other"), 0)
+
+
+def test_a_loss_that_is_not_finite_is_seen_at_the_next_line_of_the_log(tmp_path: Path) -> None:
+    reached = []
+    t = training(tmp_path, save_every=1000)
+    with pytest.raises(TrainingError, match="at step 3; no checkpoint"):
+        for step in t.steps(100, {"net": nn.Linear(1, 1)}, {}):
+            reached.append(step)
+            t.log(step, loss=float("inf") if step == 3 else 0.0)
+    assert len(reached) == EVERY
+
+
+def test_nothing_is_kept_of_a_training_that_diverged(tmp_path: Path) -> None:
     t = training(tmp_path)
-    for step in t.steps(9, {"net": nn.Linear(1, 1)}, {}):
-        if step == 5:
-            with pytest.raises(
-                TrainingError, match=r"loss is not finite at step 5; the last good .* of step 4, is .*lr"
-            ):
-                t.log(step, loss=float("nan"))
-            break
-        t.log(step, loss=1.0)
-    with pytest.raises(TrainingError, match="no checkpoint was written yet"):
-        next(_started(training(tmp_path / "other"))).log(0, loss=float("inf"))
-
-
-def _started(t: Training) -> Any:
-    for _ in t.steps(1, {}, {}):
-        yield t
+    net = nn.Linear(1, 1)
+    for step in t.steps(9, {"net": net}, {}):
+        t.log(step, loss=float("nan"))
+        with pytest.raises(TrainingError, match="loss is not finite at step 0"):
+            t.keep(net, step)
+        break
+    assert not list(tmp_path.glob("*.safetensors"))
 
 
 def test_a_batch_is_a_draw_of_its_step_whoever_asks(tmp_path: Path) -> None:
@@ -133,17 +149,6 @@ def test_processes_share_the_batch_of_one(tmp_path: Path) -> None:
     shares = [training(tmp_path, rank=rank, processes=2).batch(3, 6)[0] for rank in (0, 1)]
     assert torch.equal(whole[0::2], shares[0])
     assert torch.equal(whole[1::2], shares[1])
-
-
-def test_crops_are_parts_of_their_images_and_differ() -> None:
-    x = torch.arange(4 * 64, dtype=torch.float32).view(4, 1, 8, 8)
-    crops = random_crop(x, 3, ib.Rng.for_images(list("abcd"), use="crop"))
-    corners = crops[:, 0, 0, 0] - x[:, 0, 0, 0]
-    assert crops.shape == (4, 1, 3, 3)
-    assert len(corners.unique()) > 1
-    assert torch.equal(crops - crops[:, :, :1, :1], (x - x[:, :, :1, :1])[:, :, :3, :3])
-    with pytest.raises(ib.ConfigError, match=r"the training images are 8x8, smaller than the crop of 9; lower"):
-        random_crop(x, 9, ib.Rng.for_images(list("abcd")))
 
 
 def test_the_average_copies_first_and_then_lags() -> None:
