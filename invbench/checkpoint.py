@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -37,12 +38,19 @@ class State:
             _restore_optimizer(optimizer, _below(tensors, f"{name}@"))
 
 
+@torch.no_grad()
 def _restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Load an optimizer's state: tensors by the index of their parameter and their name."""
+    """Load an optimizer's state: tensors by the index of their parameter and their name.
+
+    What has the shape of its parameter gets that one's layout in memory, which the fused optimizers take for granted.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, _, name = key.partition("/")
-        state.setdefault(int(index), {})[name] = value
+        parameter = parameters[int(index)]
+        moment = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+        state.setdefault(int(index), {})[name] = moment
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 

@@ -69,6 +69,30 @@ def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(t
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
+def images_net(folder: Path, stop: int | None = None) -> dict[str, Tensor]:
+    """Train a convolution whose weights are channels-last, as an ADM network's are."""
+    net = nn.Conv2d(2, 4, 3, padding=1, bias=False)
+    with torch.no_grad():
+        net.weight.copy_(ib.Rng.single(use="weights").randn(tuple(net.weight.shape))[0])
+    net.to(memory_format=torch.channels_last)
+    t, optimizer = training(folder), torch.optim.AdamW(net.parameters(), 0.1, fused=True)
+    for step in t.steps(8, {"net": net}, {"net": optimizer}):
+        if step == stop:
+            break
+        _, rng = t.batch(step, 4)
+        t.backward(net(rng.randn((2, 5, 5))).square().mean())
+        t.update(optimizer)
+    return {key: value.clone() for key, value in net.state_dict().items()}
+
+
+def test_a_training_of_channels_last_weights_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    """Moments of another layout than their weights are taken in another order, in silence, by the fused AdamW."""
+    whole = images_net(tmp_path / "whole")
+    images_net(tmp_path / "broken", stop=5)
+    resumed = images_net(tmp_path / "broken")
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
 def test_the_log_has_no_line_twice_after_resuming(tmp_path: Path) -> None:
     run(tmp_path, stop=10)
     run(tmp_path)
