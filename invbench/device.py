@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -20,6 +22,28 @@ def choose_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"device {name!r} is not available ({reason}); use auto, cpu or cuda") from None
     return device
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware multiplies in bfloat16; elsewhere it is emulated, many times slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # of torch.cpu, not all in its older releases
+    return any(getattr(torch.cpu, name, bool)() for name in names)
+
+
+@contextmanager
+def tensor_cores(allowed: bool) -> Iterator[None]:
+    """Whether float32 on a GPU may be multiplied as TF32, of 10 bits; no CPU does."""
+    flags = [(torch.backends.cudnn, "allow_tf32"), (torch.backends.cuda.matmul, "allow_tf32")]
+    before = [getattr(owner, name) for owner, name in flags]
+    for owner, name in flags:
+        setattr(owner, name, allowed)
+    try:
+        yield
+    finally:
+        for (owner, name), value in zip(flags, before, strict=True):
+            setattr(owner, name, value)
 
 
 def describe(device: torch.device) -> str:

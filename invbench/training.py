@@ -24,6 +24,7 @@ from torch.optim import Optimizer
 from invbench.atomic import drop_parts, write_atomic
 from invbench.checkpoint import State, refuse_other
 from invbench.dataset import Dataset
+from invbench.device import tensor_cores
 from invbench.errors import ConfigError, TrainingError
 from invbench.feed import Batch, Feed
 from invbench.image_files import to_image
@@ -34,7 +35,8 @@ from invbench.rng import Rng
 from invbench.weights import read_tensors
 
 STATE, WEIGHTS, LOG = "state.safetensors", "weights.safetensors", "train.jsonl"
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = ("float32", "tf32", *HALF)
 EVERY = 20  # steps whose mean losses make a line of the log
 
 
@@ -94,7 +96,7 @@ class Training:
         self._noted: dict[str, list[tuple[int, Tensor | float]]] = {}
         self._last: dict[str, float] = {}
         self.on_progress({"step": self._saved, "total": total})
-        with deferred_interrupts() as interrupted:
+        with tensor_cores(self.dtype != "float32"), deferred_interrupts() as interrupted:
             for step in range(max(self._saved, total - self.last) if self.last else self._saved, total):
                 yield step
                 if (step + 1) % EVERY == 0 or self.due(step) or self.last:
@@ -106,9 +108,9 @@ class Training:
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """The precision of network calls. Losses and operators belong outside, in float32."""
-        if self.dtype == "float32":
+        if self.dtype not in HALF:
             return contextlib.nullcontext()
-        return torch.autocast(self.device.type, DTYPES[self.dtype])
+        return torch.autocast(self.device.type, HALF[self.dtype])
 
     def backward(self, loss: Tensor) -> None:
         """Accumulate gradients of a loss."""

@@ -16,7 +16,7 @@ import torch
 from invbench.artifacts import weights_sha256
 from invbench.cli.train_request import Request, TrainConfig
 from invbench.dataset import Benchmark, Dataset
-from invbench.device import choose_device
+from invbench.device import choose_device, has_bfloat16
 from invbench.errors import ConfigError, DataError, unknown
 from invbench.linops import Identity
 from invbench.numbers import NUMBERS
@@ -45,6 +45,8 @@ class Plan:
 def build(request: Request, catalog: Catalog) -> Plan:
     """The training that was asked for. Raises ConfigError or DataError before any network call."""
     benchmark = catalog.benchmark(request.options.benchmark)
+    dtype = chosen_dtype(request.options.dtype, choose_device(request.options.device))
+    request = dataclasses.replace(request, options=dataclasses.replace(request.options, dtype=dtype))
     if "solver" in request.names:
         return build_solver(request, catalog, benchmark)
     if "prior" in request.names:
@@ -64,7 +66,6 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pl
     source = part(catalog.get("prior", request.names.get("prior", benchmark.prior)), request, "prior", [])
     tuned = settings(cls.options, benchmark.name, task_name)
     options = part(cls.options, request, "training", [tuned.values, variants.get("training", {})])
-    check_dtype(request.options.dtype)
     images = training_images(request, catalog, benchmark)
     measured = held_out(benchmark, catalog, task, images, request.options.seed)
     device = choose_device(request.options.device)
@@ -119,7 +120,6 @@ def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pla
     source = part(cls, request, "prior", [])
     tuned = settings(cls.options, benchmark.name, "")
     options = part(cls.options, request, "training", [tuned.values])
-    check_dtype(request.options.dtype)
     images = training_images(request, catalog, benchmark)
     device = choose_device(request.options.device)
     measured = held_out(benchmark, catalog, None, images, request.options.seed)
@@ -155,7 +155,7 @@ def started(
         rank, device = state.process_index, state.device
     return Training(
         folder, config, options, images, measured, chosen.seed, device, chosen.dtype, chosen.save_every,
-        rank=rank, processes=processes,
+        rank=rank, processes=processes, compile=chosen.compile,
     )  # fmt: skip
 
 
@@ -218,10 +218,19 @@ def chosen_variants(cls: type[Trainable], variants: Mapping[str, str]) -> dict[s
     return chosen
 
 
-def check_dtype(name: str) -> None:
-    """Raise ConfigError for a precision that does not exist."""
+def chosen_dtype(name: str, device: torch.device) -> str:
+    """``auto`` is bfloat16 where the hardware has it. Raises ConfigError for a precision that is not there."""
+    if name == "auto":
+        return "bfloat16" if has_bfloat16(device) else "float32"
     if name not in DTYPES:
-        raise ConfigError(unknown("dtype", name, DTYPES))
+        raise ConfigError(unknown("dtype", name, ("auto", *DTYPES)))
+    if name == "tf32" and device.type != "cuda":
+        raise ConfigError(f"dtype=tf32 is a precision of GPUs, not of {device.type}; use float32, or auto")
+    if name == "bfloat16" and not has_bfloat16(device):
+        raise ConfigError(
+            f"dtype=bfloat16 is emulated on this {device.type}, many times slower than float32; use float32, or auto"
+        )
+    return name
 
 
 def named(plugin: Any) -> dict[str, Any]:
