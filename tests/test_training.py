@@ -175,6 +175,25 @@ def test_processes_share_the_batch_of_one(tmp_path: Path) -> None:
     assert torch.equal(whole[1::2], shares[1])
 
 
+@pytest.mark.parametrize(("dtype", "allowed"), [("float32", False), ("tf32", True), ("bfloat16", True)])
+def test_float32_is_no_tf32_on_a_gpu_while_training(tmp_path: Path, dtype: str, allowed: bool) -> None:
+    flags = [(torch.backends.cudnn, "allow_tf32"), (torch.backends.cuda.matmul, "allow_tf32")]
+    before = [getattr(*flag) for flag in flags]
+    for _ in training(tmp_path, dtype=dtype).steps(1, {}, {}):
+        assert [getattr(*flag) for flag in flags] == [allowed] * 2
+    assert [getattr(*flag) for flag in flags] == before
+
+
+def test_networks_are_compiled_where_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[nn.Module] = []
+    monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(self))
+    nets = [nn.Linear(1, 1), nn.Linear(1, 1)]
+    training(tmp_path).compiled(*nets)
+    assert not compiled
+    training(tmp_path, compile=True).compiled(*nets)
+    assert compiled == nets
+
+
 def test_the_average_copies_first_and_then_lags() -> None:
     average, net = nn.Linear(2, 2), nn.Linear(2, 2)
     ema_update(average, net, ema_decay(50))

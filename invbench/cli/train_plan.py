@@ -19,7 +19,7 @@ from invbench.dataset import Benchmark, Dataset
 from invbench.device import choose_device, has_bfloat16
 from invbench.errors import ConfigError, DataError, unknown
 from invbench.linops import Identity
-from invbench.numbers import NUMBERS
+from invbench.numbers import TRAININGS
 from invbench.plugins import Catalog
 from invbench.prior import TrainablePrior
 from invbench.problem import Measurement
@@ -246,7 +246,7 @@ def common(images: Dataset, options: Any, chosen: TrainConfig) -> dict[str, Any]
         "training": asdict(options),
         "seed": chosen.seed,
         "dtype": chosen.dtype,
-        "invbench": NUMBERS,
+        "invbench": TRAININGS,
     }
 
 
