@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: structure demo test test-long robustness check check-portable mutations fmt lint types bench bench-smoke golden regression reproduce install
+.PHONY: gpu structure demo test test-long robustness check check-portable mutations fmt lint types bench bench-smoke golden regression reproduce install
 
 demo: install  ## restore photographs with DAVI and DDRM; print the table and the path of the picture
 	$(BIN)/invbench run solver=ddrm,davi task=sr4
@@ -29,7 +29,7 @@ install: .venv/.installed
 check-portable: install  ## tests, golden and released records as on other processors; hours, resumable; PORTABLE holds options
 	$(BIN)/python tests/portable.py $(PORTABLE)
 
-mutations: install  ## small faults in the modules that keep books: do tests see them? MUTATIONS holds options
+mutations: install  ## small faults in the bookkeeping modules: do tests detect them? MUTATIONS holds options
 	$(BIN)/python tests/mutations.py $(MUTATIONS)
 
 fmt: install  ## format the code
@@ -50,6 +50,9 @@ bench: install  ## speed of the pieces, as ratios within one run; BENCH holds op
 bench-smoke: install  ## every benchmark once, untimed, and its ratios; some minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/bench --override-ini addopts= -q --benchmark-disable
 
+gpu: install  ## on a GPU: solvers against the CPU, and speed with its bars, as one table; DEVICE=cpu tries the code on small shapes
+	DEVICE=$(or $(DEVICE),cuda) $(BIN)/python -m pytest tests/gpu --override-ini addopts= -q -rs
+
 regression: install  ## run a small matrix and compare it with the golden records
 	$(BIN)/python tests/golden/matrix.py check
 
@@ -60,5 +63,5 @@ golden: install  ## rewrite the golden tables and records; review the diff like 
 structure: install  ## print the layers, what they import of each other, and the sizes of their parts
 	$(BIN)/python tests/structure.py
 
-reproduce: install  ## run every released experiment again, as results/reproduce.sh says; days, and resumable
-	PATH="$(CURDIR)/$(BIN):$$PATH" sh results/reproduce.sh
+reproduce: install  ## run every released experiment again, as results/reproduce.sh says; resumable; DEVICE=cuda on a GPU
+	DEVICE=$(DEVICE) PATH="$(CURDIR)/$(BIN):$$PATH" sh results/reproduce.sh

@@ -30,7 +30,7 @@ def output(command: str) -> str:
 
 
 def updated(text: str) -> str:
-    """The page with its blocks made anew."""
+    """The page with its blocks regenerated."""
     return BLOCK.sub(lambda block: f"{block[1]}\n{output(block['command'])}\n\n{block[3]}", text)
 
 

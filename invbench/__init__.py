@@ -1,7 +1,7 @@
 """invbench: a benchmark for solvers of noisy inverse problems with a diffusion prior.
 
-What a plugin needs is importable from here. The names stand in ``__init__.pyi``, each with the module that defines it,
-and are loaded on first use, so that ``import invbench`` is cheap and free of torch.
+What a plugin needs is importable from here. ``__init__.pyi`` lists the names, each with the module that defines it.
+They are loaded on first use, so that ``import invbench`` is cheap and free of torch.
 """
 
 import lazy_loader

@@ -64,7 +64,6 @@ from .schedule import ddim_split as ddim_split
 from .schedule import even_grid as even_grid
 from .schedule import linear_betas as linear_betas
 from .schedule import quad_betas as quad_betas
-from .schedule import quad_grid as quad_grid
 from .schedule import stride_grid as stride_grid
 from .schedule import travel_walk as travel_walk
 from .solver import OnStep as OnStep

@@ -26,7 +26,7 @@ from invbench.listing import printable
 class Artifact:
     """A file of weights. ``sha256`` is the whole digest, a prefix of it, or "" where none was published.
 
-    ``option`` names the option, if any, that takes such a file: ``prior.weights``.
+    ``option`` is the option, if any, that takes the path of the file: ``prior.weights``.
     """
 
     name: str
@@ -98,14 +98,20 @@ def by_hand(artifact: Artifact) -> str:
 
 
 def existing(path: str) -> Path:
-    """The file a user named. Raises DataError where it is not there, or is no file that holds anything."""
+    """The file a user named. Raises DataError if it does not exist, is not a regular file, or is empty."""
     file = _expanded(path)
-    if not file.is_file():
-        what = "it is a folder: " if file.is_dir() else "it is no regular file: " if file.exists() else ""
-        raise DataError(f"{what or 'no such file: '}{printable(file)}; expected a file of weights")
-    if not file.stat().st_size:
-        raise DataError(f"the file is empty: {printable(file)}; expected a file of weights")
+    if fault := _not_a_file(file):
+        raise DataError(f"{fault}: {printable(file)}; expected a file of weights")
     return file
+
+
+def _not_a_file(file: Path) -> str:
+    """Why this is not a file with content; "" if it is."""
+    if file.is_file():
+        return "" if file.stat().st_size else "the file is empty"
+    if file.is_dir():
+        return "it is a folder"
+    return "it is not a regular file" if file.exists() else "no such file"
 
 
 def verify(artifact: Artifact, path: Path) -> str:
@@ -117,10 +123,10 @@ def verify(artifact: Artifact, path: Path) -> str:
 
 
 def fetch(artifact: Artifact) -> tuple[Path, str]:
-    """Download into the cache, unless the file is there; returns the path and what was checked.
+    """Download into the cache, unless the file exists; returns the path and what was checked.
 
-    Several processes may fetch one file at once. It is written under a name of its own, and has its right one once
-    it is whole and verified. Raises DataError.
+    Several processes may fetch one file at once. It is written under a temporary name, and renamed once
+    it is complete and verified. Raises DataError.
     """
     path = find(artifact)
     if path is None and artifact.by_hand:
@@ -141,7 +147,7 @@ def fetch(artifact: Artifact) -> tuple[Path, str]:
 
 
 def _download(artifact: Artifact, target: Path) -> None:
-    """Under the lock of ``target``: what is left of killed downloads goes."""
+    """Holding the lock of ``target``: remove the remains of killed downloads, then download."""
     for stale in target.parent.iterdir():
         if re.fullmatch(re.escape(target.name) + r"(\.sha256)?(\.[0-9a-f]{8})?\.part", stale.name):
             stale.unlink(missing_ok=True)
@@ -157,8 +163,8 @@ def _download(artifact: Artifact, target: Path) -> None:
         if not artifact.sha256 and not _pinned(artifact):
             if not ended:
                 raise DataError(
-                    f"{failed}: no hash was published and the server gave no length, so that a part cannot be told "
-                    f"from the whole; download it with a browser and {by_hand(artifact)}"
+                    f"{failed}: no hash was published and the server gave no length, so that a part cannot be "
+                    f"distinguished from the whole; download it with a browser and {by_hand(artifact)}"
                 )
             _write_pin(artifact, digest)
         part.replace(target)
@@ -180,18 +186,20 @@ def _turn(target: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # not on Windows, where it is open; whoever waits sees that the file is there
+        with suppress(OSError):  # not on Windows, where it is open; a waiting process sees that the file exists
             Path(lock.lock_file).unlink()
         lock.release()
 
 
 def _other(artifact: Artifact, digest: str) -> str:
-    """How the file differs from the published or first-seen one; "" where it does not, or none is known."""
+    """How the file differs from the published or first downloaded one; "" if it does not, or no hash is known."""
     expected = artifact.sha256.lower() or _pinned(artifact)
     if digest.startswith(expected):
         return ""
-    seen = f" (the first download's is recorded in {_pin(artifact)}; delete that where the new file is right)"
-    return f"expected SHA-256 {expected}, got {digest}{'' if artifact.sha256 else seen}"
+    first_hash_note = (
+        f" (the first download's is recorded in {_pin(artifact)}; delete that where the new file is right)"
+    )
+    return f"expected SHA-256 {expected}, got {digest}{'' if artifact.sha256 else first_hash_note}"
 
 
 def _pinned(artifact: Artifact) -> str:
@@ -237,7 +245,7 @@ def _expanded(path: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise DataError(f"{path}: there is no home folder of that user; write the whole path") from None
+        raise DataError(f"{path}: that user has no home folder; write the whole path") from None
 
 
 def file_sha256(path: Path) -> str:
@@ -247,7 +255,7 @@ def file_sha256(path: Path) -> str:
 
 
 def weights_sha256(path: Path) -> str:
-    """SHA-256 of weights, gigabytes that a run asks for several times: read once while the file stays as it is.
+    """SHA-256 of weights; cached until the file changes, since a run needs it several times and it may be gigabytes.
 
     Raises DataError where it cannot be read.
     """

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written atomically: whole or not at all."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def _alive(pid: str) -> bool:
-    """Whether a process with this number is there; taken for granted where that cannot be asked."""
+    """Whether a process with this number is running; true where that cannot be determined."""
     if os.name != "posix" or not pid.isdecimal():
         return True
     try:

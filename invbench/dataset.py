@@ -19,8 +19,8 @@ class Benchmark:
 
     A change to what is measured raises ``version``. ``main_tasks`` are the tasks of the headline table;
     ``references`` are zero-cost solvers that are run beside any other. ``floor`` is the one of them, if any, whose
-    samples are exact: it draws as many as its rival, and what it scores is what chance alone does. ``training`` is the
-    dataset to train on: its name, and its options by name.
+    samples are exact: it draws as many as the solver beside it, and its scores show the effect of chance alone.
+    ``training`` is the dataset to train on: its name, and its options by name.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Windows:
 class Dataset(ABC):
     """Images in [-1, 1]. Subclasses are frozen dataclasses: their fields are its options.
 
-    ``places`` names the options that only say where files lie: they are no part of what identifies a cell.
+    ``places`` names the options that only say where files lie: they are not part of a cell's identity.
     """
 
     name: ClassVar[str]
@@ -79,7 +79,7 @@ class Dataset(ABC):
         return None
 
     def fingerprint(self) -> str:
-        """What tells this list of images from another where the files are the user's, without reading them.
+        """Identifies this list of images, without reading them, where the files are the user's.
 
         A short SHA-256 of the ordered ids and sizes of files; "" where the images are fixed by the dataset's name
         and options. Raises DataError where the files are absent.

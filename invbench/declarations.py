@@ -1,4 +1,4 @@
-"""What a class must declare to be a plugin, checked before it is used."""
+"""Checks of what a plugin class must declare."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _check_metric(cls: Any) -> None:
 
 
 def _check_options(cls: Any, kind: str) -> None:
-    """The fields of a frozen dataclass, each with a default, are its options; nothing else may look like one."""
+    """The options are the fields of a frozen dataclass, each with a default; nothing else may look like an option."""
     params = vars(cls).get("__dataclass_params__")
     if params is None or not params.frozen:
         raise PluginError(f"{kind} {cls.__name__} must be a frozen dataclass: its fields are its options")
@@ -93,24 +93,24 @@ def _check_options(cls: Any, kind: str) -> None:
     }
     for f in dataclasses.fields(cls):
         if "ClassVar" in declared.get(f.name, ""):
-            raise PluginError(f"{kind} {cls.__name__}: {f.name} is no option; write {f.name}: {declared[f.name]} = ...")
+            raise PluginError(f"{kind} {cls.__name__}: {f.name} is not an option; write {f.name}: {declared[f.name]} =")
         if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
             raise PluginError(f"{kind} {cls.__name__}: option {f.name} needs a default")
     _check_annotated(cls, kind, declared | vars(cls).get("__annotations__", {}))
 
 
 def _check_annotated(cls: Any, kind: str, declared: Collection[str]) -> None:
-    """Values of a class that look like options, and have no annotation, are none."""
+    """Raise PluginError for class attributes without annotation, which look like options but are not."""
     for name, value in vars(cls).items():
         if isinstance(value, bool | int | float | str) and not name.startswith("_") and name not in declared:
             raise PluginError(
                 f"{kind} {cls.__name__}: {name} = {value!r} has no annotation; write "
-                f"{name}: {type(value).__name__} for an option, {name}: ClassVar[...] for what is none"
+                f"{name}: {type(value).__name__} for an option, {name}: ClassVar[...] otherwise"
             )
 
 
 def _check_solve(cls: Any) -> None:
-    """``solve`` takes what the runner hands it."""
+    """``solve`` takes the arguments that the runner passes."""
     try:
         inspect.signature(cls.solve).bind("self", "y", "problem", "prior", "state", "rng")
     except TypeError as error:

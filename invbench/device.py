@@ -11,10 +11,15 @@ import torch
 from invbench.errors import ConfigError
 
 
-def choose_device(name: str) -> torch.device:
-    """``auto`` is the GPU if there is one, else the CPU. Raises ConfigError for a device that is not there."""
+def choose_device(name: str, worker: int | None = None) -> torch.device:
+    """``auto`` is the GPU if available, else the CPU. Raises ConfigError for a device that is not available.
+
+    Of several GPUs, those workers that are numbered take one each, in turn, where the name chooses none.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and worker is not None and (count := torch.cuda.device_count()) > 1:
+        name = f"cuda:{worker % count}"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

@@ -21,10 +21,10 @@ PIECE = 1024**2
 
 
 def download(url: str, path: Path) -> tuple[str, bool]:
-    """Write what an address holds into a file: its SHA-256, and whether the server said where it ends.
+    """Download an address into a file; returns its SHA-256, and whether the server gave a length.
 
-    Raises DataError with the reason alone: no connection, an answer that is no file, or one that broke off; OSError of
-    the disk.
+    Raises DataError with the reason: no connection, an answer that is not a file, or an incomplete one; OSError of the
+    disk.
     """
     import requests
 
@@ -46,7 +46,7 @@ def download(url: str, path: Path) -> tuple[str, bool]:
     except requests.exceptions.ChunkedEncodingError:
         raise DataError(f"the connection to {host} broke off; run the same command again") from None
     except (requests.RequestException, ValueError) as error:
-        raise DataError(f"no web address, or no answer of the web: {type(error).__name__}") from None
+        raise DataError(f"not a web address, or an invalid answer: {type(error).__name__}") from None
 
 
 def _save(response: Response, path: Path) -> tuple[str, bool]:
@@ -69,7 +69,7 @@ def _save(response: Response, path: Path) -> tuple[str, bool]:
 
 
 def _length(response: Response) -> int | None:
-    """Bytes that the server announced, if it did; of a packed answer it announces others."""
+    """Bytes that the server announced, if it did; not of a compressed answer."""
     length = response.headers.get("Content-Length", "")
     packed = response.headers.get("Content-Encoding", "identity") != "identity"
     return int(length) if length.isdecimal() and not packed else None

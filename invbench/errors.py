@@ -9,7 +9,7 @@
     ├── DataError            a dataset, an image or a checkpoint that is absent or damaged
     ├── SolverError          a plugin that ended the process, or a solver that returned something unusable
     ├── MetricError          a metric that returned something unusable
-    ├── TrainingError        a training that cannot go on
+    ├── TrainingError        a training that cannot continue
     └── StoreError           a results folder that is full, read-only or damaged
         └── LockedCell       a cell that another process is running
 
@@ -50,7 +50,7 @@ class MetricError(InvbenchError):
 
 
 class TrainingError(InvbenchError):
-    """A training that cannot go on: losses that are not finite, or no memory left."""
+    """A training that cannot continue: losses that are not finite, or no memory left."""
 
 
 class StoreError(InvbenchError):
@@ -86,7 +86,7 @@ def shortened(text: str, most: int = 300) -> str:
 
 
 def one_line(text: str, most: int = 2000) -> str:
-    r"""The text as a line that any terminal may be given: what cannot be printed is escaped.
+    r"""The text as one line that is safe to print: control characters are escaped.
 
     >>> one_line("a\nb\x1b[0m")
     'a\\nb\\x1b[0m'

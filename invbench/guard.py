@@ -1,4 +1,4 @@
-"""Calls into plugins: what they change of the process is put back, and however they end is an error of theirs.
+"""Calls into plugins: changes to the process are undone, and every abnormal end becomes an error of the plugin.
 
 Imports no torch, which commands that compute nothing do without.
 """
@@ -30,8 +30,8 @@ if hasattr(os, "register_at_fork"):
 def contained(what: str) -> Iterator[None]:
     """Call a plugin in the body; ``what`` names it in messages.
 
-    Raises SolverError where it exits, forks, or ends in any way that is no ordinary exception; those pass. The state
-    of torch, numpy and the process is what it was before.
+    Raises SolverError if it exits, forks, or raises anything but an ordinary exception; ordinary ones pass. The state
+    of torch, numpy and the process is restored.
     """
     pid, forks = os.getpid(), _forks[0]
     with preserved_state():
@@ -71,16 +71,16 @@ def _same_mode() -> AbstractContextManager[Any]:
 
 
 def _end_copies(pid: int) -> None:
-    """A copy of the process that a plugin forked must not go on beside it."""
+    """A copy of the process that a plugin forked must not keep running beside it."""
     if os.getpid() != pid:
         os._exit(1)
 
 
 @contextmanager
 def preserved_state(*, importing: bool = False) -> Iterator[None]:
-    """Put back afterwards what a plugin may have changed of torch, numpy and the process.
+    """Restore afterwards what a plugin may have changed in torch, numpy and the process.
 
-    ``importing`` leaves what modules do set on import: warnings, the environment, where modules are found.
+    ``importing`` keeps what modules legitimately set on import: warnings, the environment, the module path.
     """
     saves = [_exits, _torch, _streams, _signals]
     saves += [] if importing else [_generators, _process]
@@ -93,7 +93,7 @@ def preserved_state(*, importing: bool = False) -> Iterator[None]:
 
 
 def _exits() -> Restore:
-    """Ending the process at once, past every handler, becomes an exit that is seen; copies of the process may."""
+    """Turn ``os._exit`` into an exception; forked copies of the process may still call it."""
     pid, leave = os.getpid(), os._exit
 
     def refused(status: int) -> NoReturn:
@@ -147,8 +147,17 @@ def _gradients(torch: Any) -> Restore:
 
 
 def _algorithms(torch: Any) -> Restore:
-    strict = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    return lambda: torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
+    strict = _strictness(torch)
+
+    def restore() -> None:
+        if _strictness(torch) != strict:  # the setter imports torch's compiler, which takes longer than torch itself
+            torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
+
+    return restore
+
+
+def _strictness(torch: Any) -> tuple[bool, bool]:
+    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
 
 
 def _autocast(torch: Any) -> Restore:
@@ -157,7 +166,7 @@ def _autocast(torch: Any) -> Restore:
     def restore() -> None:
         for kind, on in cast.items():
             torch.set_autocast_enabled(kind, on)
-        while _nesting(torch) > nesting:  # else weights that autocast keeps would outlive their next change
+        while _nesting(torch) > nesting:  # else weights cached by autocast would outlive their next change
             torch.autocast_decrement_nesting()
             torch.clear_autocast_cache()
 
@@ -186,12 +195,13 @@ def _nesting(torch: Any) -> int:
 
 
 def _fresh_torch() -> None:
-    """What torch is like when it has just been imported, where a plugin was the first to do so."""
+    """The state of torch directly after import, in case a plugin imported it first."""
     if torch := sys.modules.get("torch"):
         torch.set_default_dtype(torch.float32)
         torch.set_default_device(None)
         torch.set_grad_enabled(True)
-        torch.use_deterministic_algorithms(False)
+        if torch.are_deterministic_algorithms_enabled():
+            torch.use_deterministic_algorithms(False)
         torch.set_float32_matmul_precision("highest")
         torch.set_flush_denormal(False)
 
@@ -269,5 +279,5 @@ def reason_of(error: BaseException) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without what no file or terminal takes: halves of characters, as of names that are no UTF-8."""
+    """The text without lone surrogates, which neither files nor terminals accept."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""Image files in, tensors out; nothing else in invbench reads an image file."""
+"""From image files to tensors; no other module reads image files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LARGEST = 500_000_000  # pixels of an image: 1.5 GB in memory; cameras make up to 200 million
-# What Pillow knows by name but cannot decode by itself, or only by running another program.
+# Formats that Pillow knows by name but cannot decode, or only by running another program.
 NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "PDF", "WMF"}
 ORIENTATIONS = {  # how a stored picture is turned upright, by its EXIF tag
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -83,7 +83,7 @@ def upright_size(path: Path) -> tuple[int, int]:
 
 
 def _no_file(path: Path) -> str:
-    """Why there is nothing to open, or ""; a pipe would never end."""
+    """Why the file cannot be opened, or ""; reading a pipe would never end."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -91,7 +91,7 @@ def _no_file(path: Path) -> str:
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         return getattr(error, "strerror", None) or str(error)
     if not stat.S_ISREG(status.st_mode):
-        return "it is a folder" if stat.S_ISDIR(status.st_mode) else "it is no regular file"
+        return "it is a folder" if stat.S_ISDIR(status.st_mode) else "it is not a regular file"
     return "" if status.st_size else "the file is empty"
 
 
@@ -116,7 +116,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _orientation(file: Image.Image) -> int:
-    """The EXIF orientation, 1 (upright) to 8. Where the tags are damaged, 1: viewers show such a picture as it is."""
+    """The EXIF orientation, 1 (upright) to 8. Where the tags are damaged, 1: viewers do not rotate the picture."""
     try:
         return int(file.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # as of the image itself

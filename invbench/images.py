@@ -24,7 +24,7 @@ KEPT_BYTES = 512 * 1024**2  # of crops that were read, so that none is read twic
 
 
 class _Kept:
-    """What was read of image files in this process: crops, the last ``KEPT_BYTES`` of them, and every failure."""
+    """Cache of image files read in this process: the last ``KEPT_BYTES`` of crops, and every failure."""
 
     def __init__(self) -> None:
         self.crops: OrderedDict[tuple[object, ...], np.ndarray] = OrderedDict()
@@ -83,10 +83,10 @@ _kept = _Kept()
 class ImageFolder:
     """Images below ``root``, recursively, in lexicographic order; ids are paths relative to it.
 
-    Every file that Pillow reads is one, upper-case endings too; what begins with a dot is hidden, and none. Links are
-    followed, each folder once. ``unreadable``: "refuse" raises DataError that lists every bad file, of those asked
-    for; "skip" reads all and leaves the bad ones out with a warning. A file is read once a process while it stays as
-    it is.
+    Every file that Pillow can read is an image, upper-case endings included; names that begin with a dot are hidden.
+    Links are followed, each folder once. ``unreadable``: "refuse" raises DataError that lists every unreadable file
+    among those requested; "skip" reads all and leaves unreadable ones out with a warning. A file is read once per
+    process, unless it changes.
     """
 
     root: Path
@@ -148,7 +148,7 @@ class ImageFolder:
 
     def _listing(self) -> Listing:
         if not self.root.is_dir():
-            what = "it is a file, no folder" if self.root.is_file() else self.where
+            what = "it is a file, not a folder" if self.root.is_file() else self.where
             raise DataError(f"no folder at {printable(self.root)}; {what}")
         return list_images(self.root, suffixes())
 
@@ -167,10 +167,10 @@ def _bytes(path: Path) -> int:
 
 
 def _nothing(root: Path, listing: Listing) -> str:
-    seen = [f"{count} {what}" for what, count in sorted(listing.seen.items())]
+    other_files = [f"{count} {what}" for what, count in sorted(listing.seen.items())]
     if listing.dangling:
-        seen.append(f"links to nothing ({', '.join(listing.dangling)})")
+        other_files.append(f"links to nothing ({', '.join(listing.dangling)})")
     return (
         f"no images in {printable(root)}; expected files ending in .png, .jpg, .webp, .tif or another suffix that "
-        f"Pillow reads, saw {', '.join(seen) or 'no file'}"
+        f"Pillow reads, saw {', '.join(other_files) or 'no file'}"
     )

@@ -1,4 +1,4 @@
-"""Ctrl-C of the user and the end of a batch job, as distinct from a plugin that raises KeyboardInterrupt."""
+"""Ctrl-C of the user and SIGTERM of batch systems, as distinct from a plugin that raises KeyboardInterrupt."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def noted_interrupts() -> Iterator[None]:
 
 
 def pressed() -> bool:
-    """Whether a KeyboardInterrupt is the user's; it is taken for his where nothing is noted."""
+    """Whether a KeyboardInterrupt comes from the user; assumed where signals are not observed."""
     return _pressed.is_set() or not _noting
 
 
 @contextmanager
 def deferred_interrupts() -> Iterator[list[int]]:
-    """A list that Ctrl-C and SIGTERM fill instead of interrupting; a second Ctrl-C does interrupt."""
+    """A list to which Ctrl-C and SIGTERM are appended instead of interrupting; a second Ctrl-C interrupts."""
     caught: list[int] = []
 
     def note(number: int, frame: Any) -> None:

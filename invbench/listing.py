@@ -1,4 +1,4 @@
-"""Which files of a folder are its images: names alone, no file is opened.
+"""Which files of a folder are images, by name only: no file is opened.
 
 Free of torch and Pillow, so that folders can be listed anywhere.
 """
@@ -29,15 +29,16 @@ class Listing:
 def list_images(root: Path, suffixes: Collection[str]) -> Listing:
     """Files below ``root`` that end in one of ``suffixes``, whatever their case.
 
-    What begins with a dot is hidden, thus no image. Links are followed; a folder is entered once, by its own path
-    rather than by a link, and never through a link to a folder that holds the link. Ids are relative paths in the
-    composed form of Unicode (NFC), which every system shares, but for files whose names differ in that form alone.
+    Names that begin with a dot are hidden. Links are followed; a folder is entered once, by its own path rather than
+    by a link, and never through a link to a folder that contains the link. Ids are relative paths in the
+    composed form of Unicode (NFC), which is the same on every system, except for files whose names differ only in that
+    form.
     """
     images: list[str] = []
     unusable: dict[str, str] = {}
-    seen: Counter[str] = Counter()
+    other_files: Counter[str] = Counter()
     dangling: list[str] = []
-    for name, problem in _walk(root, seen):
+    for name, problem in _walk(root, other_files):
         suffix = Path(name).suffix.strip().lower()
         if problem:
             unusable[printable(name)] = problem
@@ -46,12 +47,12 @@ def list_images(root: Path, suffixes: Collection[str]) -> Listing:
         elif _is_dangling(root / name):
             dangling.append(printable(name))
         elif suffix:
-            seen[f"ending in {printable(suffix)}"] += 1
+            other_files[f"ending in {printable(suffix)}"] += 1
         else:
-            seen["without a suffix"] += 1
+            other_files["without a suffix"] += 1
     odd, good = (sorted(name for name in images if _is_unicode(name) == is_unicode) for is_unicode in (False, True))
     unusable |= {printable(name): f"the name of {printable(root / name)} is not UTF-8; rename it" for name in odd}
-    return Listing(_ids(root, good), unusable, seen, sorted(dangling))
+    return Listing(_ids(root, good), unusable, other_files, sorted(dangling))
 
 
 def _ids(root: Path, names: Sequence[str]) -> dict[str, Path]:
@@ -62,7 +63,7 @@ def _ids(root: Path, names: Sequence[str]) -> dict[str, Path]:
 
 
 def find_image(root: Path, image: str) -> Path:
-    """The file of an id below ``root``, whichever form of Unicode its name has. Raises DataError for no path below."""
+    """The file of an id below ``root``, in any Unicode form of its name. Raises DataError for a path outside."""
     parts = image.split("/")
     if {"", ".", ".."} & set(parts) or "\0" in image:
         raise DataError(f"no image {printable(image)!r} in {printable(root)}: expected the path of a file below it")
@@ -79,12 +80,12 @@ def printable(name: str | Path) -> str:
     return "".join(c if c.isprintable() else _escaped(c) for c in str(name))
 
 
-def _entries(folder: Path, seen: Counter[str]) -> list[os.DirEntry[str]]:
-    """What lies in a folder and is not hidden, by name; what is hidden is counted."""
+def _entries(folder: Path, other_files: Counter[str]) -> list[os.DirEntry[str]]:
+    """The visible entries of a folder, by name, and the number of hidden ones."""
     entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     visible = [entry for entry in entries if not entry.name.startswith(".")]
     if hidden := len(entries) - len(visible):
-        seen["hidden"] += hidden
+        other_files["hidden"] += hidden
     return visible
 
 
@@ -92,7 +93,7 @@ def _is_dangling(path: Path) -> bool:
     return os.path.islink(path) and not os.path.exists(path)
 
 
-def _walk(root: Path, seen: Counter[str]) -> Iterator[tuple[str, str]]:
+def _walk(root: Path, other_files: Counter[str]) -> Iterator[tuple[str, str]]:
     """Names of files below root, "/" between folders, each with why it cannot be looked into, or ""."""
     folders, links, entered = deque([""]), deque[str](), set[str]()
     while folders or links:
@@ -102,7 +103,7 @@ def _walk(root: Path, seen: Counter[str]) -> Iterator[tuple[str, str]]:
             continue
         entered.add(here)
         try:
-            entries = _entries(root / folder, seen)
+            entries = _entries(root / folder, other_files)
         except OSError as error:
             yield folder, f"cannot look into {printable(root / folder)}: {error.strerror}"
             continue

@@ -14,11 +14,11 @@ from invbench.errors import one_line
 @contextmanager
 def plain_warnings() -> Iterator[None]:
     """Warnings as one line each, and no line twice."""
-    said: set[str] = set()
+    printed_lines: set[str] = set()
 
     def show(message: Warning | str, *_args: object, **_kw: object) -> None:
-        if str(message) not in said:
-            said.add(str(message))
+        if str(message) not in printed_lines:
+            printed_lines.add(str(message))
             click.echo(f"warning: {one_line(str(message))}", err=True)
 
     with warnings.catch_warnings():

@@ -20,7 +20,7 @@ def synchronize(device: torch.device) -> None:
 
 
 class Stopwatch:
-    """Adds up spans of device time; on a GPU by events, so that measuring does not stall the stream."""
+    """Sums spans of device time; on a GPU by events, so that measuring does not stall the stream."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
@@ -100,14 +100,14 @@ def _time_backward(watch: Stopwatch, x: Tensor, outputs: Sequence[Tensor]) -> No
     """Add the time from the first gradient at the outputs to the gradient at x, whenever both pass."""
     if not (outputs and x.requires_grad):
         return
-    begun: list[Any] = []
+    start_marks: list[Any] = []
 
     def end(grad: Tensor) -> None:
-        if begun:
-            watch.add(begun.pop(), watch.mark(grad.device))
+        if start_marks:
+            watch.add(start_marks.pop(), watch.mark(grad.device))
 
     torch.autograd.graph.register_multi_grad_hook(
-        outputs, lambda grad: begun.append(watch.mark(grad.device)), mode="any"
+        outputs, lambda grad: start_marks.append(watch.mark(grad.device)), mode="any"
     )
     x.register_hook(end)
 

@@ -32,12 +32,12 @@ class Metric(ABC):
     order: ClassVar[int] = 100  # of its column in tables, the least first; of equals, by name
     headline: ClassVar[bool] = False  # shown by default in charts and reports
     higher_is_better: ClassVar[bool | None]  # None: nearest to the target is best
-    target: ClassVar[float | None] = 1.0  # None: neither high nor low is better
+    target: ClassVar[float | None] = 1.0  # None: no better direction
     table: ClassVar[str] = "images"  # metrics of one kind are printed in one table
     artifacts: ClassVar[tuple[Artifact, ...]] = ()  # files that ``invbench fetch`` gets
 
     def unavailable(self, measurement: Measurement) -> str | None:
-        """Why the metric has no value for these measurements; None if it has."""
+        """Why the metric has no value for these measurements; None if it has one."""
         del measurement
         return None
 
@@ -59,7 +59,7 @@ class SampleMetric(Metric):
 class SetMetric(Metric):
     """One number for a set of images: a distance between the features of reconstructions and truths.
 
-    Called as other metrics are, it gives each image's features, a row each: (B, C, H, W) -> (B, ...). ``least`` is
+    Called like other metrics, it returns the features of each image, a row each: (B, C, H, W) -> (B, ...). ``least`` is
     the number of images below which a table warns.
     """
 
@@ -70,5 +70,5 @@ class SetMetric(Metric):
         """Between the features of n truths and of their reconstructions, both (n, ...)."""
 
     def distances(self, truth: Tensor, restored: Tensor, picks: Tensor) -> Sequence[float]:
-        """The same of each resample: ``picks`` (resamples, n) are the images that it holds. Override to be faster."""
+        """The distance of each resample: ``picks`` (resamples, n) are indices of its images. Override it for speed."""
         return [self.distance(truth[pick], restored[pick]) for pick in picks]

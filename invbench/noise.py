@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from invbench.operator import Operator, Shape
 
 UNITS = {"[-1,1]": 1.0, "[0,1]": 2.0}  # factor that turns the unit into [-1, 1]
-REACH = 1.15  # of |H x| up to which measurements count as pixel values: blurs cut off in frequency ring a little
+REACH = 1.15  # of |H x| up to which measurements count as pixel values: truncated blurs ring a little
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Sigma:
 
 
 class Noise(ABC):
-    """How a clean measurement becomes a noisy one. Written and stored as text, e.g. ``gaussian 0.05 [-1,1]``."""
+    """The noise model of a measurement. Written and stored as text, e.g. ``gaussian 0.05 [-1,1]``."""
 
     kind: ClassVar[str]
 
@@ -88,7 +88,7 @@ class Noise(ABC):
         """
 
     def refuse(self, A: Operator, task: str) -> None:
-        """Raise ConfigError where this noise has no meaning on measurements by ``A``; most have on all."""
+        """Raise ConfigError if this noise has no meaning on measurements by ``A``; most noise models apply to all."""
         del A, task
 
     @classmethod
@@ -258,7 +258,7 @@ def parse_noise(text: str) -> Noise:
 
 
 def canonical(text: str) -> str:
-    """One text for each noise model, whatever the unit and spacing it was written with.
+    """The canonical text of a noise model, independent of unit and spacing.
 
     >>> canonical("gaussian 0.05  [0, 1]"), canonical("poisson 1")
     ('gaussian 0.1 [-1,1]', 'poisson 1.0')
@@ -267,7 +267,7 @@ def canonical(text: str) -> str:
 
 
 def _text(number: float) -> str:
-    """The shortest text that reads back as the number."""
+    """The shortest text that parses to the same number."""
     return repr(float(number)).removesuffix(".0")
 
 

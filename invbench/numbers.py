@@ -1,4 +1,4 @@
-"""Since which version of the package its numbers are the same: by this, and not by its own, cells differ."""
+"""The version of the numbers, which is part of a cell's identity in place of the package's version."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ TRAININGS = "0.3.0"  # raised where a training comes to give other weights
 
 
 def numbers_of(distribution: str, version: str) -> tuple[str, str]:
-    """A distribution, and the version that stands for it in the identity of a cell."""
+    """A distribution, and its version in the identity of a cell."""
     return distribution, NUMBERS if distribution == OURS else version

@@ -72,7 +72,7 @@ class Operator(ABC):
         return counted
 
     def guess(self, y: Tensor) -> Tensor:
-        """A first image for solvers that iterate: (B, *y_shape) -> (B, *x_shape). Zeros unless overridden."""
+        """The initial estimate for iterative solvers: (B, *y_shape) -> (B, *x_shape). Zeros unless overridden."""
         return y.real.new_zeros((len(y), *self.x_shape))
 
     def _checked(self, z: Tensor, shape: Shape, what: str) -> Tensor:

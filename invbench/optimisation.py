@@ -1,4 +1,4 @@
-"""Learning rates, averages of weights and of gradients: what the steps of trainings are made of."""
+"""Building blocks of training steps: learning rates, averages of weights and of gradients."""
 
 from __future__ import annotations
 

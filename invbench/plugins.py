@@ -104,7 +104,7 @@ class Catalog:
                 try:
                     with contained(f"metric {name}"):
                         metrics.append(plugin.cls())
-                except Exception as error:  # a stranger's
+                except Exception as error:  # third-party code may raise anything
                     warnings.warn(
                         f"metric {name} of {plugin.distribution} cannot be made: {reason_of(error)}", stacklevel=2
                     )
@@ -163,7 +163,7 @@ def _loaded(manager: pluggy.PluginManager, same: Sequence[EntryPoint]) -> list[P
 
 @contextmanager
 def in_time(entry_point: EntryPoint) -> Iterator[None]:
-    """Import in the body. Raises PluginError where it takes too long, on systems that can tell."""
+    """Import in the body. Raises PluginError where it takes too long, on systems with alarm signals."""
     if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
         yield
         return

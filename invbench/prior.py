@@ -59,7 +59,16 @@ class Prior(ABC):
     @final
     def alpha_bar(self, t: int) -> float:
         """abar_t, with abar_{-1} = 1: the step after index 0 is the clean image."""
-        return 1.0 if t == -1 else float(self.abar[t])
+        return 1.0 if t == -1 else self._abars[t]
+
+    @property
+    def _abars(self) -> list[float]:
+        """``abar`` as numbers, which no step has to take from a tensor again."""
+        tensor, numbers = self.__dict__.get("_numbers", (None, []))
+        if tensor is not self.abar:
+            numbers = self.abar.tolist()
+            self.__dict__["_numbers"] = self.abar, numbers
+        return numbers
 
     def student(self) -> Prior:
         """A prior of the same shapes whose network ``net`` can be trained, on the CPU's or its own device.
@@ -98,7 +107,7 @@ class Prior(ABC):
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Of one evaluation of a network on one image: its multiply-adds, and what fvcore counts (the paper's FLOPs)."""
+    """Cost of one network evaluation on one image: multiply-adds, and what fvcore counts (the paper's FLOPs)."""
 
     x_shape: Shape
     parameters: int
@@ -122,13 +131,13 @@ class PriorSource(ABC):
         """SHA-256 of what determines the prior (weights file, or the parameters of a closed form)."""
 
     def cost(self, x_shape: Shape | None = None) -> Arithmetic | None:
-        """Of an evaluation at this shape, or at the network's own; None where none is known. Needs no weights."""
+        """Cost of an evaluation at this shape, or at the network's own; None if unknown. Needs no weights."""
         del x_shape
         return None
 
 
 class TrainablePrior(PriorSource):
-    """A prior that is trained by ``invbench train prior=NAME``. Its field ``weights`` is a file to go on from, or ''.
+    """A prior that is trained by ``invbench train prior=NAME``. Its field ``weights`` is a file to start from, or ''.
 
     ``options`` is a frozen dataclass, the options of a training, as a trainable solver's.
     """

@@ -1,4 +1,4 @@
-"""What is to be solved, what was measured, and the posterior where it is known."""
+"""The problem, its measurements, and the posterior where it is known."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Posterior(Protocol):
         ...
 
     def dimension(self, part: Part) -> int:
-        """Of the range or the null space; 0 where there is none."""
+        """Dimension of the range or the null space of H."""
         ...
 
     def mean_gap(self, x: Tensor, y: Tensor, part: Part) -> Tensor:

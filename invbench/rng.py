@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from invbench import draws
+from invbench.draws import Draws
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
@@ -31,7 +34,10 @@ def seed_of(**axes: str | int) -> int:
 
 @dataclass(frozen=True)
 class Rng:
-    """A batch of generators, one per row of the tensors it draws, on the CPU; or one generator for a batch.
+    """A batch of generators, one per row of the tensors it draws; or one generator for a batch.
+
+    Draws of one per row are made on the CPU, so that they are the same on every device; those for a GPU by threads, and
+    ahead of the next call where that can be foreseen, which changes none of their numbers (:mod:`invbench.draws`).
 
     One for ``batch`` rows draws them in one go on its own device. Where they are a part of that batch, ``rows``, the
     whole is drawn, so that a row is the same in whatever parts a batch is computed.
@@ -40,6 +46,7 @@ class Rng:
     generators: tuple[torch.Generator, ...]
     batch: int = 0
     rows: slice = field(default_factory=lambda: slice(None))
+    _draws: Draws = field(default_factory=Draws, init=False, compare=False, repr=False)
 
     @classmethod
     def for_images(cls, images: Sequence[str], **axes: str | int) -> Rng:
@@ -79,9 +86,11 @@ class Rng:
 
         if len(x) != len(self):
             raise ValueError(f"rng has {len(self)} generators; x has {len(x)} rows")
-        shape = tuple(x.shape[1:])
-        z = torch.view_as_complex(self.randn((*shape, 2))) if x.is_complex() else self.randn(shape)
-        return z.to(device=x.device, dtype=x.dtype)
+        shape = (*x.shape[1:], 2) if x.is_complex() else tuple(x.shape[1:])
+        ahead = x.device.type in draws.AHEAD and not self.batch
+        z = self._draws.normal(self.generators, shape, x.device) if ahead else self.randn(shape)
+        z = torch.view_as_complex(z) if x.is_complex() else z
+        return z.to(x.device, non_blocking=True).to(x.dtype)
 
     def randn(self, shape: tuple[int, ...]) -> Tensor:
         """Standard normal float32 (B, *shape)."""

@@ -92,19 +92,6 @@ def even_grid(n: int, steps: int = T) -> list[int]:
     return points[::-1]
 
 
-def quad_grid(n: int, steps: int = T) -> list[int]:
-    """Grid G3 (DiffPIR): dense at low noise, from steps - 1 down to 0; above steps / 2 points some repeat.
-
-    >>> quad_grid(20)[:4]
-    [999, 770, 675, 602]
-    """
-    _check(n, steps)
-    if n == 1:
-        return [steps - 1]
-    q = [math.floor(math.sqrt(steps**2 * j / (n - 1))) for j in range(n)]
-    return [steps - 1 - min(qj, steps - 1) for qj in q]
-
-
 def _check(n: int, steps: int) -> None:
     if not 1 <= n <= steps:
         raise ConfigError(f"a time grid needs between 1 and {steps} steps; got {n}")

@@ -81,8 +81,10 @@ def _settings(cls: type[Any], title: str, values: Mapping[str, Any]) -> Settings
 
 def origins(cls: type[Any], chosen: Settings, written: frozenset[str]) -> dict[str, str]:
     """Where the value of each field comes from, for the record; ``written`` are fields the user set."""
-    names = [f.name for f in dataclasses.fields(cls)]
-    return {n: WRITTEN if n in written else chosen.origin if n in chosen.values else DEFAULT for n in names}
+    by_field = dict.fromkeys((f.name for f in dataclasses.fields(cls)), DEFAULT)
+    by_field.update(dict.fromkeys(chosen.values, chosen.origin))
+    by_field.update(dict.fromkeys(by_field.keys() & written, WRITTEN))
+    return by_field
 
 
 def _check(cls: type[Any], values: Mapping[str, Any]) -> None:

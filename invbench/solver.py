@@ -31,7 +31,7 @@ class Solver(ABC):
     - ``needs_sigma``: reads ``problem.sigma``
     - ``needs_grad``: differentiates through the prior (else the runner turns gradients off)
     - ``artifacts``: files that ``invbench fetch`` gets
-    - ``consistent``: claims that A(x_hat) -> y as sigma_y -> 0, which ``invbench check`` puts to the test
+    - ``consistent``: claims that A(x_hat) -> y as sigma_y -> 0, which ``invbench check`` tests
     """
 
     name: ClassVar[str]
@@ -50,7 +50,7 @@ class Solver(ABC):
         return None
 
     def prepare(self, problem: Problem, prior: Prior) -> Any:
-        """Anything to do once per cell, untimed; the result is handed to every ``solve``."""
+        """Work that is done once per cell, untimed; the result is passed to every ``solve``."""
         del problem, prior
         return None
 
@@ -78,16 +78,16 @@ class Trainable(Solver):
 
     @abstractmethod
     def checkpoint(self, benchmark: str, task: str) -> Path:
-        """The weights that ``prepare`` loads. Raises DataError, with the command that makes them, for lack of any."""
+        """The weights that ``prepare`` loads. Raises DataError, with the training command, if they are missing."""
 
     @abstractmethod
     def untrained(self, problem: Problem, prior: Prior) -> Any:
-        """What ``prepare`` would return before any training."""
+        """The result of ``prepare`` before any training."""
 
     @abstractmethod
     def fit(self, task: Task, prior: Prior, training: Training) -> Path:
         """Train on ``training.images`` measured by ``task``; returns the file of weights in ``training.folder``.
 
         Called again on the folder of an interrupted training, it continues to the same weights. A solver with a field
-        ``weights`` begins with those of :meth:`checkpoint` where the user named some.
+        ``weights`` begins with those of :meth:`checkpoint` if the user set it.
         """

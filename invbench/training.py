@@ -66,8 +66,10 @@ class Training:
     on_progress: Callable[[Mapping[str, Any]], None] = lambda event: None
     rank: int = 0
     processes: int = 1
-    about: dict[str, str] = field(default_factory=dict)  # for the card: the command, where the options come from
-    start: Mapping[str, Any] = field(default_factory=dict)  # the card of an earlier training that this one goes on from
+    about: dict[str, str] = field(default_factory=dict)  # for the metadata: the command, where the options come from
+    start: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # the metadata of the training whose weights this one starts from
     compile: bool = False
     last: int = 0  # only this many steps, the last ones, and nothing kept of them: a trial
 
@@ -204,7 +206,7 @@ class Training:
         return self.folder / WEIGHTS
 
     def keep(self, network: nn.Module, step: int, **figures: float) -> None:
-        """Write the weights in half precision, with their card: what was trained, on what, for how long, how well."""
+        """Write the weights in half precision, with metadata: what was trained, on what, for how long, how well."""
         from safetensors.torch import save
 
         self._check_finite(step)

@@ -78,7 +78,7 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """The card in a file of weights; empty where there is none."""
+    """The metadata of a training in a file of weights; empty if it has none."""
     if path.suffix != ".safetensors":
         return {}
     try:
@@ -86,12 +86,12 @@ def read_card(path: Path) -> dict[str, Any]:
         if not isinstance(card, dict):
             raise ValueError("no mapping")
     except (ValueError, RecursionError):
-        raise DataError(f"the card in {path} is damaged; train or fetch it again") from None
+        raise DataError(f"the metadata in {path} is damaged; train or fetch it again") from None
     return card
 
 
 def _refuse_whole_numbers(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source: str) -> None:
-    """Raise DataError where whole numbers stand for floating point ones."""
+    """Raise DataError for integer tensors where floating point ones are needed."""
     both = own.keys() & state.keys()
     whole = [k for k in own if k in both and own[k].is_floating_point() and not state[k].is_floating_point()]
     if whole:
@@ -102,7 +102,9 @@ def _refuse_whole_numbers(own: Mapping[str, Tensor], state: Mapping[str, Tensor]
 def _misshapen(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
     """Names of tensors of another shape, with both shapes."""
     shapes = {k: (tuple(own[k].shape), tuple(state[k].shape)) for k in own if k in state}
-    return [f"{k} (expected {expected}, got {got})" for k, (expected, got) in shapes.items() if expected != got]
+    return [
+        f"{k} (expected {expected}, got {actual})" for k, (expected, actual) in shapes.items() if expected != actual
+    ]
 
 
 def _some(names: list[str]) -> str:

@@ -1,22 +1,26 @@
 #!/bin/sh
-# Every released record, table and figure, from nothing: about two days on one core, and resumable, since complete cells are
-# not run again. Run from the repository's root as 'make reproduce'. Trainings need BSDS500 (see invbench info bsds500).
+# Every released record, table and figure, from nothing: about a day on two cores, and resumable, since complete cells are
+# not run again. Run from the repository's root as 'make reproduce', or 'make reproduce DEVICE=cuda'. Trainings need BSDS500
+# (see invbench info bsds500). A table of the cells with their times ends it.
 set -e
+device=${DEVICE:-auto}
+if [ "$device" = cuda ]; then batch=64; else batch=16; fi
+run() { invbench run device="$device" batch_size=$batch "$@"; }
 tasks=denoise,sr4,inpaint,deblur,colorize
 
 # Photographs, all 48 crops.
-invbench run solver=davi,ddrm,ddnm,ddnm_plus,diffpir,pigdm,mcg,ddim,wiener,red_diff,dps,fps task=$tasks
-invbench run solver=pigdm task=sr4 samples=4 n=16
+run solver=davi,ddrm,ddnm,ddnm_plus,diffpir,pigdm,mcg,ddim,wiener,red_diff,dps,fps task=$tasks
+run solver=pigdm task=sr4 samples=4 n=16
 
 # Table 3: the noise level is hidden.  Table 9: Poisson noise.  Solvers that need a level are told 0.05, as in the paper.
-invbench run solver=davi,ddrm,ddnm_plus,pigdm,red_diff,dps task=deblur task.noise='uniform 0.01..0.1 [-1,1]' \
+run solver=davi,ddrm,ddnm_plus,pigdm,red_diff,dps task=deblur task.noise='uniform 0.01..0.1 [-1,1]' \
     assume='0.05 [-1,1]' n=16 references=false
-invbench run solver=davi,ddnm_plus,pigdm,red_diff,dps task=deblur,sr4 task.noise='poisson 1.0' assume='0.05 [-1,1]' n=16 \
+run solver=davi,ddnm_plus,pigdm,red_diff,dps task=deblur,sr4 task.noise='poisson 1.0' assume='0.05 [-1,1]' n=16 \
     references=false
 
 # Against posteriors that are known.
-invbench run benchmark=gmm task=$tasks solver=ddrm,ddnm,ddnm_plus,pigdm,diffpir,mcg,ddim,fps,red_diff,dps n=16 samples=16
-invbench run benchmark=gmm2d task=denoise solver=davi,ddrm,ddnm,ddnm_plus,pigdm,diffpir,fps,red_diff,mcg,dps n=16 samples=64
+run benchmark=gmm task=$tasks solver=ddrm,ddnm,ddnm_plus,pigdm,diffpir,mcg,ddim,fps,red_diff,dps n=16 samples=16
+run benchmark=gmm2d task=denoise solver=davi,ddrm,ddnm,ddnm_plus,pigdm,diffpir,fps,red_diff,mcg,dps n=16 samples=64
 
 # Table 5: what DAVI is made of, at an equal, small budget.
 for letter in a b c d e f; do
@@ -24,8 +28,8 @@ for letter in a b c d e f; do
     case $letter in c|d|e) form="solver.perturbation=constant" ;; *) form="solver.perturbation=rising" ;; esac
     case $letter in c) h=0 ;; *) h=0.01 ;; esac
     invbench train solver=davi task=deblur solver.h=$h +ablation=$letter dtype=bfloat16 training.steps=300 \
-        training.lr=4e-4 folder=$folder
-    invbench run solver=davi task=deblur solver.weights=$folder/weights.safetensors $form solver.h=$h solver.temperature=1 \
+        training.lr=4e-4 folder=$folder device=$device
+    run solver=davi task=deblur solver.weights=$folder/weights.safetensors $form solver.h=$h solver.temperature=1 \
         references=false out=results/runs/ablations
 done
 
@@ -53,3 +57,4 @@ invbench figure benchmark=gmm2d task=denoise --to docs/images/solvers-gmm2d.png
 python docs/figures/bridge.py --to docs/images/davi-bridge.png
 python docs/figures/ikl.py --to docs/images/davi-ikl.png
 python docs/update.py
+invbench table --times --out reference

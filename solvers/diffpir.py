@@ -3,12 +3,13 @@
 Differences from the official code: noise levels are on [-1, 1] throughout (the code takes the measurement's on [0, 1]
 and the state's on [-1, 1], so that lam here is a quarter of its lambda at equal strength: its 7 for deblurring is the
 default, 1.75, its 6 for super-resolution 1.5); the last predicted image is returned (the code returns the last state,
-which still holds noise of 0.01); the first image is the operator's guess, H^+ y unless that is unstable, rather than an
-upsampled one, and every task starts at the highest noise.
+which still holds noise of 0.01); the first image is the operator's initial estimate, H^+ y unless that is unstable,
+rather than an upsampled one, and every task starts at the highest noise.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,7 +24,6 @@ from invbench import (
     Rng,
     Solver,
     hookimpl,
-    quad_grid,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DiffPIR(Solver):
-    """Half-quadratic splitting along the diffusion: predict, fit the data with weight rho_t, go on.
+    """Half-quadratic splitting along the diffusion: predict, fit the data with weight rho_t, repeat.
 
     ``lam`` weighs the prior: rho_t = lam sigma_y^2 / sigma_t^2. ``zeta`` is the share of fresh noise. The last call's
     image is returned as it is, so a single call is refused: nothing of the measurement would be in it.
@@ -83,6 +83,22 @@ class DiffPIR(Solver):
             noise = (1 - self.zeta) ** 0.5 * eps_hat + self.zeta**0.5 * rng.randn_like(x0)
             x_t = abar_s**0.5 * x0_hat + (1 - abar_s) ** 0.5 * noise
         return x0
+
+
+def quad_grid(n: int, steps: int = 1000) -> list[int]:
+    """A time grid that is dense at low noise, from steps - 1 down to 0; above steps / 2 points some repeat.
+
+    Raises ConfigError for an impossible number of points.
+
+    >>> quad_grid(20)[:4]
+    [999, 770, 675, 602]
+    """
+    if not 1 <= n <= steps:
+        raise ConfigError(f"a time grid needs between 1 and {steps} steps; got {n}")
+    if n == 1:
+        return [steps - 1]
+    q = [math.floor(math.sqrt(steps**2 * j / (n - 1))) for j in range(n)]
+    return [steps - 1 - min(qj, steps - 1) for qj in q]
 
 
 @hookimpl

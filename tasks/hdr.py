@@ -31,7 +31,7 @@ class Clip(Operator):
 class HDR(Task):
     """y = clip(gain x, -1, 1), as in RED-diff: with ``gain`` 2, only mid-tones in [-0.5, 0.5] are measured.
 
-    The noise is added after the cut, so that y can leave [-1, 1]. The first guess is y / gain.
+    The noise is added after the cut, so that y can leave [-1, 1]. The initial estimate is y / gain.
     """
 
     name: ClassVar[str] = "hdr"

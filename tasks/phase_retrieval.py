@@ -56,7 +56,7 @@ class PhaseRetrieval(Task):
 
     As in DPS and RED-diff, the image stays in [-1, 1], so the padding is mid-grey and the constant term is that of
     the mean's distance from grey. The image, its negative, its half turn, and its shifts within the padding measure
-    alike: a reconstruction can be right and far from the truth. The first guess is RED-diff's, an image in [0, 1].
+    alike: a reconstruction can be right and far from the truth. The initial estimate is RED-diff's, an image in [0, 1].
     """
 
     name: ClassVar[str] = "phase_retrieval"

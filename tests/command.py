@@ -30,8 +30,8 @@ def called(words: Sequence[str], cwd: Path, site: Path | None = None) -> Result:
         here.enter_context(_told())
         if site:
             here.enter_context(_installed(site))
-        found = CliRunner().invoke(main, list(words), catch_exceptions=False)
-    return subprocess.CompletedProcess(list(words), found.exit_code, found.stdout, found.stderr)
+        result = CliRunner().invoke(main, list(words), catch_exceptions=False)
+    return subprocess.CompletedProcess(list(words), result.exit_code, result.stdout, result.stderr)
 
 
 @contextmanager

@@ -130,18 +130,18 @@ def places(tree: ast.AST) -> list[tuple[ast.AST, ast.AST]]:
 def mutations(module: str, count: int, rng: random.Random) -> list[Mutation]:
     """Some mutations of a module, by chance."""
     tree = ast.parse((ROOT / "invbench" / f"{module}.py").read_text())
-    found, before = places(tree), ast.unparse(tree)
-    rng.shuffle(found)
-    texts = [(old, ast.unparse(_Put(old, new).visit(copy_but(tree, old)))) for old, new in found[:count]]
+    nodes, before = places(tree), ast.unparse(tree)
+    rng.shuffle(nodes)
+    texts = [(old, ast.unparse(_Put(old, new).visit(copy_but(tree, old)))) for old, new in nodes[:count]]
     return [Mutation(module, getattr(old, "lineno", 0), before, after) for old, after in texts if after != before]
 
 
-def copy_but(tree: ast.AST, kept: ast.AST) -> ast.AST:
+def copy_but(tree: ast.AST, node: ast.AST) -> ast.AST:
     """A deep copy of the tree in which one node is the same object."""
-    return copy.deepcopy(tree, {id(kept): kept})
+    return copy.deepcopy(tree, {id(node): node})
 
 
-def picked(modules: Sequence[str], count: int, seed: int) -> list[Mutation]:
+def sampled(modules: Sequence[str], count: int, seed: int) -> list[Mutation]:
     """As many from each module, in turn."""
     rng = random.Random(seed)
     each = [mutations(module, -(-count // len(modules)), rng) for module in modules]
@@ -152,14 +152,14 @@ def picked(modules: Sequence[str], count: int, seed: int) -> list[Mutation]:
 def survives(mutation: Mutation, tree: Path) -> bool:
     """Whether the module's tests pass with the fault in the copy of the tree."""
     path = tree / "invbench" / f"{mutation.module}.py"
-    kept = path.read_text()
+    original = path.read_text()
     path.write_text(mutation.after)
     files = [f"tests/{name}" for name in TESTS[mutation.module].split() if (tree / "tests" / name).exists()]
     command = [sys.executable, "-m", "pytest", "-x", "-q", str(path.relative_to(tree)), *files]
     try:
         return _status(command, tree) == 0
     finally:
-        path.write_text(kept)
+        path.write_text(original)
 
 
 def _status(command: Sequence[str], tree: Path) -> int:
@@ -192,8 +192,8 @@ def main() -> int:
     parser.add_argument("--only", default=",".join(TESTS), help="modules, with commas between")
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    todo, survived = picked(given.only.split(","), given.count, given.seed), 0
+    options = parser.parse_args()
+    todo, survived = sampled(options.only.split(","), options.count, options.seed), 0
     with tempfile.TemporaryDirectory() as folder:
         tree = copied(Path(folder))
         for mutation in todo:

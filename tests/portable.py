@@ -9,7 +9,7 @@ A setting is an environment that has torch's libraries choose other kernels, wit
 every processor (MKL takes no instructions from its environment on AMD's): where nothing moves, the columns are 0. Under
 each run the tests that compute (all but those of LEFT_OUT), the golden records, and ``invbench verify`` of ten released
 cells; then measurements and reconstructions are compared with those of the default setting. What was found is kept in
-``build/portable``, so that a later call goes on. Prints one table; the exit status is 1 where something failed.
+``build/portable``, so that a later call resumes. Prints one table; the exit status is 1 where something failed.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ KERNELS = {  # how libraries are told to take another processor for this one
     "ONEDNN-SSE41": {"ONEDNN_MAX_CPU_ISA": "SSE41"},
 }
 SETTINGS = {
-    f"{name}, {threads} thread{'s'[: threads > 1]}": {**env, "OMP_NUM_THREADS": str(threads)}
-    for threads in (1, 2)
+    f"{name}, {unit}": {**env, "OMP_NUM_THREADS": str(threads)}
+    for threads, unit in ((1, "1 thread"), (2, "2 threads"))
     for name, env in KERNELS.items()
 }
 DEFAULT = next(iter(SETTINGS))
@@ -140,7 +140,7 @@ def moved() -> None:
     from invbench.run.rebuild import rebuild_bank
     from invbench.store.jsonfiles import read_run
 
-    found: dict[str, Any] = {}
+    distances_by_kind: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         words = ["run", f"solver={','.join(SOLVERS)}", f"task={','.join(TASKS)}", "n=1", "references=false"]
         CliRunner().invoke(main, [*words, f"out={folder}"], catch_exceptions=False)
@@ -148,13 +148,13 @@ def moved() -> None:
             run = read_run(path)
             (image,) = path.parent.glob("images/*.safetensors")
             task = run.config.task.name
-            found[f"{run.config.solver.name} {task}"] = load_file(image)["x_hat"]
+            distances_by_kind[f"{run.config.solver.name} {task}"] = load_file(image)["x_hat"]
             bank = rebuild_bank(run, load_catalog())
-            found[f"y {task}"] = bank.measure(bank.dataset.ids()[:4]).y.numpy()
+            distances_by_kind[f"y {task}"] = bank.measure(bank.dataset.ids()[:4]).y.numpy()
     KEPT.parent.mkdir(parents=True, exist_ok=True)
     handle, to = tempfile.mkstemp(".npz", dir=KEPT.parent)
     os.close(handle)
-    np.savez(to, **found)
+    np.savez(to, **distances_by_kind)
     print(to)
 
 
@@ -187,11 +187,11 @@ def table(known: Mapping[str, Any]) -> str:
     base = known.get(DEFAULT, {}).get("moves", {}).get("text", "")
     for name in (name for name in SETTINGS if name in known):
         mine = known[name]
-        shown = [_shown(mine.get(part)) for part in ("suite", "regression", "verify")]
+        outcomes = [_shown(mine.get(part)) for part in ("suite", "regression", "verify")]
         paths = [base, mine.get("moves", {}).get("text", "")]
         apart = distances(*paths) if all(paths) and all(map(os.path.exists, paths)) else {}
         far = [f"{apart[kind]:.1e}" if kind in apart else "-" for kind in ("y", *SOLVERS)]
-        lines.append(f"| {name} | {' | '.join([*shown, *far])} |")
+        lines.append(f"| {name} | {' | '.join([*outcomes, *far])} |")
     return "\n".join(lines)
 
 
@@ -205,14 +205,14 @@ def main() -> int:
     parser.add_argument("--only", default="", help="settings whose name has this in it, with ; between several")
     parser.add_argument("--parts", default=",".join(PARTS), help="with commas between")
     parser.add_argument("--again", action="store_true", help="also what is known")
-    given = parser.parse_args()
+    options = parser.parse_args()
     known: dict[str, Any] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    parts = given.parts.split(",")
-    names = [name for name in SETTINGS if any(part in name for part in given.only.split(";"))]
+    parts = options.parts.split(",")
+    names = [name for name in SETTINGS if any(part in name for part in options.only.split(";"))]
     if "moves" in parts:
-        check(DEFAULT, ["moves"], given.again, known)
+        check(DEFAULT, ["moves"], options.again, known)
     for name in names:
-        check(name, parts, given.again, known)
+        check(name, parts, options.again, known)
     print(table(known))
     return int(not all(known[name][part]["good"] for name in names for part in parts))
 

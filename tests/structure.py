@@ -79,12 +79,12 @@ class House:
 
     def layers(self) -> dict[str, dict[str, int]]:
         """How often each layer imports each other."""
-        found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         for module in self.modules.values():
             for other in module.imports:
                 if self.modules[other].layer != module.layer:
-                    found[module.layer][self.modules[other].layer] += 1
-        return found
+                    counts[module.layer][self.modules[other].layer] += 1
+        return counts
 
     def trespasses(self) -> list[str]:
         """Imports of a layer that may not be imported."""
@@ -102,13 +102,13 @@ class House:
         return [list(group) for group in sorted(groups) if len(group) > 1]
 
     def _reached(self, name: str) -> set[str]:
-        seen: set[str] = set()
+        visited: set[str] = set()
         todo = [name]
         while todo:
-            for other in self.modules[todo.pop()].imports - seen:
-                seen.add(other)
+            for other in self.modules[todo.pop()].imports - visited:
+                visited.add(other)
                 todo.append(other)
-        return seen
+        return visited
 
     def functions(self) -> Iterator[tuple[int, str]]:
         """Branches and name of each function."""
@@ -148,8 +148,8 @@ def public_names(stub: Path) -> dict[str, str]:
     """Each public name, and the module that defines it."""
     if not stub.exists():
         return {}
-    found = [n for n in ast.walk(ast.parse(stub.read_text())) if isinstance(n, ast.ImportFrom) and n.level == 1]
-    return {alias.name: f"invbench.{node.module}" for node in found for alias in node.names}
+    relative = [n for n in ast.walk(ast.parse(stub.read_text())) if isinstance(n, ast.ImportFrom) and n.level == 1]
+    return {alias.name: f"invbench.{node.module}" for node in relative for alias in node.names}
 
 
 def _dotted(path: Path, root: Path) -> str:
@@ -159,11 +159,11 @@ def _dotted(path: Path, root: Path) -> str:
 def main() -> None:
     """Print the layers, and the figures."""
     house = House(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1])
-    modules, found = house.modules.values(), house.layers()
+    modules, layers = house.modules.values(), house.layers()
     for layer in ALLOWED:
         mine = [m for m in modules if m.layer == layer]
         lines = sum(m.lines for m in mine)
-        below = ", ".join(f"{other} {count}" for other, count in sorted(found[layer].items())) or "nothing"
+        below = ", ".join(f"{other} {count}" for other, count in sorted(layers[layer].items())) or "nothing"
         print(f"{layer:9} {len(mine):3} modules {lines:6} lines   imports {below}")
     circles = house.circles()
     long = {m.name: m.lines for m in modules if m.lines > LINES}

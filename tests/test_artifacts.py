@@ -60,34 +60,34 @@ def server(tmp_path: Path) -> Iterator[str]:
         httpd.shutdown()
 
 
-def put(folder: Path, content: bytes = CONTENT) -> Path:
+def write_file(folder: Path, content: bytes = CONTENT) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "net.pt").write_bytes(content)
     return folder / "net.pt"
 
 
 def test_an_explicit_path_comes_first(tmp_path: Path, data: Path, cache: Path) -> None:
-    put(data), put(cache)
-    mine = put(tmp_path / "mine", b"my own weights")
+    write_file(data), write_file(cache)
+    mine = write_file(tmp_path / "mine", b"my own weights")
     assert locate(PUBLISHED, explicit=str(mine)) == mine
 
 
 def test_an_explicit_path_that_is_absent_is_refused_and_not_replaced(tmp_path: Path, cache: Path) -> None:
-    put(cache)
+    write_file(cache)
     with pytest.raises(DataError, match=r"no such file: .*mine\.pt"):
         locate(PUBLISHED, explicit=str(tmp_path / "mine.pt"))
 
 
 def test_an_explicit_path_may_name_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    mine = put(tmp_path / "mine")
+    mine = write_file(tmp_path / "mine")
     assert locate(UNPINNED, explicit="~/mine/net.pt") == mine
 
 
 def test_the_data_folder_comes_before_the_cache(data: Path, cache: Path) -> None:
-    put(cache)
+    write_file(cache)
     assert locate(PUBLISHED) == cache / "net.pt"
-    put(data)
+    write_file(data)
     assert locate(PUBLISHED) == data / "net.pt"
 
 
@@ -111,14 +111,14 @@ def test_an_absent_file_says_where_it_was_looked_for_and_how_to_get_it(data: Pat
 
 @pytest.mark.parametrize("expected", [DIGEST, DIGEST[:8], ""])
 def test_a_file_is_checked_against_the_hash_its_prefix_or_nothing(cache: Path, expected: str) -> None:
-    put(cache)
+    write_file(cache)
     assert locate(replace(UNPINNED, sha256=expected)) == cache / "net.pt"
     assert verify(replace(UNPINNED, sha256=expected), cache / "net.pt") == DIGEST
 
 
 @pytest.mark.parametrize("expected", [DIGEST, DIGEST[:8]])
 def test_a_wrong_file_is_refused(cache: Path, expected: str) -> None:
-    path = put(cache, b"something else")
+    path = write_file(cache, b"something else")
     with pytest.raises(DataError) as caught:
         locate(replace(UNPINNED, sha256=expected))
     assert f"{path}: expected SHA-256 {expected}, got {file_sha256(path)}" in str(caught.value)
@@ -169,10 +169,10 @@ def test_a_file_without_a_published_hash_is_pinned_at_first_sight(server: str, c
     assert checked == f"no hash was published; SHA-256 {DIGEST} is recorded, and a file that differs will be refused"
     assert (cache / "net.pt.sha256").read_text() == DIGEST + "\n"
     assert locate(artifact) == cache / "net.pt"
-    put(data, b"another file")
+    write_file(data, b"another file")
     with pytest.raises(DataError, match=f"expected SHA-256 {DIGEST}, got"):
         locate(artifact)
-    put(cache, b"another file")
+    write_file(cache, b"another file")
     with pytest.raises(DataError, match=f"expected SHA-256 {DIGEST}, got"):
         fetch(artifact)
     assert (cache / "net.pt.sha256").read_text() == DIGEST + "\n"

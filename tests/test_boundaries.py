@@ -142,8 +142,8 @@ def test_layers_that_read_records_never_import_torch(layer: str, tmp_path: Path)
     assert "torch" not in loaded_by("\n".join(f"import {name}" for name in modules), tmp_path)
     lazily = {"reader", "writer"}  # to read and write reconstructions
     for path in (ROOT / "invbench" / layer).glob("*.py"):
-        found = {module.partition(".")[0] for module, _ in imports(ast.parse(path.read_text()))}
-        assert "torch" not in found or path.stem in lazily
+        libraries = {module.partition(".")[0] for module, _ in imports(ast.parse(path.read_text()))}
+        assert "torch" not in libraries or path.stem in lazily
 
 
 def test_there_is_something_to_check() -> None:
@@ -203,7 +203,7 @@ def test_the_core_knows_no_plugin(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in [*CORE, *PLUGINS] if p.name != "rng.py"], ids=name_of)
 def test_generators_are_made_in_one_place(path: Path) -> None:
     """Draws name their generator or come from Rng; nothing seeds the process or moves to a fixed device."""
-    found = []
+    faults = []
     for node in ast.walk(ast.parse(path.read_text())):
         if not isinstance(node, ast.Call):
             continue
@@ -212,12 +212,47 @@ def test_generators_are_made_in_one_place(path: Path) -> None:
         if re.fullmatch(
             r"torch\.(cuda\.)?(manual_seed\w*|seed|Generator)|(np|numpy)\.random\.seed|random\.seed", called
         ):
-            found.append(called)
+            faults.append(called)
         if re.fullmatch(r"torch\.(rand|randn|randint|randperm|normal)(_like)?", called) and "generator" not in keywords:
-            found.append(called)
+            faults.append(called)
         if called.endswith(".cuda"):
-            found.append(called)
-    assert found == []
+            faults.append(called)
+    assert faults == []
+
+
+def disguised(node: ast.AST) -> bool:
+    """Conditional expressions in each other, texts times conditions, and writes to frozen objects."""
+    match node:
+        case ast.IfExp():
+            return any(isinstance(part, ast.IfExp) for part in (node.test, node.body, node.orelse))
+        case ast.BinOp(op=ast.Mult()):
+            return any(_is_text(side) for side in (node.left, node.right))
+        case ast.Slice():
+            return any(isinstance(end, ast.Compare | ast.BoolOp) for end in (node.lower, node.upper))
+        case ast.Call():
+            return ast.unparse(node.func) == "object.__setattr__"
+    return False
+
+
+def disguises(code: str) -> list[str]:
+    return [ast.unparse(node) for node in ast.walk(ast.parse(code)) if disguised(node)]
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+@pytest.mark.parametrize("path", [*CORE, *PLUGINS], ids=name_of)
+def test_conditions_are_written_out(path: Path) -> None:
+    assert disguises(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["a if b else c if d else e", "'s' * (n > 1)", "f'{x}' * bool(n)", "'s'[: n > 1]", "object.__setattr__(x, 'a', 1)"],
+)
+def test_a_condition_in_disguise_is_found(code: str) -> None:
+    assert len(disguises(code)) == 1
 
 
 @pytest.mark.parametrize("path", [p for p in [*CORE, *PLUGINS] if p.name != "device.py"], ids=name_of)

@@ -56,20 +56,20 @@ def dense(A: LinearOperator) -> Tensor:
 def test_both_parts_get_noise_of_the_stated_level(noise: str) -> None:
     A, x = Fourier(SHAPE), images(16)
     y, std = measured(A, x, noise)
-    found = (y - A(x)).to(torch.complex128)
-    n = found.numel()
+    result = (y - A(x)).to(torch.complex128)
+    n = result.numel()
     assert (y.dtype, std.dtype) == (torch.complex64, torch.float32)
     assert std.flatten().tolist() == pytest.approx([0.1] * 16)
-    for part in (found.real, found.imag):
+    for part in (result.real, result.imag):
         assert part.std().item() == pytest.approx(0.1, rel=4 / math.sqrt(2 * n))
-    assert abs((found.real * found.imag).mean().item()) < 4 * 0.01 / math.sqrt(n), "the parts are independent"
+    assert abs((result.real * result.imag).mean().item()) < 4 * 0.01 / math.sqrt(n), "the parts are independent"
 
 
 def test_the_level_of_uniform_noise_is_drawn_for_each_image() -> None:
     y, std = measured(Fourier(SHAPE), torch.zeros(32, *SHAPE), "uniform 0.02..0.2 [-1,1]")
     assert not std.is_complex()
-    found = real_parts(y).flatten(1).std(1)
-    torch.testing.assert_close(found, std.flatten(), rtol=0.08, atol=0)  # 4.5 standard errors of 1536 draws
+    result = real_parts(y).flatten(1).std(1)
+    torch.testing.assert_close(result, std.flatten(), rtol=0.08, atol=0)  # 4.5 standard errors of 1536 draws
 
 
 def test_draws_do_not_depend_on_the_batch() -> None:
@@ -94,9 +94,9 @@ def test_the_truth_has_a_consistency_of_one(make: Callable[[], LinearOperator], 
     y, std = measured(A, x, noise)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a cast to real numbers would warn
-        found = Consistency()(x, Measurement(tuple("abcdefgh"), x, y, std, ("",) * 8, A))
+        result = Consistency()(x, Measurement(tuple("abcdefgh"), x, y, std, ("",) * 8, A))
     m = real_parts(y[0]).numel()
-    assert found.mean().item() == pytest.approx(1, abs=4 / math.sqrt(2 * 8 * m))
+    assert result.mean().item() == pytest.approx(1, abs=4 / math.sqrt(2 * 8 * m))
 
 
 @each_operator
@@ -130,19 +130,19 @@ def test_ridge_is_the_dense_formula(make: Callable[[], LinearOperator]) -> None:
     H, r = dense(A), measured(A, images())[0].to(torch.complex128)
     flat = real_parts(r).flatten(1)
     expected = torch.linalg.solve(H.T @ H + 0.1 * torch.eye(H.shape[1]), H.T @ flat.T).T
-    for found in (A.ridge(r, 0.1), LinearOperator.ridge(A, r, 0.1)):
-        torch.testing.assert_close(found.flatten(1), expected, rtol=0, atol=1e-5)
+    for result in (A.ridge(r, 0.1), LinearOperator.ridge(A, r, 0.1)):
+        torch.testing.assert_close(result.flatten(1), expected, rtol=0, atol=1e-5)
 
 
 @each_operator
-def test_the_first_guess_is_a_real_image_near_the_truth(make: Callable[[], LinearOperator]) -> None:
+def test_the_initial_estimate_is_a_real_image_near_the_truth(make: Callable[[], LinearOperator]) -> None:
     A, x = make(), images()
     guess = A.guess(measured(A, x, "gaussian 0.01 [-1,1]")[0])
     assert guess.dtype == torch.float32
     assert (guess - x).square().mean() < (x - x.mean()).square().mean()
 
 
-def test_an_operator_that_is_not_linear_guesses_a_real_image() -> None:
+def test_the_initial_estimate_of_a_nonlinear_operator_is_a_real_image() -> None:
     class Squared(ib.Operator):
         x_shape = y_shape = SHAPE
 
@@ -230,9 +230,9 @@ def test_a_cell_of_complex_measurements_is_run_scored_and_read(noise: str, tmp_p
     metrics = [CATALOG.get("metric", name)() for name in ("psnr", "consistency")]
     outcome = run_cell(cell, metrics, Options(tmp_path, 3))
     assert outcome.status == "complete", outcome.reason
-    (found,) = load_cells(tmp_path)
-    values = {metric: [r.value for r in found.rows if r.metric == metric] for metric in ("psnr", "consistency")}
-    assert len(set(found.measured.values())) == 3
+    (result,) = load_cells(tmp_path)
+    values = {metric: [r.value for r in result.rows if r.metric == metric] for metric in ("psnr", "consistency")}
+    assert len(set(result.measured.values())) == 3
     assert all(0.1 < value < 1.5 for value in values["consistency"])
     assert min(values["psnr"]) > 10
 

@@ -25,9 +25,9 @@ EXAMPLE = ROOT / "examples" / "invbench-onestep"
 
 
 def block(language: str) -> str:
-    found = re.findall(rf"```{language}\n(.*?)```", README, re.S)
-    assert len(found) == 1
-    return found[0]
+    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.S)
+    assert len(blocks) == 1
+    return blocks[0]
 
 
 def test_the_plugin_of_the_readme_is_the_example_and_short() -> None:
@@ -104,12 +104,12 @@ def test_the_posterior_table_of_the_readme_is_that_of_the_released_records() -> 
     table = README.partition("mode weights off by |\n")[2].partition("\n\n")[0]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines()[1:]]
     assert len(rows) == 7
-    for name, *shown in rows:
+    for name, *printed in rows:
         frame = cells[name.strip("`").partition("`")[0]].frame
         mean = frame[frame["sample"] == MEAN].groupby("metric", observed=True)["value"].mean()
         pairs = [("swd", ".2f"), ("std", ".2f"), ("cover", ".3f")]
         both = [f"{mean[f'{score}_range']:{spec}} / {mean[f'{score}_null']:{spec}}" for score, spec in pairs]
-        assert shown == [*both, f"{mean['modes']:.2f}"], name
+        assert printed == [*both, f"{mean['modes']:.2f}"], name
 
 
 def test_the_schema_of_records_is_that_of_the_types_and_the_page_explains_each_field() -> None:

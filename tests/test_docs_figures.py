@@ -39,14 +39,14 @@ def test_a_script_draws_its_figure(
 def test_the_integral_has_one_minimum_where_the_divergence_without_noise_has_two() -> None:
     ikl = script("ikl")
     places = np.linspace(-2, 2, 81)
-    found = ikl.landscapes(np.linspace(-5, 5, 801), places)
+    landscapes = ikl.landscapes(np.linspace(-5, 5, 801), places)
 
     def minima(values: np.ndarray) -> list[float]:
         inner = values[1:-1]
         return [round(p, 2) for p in places[1:-1][(inner < values[:-2]) & (inner < values[2:])]]
 
-    assert minima(found["without noise"]) == [-1.0, 1.0]
-    assert minima(found["integral"]) == [0.8]
+    assert minima(landscapes["without noise"]) == [-1.0, 1.0]
+    assert minima(landscapes["integral"]) == [0.8]
 
 
 def test_the_divergence_is_that_of_two_gaussians_far_from_the_other_mode() -> None:

@@ -20,9 +20,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the page's modules as an installed distribution."""
     folder = tmp_path_factory.mktemp("plugins")
     for code in re.findall(r"```python\n(.*?)```", PAGE, re.S):
-        found = re.match(r'"""(\w+\.py): ', code)
-        assert found, "each module begins with its name"
-        (folder / found[1]).write_text(code)
+        title = re.match(r'"""(\w+\.py): ', code)
+        assert title, "each module begins with its name"
+        (folder / title[1]).write_text(code)
     (toml,) = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
     info = folder / "mine-0.1.0.dist-info"
     info.mkdir()
@@ -60,8 +60,8 @@ def test_the_trained_solver_of_the_page_is_better_than_what_it_starts_from_and_r
         invbench(home, *train, "training.steps=5", f"folder={folder}")
     first, second = (read_tensors(home / folder / "weights.safetensors")[1] for folder in ("a", "b"))
     assert all(torch.equal(first[key], second[key]) for key in first)
-    told = invbench(home, *train, "training.steps=60", "folder=c")
-    (command,) = [line for line in told.splitlines() if line.startswith("invbench run solver=corrector")]
+    result = invbench(home, *train, "training.steps=60", "folder=c")
+    (command,) = [line for line in result.splitlines() if line.startswith("invbench run solver=corrector")]
     text = invbench(home, *command.split()[1:], "n=8")
     psnr = {
         row[0]: float(row[2]) for line in text.splitlines() if (row := line.split()) and row[0] in ("pinv", "corrector")

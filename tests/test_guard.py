@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -89,15 +90,15 @@ class Own(BaseException):
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [(SystemExit(0), r"called exit\(\)"), (GeneratorExit(), "raised GeneratorExit"), (Own(), "raised Own")],
 )
-def test_an_end_that_is_no_exception_is_one(error: BaseException, told: str) -> None:
-    with pytest.raises(SolverError, match=f"^solver x {told}$"), contained("solver x"):
+def test_an_end_that_is_not_an_exception_becomes_one(error: BaseException, message: str) -> None:
+    with pytest.raises(SolverError, match=f"^solver x {message}$"), contained("solver x"):
         raise error
 
 
-def test_weights_are_cast_anew_after_an_autocast_that_a_plugin_did_not_leave() -> None:
+def test_weights_are_cast_again_after_an_autocast_that_a_plugin_did_not_leave() -> None:
     net = torch.nn.Linear(4, 4)
     with contained("a plugin"):
         _entered(torch.autocast("cpu", torch.bfloat16))
@@ -115,7 +116,7 @@ def test_ordinary_exceptions_pass() -> None:
         raise ValueError("mine")
 
 
-def test_what_forks_is_told_and_its_copy_ends() -> None:
+def test_a_fork_is_reported_and_the_copy_ends() -> None:
     begin = os.getpid()
     with pytest.raises(SolverError, match="solver x forked the process"), contained("solver x"):
         os.fork()
@@ -131,7 +132,7 @@ def heard() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("heard")
-def test_an_interrupt_of_a_plugin_is_told_from_one_of_the_user() -> None:
+def test_an_interrupt_of_a_plugin_is_distinguished_from_one_of_the_user() -> None:
     with noted_interrupts():
         assert not pressed()
         with pytest.raises(SolverError, match="raised KeyboardInterrupt"), contained("solver x"):
@@ -143,7 +144,7 @@ def test_an_interrupt_of_a_plugin_is_told_from_one_of_the_user() -> None:
         raise KeyboardInterrupt  # where nothing is noted, it is the user's
 
 
-def test_a_stranger_s_error_is_described_and_ours_is_not() -> None:
+def test_an_error_of_third_party_code_has_its_type_and_ours_does_not() -> None:
     with pytest.raises(PluginError, match=r"^task t: KeyError: 'k'$"), described("task t"):
         raise KeyError("k")
     with pytest.raises(ConfigError, match="^as it is$"), described("task t"):
@@ -155,3 +156,17 @@ def test_a_reason_can_be_printed_and_written() -> None:
     assert reason_of(ValueError("theirs")) == "ValueError: theirs"
     assert printable("a\udce9b") == r"a\udce9b"
     reason_of(ValueError("a\udce9b")).encode()
+
+
+def test_calling_a_plugin_does_not_import_torchs_compiler() -> None:
+    """Which takes a second, as long as torch itself."""
+    code = (
+        "import sys\n"
+        "from invbench.guard import preserved_state\n"
+        "for _ in range(2):\n"
+        "    with preserved_state():\n"
+        "        import torch\n"
+        "print([name for name in ('torch._dynamo', 'torch._inductor') if name in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out == "[]\n"

@@ -77,7 +77,7 @@ def test_floating_point_images_are_refused(tmp_path: Path) -> None:
         read_rgb(path)
 
 
-def test_a_file_that_is_no_image_says_why(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_is_refused_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "text.png").write_text("not a picture")
     with pytest.raises(DataError, match=r"cannot read image .*empty\.png: the file is empty"):
@@ -169,7 +169,7 @@ def test_an_orientation_that_does_not_exist_turns_nothing(tmp_path: Path, orient
     assert read_rgb(tmp_path / "a.jpg").size == (48, 32)
 
 
-def test_what_is_no_picture_is_no_image() -> None:
+def test_files_that_are_not_pictures_are_not_images() -> None:
     assert {".png", ".jpg", ".jfif", ".gif", ".webp", ".tif", ".bmp", ".ppm", ".jp2", ".tga"} <= suffixes()
     assert not {".pdf", ".eps", ".ps", ".mpg", ".h5", ".wmf", ".txt", ".db", ""} & suffixes()
 
@@ -188,7 +188,7 @@ def test_the_first_picture_of_an_animation_is_taken(tmp_path: Path) -> None:
         assert np.abs(np.asarray(read_rgb(tmp_path / f"a.{ending}")).astype(int) - 40).max() <= 2, ending
 
 
-def test_large_photographs_are_read_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_photographs_are_read_without_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("1", (20_000, 10_000)).save(tmp_path / "huge.png")
     Image.new("1", (10_000, 9_000)).save(tmp_path / "a.png")  # Pillow warns from 89.5 million, refuses from 179
     before = Image.MAX_IMAGE_PIXELS

@@ -104,13 +104,13 @@ def test_whatever_pillow_writes_is_an_image_of_the_folder(tmp_path: Path, ending
         (b"", "the file is empty"),
     ],
 )
-def test_what_is_there_in_place_of_an_image_is_told(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_another_object_in_place_of_an_image_is_reported(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(DataError, match=reason):
         ImageFolder(tmp_path, 8).check(["a.png"])
 
 
-def test_pipes_folders_and_links_to_nothing_are_told_apart_and_never_waited_for(tmp_path: Path) -> None:
+def test_pipes_folders_and_dangling_links_are_distinguished_and_never_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "gone.png").symlink_to("nowhere.png")
     (tmp_path / "self.png").symlink_to("self.png")
@@ -120,7 +120,7 @@ def test_pipes_folders_and_links_to_nothing_are_told_apart_and_never_waited_for(
         folder.check(folder.ids())
     message = str(caught.value)
     assert "gone.png: it is a link to nothing" in message
-    assert "pipe.png: it is no regular file" in message
+    assert "pipe.png: it is not a regular file" in message
     assert "self.png: Too many levels of symbolic links" in message
     with pytest.raises(DataError, match="it is a folder"):
         read_rgb(tmp_path)

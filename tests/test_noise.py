@@ -113,7 +113,7 @@ def test_uniform_noise_draws_a_level_per_image_and_reports_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["uniform 0.01..0.1 [-1,1]", "poisson 1.0"])
-def test_a_hidden_level_is_not_told(text: str) -> None:
+def test_a_hidden_level_is_not_given(text: str) -> None:
     assert parse_noise(text).sigma_y is None
 
 

@@ -272,7 +272,7 @@ def test_an_even_symbol_makes_the_circular_convolution_its_own_transpose() -> No
     assert A.s[0].item() == pytest.approx(1)
 
 
-def test_the_first_image_of_a_circular_blur_is_no_storm_of_noise() -> None:
+def test_the_initial_estimate_of_a_circular_blur_does_not_amplify_noise() -> None:
     kernel = torch.tensor([[*[1.0] * 8, 0.01]]) / 8.01  # without its last tap, some singular values were 0
     A = Circular((1, 32, 32), kernel)
     noise = 0.05 * draw((1, 32, 32)).float()

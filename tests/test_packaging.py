@@ -63,8 +63,8 @@ def test_a_wheel_runs_from_another_folder(tmp_path: Path) -> None:
 
     env = {**os.environ, "PYTHONPATH": str(site)}
     where = "import invbench, invbench_solvers.ddrm as d; print(invbench.__file__, d.__file__)"
-    found = subprocess.run([sys.executable, "-c", where], cwd=tmp_path, env=env, capture_output=True, text=True)
-    assert found.stdout.count(str(site)) == 2, "the wheel, not the repository, is under test"
+    result = subprocess.run([sys.executable, "-c", where], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert result.stdout.count(str(site)) == 2, "the wheel, not the repository, is under test"
     restored, report, trained, paper, released = answers(COMMANDS, tmp_path, env)
     assert "ddrm" in restored
     assert list((tmp_path / "results" / "runs" / "photos" / "sr4").glob("figure-photos-seed0-*.png"))

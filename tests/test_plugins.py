@@ -56,11 +56,11 @@ Offer = Callable[..., EntryPoint]
 def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Offer:
     """``offer(name, source, dist)``: an entry point of a distribution whose module has this source."""
     monkeypatch.syspath_prepend(tmp_path)
-    made: list[str] = []
+    sources: list[str] = []
 
     def make(name: str, source: str, dist: str = "their-dist", version: str = "1.2") -> EntryPoint:
-        module = f"plugin_{tmp_path.name}_{len(made)}"
-        made.append(module)
+        module = f"plugin_{tmp_path.name}_{len(sources)}"
+        sources.append(module)
         (tmp_path / f"{module}.py").write_text(source)
         entry_point = EntryPoint(name, module, GROUP)
         object.__setattr__(entry_point, "dist", SimpleNamespace(name=dist, version=version))
@@ -181,17 +181,19 @@ def test_an_unknown_name_suggests_and_mentions_what_did_not_load(offer: Offer) -
     [
         ("gain: float = 1.0", "gain: float", "option gain needs a default"),
         ("gain: float = 1.0", "gain = 1.0", "gain = 1.0 has no annotation; write gain: float for an option"),
-        ('name: ClassVar[str] = "good"', 'name: str = "good"', "name is no option; write name: ClassVar[str] = ..."),
+        ('name: ClassVar[str] = "good"', 'name: str = "good"', "name is not an option; write name: ClassVar[str] ="),
         ("state, rng, on_step=None", "state", "expected solve(self, y, problem, prior, state, rng, on_step=None); got"),
         ("invbench_register_solvers", "invbench_register_solver", "the hooks are invbench_register_solvers, invbench"),
     ],
 )
-def test_slips_of_an_author_are_told_when_the_plugin_is_loaded(offer: Offer, old: str, new: str, reason: str) -> None:
+def test_mistakes_of_an_author_are_reported_when_the_plugin_is_loaded(
+    offer: Offer, old: str, new: str, reason: str
+) -> None:
     assert old in GOOD
     assert_broken(build_catalog([offer("solver_good", GOOD.replace(old, new))]), "solver_good", reason)
 
 
-def test_an_undecorated_subclass_is_told_what_it_lacks(offer: Offer) -> None:
+def test_an_undecorated_subclass_is_refused_with_what_it_lacks(offer: Offer) -> None:
     source = GOOD.replace("@dataclass(frozen=True)\n", "", 1)
     assert_broken(build_catalog([offer("solver_good", source)]), "solver_good", "must be a frozen dataclass")
     task = HEAD + "from invbench_tasks.denoise import Denoise\nclass T(Denoise):\n    name = 't'\n" + hook("T", "task")
@@ -262,7 +264,7 @@ def test_a_benchmark_of_a_third_party_does_not_replace_ours(offer: Offer) -> Non
     assert len(catalog.broken) == 1
 
 
-def test_a_benchmark_that_is_none_is_a_row_with_its_reason(offer: Offer) -> None:
+def test_an_invalid_benchmark_is_a_row_with_its_reason(offer: Offer) -> None:
     catalog = build_catalog([offer("zz", data_source("'photos'")), offer("their_solver", GOOD)])
     assert catalog.benchmarks == {}
     assert_broken(catalog, "zz", "benchmark")
@@ -334,9 +336,9 @@ def test_the_name_of_a_broken_distribution_is_mentioned_when_a_solver_is_not_fou
     assert result.returncode == 2
     assert "did you mean 'theirs'" in result.stderr
     assert "Not loaded: their_broken of their-broken (ModuleNotFoundError" in result.stderr
-    asked = third_party("run", "solver=their_broken", "task=sr4")
-    assert asked.returncode == 2
-    assert "cannot be used: ModuleNotFoundError" in asked.stderr
+    result = third_party("run", "solver=their_broken", "task=sr4")
+    assert result.returncode == 2
+    assert "cannot be used: ModuleNotFoundError" in result.stderr
 
 
 def test_a_module_without_a_hook_is_a_row_with_its_reason(offer: Offer) -> None:

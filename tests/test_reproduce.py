@@ -69,9 +69,9 @@ def test_every_ablation_is_trained_and_run_in_the_form_it_was_trained_in(command
 
 @pytest.mark.parametrize("name", ["bench", "rescore", "release", "figure"])
 def test_every_other_command_is_understood(commands: list[list[str]], name: str) -> None:
-    found = arguments(commands, name)
-    assert found
-    for words in found:
+    calls = arguments(commands, name)
+    assert calls
+    for words in calls:
         main.commands[name].make_context(name, words)
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from invbench import ConfigError, even_grid, quad_grid, stride_grid, travel_walk
+from invbench import ConfigError, even_grid, stride_grid, travel_walk
 from invbench.schedule import alpha_bar, bridge_betas, bridge_std, linear_betas, quad_betas
 
 STEPS = [0, 99, 249, 399, 499, 749, 950, 999]
@@ -23,11 +23,8 @@ MU_X0 = {0: 0.999954, 99: 0.986921, 249: 0.910530, 499: 0.501300, 749: 0.090307,
 
 G1_20 = list(range(950, -1, -50))
 G2_20 = [0, 53, 105, 158, 210, 263, 315, 368, 421, 473, 526, 578, 631, 684, 736, 789, 841, 894, 946, 999]
-G3_20 = [999, 770, 675, 602, 541, 487, 438, 393, 351, 311, 274, 239, 205, 172, 141, 111, 82, 54, 26, 0]
-G3_100_HEAD = [999, 899, 857, 825, 798, 775, 753, 734, 715, 698]
-G3_100_TAIL = [46, 41, 36, 30, 25, 20, 15, 10, 5, 0]
 
-every_grid = pytest.mark.parametrize("grid", [stride_grid, even_grid, quad_grid])
+every_grid = pytest.mark.parametrize("grid", [stride_grid, even_grid])
 
 
 @pytest.mark.parametrize(
@@ -99,12 +96,6 @@ def test_even_grid() -> None:
     assert hundred[:8] == [0, 10, 20, 30, 40, 50, 61, 71]
     assert hundred[-2:] == [989, 999]
     assert even_grid(1000) == list(range(999, -1, -1))
-
-
-def test_quad_grid() -> None:
-    assert quad_grid(20) == G3_20
-    assert quad_grid(100)[:10] == G3_100_HEAD
-    assert quad_grid(100)[-10:] == G3_100_TAIL
 
 
 @every_grid

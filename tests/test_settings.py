@@ -66,7 +66,7 @@ def test_a_set_for_the_task_wins_over_one_for_the_preset(monkeypatch: pytest.Mon
     assert space(cls) == {}
 
 
-def test_origins_tell_the_user_the_file_and_the_default_apart() -> None:
+def test_origins_distinguish_the_user_the_file_and_the_default() -> None:
     chosen = Settings({"lam": 3.0}, "tuned")
     assert origins(Toy, chosen, frozenset()) == {"lam": "tuned", "nfe": DEFAULT}
     assert origins(Toy, chosen, frozenset({"lam"})) == {"lam": WRITTEN, "nfe": DEFAULT}
@@ -90,22 +90,22 @@ def test_an_unknown_field_of_the_space_is_named(monkeypatch: pytest.MonkeyPatch,
         space(write(monkeypatch, tmp_path, "[space]\nlamb = [1.0]\n"))
 
 
-def test_a_run_takes_the_set_of_its_task_unless_told(invbench: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_run_takes_the_set_of_its_task_unless_values_are_given(invbench: Callable[..., Any], tmp_path: Path) -> None:
     options = ["solver=red_diff", "task=colorize", "solver.nfe=2", "n=1", "references=false"]
     for written in ([], ["solver.lam=0.5"]):
         result = invbench("run", *options, *written)
         assert result.returncode == 0, result.stderr
     runs = [json.loads(path.read_text()) for path in (tmp_path / "results/runs/photos/colorize").glob("*/run.json")]
-    found = {run["config"]["solver"]["lam"]: run["origins"] for run in runs}
-    assert set(found) == {1.0, 0.5}
-    assert found[1.0]["lam"].startswith("tuned: invbench tune solver=red_diff task=colorize")
-    assert found[0.5]["lam"] == WRITTEN
-    assert found[1.0]["nfe"] == WRITTEN
-    assert found[1.0]["lr"] == DEFAULT
+    origins = {run["config"]["solver"]["lam"]: run["origins"] for run in runs}
+    assert set(origins) == {1.0, 0.5}
+    assert origins[1.0]["lam"].startswith("tuned: invbench tune solver=red_diff task=colorize")
+    assert origins[0.5]["lam"] == WRITTEN
+    assert origins[1.0]["nfe"] == WRITTEN
+    assert origins[1.0]["lr"] == DEFAULT
 
 
 def test_info_prints_the_sets(invbench: Callable[..., Any]) -> None:
-    shown = invbench("info", "diffpir").stdout
-    assert "set by presets:" in shown
-    assert "photos denoise" in shown
-    assert "lam=2.0, zeta=1.0" in shown
+    printed = invbench("info", "diffpir").stdout
+    assert "set by presets:" in printed
+    assert "photos denoise" in printed
+    assert "lam=2.0, zeta=1.0" in printed

@@ -1,4 +1,4 @@
-"""Weight files: read, damaged, dangerous, of another network, a solver's, of whole numbers; and their cards."""
+"""Weight files: read, damaged, dangerous, of another network, of a solver, with integers; and their metadata."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def test_weights_of_a_solver_are_no_prior(tmp_path: Path) -> None:
         loaded(path)
 
 
-def test_a_card_of_a_prior_is_fine(tmp_path: Path) -> None:
+def test_metadata_of_a_prior_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "prior.safetensors"
     save_file(load_file(SHIPPED), path, {"card": '{"prior": {"name": "adm_photos"}}'})
     loaded(path)
 
 
-def test_whole_numbers_are_no_weights(tmp_path: Path) -> None:
+def test_integers_are_not_weights(tmp_path: Path) -> None:
     path = tmp_path / "whole.safetensors"
     save_file({key: value.to(torch.int32) for key, value in load_file(SHIPPED).items()}, path)
     with pytest.raises(DataError, match="expected floating point numbers, got int32 in "):
@@ -44,17 +44,17 @@ def test_whole_numbers_are_no_weights(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("card", ["[" * 50_000, "[1]", "{", "1"])
-def test_a_card_that_is_none_is_told(tmp_path: Path, card: str) -> None:
+def test_invalid_metadata_is_reported(tmp_path: Path, card: str) -> None:
     path = tmp_path / "card.safetensors"
     save_file({"a": torch.zeros(1)}, path, {"card": card})
-    with pytest.raises(DataError, match=r"the card in .* is damaged"):
+    with pytest.raises(DataError, match=r"the metadata in .* is damaged"):
         read_card(path)
 
 
-def test_a_damaged_card_is_told(tmp_path: Path) -> None:
+def test_damaged_metadata_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file({"a": torch.zeros(1)}, path, {"card": "{"})
-    with pytest.raises(DataError, match="the card in .* is damaged; train or fetch it again"):
+    with pytest.raises(DataError, match="the metadata in .* is damaged; train or fetch it again"):
         read_card(path)
 
 

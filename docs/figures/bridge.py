@@ -80,8 +80,8 @@ def draw(task: str, image: str) -> Any:
     axes = lower.subplots(2, len(STATES))
     for j, a in enumerate(STATES):
         axes[0, j].set_title(f"a = {a / END:.2g}")
-        for ax, shown, caption in ((axes[0, j], points[j], ""), (axes[1, j], estimates[j], captions[j])):
-            ax.imshow(shown, interpolation="nearest")
+        for ax, pixels, caption in ((axes[0, j], points[j], ""), (axes[1, j], estimates[j], captions[j])):
+            ax.imshow(pixels, interpolation="nearest")
             ax.set(xticks=[], yticks=[], xlabel=caption)
     axes[0, 0].set_ylabel("y_a")
     axes[1, 0].set_ylabel("network's estimate")

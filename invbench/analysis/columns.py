@@ -1,6 +1,6 @@
-"""Columns of tables: their order, what is written above them, and the metrics that are shown by default. No torch.
+"""Columns of tables: their order, their headers, and the metrics that are shown by default. No torch.
 
-Metrics say how they are shown. Only what is measured of every solver, and is no plugin, is named here.
+Metrics declare how they are shown. Only costs, which are measured for every solver and are not plugins, are named here.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ def headline_metrics(metrics: Metrics) -> list[str]:
 
 
 def first(metrics: Metrics) -> str:
-    """The metric that is shown where there is room for one; "" where none is a headline."""
+    """The metric that is shown where there is room for only one; "" if no metric is a headline."""
     return next(iter(headline_metrics(metrics)), "")
 
 
 def ordered(columns: Iterable[tuple[str, str]], metrics: Metrics = NONE) -> list[Column]:
     """Columns in the order of a table: metrics by their own order, then by name; then costs.
 
-    Without ``metrics``, those installed are asked.
+    Without ``metrics``, the installed ones are used.
     """
     known = metrics or installed()
     return sorted((Column(*column) for column in columns), key=lambda c: (*_place(c.metric, known), c.protocol))
 
 
 def of_metric(name: str, columns: Iterable[Column]) -> list[Column]:
-    """Those of a metric."""
+    """The columns of a metric."""
     return [column for column in columns if column.metric == name]
 
 
 def chosen(columns: Sequence[Column], names: Sequence[str]) -> list[Column]:
-    """The columns of these metrics, as they are named; all where none is named."""
+    """The columns of these metrics, in the given order; all columns if no metric is given."""
     return [column for name in names for column in of_metric(name, columns)] if names else list(columns)
 
 
@@ -65,7 +65,7 @@ def _place(name: str, metrics: Metrics) -> tuple[bool, int, str]:
 
 
 def headers(columns: Sequence[Column], metrics: Metrics) -> list[str]:
-    """What is written above each column: the metric or, where several protocols of it are shown, the protocol."""
+    """The header of each column: the metric or, if several of its protocols are shown, the protocol."""
     names = [column.metric for column in columns]
     return [_header(column, metrics, names.count(column.metric) > 1) for column in columns]
 
@@ -88,5 +88,5 @@ def _direction(metric: type[Metric]) -> str:
 
 
 def protocols_note(columns: Collection[Column]) -> str:
-    """The protocol of each metric; costs have none."""
+    """The protocol of each metric; costs have no protocol."""
     return "Protocols: " + "; ".join(c.protocol for c in columns if c.metric not in COLUMNS) + "."

@@ -1,4 +1,4 @@
-"""Recorded cells: which are comparable, how they are called, and their means over images. No torch."""
+"""Recorded cells: which are comparable, their labels, and their means over images. No torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LAST_BITS = "Measurements agree to 1e-5 of their norm and differ in last bits: r
 
 
 def names_by(pairs: Iterable[tuple[Key, str]]) -> dict[Key, list[str]]:
-    """Names by what they have in common, in the order in which they come."""
+    """Names grouped by key, in order of first appearance."""
     names: dict[Key, list[str]] = {}
     for key, name in pairs:
         names.setdefault(key, []).append(name)
@@ -49,7 +49,7 @@ def measurement_key(config: Config) -> str:
 
 
 def sameness(cells: Sequence[LoadedCell]) -> Sameness:
-    """How alike the measurements are that cells saw of the same image."""
+    """Whether cells saw the same measurements of their images: same bytes, same up to last bits, or different."""
     others = list(_other_bytes(cells))
     if not others:
         return "same bytes"
@@ -108,7 +108,7 @@ def solver_of(cell: LoadedCell) -> str:
 
 
 def means_by_image(images: pd.Categorical, values: np.ndarray) -> pd.Series:
-    """Means over samples by image, in the order of names; NaN where one sample's is."""
+    """Means over samples by image, in the order of names; NaN where any sample has NaN."""
     names = images.categories
     counts = np.bincount(images.codes, minlength=len(names))
     sums = np.bincount(images.codes, values, minlength=len(names))
@@ -145,7 +145,7 @@ def _describe(dataset: Part, places: Mapping[str, str]) -> str:
 
 
 def most_default(cell: LoadedCell) -> tuple[int, bool, int]:
-    """Greatest for the cell that stands for its solver: fewest options by hand, then one sample, then most images."""
+    """Sort key, greatest for a solver's representative cell: fewest options changed, one sample, most images."""
     written = sum(origin == WRITTEN for origin in cell.run.origins.values())
     return -written, cell.run.config.samples == 1, len(cell.images)
 
@@ -163,7 +163,7 @@ def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = 
 
 
 def shared_images(cells: Sequence[LoadedCell], *metrics: str) -> list[str]:
-    """Images that every cell has, with a value (not nan) of these metrics, sorted by name; none of no cells.
+    """Images that every cell has, with a value (not nan) of these metrics, sorted by name; empty without cells.
 
     Of a metric that scores sets: the most images that every cell with such scores was scored on.
     """
@@ -175,12 +175,12 @@ def shared_images(cells: Sequence[LoadedCell], *metrics: str) -> list[str]:
 
 
 def common_set(sets: Sequence[list[list[str]]]) -> list[str]:
-    """The most images that each cell was scored on as a set, of the sets of each, most images first; else none."""
+    """The largest set of images that every cell was scored on; empty if there is no common set."""
     return next((images for images in sets[0] if all(images in others for others in sets)), [])
 
 
 def _with_value(cells: Sequence[LoadedCell], metric: str, images: set[str]) -> set[str]:
-    """The images without those that a cell has nan of."""
+    """The images without those for which a cell has nan."""
     for cell in cells:
         means = image_means(cell, metric, images)
         images = images.difference(means.index[means.isna()])
@@ -198,7 +198,7 @@ def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None
 
 
 def interval_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> tuple[float, float]:
-    """The 95 % interval of ``mean_of``; its ends are nan where there is none."""
+    """The 95 % interval of ``mean_of``; its ends are nan if there is no interval."""
     values = image_means(cell, metric, images).dropna().to_numpy(dtype=float)
     if len(values):
         return bca_interval(values)
@@ -210,5 +210,5 @@ def _refuse_mixture(cell: LoadedCell, metric: str, protocols: Collection[str]) -
     if len(protocols) > 1:
         raise ConfigError(
             f"{cell.folders[0]} has {metric} by several protocols ({', '.join(sorted(protocols))}), which differ; "
-            "'invbench table' shows them side by side, and overwrite=true makes the cell anew with today's"
+            "'invbench table' shows them side by side, and overwrite=true runs the cell again with today's"
         )

@@ -81,11 +81,11 @@ class Match:
         return [f"{name_of(self.new)}: {text}" for text in texts]
 
     def _lost_images(self) -> Iterator[str]:
-        if gone := sorted(set(self.old.images) - set(self.new.images)):
-            yield f"{len(gone)} of {len(self.old.images)} images are missing, {gone[0]} for one; run as many"
+        if lost := sorted(set(self.old.images) - set(self.new.images)):
+            yield f"{len(lost)} of {len(self.old.images)} images are missing, {lost[0]} for one; run as many"
 
     def _lost_metrics(self, rules: Sequence[Rule]) -> Iterator[str]:
-        """Those that a rule names; scores of sets of other images are not lost."""
+        """The pairs that a rule names; scores of sets of other images do not count as lost."""
         present = {pair.metric for pair in self.pairs}
         if self.old.images != self.new.images:
             present |= _measured(self.new)
@@ -100,16 +100,16 @@ class Match:
 
 
 def _broken(pair: Pair, rules: Sequence[Rule]) -> list[Rule]:
-    """The rules that a pair is beyond the bound of; none where no image has a value in both cells."""
+    """The rules whose bound a pair exceeds; empty if no image has a value in both cells."""
     return [rule for rule in rules if rule.metric == pair.metric and len(pair.old) and rule.broken(pair)]
 
 
 def compare(
     base: Path, new: Path, rules: Sequence[Rule], filters: Mapping[str, str], across_machines: bool = False
 ) -> tuple[Table, bool]:
-    """What changed from one store to another, and whether a rule is broken or a cell is gone.
+    """What changed between two stores, and whether a rule is broken or a cell is missing.
 
-    Raises ConfigError where a store has no cells, a rule names a metric that none of them has, or measurements differ
+    Raises ConfigError if a store has no cells, a rule names a metric that no cell has, or measurements differ
     in a bit; ``across_machines`` allows the last.
     """
     old, now = _by_identity(base, filters), _by_identity(new, filters)
@@ -138,7 +138,7 @@ def _matches(old: Mapping[str, LoadedCell], new: Mapping[str, LoadedCell], acros
 
 
 def _check_rules(rules: Sequence[Rule], both: Sequence[Match], base: Path) -> None:
-    """Raises ConfigError for a rule about a metric that none of the cells has."""
+    """Raises ConfigError for a rule about a metric that no cell has."""
     known = {metric for match in both for metric in _measured(match.old)}
     if strange := sorted({rule.metric for rule in rules} - known):
         raise ConfigError(
@@ -159,22 +159,22 @@ def identity(cell: LoadedCell) -> str:
 
 
 def _missing(cell: LoadedCell, added: Sequence[LoadedCell], new: Path) -> str:
-    """What to do about a cell that the new store lacks; the nearest one there shows which option was changed."""
+    """What to do about a missing cell; the most similar cell of the new store shows which option was changed."""
     names = {f"{part}.name" for part in ("benchmark", "task", "solver")}
     changes = [_changes(cell, other) for other in added]
     nearest = min((each for each in changes if names.isdisjoint(each)), key=len, default={})
     if not nearest:
         return (
-            f"{name_of(cell)} is missing from {new}; run it there, or make the base anew if it was taken out on purpose"
+            f"{name_of(cell)} is missing from {new}; run it there, or regenerate the base if it was removed on purpose"
         )
     return (
         f"{name_of(cell)} is missing from {new}, which has it with another configuration: {_listed(nearest)}; "
-        "make the base anew if the change is wanted"
+        "regenerate the base if the change is intended"
     )
 
 
 def _changes_notes(both: Sequence[Match], added: Sequence[LoadedCell]) -> Iterator[str]:
-    """What differs between the stores besides scores, and fails nothing: last bits, weights, versions, more cells."""
+    """Differences between the stores that are not failures: last bits, weights, versions, additional cells."""
     if any(sameness([match.old, match.new]) == "last bits" for match in both):
         yield LAST_BITS
     changes = ((_listed(_changes(match.old, match.new)), name_of(match.new)) for match in both)
@@ -204,7 +204,7 @@ def _listed(changes: Mapping[str, tuple[JSON, JSON]]) -> str:
 
 
 def _by_identity(folder: Path, filters: Mapping[str, str]) -> dict[str, LoadedCell]:
-    """The cells of a store that have images. Raises ConfigError where there are none."""
+    """The cells of a store that have images. Raises ConfigError if there are none."""
     cells = {identity(cell): cell for cell in load_cells(folder, **filters) if cell.images}
     if not cells:
         raise ConfigError(f"no records in {folder}; name a results folder, such as results/runs")

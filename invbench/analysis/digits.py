@@ -1,4 +1,4 @@
-"""Numbers as tables, figures and reports show them: the digits of a metric are its own. No torch."""
+"""Numbers as tables, figures and reports show them: each metric declares its own digits. No torch."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from invbench.metric import Metric
 
 Metrics = Mapping[str, type[Metric]]  # those installed, by name
 NONE: Metrics = MappingProxyType({})
-COSTS = {"seconds": ".2g", "gflops": ".1f", "nfe_forward": "g", "nfe_backward": "g"}  # what is measured is no plugin
+COSTS = {"seconds": ".2g", "gflops": ".1f", "nfe_forward": "g", "nfe_backward": "g"}  # costs are not plugins
 SPEC = re.compile(r",?(\.\d{1,2})?[efgEFG%]")
 SIGNIFICANT = ".3g"  # where a metric's own digits would show nothing
 
 
 def spec_of(metric: str, metrics: Metrics) -> str:
-    """The format of a metric's values; three decimals where it is not installed, or declares what is none.
+    """The format of a metric's values; three decimals if it is not installed, or if its ``digits`` is not a format.
 
-    Without ``metrics``, those installed are asked.
+    Without ``metrics``, the installed ones are used.
     """
     metrics = metrics or installed()
     spec = metrics[metric].digits if metric in metrics else COSTS.get(metric, Metric.digits)
@@ -36,7 +36,7 @@ def installed() -> Metrics:
 
 
 def formatted(value: float, low: float, high: float, spec: str) -> tuple[str, str, str]:
-    """A value and the ends of its interval: in significant digits where its own would make it 0, or the ends one.
+    """A value and the ends of its interval: in significant digits if the metric's own would show 0, or equal ends.
 
     >>> formatted(3.2e-5, 3.1e-5, 3.4e-5, ".3f"), formatted(0.5, 0.4, 0.6, ".1f")
     (('3.2e-05', '3.1e-05', '3.4e-05'), ('0.5', '0.4', '0.6'))
@@ -54,6 +54,6 @@ def format_value(metric: str, value: float, metrics: Metrics = NONE) -> str:
 
 
 def format_interval(metric: str, value: float, low: float, high: float, metrics: Metrics = NONE) -> str:
-    """``23.85 [23.10, 24.61]``; the value alone where it has no interval, or one of no length."""
+    """``23.85 [23.10, 24.61]``; the value alone if it has no interval, or one of length zero."""
     text, *ends = formatted(value, low, high, spec_of(metric, metrics))
     return text if math.isnan(low) or ends[0] == ends[1] else f"{text} [{ends[0]}, {ends[1]}]"

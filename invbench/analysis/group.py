@@ -1,4 +1,4 @@
-"""Cells that stand beside each other in tables, and what they have in common, each worked out once. No torch."""
+"""Cells that are compared in one table, and what they have in common, each computed once. No torch."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Group:
         return {id(cell): label(cell, self.cells) for cell in self.cells}
 
     def label(self, cell: LoadedCell) -> str:
-        """How a cell is called beside the others."""
+        """The label of a cell among the others."""
         return self._labels[id(cell)]
 
     @cached_property
     def scored(self) -> list[LoadedCell]:
-        """Cells that have scores, the quickest first."""
+        """Cells that have scores, the fastest first."""
         return sorted((cell for cell in self.cells if cell.rows), key=_seconds)
 
     @cached_property
@@ -39,12 +39,12 @@ class Group:
 
     @cached_property
     def comparable(self) -> bool:
-        """Whether there is an image that all of these have; there need be none of a single cell."""
+        """Whether all of these cells share an image; always true of a single cell."""
         return len(self.measured) < 2 or bool(shared_images(self.measured))
 
     @cached_property
     def common_sets(self) -> dict[str, list[str]]:
-        """By metric that scores sets, sorted: the most images that all were scored on as one, if any."""
+        """For each metric of sets: the largest set of images that all cells were scored on, if there is one."""
         sets = [scored_sets(cell) for cell in self.scored]
         images = set(shared_images(self.scored))
         names = sorted({metric for of_cell in sets for metric in of_cell})
@@ -52,7 +52,7 @@ class Group:
         return {name: sorted(images.intersection(each)) for name, each in common.items()}
 
     def set_scores(self, cell: LoadedCell) -> list[Score]:
-        """A cell's scores of sets: of the images that all were scored on, else of its own."""
+        """A cell's scores of sets: of the common set of images if there is one, else of its own."""
         scores = []
         for metric, images in self.common_sets.items():
             candidates = cell.set_scores(images) if images else cell.sets
@@ -61,6 +61,6 @@ class Group:
 
 
 def _seconds(cell: LoadedCell) -> float:
-    """Of an image, on average; infinite where they were not measured."""
+    """Mean seconds per image; infinite if they were not measured."""
     values = cell.frame["value"][cell.frame["metric"] == SECONDS]
     return float(values.mean()) if len(values) else math.inf

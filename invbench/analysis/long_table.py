@@ -21,7 +21,7 @@ from invbench.store.schema import Score
 
 @dataclass(frozen=True)
 class Number:
-    """A number with its interval, and what it is of."""
+    """A number with its interval, and what it measures."""
 
     benchmark: str
     task: str

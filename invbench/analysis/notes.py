@@ -1,4 +1,4 @@
-"""What is said below a table of images: what it shows, and what to be warned of. No torch."""
+"""The notes below a table of images: what it shows, and warnings. No torch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MEASUREMENTS: Mapping[Sameness, str] = {  # filled in with their digest
 
 
 def table_notes(group: Group, columns: Sequence[Column]) -> list[str]:
-    """What is said of means over images, of the measurements, and of each cell."""
+    """Notes about the means over images, the measurements, and each cell."""
     notes = []
     if not group.comparable:
         notes.append("WARNING: there is no image that all rows have; they are not comparable.")
@@ -45,8 +45,8 @@ def _measurement_notes(group: Group) -> list[str]:
     alike = sameness(group.cells)
     if alike == "same bytes" and not group.comparable:
         return []
-    seen = {(image, each.sha256) for cell in group.cells for image, each in cell.measured.items()}
-    digest = hashlib.sha256("".join(sorted(image + y for image, y in seen)).encode()).hexdigest()[:12]
+    hashes = {(image, each.sha256) for cell in group.cells for image, each in cell.measured.items()}
+    digest = hashlib.sha256("".join(sorted(image + y for image, y in hashes)).encode()).hexdigest()[:12]
     return [MEASUREMENTS[alike].format(digest)]
 
 
@@ -58,7 +58,7 @@ def _cell_notes(name: str, cell: LoadedCell) -> Iterator[str]:
     elif run.status == "failed":
         yield f"FAILED {name}: {run.reason} (traceback in {cell.folders[0] / 'run.json'})."
     elif run.status != "complete":
-        yield f"Incomplete {name}: {run.status}; run the same command to go on."
+        yield f"Incomplete {name}: {run.status}; run the same command to resume."
     elif images < run.images:
         yield f"WARNING: {name} was complete with {run.images} images and has records of {images}."
     if cell.damaged == 1:
@@ -68,7 +68,7 @@ def _cell_notes(name: str, cell: LoadedCell) -> Iterator[str]:
 
 
 def set_notes(group: Group, metrics: Metrics, in_table: Collection[str]) -> list[str]:
-    """Of which images the scores of sets are, of the metrics that are shown, and what to be warned of."""
+    """Which images the scores of sets are computed on, and warnings about them."""
     names = [name for name in group.common_sets if name in in_table]
     by_images = names_by((tuple(group.common_sets[name]), name) for name in names)
     by_least = names_by((_least(name, metrics), name) for name in names if _fewest(name, group) < _least(name, metrics))
@@ -96,7 +96,7 @@ def _least(name: str, metrics: Metrics) -> int:
 
 
 def _fewest(name: str, group: Group) -> int:
-    """The fewest images that a score of sets is of."""
+    """The size of the smallest set that was scored."""
     if common := group.common_sets[name]:
         return len(common)
     return min((score.n for cell in group.scored for score in cell.sets if score.metric == name), default=0)

@@ -18,9 +18,9 @@ from invbench.store.reader import LoadedCell
 
 @dataclass(frozen=True)
 class Pair:
-    """One metric of two cells, on the images that both have a value of; values per image, means over samples.
+    """One metric of two cells, on the images for which both have a value; values per image, means over samples.
 
-    ``nan`` is how many other images both have, and ``lost`` for how many of these the old cell has a value.
+    ``nan`` counts the other common images, and ``lost`` those of them for which the old cell has a value.
     """
 
     metric: str
@@ -37,12 +37,12 @@ class Pair:
 
     @property
     def n(self) -> str:
-        """How many images, and how many were left out."""
+        """The number of images, and how many were left out."""
         return f"{len(self.old)} ({self.nan} nan)" if self.nan else str(len(self.old))
 
     @property
     def differences(self) -> NDArray[np.float64]:
-        """New less old, per image; 0 where both are infinite alike."""
+        """New minus old, per image; 0 where both are equally infinite."""
         return differences(self.new, self.old)
 
     @property
@@ -62,7 +62,7 @@ class Pair:
 def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "", across_machines: bool = False) -> list[Pair]:
     """Metrics that both cells have in the same protocol, or in this one alone.
 
-    Raises ConfigError where an image was measured otherwise; last bits may differ, as on different processors.
+    Raises ConfigError if an image was measured differently; last bits may differ, as on different processors.
     ``across_machines`` allows all that old records, which have no fingerprints, cannot exclude.
     """
     measurements = sameness([old, new])
@@ -76,7 +76,7 @@ def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "", across_machines:
 
 
 def _pairs_of_images(old: LoadedCell, new: LoadedCell, protocol: str) -> Iterator[Pair]:
-    """Of scores of images, on those that both have."""
+    """Pairs of scores of images, on the images that both have."""
     a, b = per_image(old, protocol), per_image(new, protocol)
     merged = a.merge(b, on=["metric", "protocol", "image"], suffixes=("_old", "_new"))
     for (metric, _), rows in merged.groupby(["metric", "protocol"], sort=False):
@@ -84,7 +84,7 @@ def _pairs_of_images(old: LoadedCell, new: LoadedCell, protocol: str) -> Iterato
 
 
 def _pairs_of_sets(old: LoadedCell, new: LoadedCell, protocol: str) -> Iterator[Pair]:
-    """Of scores of sets, of the same images."""
+    """Pairs of scores of sets, of the same images."""
     for metric in sorted({score.metric for score in new.sets}):
         images = shared_images([old, new], metric)
         before, after = (_scores_of_set(cell, images, metric) for cell in (old, new))

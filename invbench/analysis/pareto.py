@@ -19,7 +19,7 @@ COSTS = {"nfe": CALLS, "seconds": SECONDS}
 
 
 def parse_budgets(text: str) -> list[float]:
-    """Budgets such as ``20,100,1000``. Raises ConfigError for what is no number of calls, 0 or more.
+    """Budgets such as ``20,100,1000``. Raises ConfigError for anything but numbers of calls, 0 or more.
 
     >>> parse_budgets("20, 100")
     [20.0, 100.0]
@@ -31,7 +31,7 @@ def parse_budgets(text: str) -> list[float]:
 
 
 def pareto(points: Sequence[tuple[float, float]], higher: bool) -> list[int]:
-    """Indices of the (cost, value) that nothing as cheap is as good as, from cheap to dear.
+    """Indices of the Pareto-optimal points (cost, value), in order of increasing cost.
 
     >>> pareto([(20, 23.0), (1, 24.0), (100, 24.5), (0, 21.0)], higher=True)
     [3, 1, 2]
@@ -47,9 +47,9 @@ def pareto(points: Sequence[tuple[float, float]], higher: bool) -> list[int]:
 def best_under(
     cells: Sequence[LoadedCell], metric: str, budgets: Sequence[float], higher: bool
 ) -> list[LoadedCell | None]:
-    """Under each budget of network calls a sample, the cell with the best mean over the images that all have.
+    """For each budget of network calls per sample, the cell with the best mean over the common images.
 
-    None where no cell is as cheap. Calls are forward passes, which the literature counts.
+    None if no cell is within the budget. Calls are forward passes, as counted in the literature.
     """
     images = shared_images(cells, metric)
     scored = [(mean_of(cell, COSTS["nfe"], images), mean_of(cell, metric, images), cell) for cell in cells]

@@ -18,7 +18,7 @@ from invbench.store.schema import Score
 
 
 class Scores(NamedTuple):
-    """What a row is made of: records of images, and scores of them as a set."""
+    """The data of a row: records of images, and scores of them as a set."""
 
     label: str
     records: pd.DataFrame  # as LoadedCell.frame
@@ -129,7 +129,7 @@ def format_means(columns: Sequence[np.ndarray], specs: Sequence[str]) -> list[st
 
 
 def _format_mean(values: np.ndarray, excluded: int, interval: tuple[float, float], spec: str) -> str:
-    """Of the values that are numbers, and how many were not."""
+    """The interval of the values that are numbers, and how many are not."""
     mean, low, high = formatted(float(values.mean()) if len(values) else math.nan, *interval, spec)
     ends = "" if math.isnan(interval[0]) or low == high else f" [{low}, {high}]"
     count = f" ({excluded} nan)" if excluded else ""

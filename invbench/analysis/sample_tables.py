@@ -25,23 +25,23 @@ SAMPLE_TABLES = {
     "share of samples in the central 90 % interval, error of the mixture weights.",
 }
 FLOOR = (
-    "The row of {} is the floor, what as many exact samples score by chance; * differs from it on the same images, "
-    f"at least {COVERED} (95 % BCa interval of the paired difference excludes 0)."
+    "The row of {} is the floor: the scores that as many exact samples reach by chance; * differs from it on the "
+    f"same images, at least {COVERED} (95 % BCa interval of the paired difference excludes 0)."
 )
 SAMPLES = Column("samples", "")
 
 
 def sample_tables(group: Group, metrics: Metrics, floor: str, only: Sequence[str]) -> dict[str, Table]:
-    """The table of each kind of which there are scores, by kind; of the metrics ``only`` where some are named.
+    """The table of each kind that has scores, by kind; restricted to the metrics ``only``, if any.
 
-    ``floor`` is the exact sampler, "" where there is none.
+    ``floor`` is the name of the exact sampler, "" if the benchmark has none.
     """
     tables = {kind: _sample_table(group, metrics, kind, floor, only) for kind in SAMPLE_TABLES}
     return {kind: table for kind, table in tables.items() if table}
 
 
 def _sample_table(group: Group, metrics: Metrics, kind: str, floor: str, only: Sequence[str]) -> Table | None:
-    """None where there are no scores."""
+    """None if there are no scores."""
     cells = _cells(group, metrics, kind, only)
     if not cells:
         return None
@@ -56,13 +56,13 @@ def _sample_table(group: Group, metrics: Metrics, kind: str, floor: str, only: S
 
 
 def _cells(group: Group, metrics: Metrics, kind: str, only: Sequence[str]) -> list[LoadedCell]:
-    """Those that have records to print."""
+    """The cells that have records to print."""
     several = [cell for cell in group.scored if _samples(cell) > 1]
     return [cell for cell in several if len(_records(cell, metrics, kind, only))]
 
 
 def _records(cell: LoadedCell, metrics: Metrics, kind: str, only: Sequence[str]) -> pd.DataFrame:
-    """Those of all samples together that are printed in the table."""
+    """The records of all samples together that are printed in the table."""
     return records_of(cell.frame[cell.frame["sample"] == MEAN], kind, metrics, only)
 
 

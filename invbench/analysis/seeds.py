@@ -1,4 +1,4 @@
-"""Several seeds of one experiment: what of a score varies with the images, and what with the noise that was drawn."""
+"""Several seeds of one experiment: how much a score varies between images, and how much between noise draws."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOTES = (
 
 
 def seed_tables(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[Table]:
-    """A table for each experiment that was run with several seeds: measurements and samples differ, all else is one."""
+    """A table for each experiment that was run with several seeds: only measurements and samples differ."""
     groups: dict[str, list[LoadedCell]] = {}
     for cell in cells:
         groups.setdefault(measurement_key(_seedless(cell)), []).append(cell)
@@ -47,7 +47,7 @@ def _table(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> 
 
 
 def _solvers(cells: Sequence[LoadedCell]) -> dict[str, list[LoadedCell]]:
-    """Cells that differ in nothing but the seed."""
+    """Cells that differ only in the seed."""
     solvers: dict[str, list[LoadedCell]] = {}
     for cell in cells:
         solvers.setdefault(_seedless(cell).digest(), []).append(cell)
@@ -71,7 +71,7 @@ def _lines(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> 
         if min(values.shape) < 2:
             continue
         scores = values.to_numpy(float)
-        if np.isinf(scores).any():  # restored exactly: there is no deviation of such scores
+        if np.isinf(scores).any():  # restored exactly: infinite scores have no standard deviation
             mean_alone = {"mean": format_value(str(metric), mean_difference(scores.ravel()), metrics)}
             lines.append({"metric": str(metric), "n": str(len(values)), **mean_alone, **dict.fromkeys(DEVIATIONS, "-")})
             continue

@@ -32,18 +32,18 @@ class PairedComparisons(NamedTuple):
         return can_be_significant(self.n, len(self.differences))
 
     def ties(self, ps: Sequence[float]) -> list[int]:
-        """Rows that do not differ significantly from the best, given the p of each; none where no row could."""
+        """Rows that do not differ significantly from the best, given the p of each; empty if no row could differ."""
         corrected = zip(self.differences, holm(ps), strict=True)
         return [row for row, p in corrected if p >= SIGNIFICANT and self.can_be_significant]
 
 
 def paired_comparisons(rows: Sequence[Row], columns: Sequence[Column], metrics: Metrics) -> list[PairedComparisons]:
-    """Those of each column that has a better direction."""
+    """The best row of each column that has a better direction."""
     return [comparisons for column in columns if (comparisons := _of_column(rows, column, metrics))]
 
 
 def _of_column(rows: Sequence[Row], column: Column, metrics: Metrics) -> PairedComparisons | None:
-    """None without a direction, a second row, or a second image that all have."""
+    """None without a direction, a second row, or a second common image."""
     higher = metrics[column.metric].higher_is_better if column.metric in metrics else None
     values = {i: row.values[column] for i, row in enumerate(rows) if column in row.values}
     if higher is None or len(values) < 2:
@@ -78,5 +78,5 @@ def significance_notes(comparisons: Sequence[PairedComparisons]) -> list[str]:
         f"flips of paired differences, p >= {SIGNIFICANT:g} after Holm's correction)."
     ]
     if few := {each.n for each in comparisons if not each.can_be_significant}:
-        notes.append(f"WARNING: {max(few)} images are too few for that test to tell rows apart; ties are not marked.")
+        notes.append(f"WARNING: {max(few)} images are too few for that test to separate rows; ties are not marked.")
     return notes

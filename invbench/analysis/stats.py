@@ -1,4 +1,4 @@
-"""Confidence intervals, and what a difference between solvers is worth."""
+"""Confidence intervals, and the significance of differences between solvers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def differences(new: NDArray[np.float64], old: NDArray[np.float64]) -> NDArray[n
 
 
 def mean_difference(values: NDArray[np.float64]) -> float:
-    """The mean of differences, infinite where more of them are so in one direction than in the other.
+    """The mean of differences; infinite if more of them are infinite in one direction than in the other.
 
     >>> mean_difference(np.array([np.inf, 1.0, -3.0])), mean_difference(np.array([np.inf, -np.inf, 3.0]))
     (inf, 1.0)
@@ -41,7 +41,7 @@ def mean_difference(values: NDArray[np.float64]) -> float:
 def bounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Differences (pairs, ...) with finite ones for the infinite: each outweighs all finite ones of its column.
 
-    Their sign is known and their size is not, so that a test sees as much in them as in their signs.
+    Their sign is known and their size is not, so a test uses only their signs.
     """
     infinite = np.isinf(values)
     if not infinite.any():

@@ -25,14 +25,14 @@ LATEX = {
     **{c: rf"\{c}" for c in "{}$&#%_"},
 }
 MARKDOWN = {"\\": r"\\", "|": r"\|", "&": "&amp;", "`": r"\`"}
-TAG = re.compile(r"<(?=[A-Za-z/!?])")  # what Markdown takes for the beginning of one
+TAG = re.compile(r"<(?=[A-Za-z/!?])")  # what Markdown reads as the start of markup
 VALUE = r"[+-]?(?:\d+\.?\d*|\.\d+|nan|inf)(?:e[+-]?\d+)?"
 NUMBER = re.compile(rf"{VALUE}x?%?(?: \[{VALUE}, {VALUE}\])?(?: \(\d+ nan\))?(?: best| tie| \*)*")
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their full-width forms
 
 
 def escape(text: str, how: str) -> str:
-    r"""The text as a cell or a line of a format, which takes no part of it for markup, a formula or another line.
+    r"""The text, escaped for a cell or a line of a format: no markup, no formula, no line break.
 
     >>> escape("a_b\n<i>", "latex"), escape("a|b <i>", "md"), escape("=1+1", "csv")
     ('a\\_b\\textbackslash{}n\\ensuremath{<}i\\ensuremath{>}', 'a\\|b &lt;i>', "'=1+1")
@@ -48,13 +48,13 @@ def escape(text: str, how: str) -> str:
 
 
 def _line(text: str, how: str) -> str:
-    """The text as a line beside a table, where a bar parts no cells; in LaTeX it is a comment."""
+    """The text as a line outside a table, where a bar separates no cells; a comment in LaTeX."""
     line = escape(text, "text" if how == "latex" else how)
     return line.replace(r"\|", "|") if how == "md" else line
 
 
 def _defused(text: str) -> str:
-    """A cell of csv that no spreadsheet takes for a formula: of numbers, the plus sign is left out."""
+    """A cell of csv that no spreadsheet reads as a formula; the plus sign of numbers is left out."""
     if NUMBER.fullmatch(text):
         return text.removeprefix("+")
     return f"'{text}" if text.startswith(FORMULA) and text != "-" else text

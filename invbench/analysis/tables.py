@@ -24,11 +24,11 @@ def build_tables(
     floors: Mapping[str, str] | None = None,
     only: Sequence[str] = (),
 ) -> list[Table]:
-    """Tables per measurement: cells that share benchmark, task, dataset, prior and seed are comparable.
+    """One table per measurement: cells that share benchmark, task, dataset, prior and seed are comparable.
 
-    The first is of images; scores of several samples of a measurement follow in tables of their own. ``floors`` names
-    the exact sampler of a benchmark, where there is one. ``only`` are the metrics to show, in the tables they are of;
-    one that no record has says how to get it.
+    The first table is of images; scores of several samples of a measurement follow in separate tables. ``floors`` names
+    the exact sampler of each benchmark that has one. ``only`` are the metrics to show; a note says how to get a metric
+    that no record has.
     """
     tables = []
     for group in map(Group, by_measurement(cells)):
@@ -58,7 +58,7 @@ def _image_table(group: Group, metrics: Metrics, only: Sequence[str]) -> Table:
 
 
 def _scores(cell: LoadedCell, group: Group, metrics: Metrics) -> list[Scores]:
-    """What the rows of a cell are made of: its samples, one by one, and their mean where that was scored."""
+    """The data of a cell's rows: its samples, and their mean if that was scored."""
     records = records_of(cell.frame, IMAGES, metrics)
     of_mean = records["sample"] == MEAN
     name = group.label(cell)
@@ -69,7 +69,7 @@ def _scores(cell: LoadedCell, group: Group, metrics: Metrics) -> list[Scores]:
 
 
 def absent(name: str, metrics: Metrics) -> str:
-    """What to do for a column that no record has. Raises ConfigError where there is no such metric."""
+    """How to get a column that no record has. Raises ConfigError for an unknown metric."""
     if name not in metrics:
         raise ConfigError(unknown("metric", name, {*metrics, *COLUMNS}))
     if metrics[name].table != IMAGES:

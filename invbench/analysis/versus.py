@@ -29,7 +29,7 @@ class Comparison(NamedTuple):
         return "tie" if p >= SIGNIFICANT else self.ahead
 
     def sample_size(self, comparisons: int) -> str:
-        """How many images would show the difference; "-" where these are too few to say."""
+        """The required sample size; "-" if there are too few images to estimate it."""
         if not can_be_significant(len(self.pair.old), comparisons):
             return "-"
         return f"{required_sample_size(self.pair.differences):g}"
@@ -38,7 +38,7 @@ class Comparison(NamedTuple):
 def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping[str, bool]) -> Table:
     """Two solvers on the same images of every measurement that both have, with Holm's correction over all rows.
 
-    ``higher`` says of each metric whether higher is better. Raises ConfigError where nothing pairs them.
+    ``higher`` says for each metric whether higher is better. Raises ConfigError if they have no image in common.
     """
     matches = list(matching_cells(cells, first, second))
     compared = [each for match in matches for each in _comparisons(*match, higher)]
@@ -59,7 +59,7 @@ def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping
 
 
 def _comparisons(first: LoadedCell, second: LoadedCell, higher: Mapping[str, bool]) -> Iterator[Comparison]:
-    """One for each metric that has a better direction, of two images or more."""
+    """A comparison for each metric that has a better direction, on two images or more."""
     for pair in pairs(second, first):
         if pair.metric in higher and len(pair.old) > 1:
             ahead = first if (pair.difference > 0) == higher[pair.metric] else second
@@ -76,7 +76,7 @@ def _nothing_in_common(cells: Sequence[LoadedCell], first: str, second: str) -> 
 
 
 def matching_cells(cells: Sequence[LoadedCell], first: str, second: str) -> Iterable[tuple[LoadedCell, LoadedCell]]:
-    """Cells of the two solvers on the same measurements; of several settings, the nearest to the default."""
+    """Cells of the two solvers on the same measurements; of several configurations, the nearest to the default."""
     by: dict[tuple[str, str], LoadedCell] = {}
     for cell in sorted(cells, key=most_default):
         by[measurement_key(cell.run.config), solver_of(cell)] = cell

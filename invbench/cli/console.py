@@ -19,7 +19,7 @@ ASCII = "ascii-plain"  # ASCII under a name that click does not take for a mista
 
 
 def spelt_out(error: UnicodeError) -> tuple[str, int]:
-    r"""What stands for characters that a stream cannot encode: ``^`` for an arrow up, ``\xe9`` for an e acute."""
+    r"""Replacements for characters that a stream cannot encode: ``^`` for an arrow up, ``\xe9`` for an e acute."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     bad = error.object[error.start : error.end]
@@ -46,7 +46,7 @@ codecs.register(_plain_ascii)
 
 
 def prepare(*streams: Any) -> None:
-    """Let the streams write any text, spelt out where their encoding lacks a character."""
+    """Let the streams write any text; characters that their encoding lacks are written as escapes."""
     for stream in streams:
         if hasattr(stream, "reconfigure"):
             narrow = codecs.lookup(stream.encoding or "ascii").name == "ascii"
@@ -55,7 +55,7 @@ def prepare(*streams: Any) -> None:
 
 @contextmanager
 def plain() -> Iterator[None]:
-    """A command's output: whatever it cannot be written to is one line on standard error, and exit status 1."""
+    """Run a command; if its output cannot be written, print one line on standard error and exit with status 1."""
     if sys.stdout is None:
         fail("standard output is closed; redirect it to a file or to /dev/null", 1)
     prepare(sys.stdout, sys.stderr)
@@ -82,7 +82,7 @@ def fail(message: str, status: int) -> NoReturn:
 
 
 def _abandon(stream: Any) -> None:
-    """Let what is left in the stream's buffer go nowhere, so that Python does not fail on it at its end."""
+    """Discard the stream's buffer, so that Python does not fail on it at exit."""
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
@@ -90,9 +90,9 @@ def _abandon(stream: Any) -> None:
 
 
 def refuse_twice(command: click.Command, parent: click.Context, args: list[str]) -> None:
-    """Raise UsageError for an option that is there twice: one of its values would be lost."""
+    """Raise UsageError for an option that is given twice: one of its values would be lost."""
     ctx = click.Context(command, parent=parent, info_name=command.name, **command.context_settings)
     _, _, order = command.make_parser(ctx).parse_args(list(args))
     valued = [p for p in order if isinstance(p, click.Option) and not p.is_flag and not p.multiple]
     if twice := next((p for p in valued if valued.count(p) > 1), None):
-        raise click.UsageError(f"{twice.opts[0]} is there twice; give it once", ctx)
+        raise click.UsageError(f"{twice.opts[0]} is given twice; give it once", ctx)

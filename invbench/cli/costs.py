@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from invbench.cli.compute import compose
+from invbench.cli.sweep import compose
 from invbench.errors import InvbenchError
 from invbench.plugins import Catalog
 from invbench.run.config import Choice, build
@@ -70,14 +70,14 @@ def plan(overrides: list[str], catalog: Catalog) -> int:
 
 
 def _benched(choice: Choice, catalog: Catalog, batch: int) -> tuple[Any, Any]:
-    """The cell of a job, to be solved for its cost; a batch size that was written wins."""
+    """The cell of a job, to be solved for its cost; a batch size that the user set takes precedence."""
     from invbench.run.bench import Bench
-    from invbench.run.jobs import how_to_run
+    from invbench.run.here import how_to_run
 
     cell = build(choice, catalog)
     options = how_to_run(choice, cell, "")
     size = options.batch_size if "batch_size" in choice.written else batch
-    return Bench(cell, size, options.device), options
+    return Bench(cell, size, options.device, bool(options.compile)), options
 
 
 def _device(overrides: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def called(name: str, catalog: Catalog) -> list[Plugin]:
-    """The plugins of that name, of any kind. Raises ConfigError with suggestions where nothing has it."""
+    """The plugins of that name, of any kind. Raises ConfigError with suggestions for an unknown name."""
     matching = [plugins[name] for plugins in catalog.plugins.values() if name in plugins]
     if not matching and name not in catalog.benchmarks:
         known = catalog.names() | set(catalog.benchmarks)
@@ -25,7 +25,7 @@ def called(name: str, catalog: Catalog) -> list[Plugin]:
 
 
 def listing(catalog: Catalog, kind: str) -> list[tuple[str, str, str]]:
-    """Name, distribution (empty for ours) and summary of the plugins of a kind."""
+    """Name, distribution (empty for our own) and summary of the plugins of a kind."""
     if kind == "benchmark":
         return [(b.name, "", f"v{b.version}, {b.summary}") for b in catalog.benchmarks.values()]
     plugins = sorted(catalog.plugins[kind].values(), key=lambda p: p.name)

@@ -27,7 +27,7 @@ def compare(
     across_machines: bool,
     how: str,
 ) -> None:
-    """What changed between two results folders: invbench compare BASE NEW [task=sr4] [--fail-on RULES]
+    """Compare two results folders: invbench compare BASE NEW [task=sr4] [--fail-on RULES]
 
     Prints paired differences on the same images as a table for a pull request. Exits with 1 where a rule is broken, or
     NEW lacks what BASE has: a cell, an image, a metric that a rule names, a value that is not nan.
@@ -46,7 +46,7 @@ def compare(
 @click.argument("cell")
 @out_option
 def explain(cell: str, out: Path) -> None:
-    """Say where a cell's numbers come from: command, configuration, hashes, environment. CELL is an id or a folder."""
+    """Print where a cell's numbers come from: command, configuration, hashes, machine. CELL is an id or a folder."""
     from invbench.run.verify import explain, find_cell
 
     click.echo(explain(find_cell(cell, out)))
@@ -61,10 +61,10 @@ def explain(cell: str, out: Path) -> None:
 @out_option
 @click.pass_context
 def verify(ctx: click.Context, cell: str, images: int, tolerance: float, out: Path) -> None:
-    """Check a cell's files against their sums, and solve some of its images again. CELL is an id or a folder.
+    """Verify a cell's checksums, and solve some of its images again. CELL is an id or a folder.
 
     Differences are of values on [-1,1], and of scores where records were released without reconstructions.
-    Exits with 1 where a file was changed or an image comes out otherwise.
+    Exits with 1 if a file was changed or an image is not reproduced.
     """
     from invbench.plugins import load_catalog
     from invbench.run.verify import find_cell, verify
@@ -101,7 +101,7 @@ def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: Pat
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
 @out_option
 def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
-    """Judge what the DAVI paper states by what is recorded: invbench claims [table1-realism ...] [--benchmark photos]
+    """Compare the DAVI paper's statements with the records: invbench claims [table1-realism ...] [--benchmark photos]
 
     Claims are printed cells, orders ("DAVI has the best FID") and ratios ("20 times faster"). IDS are ids or beginnings
     of them, as cell/1. Records are comparable only with the paper's benchmark, task, noise, images, prior and NFE.
@@ -110,17 +110,17 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
     reproduced        cell: our 95 % interval over as many images contains the printed value; order: holds against
                       every method, p < 0.05 each on the same images (scores of sets: intervals apart); ratio: even
                       the lowest of any two images is above the bound
-    within interval   seen, but no more: fewer images, the score of a set, chance not excluded, or a cell that the
-                      paper leaves unclear
-    undecided         an order or ratio that our means do not show, though chance explains it
+    within interval   consistent, but not confirmed: fewer images, the score of a set, not significant, or a cell
+                      that the paper leaves unclear
+    undecided         an order or ratio that our means do not show, but the difference is not significant
     contradicted      the interval excludes the printed value; a method is significantly ahead (Holm's correction)
                       that should not be; even the highest ratio is below the bound
     protocol differs  recorded otherwise: noise, prior, NFE, options by hand, metric, sets of other images, nan
-    not run           something is missing; the commands are below the table
+    not run           records are missing; the commands are below the table
 
     A proxy is the same statement on other images, with another prior, other weights and other metrics (haarpsi for
-    LPIPS, swd for FID): its verdict is about that experiment, not the paper's. One claim in twenty is reported by
-    chance.
+    LPIPS, swd for FID): its verdict is about that experiment, not the paper's. The false-positive rate is 5 % for each
+    claim.
     """
     from invbench.analysis.table import FORMATS
     from invbench.paper.claims import chosen, load_claims

@@ -57,24 +57,30 @@ out_option = click.option(
     "--metrics", "only", default="", help="Columns, as psnr,lpips_vgg,seconds; all that is recorded if empty."
 )
 @click.option("--intervals", is_flag=True, help="With --paper: 95 % intervals beside our means.")
-@click.option("--budgets", default="", help="The best solver within network calls, as 20,100,1000, instead of all.")
+@click.option("--times", is_flag=True, help="What each cell took, and on which device, in place of scores.")
+@click.option("--budgets", default="", help="Only the best solver within each budget of network calls, as 20,100,1000.")
 @out_option
 def table(
-    filters: tuple[str, ...], how: str, paper: str | None, only: str, intervals: bool, budgets: str, out: Path
+    filters: tuple[str, ...],
+    how: str,
+    paper: str | None,
+    only: str,
+    intervals: bool,
+    times: bool,
+    budgets: str,
+    out: Path,
 ) -> None:
-    """Print tables of what is recorded: invbench table [benchmark=photos] [task=sr4] ...
+    """Print tables of the records: invbench table [benchmark=photos] [task=sr4] ...
 
     With --paper N, a published table and our numbers under it; with benchmark=photos too, our records on that
     benchmark in the layout of that table. As csv without options, each number has a row of its own.
     """
-    from invbench.analysis.long_table import long_table
-    from invbench.analysis.seeds import seed_tables
     from invbench.analysis.table import FORMATS
-    from invbench.analysis.tables import build_tables
-    from invbench.plugins import load_catalog
 
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
+    if times and (paper or only or budgets or intervals):
+        raise ConfigError("--times prints seconds, not scores; leave out the other options")
     if paper is not None:
         if only or budgets:
             raise ConfigError("--paper prints the paper's columns; leave out --metrics and --budgets")
@@ -82,30 +88,42 @@ def table(
         return
     if intervals:
         raise ConfigError("--intervals is of --paper; other tables have them already")
-    cells, (metrics, floors) = recorded_cells(filters, out), load_catalog().for_tables()
-    if how == "csv" and not only and not budgets:
-        tables = [long_table(cells, metrics)]
-    elif budgets:
-        from invbench.analysis.pareto import budget_tables, parse_budgets
+    print_tables(_tables(recorded_cells(filters, out), how, names_of(only), budgets, times), how)
 
-        tables = budget_tables(cells, metrics, parse_budgets(budgets), names_of(only))
-    else:
-        tables = [*build_tables(cells, metrics, floors, names_of(only)), *seed_tables(cells, metrics)]
-    print_tables(tables, how)
+
+def _tables(cells: Sequence[LoadedCell], how: str, only: Sequence[str], budgets: str, times: bool) -> Sequence[Table]:
+    """The tables of some cells that options of ``invbench table`` ask for."""
+    from invbench.analysis.long_table import long_table
+    from invbench.analysis.pareto import budget_tables, parse_budgets
+    from invbench.analysis.seeds import seed_tables
+    from invbench.analysis.tables import build_tables
+    from invbench.analysis.times import times_table
+    from invbench.plugins import load_catalog
+
+    if times:
+        return [times_table(cells)]
+    metrics, floors = load_catalog().for_tables()
+    if budgets:
+        return budget_tables(cells, metrics, parse_budgets(budgets), only)
+    if how == "csv" and not only:
+        return [long_table(cells, metrics)]
+    return [*build_tables(cells, metrics, floors, only), *seed_tables(cells, metrics)]
 
 
 @click.command()
 @click.argument("filters", nargs=-1)
+@click.option("--device", default="auto", show_default=True, help="Where metrics are computed: auto, cpu or cuda.")
 @out_option
-def rescore(filters: tuple[str, ...], out: Path) -> None:
-    """Add scores that records lack, from the kept reconstructions: invbench rescore [benchmark=photos] [task=sr4] ...
+def rescore(filters: tuple[str, ...], out: Path, device: str) -> None:
+    """Add missing scores, from the stored reconstructions: invbench rescore [benchmark=photos] [task=sr4] ...
 
     No solver is run. Use it after installing a metric, or fetching its weights.
     """
+    from invbench.device import choose_device
     from invbench.plugins import load_catalog
     from invbench.run.rescore import rescore_all
 
-    for line in rescore_all(recorded_cells(filters, out), load_catalog()):
+    for line in rescore_all(recorded_cells(filters, out), load_catalog(), choose_device(device)):
         click.echo(line)
 
 
@@ -139,21 +157,21 @@ def release(to: Path, filters: tuple[str, ...], out: Path) -> None:
 @click.option("--to", type=click.Path(path_type=Path), help="File to write (.png, .pdf, .svg); pictures: of one task.")
 @out_option
 def figure(words: tuple[str, ...], solvers: str, images: str, out: Path, **options: Any) -> None:
-    """Draw what is recorded: invbench figure [KIND] [benchmark=photos] [task=sr4] ...
+    """Draw the records: invbench figure [KIND] [benchmark=photos] [task=sr4] ...
 
     \b
     grid     truth, measurement and reconstructions, the metric under each (default)
     errors   the reconstructions' errors, on one colour scale
     bars     means with 95 % intervals, a panel per task
     scatter  two solvers on the same images: --solvers davi,ddrm
-    front    the metric against network calls or seconds, and what nothing as cheap beats
+    front    the metric against network calls or seconds, and the Pareto front
     """
     from invbench.figures import drawing
     from invbench.plugins import load_catalog
 
     kind, filters = (words[0], words[1:]) if words and "=" not in words[0] else ("grid", words)
-    asked = drawing.Request(kind, solvers=names_of(solvers), images=names_of(images), **options)
-    for path in drawing.figure(recorded_cells(filters, out), load_catalog(), out, asked):
+    request = drawing.Request(kind, solvers=names_of(solvers), images=names_of(images), **options)
+    for path in drawing.figure(recorded_cells(filters, out), load_catalog(), out, request):
         click.echo(path)
 
 
@@ -163,7 +181,7 @@ def figure(words: tuple[str, ...], solvers: str, images: str, out: Path, **optio
 @click.option("--images", default=16, show_default=True, type=click.IntRange(0), help="Shown of each measurement.")
 @out_option
 def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
-    """Write one HTML page of what is recorded: invbench report [benchmark=photos] [task=sr4] ... [--to report.html]
+    """Write one HTML page of the records: invbench report [benchmark=photos] [task=sr4] ... [--to report.html]
 
     Charts, tables that sort, the images of all solvers side by side, and where every number comes from. The page
     opens from disk and loads nothing else.
@@ -203,20 +221,20 @@ def recorded_cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:
 
 
 def check_there(out: Path) -> None:
-    """Raise ConfigError for a folder that the user named and that is not there: released records would stand in."""
+    """Raise ConfigError if the user named a folder that does not exist: released records would be used instead."""
     if out != Path(OUT) and not out.is_dir():
-        raise ConfigError(f"expected a results folder; there is no {out}")
+        raise ConfigError(f"expected a results folder; {out} does not exist")
 
 
 def print_tables(tables: Sequence[Table], how: str) -> None:
-    """Print tables; the notes of csv, which has no place for them, go to the other stream."""
+    """Print tables; notes of csv tables go to standard error."""
     click.echo("\n\n".join(t.render(how) for t in tables))
     for note in [note for t in tables for note in t.notes] if how == "csv" else ():
         click.echo(note, err=True)
 
 
 def names_of(text: str) -> tuple[str, ...]:
-    """``a,b`` as its names; none of an empty text. Raises ConfigError for commas alone."""
+    """The names in ``a,b``; an empty text has none. Raises ConfigError for a text of commas only."""
     names = tuple(name for name in (part.strip() for part in text.split(",")) if name)
     if text and not names:
         raise ConfigError(f"expected names, as a,b; got {text!r}")
@@ -224,14 +242,14 @@ def names_of(text: str) -> tuple[str, ...]:
 
 
 def wanted_of(filters: tuple[str, ...]) -> dict[str, str]:
-    """Filters by key. Raises ConfigError for one that is none, or is there twice."""
+    """Filters by key. Raises ConfigError for one that is invalid, or given twice."""
     by_key: dict[str, str] = {}
     for text in filters:
         key, equals, value = text.partition("=")
         if not equals or key not in FILTERS:
             raise ConfigError(f"expected {', '.join(f'{k}=...' for k in FILTERS)}; got {text!r}")
         if key in by_key:
-            raise ConfigError(f"{key} is there twice; write {key}={by_key[key]},{value}")
+            raise ConfigError(f"{key} is given twice; write {key}={by_key[key]},{value}")
         by_key[key] = canonical(value) if key == "noise" else value
     return by_key
 

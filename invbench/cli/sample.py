@@ -1,4 +1,4 @@
-"""``invbench sample``: images drawn from a prior, to look at, or to train on where photographs may not be used."""
+"""``invbench sample``: images drawn from a prior, for inspection, or as training data in place of photographs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SampleConfig:
 
 
 def sample(overrides: Sequence[str], catalog: Catalog) -> Path:
-    """Write samples as PNG, each where it is missing; returns their folder."""
+    """Write missing samples as PNG; returns their folder."""
     name, fields, own = parse(overrides)
     options = typed(SampleConfig, own, "sample")
     source = typed(catalog.get("prior", name), fields, "prior")
@@ -73,7 +73,7 @@ def sample(overrides: Sequence[str], catalog: Catalog) -> Path:
             except OSError as error:
                 raise StoreError(
                     f"cannot write {folder / each}.png: {error.strerror or error}; free space, or choose another "
-                    "out=FOLDER, then run the same command to go on"
+                    "out=FOLDER, then run the same command to resume"
                 ) from None
         click.echo(f"{start + len(chunk)}/{len(missing)} samples", err=True)
     return folder

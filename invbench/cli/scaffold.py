@@ -1,4 +1,4 @@
-"""``invbench new solver NAME``: a distribution of one's own, with a solver that runs."""
+"""``invbench new solver NAME``: a new distribution with a solver that runs."""
 
 from __future__ import annotations
 
@@ -70,15 +70,15 @@ NEXT = """{folder}/invbench_{name}.py holds the solver. Next:
 def new_solver(name: str, where: Path, catalog: Catalog) -> str:
     """Write ``where``/invbench-NAME; returns what to do next.
 
-    Raises ConfigError for a name that is none, or that a solver has, StoreError where nothing can be written.
+    Raises ConfigError for an invalid name, or one that a solver has, StoreError if nothing can be written.
     """
     if keyword.iskeyword(name):
-        raise ConfigError(f"{name!r} is a word of Python's own; choose another name for the solver")
+        raise ConfigError(f"{name!r} is a Python keyword; choose another name for the solver")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ConfigError(f"a solver's name has small letters, digits and _, as my_solver; got {name!r}")
     if name in catalog.plugins["solver"]:
-        taken = catalog.plugin("solver", name)
-        raise ConfigError(f"{taken.distribution} has a solver {name!r} already; choose another name")
+        existing_plugin = catalog.plugin("solver", name)
+        raise ConfigError(f"{existing_plugin.distribution} has a solver {name!r} already; choose another name")
     folder = where / f"invbench-{name.replace('_', '-')}"
     words = {"name": name, "dashed": name.replace("_", "-"), "cls": name.title().replace("_", "")}
     try:
@@ -86,7 +86,7 @@ def new_solver(name: str, where: Path, catalog: Catalog) -> str:
         (folder / f"invbench_{name}.py").write_text(MODULE.format(**words), encoding="utf-8")
         (folder / "pyproject.toml").write_text(PROJECT.format(**words), encoding="utf-8")
     except FileExistsError:
-        raise StoreError(f"{folder} is there already; choose another name, or remove it") from None
+        raise StoreError(f"{folder} exists already; choose another name, or remove it") from None
     except OSError as error:
         raise StoreError(f"cannot write {folder}: {error.strerror or error}") from None
     return NEXT.format(folder=folder, name=name)

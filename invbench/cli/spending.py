@@ -1,4 +1,4 @@
-"""What a cell took, and when the training of its solver pays off."""
+"""The cost of a cell, and when the training of its solver pays off."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ def cost_breakdown(cost: Cost) -> str:
     shares = {text: getattr(cost, f"{key}_seconds") / cost.solve_seconds for key, text in names.items()}
     parts = [f"{text} {share:.1%}" for text, share in shares.items() if share > 0]
     parts.append(f"other {1 - sum(shares.values()):.1%} of solve time; peak {cost.peak_bytes / 2**20:.0f} MiB")
+    if cost.compile_seconds:
+        parts.append(f"besides {cost.compile_seconds:.0f} s to compile the network")
     return ", ".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""``invbench train``: from what the user wrote to a training in a folder."""
+"""``invbench train``: from the request to a training in a folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from invbench.training import Training
 
 
 def train(request: Request, catalog: Catalog, dry_run: bool = False) -> int:
-    """Train, or say what training would take; returns the exit status."""
+    """Train, or estimate the cost of training; returns the exit status."""
     plan = build(request, catalog)
     plan.training.about["command"] = portable(["invbench", "train", *request.words])
     training = plan.training
@@ -38,13 +38,13 @@ def train(request: Request, catalog: Catalog, dry_run: bool = False) -> int:
         with locked(training), shown_progress(training):
             weights = plan.fit(training)
     except KeyboardInterrupt:
-        click.echo("interrupted; the checkpoint is kept, and the same command goes on from there", err=True)
+        click.echo("interrupted; the checkpoint is kept, and the same command resumes from there", err=True)
         training_curve(training.folder)
         return 130
     except OSError as error:
         raise StoreError(
             f"cannot write to {training.folder}: {error.strerror or error}. A checkpoint that is there is kept; free "
-            "space or permissions, then run the same command to go on"
+            "space or permissions, then run the same command to resume"
         ) from None
     except (torch.OutOfMemoryError, RuntimeError) as error:
         raise out_of_memory(error, training.options) from None
@@ -55,7 +55,7 @@ def train(request: Request, catalog: Catalog, dry_run: bool = False) -> int:
 
 
 def estimate(plan: Plan) -> str:
-    """Time and memory of the whole training, from its last three steps, when every loss is on."""
+    """Time and memory of the whole training, from its last three steps, when every loss is active."""
     click.echo(f"trying the last 3 of {plan.training.options.steps:,} steps", err=True)
     with tempfile.TemporaryDirectory() as folder:
         trial = replace(plan.training, folder=Path(folder), last=3)
@@ -75,20 +75,21 @@ def estimate(plan: Plan) -> str:
 
 
 def out_of_memory(error: Exception, options: Any) -> Exception:
-    """What to do, where memory ran out; any other error as it is."""
+    """A TrainingError with advice if memory ran out; any other error unchanged."""
     if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
         return error
     size = getattr(options, "batch_size", 2)
-    parts = ", or keep it and compute it in parts with training.accumulate=2" * hasattr(options, "accumulate")
-    parts += " training.shared=false" * getattr(options, "shared", False)
-    return TrainingError(
-        f"memory ran out at training.batch_size={size}; try training.batch_size={max(1, size // 2)}{parts}"
-    )
+    advice = f"try training.batch_size={max(1, size // 2)}"
+    if hasattr(options, "accumulate"):
+        advice += ", or keep it and compute it in parts with training.accumulate=2"
+    if getattr(options, "shared", False):
+        advice += " training.shared=false"
+    return TrainingError(f"memory ran out at training.batch_size={size}; {advice}")
 
 
 @contextmanager
 def locked(training: Training) -> Iterator[None]:
-    """Hold the folder. Raises StoreError where another training has it."""
+    """Lock the folder. Raises StoreError if another training holds the lock."""
     import filelock
 
     if training.rank:
@@ -108,7 +109,7 @@ def locked(training: Training) -> Iterator[None]:
 
 @contextmanager
 def shown_progress(training: Training) -> Iterator[None]:
-    """A bar on a terminal, elsewhere a line at most every ten seconds: step, losses, images/s, time left."""
+    """A progress bar on a terminal, elsewhere a line at most every ten seconds: step, losses, images/s, time left."""
     if training.rank:
         yield
         return

@@ -1,4 +1,4 @@
-"""What a request for a training comes to: networks, images, folder."""
+"""From a request to a training: networks, images, folder."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ VALIDATED = 16  # held-out crops
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a training is made of. ``fit`` runs it; ``config`` is what determines its weights."""
+    """The parts of a training. ``fit`` runs it; ``config`` determines its weights."""
 
     fit: Callable[[Training], Path]
     training: Training
@@ -43,7 +43,7 @@ class Plan:
 
 
 def build(request: Request, catalog: Catalog) -> Plan:
-    """The training that was asked for. Raises ConfigError or DataError before any network call."""
+    """The requested training. Raises ConfigError or DataError before any network call."""
     benchmark = catalog.benchmark(request.options.benchmark)
     dtype = chosen_dtype(request.options.dtype, choose_device(request.options.device))
     request = dataclasses.replace(request, options=dataclasses.replace(request.options, dtype=dtype))
@@ -89,7 +89,7 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pl
 
 
 def _trainable(request: Request, catalog: Catalog) -> type[Trainable]:
-    """The solver of a request. Raises ConfigError where it is not trained, or no task is named."""
+    """The solver of a request. Raises ConfigError if it needs no training, or no task is given."""
     cls = catalog.get("solver", request.names["solver"])
     if not issubclass(cls, Trainable):
         raise ConfigError(f"solver {cls.name} needs no training; run it: invbench run solver={cls.name} task=NAME")
@@ -99,12 +99,12 @@ def _trainable(request: Request, catalog: Catalog) -> type[Trainable]:
 
 
 def _overridden(fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
-    """The options of a solver that a run must be given, as its command line says them."""
+    """The solver options that a run needs, as written on its command line."""
     return "".join(f" solver.{k}={v}" for k, v in fields.items() if k != "name" and v != defaults[k])
 
 
 def _refuse_others(request: Request) -> None:
-    """Raise ConfigError for what is no part of a prior's training."""
+    """Raise ConfigError for keys that do not belong to a prior's training."""
     others = [f"{kind}=" for kind in ("solver", "task") if kind in request.names or request.fields[kind]]
     others += [f"+{name}=" for name in request.variants]
     if others:
@@ -141,7 +141,7 @@ def started(
     chosen: TrainConfig,
     device: torch.device,
 ) -> Training:
-    """The training of this process, one of those that ``accelerate launch`` started."""
+    """The training in this process, possibly one of several that ``accelerate launch`` started."""
     folder = Path(chosen.folder).expanduser() if chosen.folder else folder
     rank, processes = 0, int(os.environ.get("WORLD_SIZE", "1"))
     if processes > 1:
@@ -180,7 +180,7 @@ def training_images(request: Request, catalog: Catalog, benchmark: Benchmark) ->
 
 
 def held_out(benchmark: Benchmark, catalog: Catalog, task: Any, images: Dataset, seed: int) -> Measurement | None:
-    """Measured crops of the preset's tuning split, of the training images' shape; None where it has no such split."""
+    """Measured crops of the preset's tuning split, of the training images' shape; None if it has no such split."""
     cls = catalog.get("dataset", benchmark.name)
     if "split" not in [f.name for f in dataclasses.fields(cls)]:
         return None
@@ -198,7 +198,7 @@ def held_out(benchmark: Benchmark, catalog: Catalog, task: Any, images: Dataset,
 
 
 def part(cls: type[Any], request: Request, kind: str, presets: Sequence[Mapping[str, Any]]) -> Any:
-    """An instance with, from weak to strong, the class's defaults, the presets' values and what the user wrote."""
+    """An instance with, in order of increasing precedence, defaults, values of presets, and values from the user."""
     values: dict[str, Any] = {}
     for preset in presets:
         values.update(preset)
@@ -240,7 +240,7 @@ def named(plugin: Any) -> dict[str, Any]:
 
 def common(images: Dataset, options: Any, chosen: TrainConfig) -> dict[str, Any]:
     """The part of a training's identity that solvers and priors share."""
-    dataset = {k: v for k, v in named(images).items() if k != "root"}  # a folder's place does not matter
+    dataset = {k: v for k, v in named(images).items() if k != "root"}  # the location of a folder does not matter
     return {
         "dataset": {**dataset, "images": len(images.ids()), "sha256": fingerprint(images)},
         "training": asdict(options),

@@ -1,4 +1,4 @@
-"""What the user asked ``invbench train`` for, and its help. No torch: a mistake is reported at once."""
+"""The request of ``invbench train``, and its help. No torch: mistakes are reported immediately."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ OWN = tuple(f.name for f in dataclasses.fields(TrainConfig))
 
 @dataclass(frozen=True)
 class Request:
-    """What the user wrote, by plugin kind: a name where one was given, and fields."""
+    """The user's overrides by plugin kind: the name, if given, and fields."""
 
     names: Mapping[str, str]
     fields: Mapping[str, Mapping[str, Any]]
@@ -61,7 +61,7 @@ class Request:
 
     @classmethod
     def parse(cls, overrides: Sequence[str]) -> Request:
-        """Raises ConfigError for what is no key=value, or a key that does not exist."""
+        """Raises ConfigError for an argument that is not key=value, or an unknown key."""
         pairs = dict(split(overrides, "invbench train solver=davi task=sr4"))
         _refuse_unknown(pairs)
         variants = {key[1:]: value for key, value in pairs.items() if key.startswith("+")}
@@ -77,7 +77,7 @@ class Request:
 
 
 def _below(prefix: str, pairs: Mapping[str, str]) -> dict[str, Any]:
-    """The options whose name begins so, without the beginning."""
+    """The options whose name starts with the prefix, without the prefix."""
     return {key.removeprefix(prefix): value for key, value in pairs.items() if key.startswith(prefix)}
 
 
@@ -99,7 +99,7 @@ def help_text(catalog: Catalog) -> str:
         "Usage: invbench train solver=NAME task=NAME [key=value ...]",
         "       invbench train prior=NAME [key=value ...]",
         "",
-        "Trains, with checkpoints: the same command goes on where an interrupted one stopped, to the same weights.",
+        "Trains with checkpoints: the same command resumes an interrupted training, and ends with the same weights.",
         "In its folder: weights.safetensors, state.safetensors, train.jsonl, losses.png, samples/.",
         "",
         f"  solver={', '.join(able)}",
@@ -109,7 +109,7 @@ def help_text(catalog: Catalog) -> str:
         "",
         "Options:",
         *(f"  {f'{key}={defaults[key]}':<22} {text}" for key, text in HELP.items()),
-        "  --dry-run              say what it would take: time, memory, folder",
+        "  --dry-run              estimate time and memory, and print the folder",
         "",
         "Several processes: accelerate launch --num_processes 2 -m invbench.cli train ...",
     ]

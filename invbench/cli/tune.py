@@ -21,7 +21,7 @@ from invbench.analysis.digits import format_value, spec_of
 from invbench.analysis.rows import format_mean
 from invbench.analysis.stats import bca_interval
 from invbench.atomic import write_atomic
-from invbench.cli import compute
+from invbench.cli.jobs import Job, run_jobs
 from invbench.errors import ConfigError, StoreError, unknown
 from invbench.metric import Metric, SampleMetric
 from invbench.plugins import Catalog
@@ -38,7 +38,7 @@ SPLIT = "tune"
 
 
 class Ranked(msgspec.Struct, frozen=True):
-    """A setting that ``invbench tune`` tried: values that were searched and given, and the scores of the images."""
+    """A setting that ``invbench tune`` tried: values that were searched and fixed, and the scores of the images."""
 
     cell: str
     values: dict[str, JSON]
@@ -70,21 +70,21 @@ def tune(overrides: Sequence[str], catalog: Catalog) -> int:
     pairs = _pairs(overrides)
     objective = _objective(pairs.pop("objective", first(catalog.for_tables()[0])), pairs.get("samples", "1"), catalog)
     sweep, searched = _sweep(pairs, catalog)
-    jobs = compute.run_jobs(sweep, catalog, command)
+    jobs = run_jobs(sweep, catalog, command)
     if jobs is None:
         return 130
     ranked = [_report(group, searched, objective, command) for group in by_measurement(_cells(jobs))]
     return 0 if ranked and all(ranked) and all(job.success for job in jobs) else 1
 
 
-def _cells(jobs: Sequence[compute.Job]) -> list[LoadedCell]:
+def _cells(jobs: Sequence[Job]) -> list[LoadedCell]:
     """The cells that jobs ran."""
     tried = {(job.cell, job.out) for job in jobs if job.cell}
     return [cell for out in {out for _, out in tried} for cell in load_cells(out) if (cell.id, out) in tried]
 
 
 def _pairs(overrides: Sequence[str]) -> dict[str, str]:
-    """The overrides by key. Raises ConfigError for what is no key=value."""
+    """The overrides by key. Raises ConfigError for an argument that is not key=value."""
     return dict(split(overrides, "invbench tune solver=dps task=sr4"))
 
 
@@ -94,7 +94,7 @@ def _objective(name: str, samples: str, catalog: Catalog) -> type[Metric]:
         raise ConfigError(unknown("objective", name, metrics))
     metric = metrics[name]
     if metric.higher_is_better is None and metric.target is None:
-        raise ConfigError(f"objective {name} says neither that high nor that low is better; choose another")
+        raise ConfigError(f"objective {name} has no better direction; choose another")
     if issubclass(metric, SampleMetric) and samples == "1":
         raise ConfigError(f"objective {name} scores several samples of a measurement; add samples=8")
     return metric
@@ -103,7 +103,7 @@ def _objective(name: str, samples: str, catalog: Catalog) -> type[Metric]:
 def _nothing_to_search(cls: type[Solver]) -> ConfigError:
     fields = ", ".join(f.name for f in dataclasses.fields(cls)) or "none"  # type: ignore[arg-type]
     return ConfigError(
-        f"nothing to search: solver {cls.name} declares no space for what is left open; give values, as "
+        f"nothing to search: solver {cls.name} declares no search space for the remaining options; give values, as "
         f"solver.KEY=a,b,c (keys: {fields})"
     )
 
@@ -117,7 +117,7 @@ def _one_solver(text: str) -> str:
 
 
 def _sweep(pairs: Mapping[str, str], catalog: Catalog) -> tuple[list[str], list[str]]:
-    """Overrides of the sweep, and the fields it searches: the declared space, but for what the user wrote."""
+    """Overrides of the sweep, and the fields it searches: the declared space, except options that the user set."""
     cls = catalog.get("solver", _one_solver(pairs.get("solver", "")))
     values = {key: ",".join(map(str, tried)) for key, tried in space(cls).items()}
     values |= {key.partition(".")[2]: value for key, value in pairs.items() if key.startswith("solver.")}
@@ -134,7 +134,7 @@ def _sweep(pairs: Mapping[str, str], catalog: Catalog) -> tuple[list[str], list[
 
 
 def _split(pairs: Mapping[str, str], catalog: Catalog) -> dict[str, str]:
-    """The override that leaves the tuning images. Raises ConfigError where the images would be those reported."""
+    """The override that selects the tuning images. Raises ConfigError if the images would be those reported."""
     benchmark = pairs.get("benchmark", "photos")
     name = pairs.get("dataset", benchmark)
     if "split" in [f.name for f in dataclasses.fields(catalog.get("dataset", name))]:
@@ -149,7 +149,7 @@ def _split(pairs: Mapping[str, str], catalog: Catalog) -> dict[str, str]:
 
 
 def _report(cells: Sequence[LoadedCell], searched: Sequence[str], objective: type[Metric], command: str) -> bool:
-    """Print one task's ranking, best first, and keep it beside the records; False where nothing could be ranked."""
+    """Print one task's ranking, best first, and write it beside the records; False if nothing could be ranked."""
     config = cells[0].run.config
     solver, place = config.solver.name, f"{config.benchmark.name}.{config.task.name}"
     rows = sorted((_row(cell, searched, objective) for cell in cells), key=lambda row: _loss(row.mean, objective))
@@ -173,10 +173,10 @@ def _report(cells: Sequence[LoadedCell], searched: Sequence[str], objective: typ
 
 
 def _hint(rows: Sequence[Ranked], searched: Sequence[str]) -> None:
-    """Say which best values lie at the end of what was tried."""
+    """Warn of best values at the boundary of the search space."""
     edges = [k for k in searched if rows[0].values[k] in _ends([row.values[k] for row in rows])]
     if edges:
-        click.echo(f"the best {', '.join(edges)} lies at the end of what was tried; try further values")
+        click.echo(f"the best {', '.join(edges)} lies at the boundary of the search space; extend it")
 
 
 def _shown(row: Ranked, objective: type[Metric]) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def _scores(cell: LoadedCell, objective: type[Metric]) -> NDArray[np.float64]:
 
 
 def _loss(mean: float, objective: type[Metric]) -> float:
-    """What is least for the best; a mean that is no number is the worst."""
+    """Sort key, smallest for the best mean; nan is the worst."""
     if math.isnan(mean):
         return math.inf
     if objective.higher_is_better is None:

@@ -1,4 +1,4 @@
-"""The sheet that figures are drawn on: one style for print, colours that the colour-blind tell apart, and the file."""
+"""The canvas of figures: one style, colours that the colour-blind can distinguish, and the file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ STYLE: dict[Any, Any] = {
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """A drawing function in our style, whatever the caller's is."""
+    """Run a drawing function in our style, independent of the caller's."""
 
     @wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -32,7 +32,7 @@ COST_LABELS = {"nfe": "network calls a sample (NFE)", "seconds": "seconds an ima
 
 
 class Panel(NamedTuple):
-    """What one measurement contributes: its solvers that have the metric, on the images that all of them have."""
+    """A panel, of one measurement: the solvers that have the metric, on their common images."""
 
     title: str
     cells: list[LoadedCell]
@@ -40,7 +40,7 @@ class Panel(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A mean with its 95 % interval; the ends are NaN where there is none."""
+    """A mean with its 95 % interval; the ends are NaN if there is no interval."""
 
     name: str
     value: float
@@ -49,21 +49,21 @@ class Bar(NamedTuple):
 
 
 class Spending(NamedTuple):
-    """What a sample of each solver costs, and how the axis is called."""
+    """The cost per sample of each solver, and the label of the axis."""
 
     values: list[float]
     label: str
 
 
 def panels(cells: Sequence[LoadedCell], metric: str) -> list[Panel]:
-    """A panel for each measurement that some cell has the metric of; titles name what tells them apart."""
+    """A panel for each measurement that some cell has the metric of; titles name what distinguishes them."""
     groups = by_measurement([c for c in cells if c.images and mean_of(c, metric) is not None])
     titles = _titles([group[0].run.config for group in groups])
     return [_panel(title, group, metric) for title, group in zip(titles, groups, strict=True)]
 
 
 def _panel(title: str, cells: list[LoadedCell], metric: str) -> Panel:
-    """A score of a set is of the images that all were scored on, where there are any, else of the most common set."""
+    """Scores of sets are of the common set of images if there is one, else of the most frequent set."""
     images, compared = shared_images(cells, metric), cells
     if not images:
         images = list(Counter(tuple(cell.images) for cell in cells).most_common(1)[0][0])
@@ -113,7 +113,7 @@ def bars_of(panel: Panel, metric: str) -> list[Bar]:
 
 @styled
 def scatter(cells: Sequence[LoadedCell], metric: str, first: str, second: str) -> Figure:
-    """Values of two solvers on the same images, with the diagonal and how many lie on either side of it.
+    """Values of two solvers on the same images, with the diagonal and the number of points on either side.
 
     Raises ConfigError where no measurement has both.
     """
@@ -142,7 +142,7 @@ def scatter(cells: Sequence[LoadedCell], metric: str, first: str, second: str) -
 def front(
     cells: Sequence[LoadedCell], metric: str, higher: bool, cost: str, benched: Costs = MappingProxyType({})
 ) -> Figure:
-    """A metric's mean against what a sample costs, "nfe" or "seconds"; the line joins what nothing as cheap beats.
+    """A metric's mean against the cost per sample, "nfe" or "seconds"; the line joins the Pareto-optimal solvers.
 
     Seconds of a panel are those that ``invbench bench`` measured, where it did of all its solvers, else the runs'.
     """
@@ -165,7 +165,7 @@ def front(
 
 
 def _spending(panel: Panel, cost: str, benched: Costs) -> Spending:
-    """What a sample of each solver of a panel costs, and whose measurement that is."""
+    """The cost per sample of each solver of a panel, and who measured it."""
     alone = alike(panel.cells, benched) if cost == "seconds" else None
     if alone:
         return Spending(alone, f"{COST_LABELS[cost]}, one alone")
@@ -174,7 +174,7 @@ def _spending(panel: Panel, cost: str, benched: Costs) -> Spending:
 
 
 def _draw_front(ax: Axes, points: Sequence[tuple[float, float]], higher: bool) -> None:
-    """The line that joins what nothing as cheap beats, to the dearest."""
+    """The Pareto front, extended to the highest cost."""
     best = [points[i] for i in pareto(points, higher)]
     best.append((max(cost for cost, _ in points), best[-1][1]))
     ax.step(*zip(*best, strict=True), where="post", color="0.5", linewidth=0.8, zorder=1)
@@ -205,7 +205,7 @@ def _scale(ax: Axes, cost: str) -> None:
 
 
 def within_reach(values: np.ndarray) -> np.ndarray:
-    """The values, infinite ones a little beyond the finite, where they can be drawn."""
+    """The values, with infinite ones replaced by values slightly beyond the finite range."""
     finite = values[np.isfinite(values)]
     low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
     beyond = 0.1 * max(high - low, abs(high), abs(low))
@@ -226,7 +226,7 @@ def _page(parts: Sequence[Any], height: float) -> tuple[Figure, list[Any]]:
 
 
 def _titles(configs: Sequence[Config]) -> list[str]:
-    """The task of each measurement and, where that leaves a doubt, benchmark, noise, dataset, prior and seed."""
+    """The task of each measurement and, where that is ambiguous, benchmark, noise, dataset, prior and seed."""
     parts = [_parts(config) for config in configs]
     titles = [task for task, *_ in parts]
     for more in list(zip(*parts, strict=True))[1:]:
@@ -242,7 +242,7 @@ def _parts(config: Config) -> tuple[str, ...]:
 
 
 def _distinguished(titles: Sequence[str], more: Sequence[str]) -> list[str]:
-    """Titles, with more words where several are the same."""
+    """Titles, extended where several are equal."""
     counts = Counter(titles)
     return [f"{title}, {words}" if counts[title] > 1 else title for title, words in zip(titles, more, strict=True)]
 

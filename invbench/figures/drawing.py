@@ -1,4 +1,4 @@
-"""What a figure is to show, checked, and drawn: pictures of each measurement, or a chart of all of them."""
+"""Requests for figures, checked and drawn: pictures of each measurement, or a chart of all of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHORTEST_ID = 4  # characters of a cell's id
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for. ``rows``, ``images`` and ``zoom`` are of pictures, ``cost`` of fronts: '' is calls."""
+    """A request. ``rows``, ``images`` and ``zoom`` apply to pictures, ``cost`` to Pareto fronts ('' means calls)."""
 
     kind: str = "grid"
     metric: str = ""  # the first headline metric
@@ -52,7 +52,7 @@ class Request:
             raise ConfigError(f"--images chooses pictures; {self.kind} is of all images, leave it out")
 
     def check_cost(self) -> None:
-        """Raises ConfigError where there is no axis for the cost, or no such cost."""
+        """Raises ConfigError if the kind has no cost axis, or for an unknown cost."""
         if self.kind != "front":
             raise ConfigError(f"--cost is the axis of a front; leave it out for {self.kind}")
         if self.cost not in COSTS:
@@ -62,8 +62,8 @@ class Request:
 DEFAULT = Request()
 
 
-def figure(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Request) -> Iterator[Path]:
-    """Draw what was asked of these cells; yields the files, below ``out`` unless one was named.
+def figure(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, request: Request) -> Iterator[Path]:
+    """Draw the requested figures of these cells; yields the files, below ``out`` unless one was named.
 
     Of the records that come with invbench, whose folder is not the user's, in the current folder.
 
@@ -73,17 +73,17 @@ def figure(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Requ
 
     released = (results_folder() / "reference").resolve()
     place = Path() if released in (out.resolve(), *out.resolve().parents) else out
-    cells = select(cells, asked.solvers)
-    asked = replace(asked, metric=asked.metric or first(catalog.for_tables()[0]))
-    known = _metrics(cells, sets=asked.kind in ("bars", "front"))
-    if asked.metric not in known:
-        raise ConfigError(f"{unknown('metric', asked.metric, known)}; 'invbench rescore' adds what records lack")
-    if asked.kind in PICTURES:
-        yield from draw(cells, catalog, place, asked)
+    cells = select(cells, request.solvers)
+    request = replace(request, metric=request.metric or first(catalog.for_tables()[0]))
+    known = _metrics(cells, sets=request.kind in ("bars", "front"))
+    if request.metric not in known:
+        raise ConfigError(f"{unknown('metric', request.metric, known)}; 'invbench rescore' adds what records lack")
+    if request.kind in PICTURES:
+        yield from draw(cells, catalog, place, request)
         return
     from invbench.figures.canvas import save
 
-    yield save(chart(cells, catalog, out, asked), asked.to or place / f"{asked.kind}-{asked.metric}.png")
+    yield save(chart(cells, catalog, out, request), request.to or place / f"{request.kind}-{request.metric}.png")
 
 
 def _metrics(cells: Sequence[LoadedCell], sets: bool) -> set[str]:
@@ -107,27 +107,27 @@ def _is_called(cell: LoadedCell, name: str) -> bool:
     return name == solver_of(cell) or (len(name) >= SHORTEST_ID and cell.id.startswith(name))
 
 
-def chart(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Request) -> Figure:
+def chart(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, request: Request) -> Figure:
     """The bars, scatter or front of these cells. Raises ConfigError where they do not fit the kind."""
     from invbench.figures import charts
     from invbench.store.release import load_costs
     from invbench.store.released import results_folder
 
     metrics, _ = catalog.for_tables()
-    higher = metrics[asked.metric].higher_is_better if asked.metric in metrics else False
-    if asked.kind == "bars":
-        return charts.bars(cells, asked.metric, higher, metrics)
-    if asked.kind == "scatter":
-        if len(asked.solvers) != 2:
-            raise ConfigError(f"scatter needs two solvers, as --solvers davi,ddrm; got {len(asked.solvers)}")
-        return charts.scatter(cells, asked.metric, *asked.solvers)
+    higher = metrics[request.metric].higher_is_better if request.metric in metrics else False
+    if request.kind == "bars":
+        return charts.bars(cells, request.metric, higher, metrics)
+    if request.kind == "scatter":
+        if len(request.solvers) != 2:
+            raise ConfigError(f"scatter needs two solvers, as --solvers davi,ddrm; got {len(request.solvers)}")
+        return charts.scatter(cells, request.metric, *request.solvers)
     if higher is None:
-        raise ConfigError(f"front needs a metric whose higher or lower values are better; {asked.metric} has neither")
+        raise ConfigError(f"front needs a metric whose higher or lower values are better; {request.metric} has neither")
     costs = load_costs(results_folder() / "reference", out)
-    return charts.front(cells, asked.metric, higher, asked.cost or "nfe", costs)
+    return charts.front(cells, request.metric, higher, request.cost or "nfe", costs)
 
 
-def draw(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Request = DEFAULT) -> Iterator[Path]:
+def draw(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, request: Request = DEFAULT) -> Iterator[Path]:
     """Pictures of each measurement, beside the records, or one alone where a file was named.
 
     Raises ConfigError where that file is ambiguous.
@@ -136,7 +136,7 @@ def draw(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Reques
     from invbench.run.rebuild import located, rebuild_bank
 
     groups = by_measurement(cells)
-    if asked.to and len(groups) > 1:
+    if request.to and len(groups) > 1:
         raise ConfigError(
             f"--to names one file, the filters leave {len(groups)} measurements; filter by task, noise or seed"
         )
@@ -145,7 +145,7 @@ def draw(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Reques
         try:
             folder, end = figure_place(group[0].run.config, out)
             bank = rebuild_bank(located(group[0], group), catalog)
-            yield from filter(None, _pictures(group, bank, catalog, folder, end, asked))
+            yield from filter(None, _pictures(group, bank, catalog, folder, end, request))
         except (ConfigError, DataError, PluginError, StoreError) as error:
             if len(groups) == 1:
                 raise
@@ -155,37 +155,37 @@ def draw(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, asked: Reques
 
 
 def _pictures(
-    group: Sequence[LoadedCell], bank: MeasurementBank, catalog: Catalog, folder: Path, end: str, asked: Request
+    group: Sequence[LoadedCell], bank: MeasurementBank, catalog: Catalog, folder: Path, end: str, request: Request
 ) -> Iterator[Path | None]:
     """The pictures of one measurement."""
     from invbench.figures.pictures import comparison, errors, samples_name, showable, spread
 
-    to = asked.to or folder / f"{'figure' if asked.kind == 'grid' else asked.kind}-{end}"
+    to = request.to or folder / f"{'figure' if request.kind == 'grid' else request.kind}-{end}"
     metrics, _ = catalog.for_tables()
-    metric = asked.metric or first(metrics)
+    metric = request.metric or first(metrics)
     if not showable(bank.dataset.x_shape):
-        yield _plane(group, bank, catalog, to, asked)
-    elif asked.kind == "errors":
-        yield errors(bank, group, to, asked.rows, asked.images, metric, metrics=metrics)
+        yield _plane(group, bank, catalog, to, request)
+    elif request.kind == "errors":
+        yield errors(bank, group, to, request.rows, request.images, metric, metrics=metrics)
     else:
-        yield comparison(bank, group, to, asked.rows, asked.images, metric, asked.zoom, metrics)
-        for cell in [c for c in group if c.run.config.samples > 1 and not asked.to]:
-            yield spread(bank, cell, folder / samples_name(cell, end), asked.rows)
+        yield comparison(bank, group, to, request.rows, request.images, metric, request.zoom, metrics)
+        for cell in [c for c in group if c.run.config.samples > 1 and not request.to]:
+            yield spread(bank, cell, folder / samples_name(cell, end), request.rows)
 
 
 def _plane(
-    group: Sequence[LoadedCell], bank: MeasurementBank, catalog: Catalog, to: Path, asked: Request
+    group: Sequence[LoadedCell], bank: MeasurementBank, catalog: Catalog, to: Path, request: Request
 ) -> Path | None:
-    """Samples in the plane, of images of two pixels; None of other data that are no images.
+    """Samples in the plane, of images of two pixels; None for other data that are not images.
 
     Raises ConfigError where errors were to be mapped.
     """
     from invbench.figures.pictures import plane
     from invbench.run.rebuild import rebuild_posterior
 
-    if asked.kind == "errors":
+    if request.kind == "errors":
         raise ConfigError(f"errors are mapped of images; {bank.dataset.name} has shape {bank.dataset.x_shape}")
     if math.prod(bank.dataset.x_shape) != 2:
         return None
     exact = rebuild_posterior(group[0].run, catalog, bank)
-    return plane(bank, group, exact, to, asked.rows, asked.images)
+    return plane(bank, group, exact, to, request.rows, request.images)

@@ -87,7 +87,7 @@ def _columns(
     images: Sequence[str],
     of: Callable[[LoadedCell, Sequence[str], Tensor], Iterable[Column]],
 ) -> list[Column]:
-    """Truth, measurement, and what ``of`` makes of each cell, its images and their truth; nothing without images."""
+    """Columns of truth, measurement, and ``of(cell, images, truth)`` for each cell; empty without images."""
     solved = sorted((c for c in cells if c.rows), key=_seconds)
     images = chosen(bank, solved, rows, images)
     if not images:
@@ -183,7 +183,7 @@ def picture(x: Tensor) -> np.ndarray:
 
 
 def measurement_pictures(bank: MeasurementBank, measured: Measurement) -> list[np.ndarray]:
-    """y itself where it is an image, else the operator's first guess of one (H^+ y where there is an SVD)."""
+    """y itself if it is an image, else the operator's initial estimate (H^+ y for an operator with an SVD)."""
     A, y = bank.A, measured.y
     is_image = len(A.y_shape) == 3 and A.y_shape[0] in (1, 3)
     return [picture(row) for row in (y if is_image else A.guess(y))]
@@ -201,7 +201,7 @@ def chosen(
 
     Raises ConfigError for one that not every cell has.
     """
-    done = [set(cell.images) for cell in cells]  # not those that a kill left half written
+    done = [set(cell.images) for cell in cells]  # not those whose writing was interrupted
     shared = [i for i in bank.ids() if done and all(i in d for d in done)]
     if bad := [i for i in images if i not in shared]:
         raise ConfigError(unknown("image that every solver has finished", bad[0], shared))
@@ -252,14 +252,14 @@ def training_curve(folder: Path) -> Path:
 
 
 def _logged(log: Path) -> list[dict[str, float]]:
-    """The lines of a training's log, none where there is no log."""
+    """The lines of a training's log; empty without a log."""
     import json
 
     return [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
 
 
 def _draw_curve(axes: Axes, name: str, points: Sequence[tuple[float, float]]) -> None:
-    """What was logged by step, on a logarithmic scale where it changes much."""
+    """The logged values by step, on a logarithmic scale if they change much."""
     steps, values = zip(*points, strict=True)
     axes.plot(steps, values, linewidth=1)
     axes.set(title=name, xlabel="step")
@@ -274,7 +274,7 @@ def figure_place(config: Config, out: Path) -> tuple[Path, str]:
 
 
 def figures_of(cells: Sequence[LoadedCell], out: Path) -> list[Path]:
-    """The figures of comparable cells that are there: of all of them, and of the samples of each."""
+    """The existing figures of comparable cells: of all of them, and of the samples of each."""
     folder, end = figure_place(cells[0].run.config, out)
     names = [f"figure-{end}", *(samples_name(cell, end) for cell in cells)]
     return [folder / name for name in names if (folder / name).is_file()]

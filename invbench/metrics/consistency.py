@@ -14,7 +14,7 @@ class Consistency(Metric):
     """Root mean square of (y - H x_hat) / std: 1 is what the truth has; below fits the noise, above misses the data.
 
     The noise's true standard deviation is used also where the solver is not given it. Not clipped. Of complex
-    measurements, over real and imaginary parts. A measurement without noise has none: its residual has no unit.
+    measurements, over real and imaginary parts. A measurement without noise has no value: its residual has no unit.
     """
 
     name: ClassVar[str] = "consistency"

@@ -1,6 +1,6 @@
 """Samples against the exact posterior, on the tiers that know it.
 
-Each score has a floor, what exact samples get with as many draws: the row of the preset's exact sampler.
+Each score has a floor, the score of equally many exact samples: the row of the preset's exact sampler.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class PosteriorMetric(SampleMetric):
     def __call__(self, samples: Tensor, measurement: Measurement) -> Tensor:
         exact = measurement.posterior
         assert exact is not None
-        return self.score(exact, samples.flatten(2).double(), exact.flat(measurement.y))
+        return self.score(exact, samples.flatten(2).double().cpu(), exact.flat(measurement.y.cpu()))
 
     @abstractmethod
     def score(self, exact: Posterior, x: Tensor, y: Tensor) -> Tensor:

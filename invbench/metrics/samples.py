@@ -28,7 +28,7 @@ class CRPS(SampleMetric):
         x, truth = samples.flatten(2).double(), measurement.x.flatten(1).double()
         K = x.shape[1]
         error = (x - truth[:, None]).abs().mean((1, 2))
-        ranks = 2 * torch.arange(1, K + 1, dtype=x.dtype) - K - 1
+        ranks = 2 * torch.arange(1, K + 1, dtype=x.dtype, device=x.device) - K - 1
         pairs = (x.sort(dim=1).values * ranks[:, None]).sum(1).mean(1)  # sum over k < l of |x_k - x_l|
         return error - pairs / (K * (K - 1))
 

@@ -45,7 +45,7 @@ class Request:
     def cells(self, table: PaperTable) -> tuple[list[LoadedCell], list[LoadedCell]]:
         """Records for the table, released ones too, and those of the folder that they replace."""
         own, part = load_cells(self.out, **self.wanted), ""
-        if table.layout.ablation:  # in a folder of its own, where its records do not stand for their solver
+        if table.layout.ablation:  # in a folder of its own, where its records are not representative of their solver
             part = table.layout.ablation.records
             own += load_cells(self.out / part, **self.wanted)
         cells = with_released(own, part, **self.wanted)

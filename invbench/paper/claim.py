@@ -1,4 +1,4 @@
-"""A statement of a paper that records can bear out or not. No torch."""
+"""A statement of a paper that records can confirm or not. No torch."""
 
 from __future__ import annotations
 

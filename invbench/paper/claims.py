@@ -80,16 +80,16 @@ class ClaimFile:
 
     def cells(self) -> Iterator[Claim]:
         """A claim for each printed value of the tables and metrics of ``[cells]``, the first time it is printed."""
-        rule, seen = self.content["cells"], set()
+        rule, claimed = self.content["cells"], set()
         for table in map(self.paper.table, rule["tables"]):
             for row in table.rows:
                 if row.metric not in rule["metrics"] or row.method not in self.layout.methods:
                     continue
                 column = self.column(row)
                 key = (table.noise_of(column.task), column, row.method, row.value)
-                if key not in seen:
+                if key not in claimed:
                     yield self.cell(table, row)
-                seen.add(key)
+                claimed.add(key)
 
     def cell(self, table: PaperTable, row: Printed) -> Claim:
         """A claim that a printed value is what it is."""

@@ -26,7 +26,7 @@ class Sheet:
     style: Style
 
     def header(self, column: Column) -> str:
-        """What tells a column from the others, and which way is better."""
+        """What distinguishes a column from the others, and which way is better."""
         layout = self.table.paper.layout
         parts = [v for i, v in enumerate(column[:2]) if len({c[i] for c in self.table.columns}) > 1]
         words = " ".join([*map(layout.label, parts), column.metric])

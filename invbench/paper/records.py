@@ -47,7 +47,7 @@ def _calls_mismatch(cell: LoadedCell, nfe: float) -> list[str]:
 
 
 def find(cells: Sequence[LoadedCell], table: PaperTable, benchmark: str, task: str, solver: str) -> LoadedCell | None:
-    """The cell that stands for a solver: of the table's noise, and the most usual of several."""
+    """The representative cell of a solver: of the table's noise, and the nearest to the default configuration."""
     matching = [
         c
         for c in cells
@@ -66,12 +66,12 @@ def find_anywhere(cells: Sequence[LoadedCell], table: PaperTable, task: str, sol
     return max(matching, key=most_default, default=None)
 
 
-def with_released(own: Sequence[LoadedCell], part: str = "", **wanted: str) -> list[LoadedCell]:
+def with_released(own: Sequence[LoadedCell], part: str = "", **filters: str) -> list[LoadedCell]:
     """Our own cells, and the released ones (``results/reference``) that ours do not hold as many images of.
 
     ``part`` is a folder of it with a store of its own, as that of the ablations.
     """
     images = {cell.id: len(cell.images) for cell in own}
-    released = load_cells(results_folder() / "reference" / part, **wanted)
+    released = load_cells(results_folder() / "reference" / part, **filters)
     added = [cell for cell in released if len(cell.images) > images.get(cell.id, 0)]
     return [*(c for c in own if c.id not in {a.id for a in added}), *added]

@@ -7,22 +7,22 @@ paper, no option of the solver was written by hand (weights may be), and a netwo
   contains the printed value, with its rounding. An order that holds against every method named, p < 0.05 each by sign
   flips of the paired differences on the same images (all must hold, so nothing is corrected); for a score of sets,
   where the 95 % intervals do not overlap. A ratio that is at least its bound (of NFE: to 1 %) for any two images.
-- ``within interval``: seen, but no more. A cell inside the interval with fewer images, of a score of sets, whose
+- ``within interval``: consistent, but not confirmed. A cell inside the interval with fewer images, of a score of sets,
+whose
   bootstrap says nothing about bias, or with a caveat. An order that our means show, though not beyond chance. A ratio
   that medians show and not every two images, or that was timed on one batch.
 - ``undecided``: an order or a ratio that means or medians do not show, which chance explains; a cell of one image.
 - ``contradicted``: the interval excludes the printed value; a method that should be behind is significantly ahead
   (Holm's correction over the methods compared); a ratio below its bound for any two images.
 - ``protocol differs``: there are records, but not by the paper's protocol (above), with another form of the metric, as
-  a set of other images than the rival's or of another number than the paper's, with images that have no score, timed on
-  different devices or batches, or outside the interval of a cell that the paper leaves unclear.
+  a set of other images than the competing method's or of another number than the paper's, with images that have no
+  score, timed on different devices or batches, or outside the interval of a cell that the paper leaves unclear.
 - ``not run``: something is missing. An order against several methods can be contradicted by one, not be reproduced.
 
 What a verdict does not say: the interval of a cell is over images, wider than what new noise on the same images does,
-so it is a tolerance, not a test; of many true cells one in twenty falls outside it, and of many claims one in twenty is
-reported by chance. PSNR is of floats and FID of rounded pixels, where the paper's code truncates to 8 bits (about
-0.02 dB). NFE is an option: a ratio of calls says that solvers make as many as they are given. Seconds leave training
-out.
+so it is a tolerance, not a test; of many true cells one in twenty falls outside it, and the false-positive rate over
+many claims is 5 %. PSNR is of floats and FID of rounded pixels, where the paper's code truncates to 8 bits (about 0.02
+dB). NFE is an option: a ratio of calls says that solvers make as many as they are given. Seconds leave training out.
 Every verdict on a proxy is of another experiment: other images, another prior, other weights, other metrics.
 """
 

@@ -43,7 +43,7 @@ class ExactPosterior:
         return self.posterior.log_prob(x, y)
 
     def dimension(self, part: Part) -> int:
-        """Of the range or the null space; 0 where there is none."""
+        """Dimension of the range or the null space of H."""
         return self.bases[part].shape[1]
 
     def directions(self, part: Part) -> Tensor:

@@ -68,7 +68,7 @@ def charts(cells: Sequence[LoadedCell], catalog: Catalog, out: Path) -> dict[str
         for name in scored
     }
     for last in set(headline_metrics(metrics)[-1:]).intersection(scored):
-        title = f"{metrics[last].__name__} against network calls; the line joins what nothing as cheap beats"
+        title = f"{metrics[last].__name__} against network calls; the line joins the Pareto-optimal solvers"
         titles["front", last] = title
     return {
         title: _uri(png(chart(cells, catalog, out, Request(kind, metric)))) for (kind, metric), title in titles.items()

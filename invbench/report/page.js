@@ -27,7 +27,7 @@ for (const button of document.querySelectorAll("table.scores thead button")) {
 
 // Image browsers: rows are made from JSON when they come near the view, and dropped when they leave it.
 
-const shown = new WeakMap(); // button -> what it stands for
+const shown = new WeakMap(); // button -> the image and column it shows
 let current = null; // the button whose picture is in the viewer
 
 function make(tag, properties = {}, ...children) {

@@ -1,4 +1,4 @@
-"""What is run, how, and what becomes of it."""
+"""What is run, and how."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ from invbench.noise import Sigma
 from invbench.plugins import source_sha256
 from invbench.prior import PriorSource
 from invbench.problem import Problem
+from invbench.run.outcome import OnProgress
 from invbench.run.scoring import OnStage
 from invbench.solver import Solver, Trainable
 from invbench.store.schema import Config, Part, Preset, Run
 from invbench.task import Task
-
-OnProgress = Callable[[int, int], None]  # images done, images in all
 
 
 @dataclass(frozen=True)
@@ -92,25 +91,14 @@ class Options:
     shard: tuple[int, int] = (0, 1)
     overwrite: bool = False
     command: str = ""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a cell."""
-
-    status: str  # "complete", "skipped" or "failed"
-    cell: str
-    solver: str
-    folder: Path
-    images: int
-    reason: str = ""
-    solved: int = 0  # of the images, how many were not there before
-    faults: Mapping[str, str] = field(default_factory=dict)  # why metrics have no score, by name
+    command_id: str = ""  # what a command overwrites, it overwrites once
+    joined: bool = False  # whether its command runs all shards
+    compile: bool | None = False  # None: where the planned calls repay it
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What a running cell tells: its folder with its run.json, once; the images done; the metric that is called."""
+    """What a running cell reports: its folder with its run.json, once; the images done; the metric that is called."""
 
     on_begin: Callable[[Path, Run], None] = lambda folder, run: None
     on_progress: OnProgress = lambda done, total: None

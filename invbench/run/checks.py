@@ -20,7 +20,7 @@ from invbench.errors import ConfigError, unknown
 from invbench.plugins import Catalog
 from invbench.run.nodes import node_of
 from invbench.run.options import GROUPS, HYDRAS, RunConfig
-from invbench.run.overrides import for_hydra, read, readable, split, unquoted, values
+from invbench.run.overrides import MOST, for_hydra, read, readable, split, unquoted, values
 from invbench.run.places import folder
 
 EXAMPLE = "invbench run solver=ddrm task=sr4"
@@ -40,6 +40,7 @@ def check_overrides(overrides: Sequence[str], catalog: Catalog) -> list[str]:
     hydras = [pair for pair in pairs if _is_hydras(pair[0])]
     _check_hydras(hydras)
     checked = _checked_values(dict(pair for pair in pairs if pair not in hydras), catalog)
+    _check_shards(checked)
     several = {key for key, each in checked.items() if len(each) > 1}
     texts = _texts(checked, several.intersection(("benchmark", *GROUPS)))
     return [*_swept(flags, several), *(f"{key}={texts.get(key, value)}" for key, value in pairs)]
@@ -66,6 +67,18 @@ def _checked_values(own: Mapping[str, str], catalog: Catalog) -> dict[str, list[
     return named | {key: _checked(key, value, chosen, catalog) for key, value in rest.items()}
 
 
+def _check_shards(checked: Mapping[str, list[Any]]) -> None:
+    """Raise ConfigError for a number of shards that is none, or is several, or goes with a shard."""
+    counts = checked.get("shards", [1])
+    if len(counts) > 1 or not 1 <= counts[0] <= MOST:
+        raise ConfigError(
+            f"shards: expected one number of parts, 1 to {MOST:,}, for example shards=8; got "
+            f"{','.join(map(str, counts))}"
+        )
+    if counts[0] > 1 and "shard" in checked:
+        raise ConfigError(f"shards={counts[0]} runs all shards; leave shard out, or write shard=0/{counts[0]} alone")
+
+
 def _check_hydras(pairs: Sequence[tuple[str, str]]) -> None:
     """Raise ConfigError where an option of Hydra's own cannot be parsed, or names a plugin that is not installed."""
     for key, value in pairs:
@@ -80,6 +93,23 @@ def folders(overrides: Sequence[str]) -> list[Path]:
     """The results folders that are named."""
     out_values = [value for key, value in split(_split_flags(overrides)[1], EXAMPLE) if key == "out"]
     return [folder(unquoted(text)) for value in out_values for text in values("out", value)]
+
+
+def launcher(overrides: Sequence[str]) -> str:
+    """The launcher that is to run the jobs in other processes; "" for none, or where Hydra only prints."""
+    flags, words = _split_flags(overrides)
+    name = unquoted(dict(split(words, EXAMPLE)).get("hydra/launcher", ""))
+    return "" if name == "basic" or any(flag in VALUED_FLAGS for flag in flags) else name
+
+
+def without_launcher(overrides: Sequence[str]) -> list[str]:
+    """The overrides for this process."""
+    return [text for text in overrides if not re.match(r"[+~]*hydra[/.]launcher\b", text)]
+
+
+def shards(overrides: Sequence[str]) -> int:
+    """The number of parts that the images of each cell are to be run in, of overrides that were checked."""
+    return int(unquoted(dict(split(_split_flags(overrides)[1], EXAMPLE)).get("shards", "1")))
 
 
 def shows_job(ready: Sequence[str]) -> bool:

@@ -68,7 +68,7 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Cell:
     parts = _plugins(choice, catalog, solver)
     values = _fields(choice, catalog, solver)
     instances = {kind: make(plugin.cls, values[kind], kind) for kind, plugin in parts.items()}
-    for key, least in {"n": 0, "samples": 1, "batch_size": 1}.items():
+    for key, least in {"n": 0, "samples": 1, "batch_size": 1, "shards": 1}.items():
         if getattr(config, key) < least:
             raise ConfigError(f"{key} must be at least {least}; got {getattr(config, key)}")
     chosen, written = _settings(choice, catalog, solver)
@@ -137,7 +137,7 @@ def _assumed(text: str, task: Task, solver: Solver) -> str:
         return ""
     if task.noise_model.sigma_y is not None:
         raise ConfigError(
-            f"assume={text}: the noise of task {task.name!r} ({task.noise}) tells its level. "
+            f"assume={text}: the noise of task {task.name!r} ({task.noise}) states its level. "
             "Leave assume out, or choose 'uniform 0.01..0.1 [-1,1]' or 'poisson 1.0' as task.noise"
         )
     level = Sigma.parse(text).on_pm1()
@@ -149,15 +149,17 @@ def options(choice: Choice, cell: Cell, command: str) -> Options:
     from invbench.device import choose_device
     from invbench.run.cell import Options
 
-    config = choice.config
+    config, shard = choice.config, parse_shard(choice.config.shard)
     return Options(
         out=folder(config.out),
         n=config.n or cell.benchmark.n,
         batch_size=config.batch_size,
-        device=choose_device(config.device),
-        shard=parse_shard(config.shard),
+        device=choose_device(config.device, shard[0] if config.shards > 1 else None),
+        shard=shard,
+        joined=config.shards > 1,
         overwrite=config.overwrite,
         command=command,
+        compile=parse_compile(config.compile),
     )
 
 
@@ -171,6 +173,14 @@ def limits(config: SimpleNamespace) -> tuple[bool | None, float]:
     if config.timeout and isolate == "false":
         raise ConfigError("timeout needs a process for each cell; leave isolate=false out")
     return choices[isolate], float(config.timeout)
+
+
+def parse_compile(value: object) -> bool | None:
+    """Whether the network is compiled; None for ``auto``."""
+    choices = {"auto": None, "true": True, "false": False}
+    if (text := str(value).lower()) not in choices:
+        raise ConfigError(f"compile must be true, false or auto; got {value!r}")
+    return choices[text]
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -9,10 +9,10 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, Self
 
 from invbench import errors
 from invbench.errors import InvbenchError
@@ -21,19 +21,43 @@ Event = tuple[str, Any]  # what it is, and its content
 Send = Callable[[str, Any], None]
 OnEvent = Callable[[str, Any], None]
 _leave = os._exit  # as it is outside of plugins
+_starting = threading.Lock()
 GRACE = 30.0  # seconds that an interrupted process has to say goodbye
-PRELOADED = ["invbench.cli.compute", "invbench.run.runner"]
+PRELOADED = ["invbench.cli.compute", "invbench.run.here"]
 
 
 class Ended(Exception):
     """The process ended without a result; the text says how."""
 
 
-def apart(function: Callable[..., Any], arguments: tuple[Any, ...], on_event: OnEvent, seconds: float = 0.0) -> Any:
+class Stop:
+    """Ctrl-C for calls in other threads, which do not get the user's."""
+
+    def __enter__(self) -> Self:
+        self.pressed, self._button = multiprocessing.Pipe(duplex=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._button.close()
+        self.pressed.close()
+
+    def now(self) -> None:
+        """Let each of the calls pass it on to its process, wait for that, and raise KeyboardInterrupt."""
+        self._button.close()
+
+
+def apart(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    on_event: OnEvent,
+    seconds: float = 0.0,
+    stop: Stop | None = None,
+) -> Any:
     """What ``function(send, *arguments)`` returns, called in another process; what it sends goes to ``on_event``.
 
     Function, arguments, events and result are pickled. ``seconds`` is the time it may take; 0 is any. Raises Ended
-    where the process dies or takes longer, and the InvbenchError that the function raises.
+    where the process dies or takes longer, the InvbenchError that the function raises, and KeyboardInterrupt at a
+    ``stop``. May be called in several threads at once.
     """
     context: Any = multiprocessing.get_context("forkserver" if sys.platform != "win32" else "spawn")
     if sys.platform != "win32":
@@ -41,12 +65,12 @@ def apart(function: Callable[..., Any], arguments: tuple[Any, ...], on_event: On
     ours, theirs = context.Pipe()
     watched, alive = context.Pipe(duplex=False)  # closed by our death: then the process ends, too
     process = context.Process(target=_child, args=(theirs, watched, dict(os.environ), function, arguments))
-    with _no_main():
+    with _starting, _no_main(), _known_start():
         process.start()
     theirs.close()
     watched.close()
     try:
-        return _follow(process, ours, on_event, seconds)
+        return _follow(process, ours, on_event, seconds, stop)
     except KeyboardInterrupt:
         _interrupt(process, ours, on_event)
         raise
@@ -56,14 +80,14 @@ def apart(function: Callable[..., Any], arguments: tuple[Any, ...], on_event: On
         ours.close()
 
 
-def _follow(process: Any, ours: Connection, on_event: OnEvent, seconds: float) -> Any:
+def _follow(process: Any, ours: Connection, on_event: OnEvent, seconds: float, stop: Stop | None = None) -> Any:
     """Handle events until there is a result, the process is dead or its time is up."""
     until = time.monotonic() + seconds
+    stops = [stop.pressed] if stop else []
     while True:
         left = max(0.0, until - time.monotonic()) if seconds else None
-        ready = wait([ours, process.sentinel], left)
-        if not ready:
-            raise Ended(f"took longer than timeout={seconds:g} seconds")
+        ready = wait([ours, process.sentinel, *stops], left)
+        _check_time(ready, stops, seconds)
         try:
             if ours not in ready and not ours.poll(0.2):
                 raise EOFError
@@ -79,6 +103,14 @@ def _follow(process: Any, ours: Connection, on_event: OnEvent, seconds: float) -
         if kind == "broke":
             raise Ended(content)
         on_event(kind, content)
+
+
+def _check_time(ready: Sequence[Any], stops: Sequence[Connection], seconds: float) -> None:
+    """Raise what the end of the time, or a stop, means."""
+    if not ready:
+        raise Ended(f"took longer than timeout={seconds:g} seconds")
+    if any(stop in ready for stop in stops):
+        raise KeyboardInterrupt
 
 
 def _how(code: int | None) -> str:
@@ -116,6 +148,17 @@ def _no_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+@contextmanager
+def _known_start() -> Iterator[None]:
+    """Start a process that has the usual way to start others, whatever launched this one has made of it."""
+    method = multiprocessing.get_start_method(allow_none=True)
+    multiprocessing.set_start_method(None, force=True)
+    try:
+        yield
+    finally:
+        multiprocessing.set_start_method(method, force=True)
 
 
 def _child(

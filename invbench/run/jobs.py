@@ -1,116 +1,120 @@
-"""One cell that was asked for: run here where nothing is at risk, else in a process of its own."""
+"""One cell that was asked for: run here where nothing is at risk, else in a process of its own, or in several.
+
+Free of torch, as is a process that only waits for others.
+"""
 
 from __future__ import annotations
 
-import warnings
+import os
+import threading
 from collections.abc import Callable, Collection
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from invbench.analysis.comparable import measurement_key
-from invbench.errors import LockedCell, PluginError
+from invbench.errors import InvbenchError, PluginError
 from invbench.messages import plain_warnings
-from invbench.numbers import OURS
 from invbench.plugins import Catalog, load_catalog
-from invbench.run.bank import image_ids
-from invbench.run.cell import Cell, OnProgress, Options, Outcome, Watch
-from invbench.run.config import Choice, build, limits
-from invbench.run.config import options as run_options
-from invbench.run.isolation import Ended, Send, apart
-from invbench.run.rebuild import Remeasure
-from invbench.run.rescore import score_set
-from invbench.run.runner import fail, run_cell
-from invbench.run.scoring import Scorer
-from invbench.store.reader import load_cell
+from invbench.run.config import limits
+from invbench.run.isolation import Ended, Send, Stop, apart
+from invbench.run.outcome import Done, OnProgress, Outcome, fail
+from invbench.run.request import Request, faults_of, named
 from invbench.store.schema import Run
 
 
-@dataclass(frozen=True)
-class Request:
-    """A cell of a job: that of its own solver, or of a ``reference``."""
+def run_request(
+    request: Request, catalog: Catalog, on_progress: OnProgress, on_fault: Callable[[str], None] = lambda line: None
+) -> Done:
+    """Run a cell, and score its images as a set. Raises InvbenchError where there is no cell to record a fault in.
 
-    choice: Choice
-    reference: str
-    command: str
-
-    @property
-    def title(self) -> str:
-        """Benchmark, task and solver."""
-        names = self.choice.names
-        return f"{names['benchmark']}/{names['task']}/{self.reference or names['solver']}"
-
-    def at_risk(self, catalog: Catalog) -> bool:
-        """Whether the cell is run in a process of its own: as the user says, or else where plugins of others are."""
-        isolate, seconds = limits(self.choice.config)
-        if isolate is not None:
-            return isolate
-        return seconds > 0 or (catalog.installed and bool(self._strangers(catalog)))
-
-    def _strangers(self, catalog: Catalog) -> set[str]:
-        names = {**self.choice.names, "solver": self.reference or self.choice.names["solver"]}
-        benchmark = catalog.benchmark(names.pop("benchmark"))
-        if names["prior"] == benchmark.name:
-            names["prior"] = benchmark.prior
-        parts = [catalog.plugin(kind, name) for kind, name in names.items()]
-        return {p.distribution for p in (*parts, *catalog.plugins["metric"].values())} - {OURS}
-
-
-@dataclass(frozen=True)
-class Done:
-    """What became of a cell, and the key of its measurement."""
-
-    outcome: Outcome
-    key: str
-
-
-def run_request(request: Request, catalog: Catalog, on_progress: OnProgress) -> Done:
-    """Run a cell, and score its images as a set. Raises InvbenchError where there is no cell to record a fault in."""
+    ``on_fault`` is told what became of shards that failed, a line each.
+    """
+    if request.in_parts:
+        _run_parts(request, on_progress, on_fault)
+        return _run_apart(replace(request, joins=True), lambda done, total: None)
     if request.at_risk(catalog):
         return _run_apart(request, on_progress)
-    return _run_here(request, catalog, (), Watch(on_progress=on_progress))
+    return _run_here(request, catalog, (), _watching(lambda kind, content: _pass_on(on_progress, kind, content)))
 
 
-def how_to_run(choice: Choice, cell: Cell, command: str) -> Options:
-    """How a cell is run; says so where its dataset holds fewer images than were asked for."""
-    options, held = run_options(choice, cell, command), len(image_ids(cell.dataset))
-    batches, (i, _) = -(-min(options.n, held) // options.batch_size), options.shard
-    if i >= batches:
-        warnings.warn(
-            f"shard={choice.config.shard} has no images: a shard takes every k-th batch, and there are "
-            f"{batches} of {options.batch_size} images; choose a smaller batch_size",
-            stacklevel=2,
-        )
-    if options.n > held:
-        warnings.warn(
-            f"n={options.n}, but dataset {cell.dataset.name} holds {held} images; all are taken", stacklevel=2
-        )
-    return options
+def _run_parts(request: Request, on_progress: OnProgress, on_fault: Callable[[str], None]) -> None:
+    """Run the shards of a cell on this machine, each in a process of its own, which share its threads."""
+    count = request.choice.config.shards
+    workers = min(count, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    together = _Together(on_progress)
+    with Stop() as stop, ThreadPoolExecutor(workers) as pool:
+        parts = [request.part(i) for i in range(count)]
+        running = [pool.submit(_run_apart, part, together.of(part), stop, workers) for part in parts]
+        try:
+            for part, future in zip(parts, running, strict=True):
+                for line in _faults_of_part(part, future):
+                    on_fault(line)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop.now()
+            raise
 
 
-def _run_here(request: Request, catalog: Catalog, without: Collection[str], watch: Watch) -> Done:
-    """Run a cell in this process, but for some metrics."""
-    cell = build(request.choice, catalog, request.reference or None)
-    metrics = catalog.metrics(without)
-    outcome = run_cell(cell, metrics, how_to_run(request.choice, cell, request.command), watch=watch)
-    if outcome.status == "complete":
-        scorer = Scorer([m for m in metrics if m.name not in outcome.faults], watch.on_stage)
-        loaded = load_cell(outcome.folder)
-        with suppress(LockedCell):  # of shards, the last one scores all
-            score_set(loaded, scorer, Remeasure(loaded.run, catalog), patience=1.0)
-        outcome = replace(outcome, faults={**outcome.faults, **scorer.faults})
-    return Done(outcome, measurement_key(cell.config()))
+def _faults_of_part(part: Request, future: Future[Done]) -> list[str]:
+    try:
+        return faults_of(part, future.result().outcome)
+    except InvbenchError as error:
+        return [named(part, error)]
 
 
-def _run_apart(request: Request, on_progress: OnProgress) -> Done:
-    """Run a cell in a process of its own, and again without a metric in which that has ended."""
+class _Together:
+    """The progress of several shards as that of one cell."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress, self._lock = on_progress, threading.Lock()
+        self._counts: dict[str, tuple[int, int]] = {}
+
+    def of(self, part: Request) -> OnProgress:
+        """Where a shard reports its own."""
+
+        def report(done: int, total: int) -> None:
+            with self._lock:
+                self._counts[part.title] = done, total
+                self._on_progress(*map(sum, zip(*self._counts.values(), strict=True)))
+
+        return report
+
+
+def _run_here(request: Request, catalog: Catalog, without: Collection[str], watch: Any) -> Done:
+    from invbench.run.here import run_here
+
+    return run_here(request, catalog, without, watch)
+
+
+def _watching(send: Send) -> Any:
+    """What a cell tells while it runs, as events."""
+    from invbench.run.cell import Watch
+
+    return Watch(
+        on_begin=lambda folder, run: send("begin", (folder, run)),
+        on_progress=lambda done, total: send("progress", (done, total)),
+        on_stage=lambda name: send("stage", name),
+    )
+
+
+def _pass_on(on_progress: OnProgress, kind: str, content: Any) -> None:
+    if kind == "progress":
+        on_progress(*content)
+
+
+def _run_apart(request: Request, on_progress: OnProgress, stop: Stop | None = None, sharing: int = 1) -> Done:
+    """Run a cell in a process of its own, and again without a metric in which that has ended.
+
+    ``sharing`` processes share the machine's threads; all of them end at a ``stop``.
+    """
     _, seconds = limits(request.choice.config)
     without: dict[str, str] = {}
     while True:
         heard = _Heard(on_progress)
         try:
-            done: Done = apart(_job, (request, tuple(without)), heard, seconds)
+            done: Done = apart(_job, (request, tuple(without), sharing), heard, seconds, stop)
         except Ended as ended:
             if not heard.stage:
                 return heard.failed(request, f"{ended}")
@@ -119,15 +123,14 @@ def _run_apart(request: Request, on_progress: OnProgress) -> Done:
         return replace(done, outcome=replace(done.outcome, faults={**without, **done.outcome.faults}))
 
 
-def _job(send: Send, request: Request, without: Collection[str]) -> Done:
+def _job(send: Send, request: Request, without: Collection[str], sharing: int) -> Done:
     """What the other process does."""
-    watch = Watch(
-        on_begin=lambda folder, run: send("begin", (folder, run)),
-        on_progress=lambda done, total: send("progress", (done, total)),
-        on_stage=lambda name: send("stage", name),
-    )
+    import torch
+
+    if sharing > 1:
+        torch.set_num_threads(max(1, torch.get_num_threads() // sharing))
     with plain_warnings():
-        return _run_here(request, load_catalog(), without, watch)
+        return _run_here(request, load_catalog(), without, _watching(send))
 
 
 @dataclass
@@ -141,21 +144,18 @@ class _Heard:
 
     def __call__(self, kind: str, content: Any) -> None:
         """Take an event."""
-        handlers: dict[str, Callable[[Any], None]] = {
-            "begin": lambda begun: setattr(self, "begun", begun),
-            "stage": lambda name: setattr(self, "stage", name),
-            "progress": self._progress,
-        }
-        handlers[kind](content)
-
-    def _progress(self, counts: tuple[int, int]) -> None:
-        self.images = counts[0]
-        self.on_progress(*counts)
+        if kind == "begin":
+            self.begun = content
+        elif kind == "stage":
+            self.stage = content
+        else:
+            self.images, total = content
+            self.on_progress(self.images, total)
 
     def failed(self, request: Request, reason: str) -> Done:
         """Record that the cell failed. Raises PluginError where the process ended before there was one."""
         if self.begun is None:
-            raise PluginError(f"{request.title}: a plugin {reason}")
+            raise PluginError(f"{request.title}: its process, or a plugin in it, {reason}")
         folder, fresh = self.begun
         fail(folder, fresh, reason, f"none: the process of the cell {reason}")
         solver = fresh.config.solver.name

@@ -32,7 +32,7 @@ def make(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
         return cls(**values)
     except InvbenchError:
         raise
-    except Exception as error:  # in a stranger's __post_init__
+    except Exception as error:  # in a third party's __post_init__
         named = "" if isinstance(error, TypeError | ValueError) else f"{type(error).__name__}: "
         raise ConfigError(f"{kind} {cls.name}: {named}{error}") from None
 

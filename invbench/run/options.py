@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING
 
 from invbench.errors import PluginError
 from invbench.plugins import Catalog
 from invbench.run.nodes import node_of
-from invbench.run.overrides import decoded
-from invbench.run.places import folder
 
 GROUPS = ("solver", "task", "dataset", "prior")
 HYDRAS = ("defaults", "hydra")  # of the fields of RunConfig, those that are Hydra's
 HYDRA = {
     "run": {"dir": "."},
-    "sweep": {"dir": "${invbench.folder:${out}}", "subdir": "."},
+    "sweep": {"dir": ".", "subdir": "."},
     "output_subdir": None,
     "job": {"name": "invbench"},
 }
@@ -53,7 +51,9 @@ class RunConfig:
     assume: str = ""
     batch_size: int = 16
     device: str = "auto"
+    compile: str = "auto"
     shard: str = "0/1"
+    shards: int = 1
     out: str = "results/runs"
     references: bool = True
     overwrite: bool = False
@@ -65,10 +65,12 @@ HELP = {
     "seed": "measurement and sampling seed",
     "n": "number of images; 0 is the preset's own",
     "samples": "reconstructions drawn per measurement; their mean is scored besides",
-    "assume": "a noise level to tell solvers that need one where the noise hides its own, as '0.05 [-1,1]'",
+    "assume": "a noise level to give to solvers that need one where the noise hides its own, as '0.05 [-1,1]'",
     "batch_size": "images solved at once; changes no result (of batches of one, the last bits)",
     "device": "auto, cpu, cuda, cuda:1",
-    "shard": "i/k: the i-th of k parts of the images, for several processes or machines",
+    "compile": "compile the network: true, false, or auto, on a GPU where many calls are planned",
+    "shard": "i/k: the i-th of k parts of the images, where each has a command of its own",
+    "shards": "parts of the images, a process or a launcher's worker each, which are joined again",
     "out": "results folder",
     "references": "also run the preset's zero-cost solvers",
     "overwrite": "run a cell again that is complete",
@@ -79,7 +81,6 @@ HELP = {
 
 def register(catalog: Catalog) -> None:
     """Put every plugin's dataclass into Hydra's store."""
-    OmegaConf.register_new_resolver("invbench.folder", lambda out: str(folder(decoded(str(out)))), replace=True)
     store = ConfigStore.instance()
     store.store(name="run", node=RunConfig)
     for kind in GROUPS:

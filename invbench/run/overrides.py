@@ -1,4 +1,4 @@
-"""What the user wrote as key=value: read once, here, and handed to Hydra in a form that its grammar cannot misread.
+"""What the user wrote as key=value: read once, here, and passed to Hydra in a form that its grammar cannot misread.
 
 A value is one of a few: a number, a truth value, a list in brackets, or a text, by the type of the field it is for. A
 text is taken as it stands, but for quotes around all of it. Commas outside of brackets and quotes part the values of a
@@ -43,7 +43,7 @@ MOST = 10_000  # values of a sweep
 
 
 def split(texts: Iterable[str], example: str) -> list[tuple[str, str]]:
-    """Keys and values, each key once. Raises ConfigError with the example for what is no key=value."""
+    """Keys and values, each key once. Raises ConfigError, with the example, for an argument that is not key=value."""
     pairs: dict[str, str] = {}
     for text in texts:
         key, equals, value = text.partition("=")
@@ -53,7 +53,7 @@ def split(texts: Iterable[str], example: str) -> list[tuple[str, str]]:
             raise ConfigError(f"{key}: expected a text without the character 0; got {shortened(value)!r}")
         if key in pairs:
             raise ConfigError(
-                f"{key} is there twice, as {shortened(pairs[key])!r} and {shortened(value)!r}; give it once"
+                f"{key} is given twice, as {shortened(pairs[key])!r} and {shortened(value)!r}; give it once"
             )
         pairs[key] = value
     return list(pairs.items())

@@ -147,13 +147,13 @@ def _chunks(images: Sequence[str]) -> list[list[str]]:
     return [list(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
 
 
-def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog) -> Iterator[str]:
-    """Add the scores that cells lack, of each image and of each set of images a rival has; yields a line for each.
+def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog, device: torch.device | str = "cpu") -> Iterator[str]:
+    """Add missing scores, of each image and of each set of images that another solver has; yields a line for each cell.
 
     Raises StoreError at the end where a cell could not be scored.
     """
     failed = 0
-    scorer = Scorer(catalog.metrics())
+    scorer = Scorer(catalog.metrics(), device=device)
     for group in by_measurement(cells):
         sets = {tuple(cell.images) for cell in group}
         for cell in group:
@@ -179,6 +179,6 @@ def _rescore(cell: LoadedCell, scorer: Scorer, sets: Collection[Sequence[str]], 
     for images in sets:
         if set(images).issubset(cell.images):
             score_set(cell, scorer, measure, images)
-    gone = len(set(cell.images) - measure.held)
-    left = f"; the dataset holds {gone} of them no more, which are left as they are" if gone else ""
+    removed_images = len(set(cell.images) - measure.held)
+    left = f"; the dataset holds {removed_images} of them no more, which are left as they are" if removed_images else ""
     return f"{count} new scores of {len(cell.images)} images{left}"

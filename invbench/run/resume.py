@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from invbench.errors import StoreError
 from invbench.guard import described
 from invbench.run.bank import MeasurementBank, image_ids, recorded
-from invbench.run.cell import Cell, Options, Outcome
-from invbench.store.files import read_rows
+from invbench.run.cell import Cell, Options
+from invbench.run.outcome import Outcome
+from invbench.store.files import PATIENCE, read_rows
 from invbench.store.fingerprint import Measured
 from invbench.store.schema import FORMAT, Config, Run
 from invbench.store.writer import CellStore
@@ -71,10 +72,9 @@ def look_for(cell: Cell, plan: Plan, options: Options, bank: MeasurementBank) ->
 
     Raises StoreError where files were changed since the cell was complete, or the images are others now.
     """
-    if options.overwrite:
-        drop_other_parts(plan.whole, options.shard)
-        plan.store.drop_checksums()
-        plan.store.clear()
+    if options.overwrite and not plan.store.overwritten_by(options.command_id):
+        drop_other_parts(plan.whole, options.shard, options.joined)
+        plan.store.overwrite(options.command_id)
         return Existing(None, {})
     plan.store.verify_checksums()
     if plan.store.read_run() is None:
@@ -162,19 +162,20 @@ def _copy(image: str, old: CellStore, new: CellStore, cell: str) -> None:
     new.append_file(image, old.image_path(image).read_bytes(), rows)
 
 
-def drop_other_parts(whole: Path, shard: tuple[int, int]) -> None:
-    """Remove the shards of a cell that is overwritten whole, since their old rows would stay.
+def drop_other_parts(whole: Path, shard: tuple[int, int], joined: bool = False) -> None:
+    """Remove the parts of a cell that is overwritten in others, since their old rows would stay.
 
-    Raises StoreError where a shard is to be overwritten of a cell that was run in other parts.
+    Raises StoreError where one shard is to be overwritten of a cell that was run in other parts, and no command
+    overwrites, and joins, all of them.
     """
     end = f"-of-{shard[1]}" if shard[1] > 1 else whole.name
     names = [path.parent.name for path in whole.parent.glob(f"{glob.escape(whole.name)}*/run.json")]
     others = sorted(name for name in names if not name.endswith(end))
-    if others and shard[1] > 1:
+    if others and shard[1] > 1 and not joined:
         raise StoreError(
             f"overwrite=true would leave old rows in {', '.join(others)}, which hold the same images; overwrite the "
             "cell in these parts, or whole"
         )
     for name in others:
-        with CellStore(whole.with_name(name)).writing():
-            shutil.rmtree(whole.with_name(name))
+        with CellStore(whole.with_name(name)).writing(PATIENCE):
+            shutil.rmtree(whole.with_name(name), ignore_errors=True)  # another shard's process may be quicker

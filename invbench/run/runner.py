@@ -18,14 +18,13 @@ from invbench.errors import (
 from invbench.guard import described, printable, reason_of
 from invbench.metric import Metric
 from invbench.run.bank import MeasurementBank
-from invbench.run.cell import Cell, OnProgress, Options, Outcome, Watch
+from invbench.run.cell import Cell, Options, Watch
+from invbench.run.outcome import OnProgress, Outcome, fail
 from invbench.run.resume import Existing, Plan, complete_run, look_for
 from invbench.run.scoring import Scorer
 from invbench.run.solving import Worker
 from invbench.solver import Trainable
-from invbench.store.files import PATIENCE
 from invbench.store.schema import Run, Training
-from invbench.store.writer import CellStore
 from invbench.weights import read_card
 
 
@@ -57,7 +56,7 @@ def run_cell(
             _warn_of_other_code(cell, complete)
             watch.on_progress(complete.images, complete.images)
             return plan.outcome(complete, before=complete.images)
-        run, scorer = _begun(cell, plan, existing), Scorer(metrics, watch.on_stage)
+        run, scorer = _begun(cell, plan, existing), Scorer(metrics, watch.on_stage, options.device)
         plan.store.drop_checksums()
         _attempt(Worker(cell, scorer, options, bank, plan.store, run, watch.on_progress), plan, existing)
     return plan.outcome(run, plan.count(existing), scorer.faults)
@@ -101,15 +100,6 @@ def _attempt(worker: Worker, plan: Plan, existing: Existing) -> None:
         plan.store.write_checksums()
 
 
-def fail(folder: Path, fresh: Run, reason: str, trace: str) -> None:
-    """Record that a cell failed; what is there of it stays."""
-    store = CellStore(folder)
-    with store.writing(PATIENCE):
-        run = store.read_run() or fresh
-        store.drop_checksums()
-        store.write_run(replace_fields(run, status="failed", reason=reason, traceback=printable(trace)))
-
-
 def _warn_of_other_code(cell: Cell, run: Run) -> None:
     """Warn where records were made by a solver or task whose source was another."""
     now, name = cell.code(), {"solver": cell.solver.name, "task": cell.task.name}
@@ -123,9 +113,9 @@ def _warn_of_other_code(cell: Cell, run: Run) -> None:
 
 
 def _trained(weights: Path) -> Training | None:
-    """What the card of trained weights says of how they were made, and at what cost; None where they have none."""
+    """How trained weights were made, and at what cost, from their metadata; None for weights without metadata."""
     card = read_card(weights)
     try:
         return msgspec.convert(card, Training) if card else None
     except msgspec.ValidationError as error:
-        raise DataError(f"the card in {weights} is damaged ({error}); train or fetch it again") from None
+        raise DataError(f"the metadata in {weights} is damaged ({error}); train or fetch it again") from None

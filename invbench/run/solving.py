@@ -21,8 +21,10 @@ from invbench.meter import Meter, peak_bytes, synchronize
 from invbench.prior import Prior
 from invbench.problem import Measurement, Posterior, Problem
 from invbench.run.bank import MeasurementBank, recorded
-from invbench.run.cell import Cell, OnProgress, Options
+from invbench.run.cell import Cell, Options
+from invbench.run.compiling import FreePrior, compiled, first_call, repays
 from invbench.run.environment import now, session
+from invbench.run.outcome import OnProgress
 from invbench.run.scoring import Scorer
 from invbench.solver import Solver
 from invbench.store.files import MEAN, Record
@@ -58,8 +60,8 @@ class Worker:
         if not todo:
             return None
 
-        begun = replace_fields(session(self.options), code=cell.code())
-        self.run.sessions.append(begun)
+        current_session = replace_fields(session(self.options), code=cell.code())
+        self.run.sessions.append(current_session)
         self.store.write_run(self.run)
         with contained(f"prior {cell.source.name}"):
             prior = cell.source.load(cell.dataset.x_shape, device)
@@ -72,10 +74,7 @@ class Worker:
         except UnsupportedProblem as error:
             return str(error)
         self.run.cost.prepare_seconds += time.perf_counter() - begin
-        with contained(f"prior {cell.source.name}"), torch.inference_mode():
-            # first calls cost more, which is not the solver's: on a GPU, kernels are chosen by the size of the batch
-            rows = len(todo[0]) if device.type == "cuda" else 1
-            prior.eps(torch.zeros(rows, *cell.dataset.x_shape, device=device), 0)
+        prior = self._ready(prior, chunks, problem, state)
         if cell.samples > 1:
             with contained(f"prior {cell.source.name}"):
                 self.exact = prior.posterior(self.bank.problem(device))
@@ -84,8 +83,36 @@ class Worker:
             # bits of a reconstruction, are those of an uninterrupted run.
             self._run_chunk(chunk, done, problem, prior, state)
             self.on_progress(self.run.images, total)
-        begun.finished = now()
+        current_session.finished = now()
         return None
+
+    def _ready(self, prior: Prior, chunks: list[list[str]], problem: Problem, state: Any) -> Prior:
+        """The prior after its first call, which costs more and is not the solver's; compiled as the user says.
+
+        A compiled network is made for batches of the first chunk's size, whichever chunks are missing.
+        """
+        source, device, rows = self.cell.source.name, self.options.device, len(chunks[0])
+        asked = self.options.compile
+        if asked or (asked is None and self._repays(prior, chunks, problem, state)):
+            begin = time.perf_counter()
+            with contained(f"prior {source}"):
+                fast = compiled(prior, rows, self.cell.solver.needs_grad)
+            self.run.cost.compile_seconds += time.perf_counter() - begin
+            return fast
+        with contained(f"prior {source}"):
+            first_call(prior, rows if device.type == "cuda" else 1, device, needs_grad=False)
+        return prior
+
+    def _repays(self, prior: Prior, chunks: list[list[str]], problem: Problem, state: Any) -> bool:
+        """Whether all calls of the cell, counted on a chunk with a prior that costs nothing, repay compiling."""
+        solver, measured, meter = self.cell.solver, self.bank.measure(chunks[0]), Meter()
+        if self.options.device.type == "cpu" or not hasattr(prior, "net"):
+            return False
+        y, rng = measured.y.to(self.options.device), self.bank.rng(measured.images, solver.name, 0)
+        with contained(f"solver {solver.name}"), torch.inference_mode(not solver.needs_grad):
+            _solved(solver, y, problem, FreePrior(prior).metered(meter), state, rng)
+        calls = meter.forward / len(y) * len(chunks) * self.cell.samples
+        return repays(self.options.device, calls)
 
     def _run_chunk(
         self, chunk: list[str], done: Mapping[str, Measured], problem: Problem, prior: Prior, state: Any
@@ -124,8 +151,10 @@ class Worker:
             seconds = time.perf_counter() - begin
         expected = tuple(measured.x.shape)
         if not isinstance(x_hat, Tensor) or tuple(x_hat.shape) != expected:
-            got = f"one of shape {tuple(x_hat.shape)}" if isinstance(x_hat, Tensor) else f"a {type(x_hat).__name__}"
-            raise SolverError(f"expected {solver.name} to return a tensor of shape {expected}; got {got}")
+            description = (
+                f"one of shape {tuple(x_hat.shape)}" if isinstance(x_hat, Tensor) else f"a {type(x_hat).__name__}"
+            )
+            raise SolverError(f"expected {solver.name} to return a tensor of shape {expected}; got {description}")
         if x_hat.is_complex():
             raise SolverError(f"expected {solver.name} to return real values; got {x_hat.dtype}")
         B, cost = len(measured.y), self.run.cost
@@ -155,10 +184,10 @@ class Worker:
         return by_image
 
 
-def _solved(solver: Solver, *given: Any) -> Any:
+def _solved(solver: Solver, *arguments: Any) -> Any:
     """What ``solve`` returns. Raises SolverError where it differentiates without saying so."""
     try:
-        return solver.solve(*given)
+        return solver.solve(*arguments)
     except RuntimeError as error:
         if solver.needs_grad or "does not require grad" not in str(error):
             raise
@@ -178,7 +207,7 @@ def declared_mismatch(solver: Solver, problem: Problem) -> str | None:
         )
     if solver.needs_sigma and problem.sigma_y is None:
         return (
-            f"needs a noise level; the noise of task {problem.task!r} tells none. Choose another noise or solver, or a "
-            "level to assume, as assume='0.05 [-1,1]'"
+            f"needs a noise level; the noise of task {problem.task!r} states none. Choose another noise or solver, or "
+            "a level to assume, as assume='0.05 [-1,1]'"
         )
     return None

@@ -48,7 +48,7 @@ def _is_called(cell: LoadedCell, name: str) -> bool:
 
 
 def _listed(cell: LoadedCell) -> str:
-    """A cell's id with what tells a reader which one it is."""
+    """A cell's id with what identifies it for a reader."""
     config = cell.run.config
     return f"{cell.id} ({config.benchmark.name}/{config.task.name}, seed {config.seed})"
 

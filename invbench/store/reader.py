@@ -143,13 +143,13 @@ def _categories(texts: list[str]) -> pd.Categorical:
     return pd.Categorical.from_codes(codes, pd.Index(names, dtype=object))
 
 
-def load_cells(out: Path, **wanted: str) -> list[LoadedCell]:
+def load_cells(out: Path, **filters: str) -> list[LoadedCell]:
     """Cells below ``out`` whose benchmark, task, noise, solver, dataset, prior or seed are the wanted ones.
 
     Of each, but of noise, one of several: ``solver="ddrm,davi"``. Cells whose files are damaged are left out, with a
     warning that names the file.
     """
-    choices = {key: [value] if key == "noise" else value.split(",") for key, value in wanted.items()}
+    choices = {key: [value] if key == "noise" else value.split(",") for key, value in filters.items()}
     by_id: dict[str, list[Path]] = {}
     for folder, run in _readable(out, choices.get("task")):
         names = _names(run.config)

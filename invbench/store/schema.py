@@ -99,6 +99,7 @@ class Cost(msgspec.Struct):
     backward_seconds: Number = 0.0
     operator_seconds: Number = 0.0
     prepare_seconds: Number = 0.0
+    compile_seconds: Number = 0.0
     nfe_forward: Number = 0
     nfe_backward: Number = 0
     peak_bytes: Number = 0
@@ -189,7 +190,8 @@ class BenchCost(msgspec.Struct, frozen=True):
 
     ``gflops`` counts a multiply-add as two, over the whole solve with its backward passes; Fourier transforms are not
     counted. ``fvcore`` is the convention of the paper's Table 13: forward calls alone, a multiply-add as one; None
-    where the arithmetic of the prior's network is not known.
+    where the arithmetic of the prior's network is not known. ``matmul_gflops`` a second is the speed of a large matrix
+    product in the network's precision, measured beside: a solve can hardly take less than ``gflops`` at that speed.
     """
 
     solver: str
@@ -204,6 +206,7 @@ class BenchCost(msgspec.Struct, frozen=True):
     fvcore: float | None
     operator_share: float
     peak_mib: float
+    matmul_gflops: float = 0.0
     setup: float = 0.0  # seconds that preparing the solver takes, once a cell, not timed with the solves
 
 

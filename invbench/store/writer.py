@@ -45,6 +45,7 @@ from invbench.store.fingerprint import Measured
 from invbench.store.jsonfiles import json_text, read_json
 from invbench.store.schema import Run, ScoredSet
 
+OVERWRITTEN = ".overwritten"  # by which command, last
 CHECKED = ("run.json", ROWS, PACKED, SETS, "images/*.safetensors")
 
 
@@ -120,7 +121,7 @@ class CellStore:
             write_atomic(self.folder / CHECKSUMS, (json.dumps(sums, indent=1) + "\n").encode())
 
     def replace(self, rows: Iterable[Record], run: Run, sets: Mapping[str, ScoredSet]) -> None:
-        """Write a whole cell anew but its reconstructions, its rows packed, with checksums."""
+        """Write a whole cell except its reconstructions: its rows packed, with checksums."""
         with self._disk_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
             self._drop_parts()
@@ -155,30 +156,40 @@ class CellStore:
         path = self.folder / CHECKSUMS
         if not path.is_file():
             raise StoreError(
-                f"{self.folder} has no {CHECKSUMS}: its run is not complete; run the same command to go on"
+                f"{self.folder} has no {CHECKSUMS}: its run is not complete; run the same command to resume"
             )
         try:
             sums = read_json(path)
         except ValueError:
             return [f"{CHECKSUMS} is damaged"]
         now = {str(p.relative_to(self.folder)): file_sha256(p) for p in self._files()}
-        names = sorted({*sums, *now})
-        return [
-            f"{name} {'is missing' if name not in now else 'was added' if name not in sums else 'has changed'}"
-            for name in names
-            if sums.get(name) != now.get(name)
-        ]
+        faults = {name: "is missing" for name in sums.keys() - now.keys()}
+        faults |= {name: "was added" for name in now.keys() - sums.keys()}
+        faults |= {name: "has changed" for name in sums.keys() & now.keys() if sums[name] != now[name]}
+        return [f"{name} {fault}" for name, fault in sorted(faults.items())]
 
     def verify_checksums(self) -> None:
         """Raise StoreError where files differ from their checksums, which new checksums would hide."""
         if self.has_checksums and (lines := self.damage()):
             raise StoreError(
                 f"{self.folder} was changed since its run was complete: {', '.join(lines)}. Put the files back, or run "
-                "the cell anew with overwrite=true"
+                "the cell again with overwrite=true"
             )
 
     def _files(self) -> list[Path]:
         return [p for name in CHECKED for p in sorted(self.folder.glob(name))]
+
+    def overwritten_by(self, command_id: str) -> bool:
+        """Whether this command, one of several jobs of it, has overwritten the cell already."""
+        path = self.folder / OVERWRITTEN
+        return bool(command_id) and path.is_file() and path.read_bytes() == command_id.encode()
+
+    def overwrite(self, command_id: str) -> None:
+        """Forget what is there, and note which command did."""
+        self.drop_checksums()
+        self.clear()
+        with self._disk_errors():
+            write_atomic(self.folder / OVERWRITTEN, command_id.encode())
 
     def clear(self) -> None:
         """Forget the rows and the scores of sets, so that every image is run again."""
@@ -238,5 +249,5 @@ class CellStore:
         except OSError as error:
             raise StoreError(
                 f"cannot write to {self.folder}: {error.strerror or error}. What was computed before is kept; "
-                "free space or permissions, or choose another out=FOLDER, then run the same command to go on"
+                "free space or permissions, or choose another out=FOLDER, then run the same command to resume"
             ) from None

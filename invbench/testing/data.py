@@ -1,4 +1,4 @@
-"""What datasets and priors owe."""
+"""Conformance checks of datasets and priors."""
 
 from __future__ import annotations
 

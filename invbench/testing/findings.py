@@ -40,7 +40,7 @@ def judge(name: str, check: Check, subject: Callable[[], Any]) -> Finding:
         return Finding(name, "n/a", str(reason))
     except Fault as fault:
         return Finding(name, "fail", str(fault))
-    except (Exception, SystemExit) as error:  # a plugin may fail in any way; the other checks must go on
+    except (Exception, SystemExit) as error:  # a plugin may fail in any way; the other checks must still run
         came = " ".join(f"{type(error).__name__}: {error}".split())
         advice = "'pytest --pyargs invbench.testing -k NAME' shows the traceback"
         return Finding(name, "fail", f"expected no exception; got {came}; {advice}")

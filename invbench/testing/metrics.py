@@ -1,4 +1,4 @@
-"""What every metric owes, examined on four measurements whose posterior is known."""
+"""Conformance checks of metrics, on four measurements whose posterior is known."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def protocol(lab: MetricLab) -> str:
 def best(lab: MetricLab) -> str:
     higher = lab.metric.higher_is_better
     if higher is None:
-        raise NotApplicable("neither high nor low is better")
+        raise NotApplicable("the metric has no better direction")
     what = "exact samples" if isinstance(lab.metric, SampleMetric) else "the truth"
     if isinstance(lab.metric, SetMetric):
         truth = lab.score(lab.measured.x)

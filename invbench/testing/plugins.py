@@ -31,7 +31,7 @@ KITS = {
 
 
 def check_plugin(plugin: Plugin) -> list[Finding]:
-    """Put a plugin to every check of its kind. Nothing that the plugin raises gets out.
+    """Run the conformance tests on a plugin. Nothing that the plugin raises escapes.
 
     >>> from invbench.plugins import Plugin
     >>> from invbench.metrics.distortion import PSNR

@@ -16,7 +16,7 @@ WIDTH = 100  # of the sentences
 
 
 def check_and_print(plugins: Sequence[Plugin], say: Callable[[str], None] = click.echo) -> bool:
-    """Put every plugin to its checks and print a table of each; whether none failed."""
+    """Run the conformance tests on every plugin and print a table of each; whether none failed."""
     good = True
     for plugin in plugins:
         findings = check_plugin(plugin)
@@ -26,7 +26,7 @@ def check_and_print(plugins: Sequence[Plugin], say: Callable[[str], None] = clic
 
 
 def check_apart(name: str, plugins: Sequence[Plugin]) -> bool:
-    """The same in a process of its own, where strangers' plugins of this name may exit or crash."""
+    """The same in a process of its own, where third-party plugins of this name may exit or crash."""
     if all(plugin.distribution == "invbench" for plugin in plugins):
         return check_and_print(plugins)
     try:

@@ -27,7 +27,7 @@ SHORT = 10  # network calls, for solvers that take a number
 IMAGES = ("a", "b", "c", "a")  # the last problem is the first again, generator and all
 ALL = (0, 1, 2, 3)
 SWAPPED = (1, 0, 3, 2)
-CLEAN = 1e-3  # the noise level that stands for none
+CLEAN = 1e-3  # the noise level of a nearly clean measurement
 
 
 @dataclass(frozen=True)

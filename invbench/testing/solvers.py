@@ -1,4 +1,4 @@
-"""What every solver owes the runner: the checks, by name."""
+"""Conformance checks of solvers, by name."""
 
 from __future__ import annotations
 

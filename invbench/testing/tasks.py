@@ -1,4 +1,4 @@
-"""What every task owes: operators that obey the laws, and noise of the level it states."""
+"""Conformance checks of tasks: operators that obey the laws, and noise of the stated level."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class TaskLab:
     def _wanted(self) -> list[tuple[str, Task, Shape]]:
         presets = [(b, shape) for b, shape in small_presets() if self.cls.name in b.tasks]
         at = [(f"{b.name} ", self.cls(**b.tasks[self.cls.name]), shape) for b, shape in presets]
-        largest = max(at, key=lambda found: math.prod(found[2]), default=("", self.cls(), ()))
+        largest = max(at, key=lambda candidate: math.prod(candidate[2]), default=("", self.cls(), ()))
         return at + [("", largest[1], shape) for shape in SHAPES]
 
 

@@ -26,7 +26,9 @@ class Discriminator(nn.Module):
         with torch.no_grad():
             for name, p in self.named_parameters():
                 noise = 0.02 * Rng.single(purpose="discriminator", parameter=name, seed=seed).randn(tuple(p.shape))[0]
-                p.copy_(noise if p.ndim > 1 else torch.zeros_like(p) if name.endswith("bias") else 1 + noise)
+                if p.ndim == 1:  # of a batch norm, or the bias of a convolution
+                    noise = torch.zeros_like(p) if name.endswith("bias") else 1 + noise
+                p.copy_(noise)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         outputs = []

@@ -90,11 +90,11 @@ def draw_a(density: str, rng: Rng) -> Tensor:
 
 
 def network_input(y: Tensor, A: Operator, fill: str = "zero", hole: float = 0.0, rng: Rng | None = None) -> Tensor:
-    """y as an image: itself, enlarged bilinearly, or else the operator's guess; (B, *y_shape) -> (B, *x_shape).
+    """y as an image: itself, enlarged, or the operator's initial estimate; (B, *y_shape) -> (B, *x_shape).
 
-    Where nothing was measured, inpainting's guess is 0, as in the official code, or with ``fill`` "smooth" made of
-    what was measured around. With ``hole``, noise of that level is added there (difference 16): drawn at each use,
-    where that code draws it once, with the measurement's.
+    Where nothing was measured, the initial estimate of inpainting is 0, as in the official code, or with ``fill``
+    "smooth" made of what was measured around. With ``hole``, noise of that level is added there (difference 16): drawn
+    at each use, where that code draws it once, with the measurement's.
     """
     channels, *size = A.x_shape
     if A.y_shape == A.x_shape:

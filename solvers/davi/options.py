@@ -106,6 +106,6 @@ def check(bridge: str, output: str, perturbation: str, fill: str, h: float, temp
     ):
         if name not in known:
             raise ConfigError(f"davi: {unknown(what, name, known)}")
-    for what, value in (("perturbation h", h), ("temperature", temperature), ("noise in the hole", hole)):
+    for what, value in (("perturbation h", h), ("temperature", temperature), ("noise in the masked region", hole)):
         if not 0 <= value < math.inf:
             raise ConfigError(f"davi: the {what} must not be negative; got {value}")

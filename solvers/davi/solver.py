@@ -11,10 +11,10 @@ Where paper and official code disagree on bridge, schedules, output map or losse
 docs/papers/davi.md numbers the differences, and the source names them by these numbers. The defaults give the released
 checkpoints' inference. Differences from the code's training: the divergence lives on the prior's own schedule
 (``training.ikl_schedule``), one x0_hat and x_t serve both updates as in Algorithm 1 (``training.shared``), no
-adversarial term (``training.adversarial``), and inpainting measures no noise in the hole.
-Its consistency is a mean over what is measured, the code's over all pixels, hole included: ``training.gamma`` counts
-n / n_measured times as much as there, 4/3 for a box of half the side, so that the code's gamma is 0.75 of it here.
-Colorization shows the network H^+ y, the code y repeated (the images differ by at most 3e-3 before training).
+adversarial term (``training.adversarial``), and inpainting measures no noise in the masked region.
+Its consistency is a mean over what is measured, the code's over all pixels, masked region included: ``training.gamma``
+counts n / n_measured times as much as there, 4/3 for a box of half the side, so that the code's gamma is 0.75 of it
+here. Colorization shows the network H^+ y, the code y repeated (the images differ by at most 3e-3 before training).
 ``training.bound`` takes the exact normal distribution function at t = 0, the code an approximation of it by tanh.
 """
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 class Davi(Trainable):
     """One evaluation of a network trained for the task.
 
-    ``weights`` is a file, from which a training goes on; without it, a run takes the checkpoint shipped for preset and
+    ``weights`` is a file, from which a training starts; without it, a run takes the checkpoint shipped for preset and
     task, and a training begins with the prior. ``h`` is the size of the perturbation; ``bridge``, ``output`` and
     ``perturbation`` are described in ``solvers/davi/bridge.py``, and must be those of the training. ``temperature``
     scales h in a run: 1 samples as trained, less trades diversity for fidelity. ``fill`` and ``hole`` are what the
@@ -118,13 +118,13 @@ class Davi(Trainable):
         return phi
 
     def load(self, net: nn.Module, benchmark: str, task: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Fill phi's network, for a task of this name and options; returns the card of the weights.
+        """Fill phi's network, for a task of this name and options; returns the metadata of the weights.
 
         Raises DataError for weights of another training.
         """
         path = self.checkpoint(benchmark, task["name"])
         card, state = read_checkpoint(path)
-        if path.suffix == ".safetensors" and not self.transfer:  # the authors' have no card
+        if path.suffix == ".safetensors" and not self.transfer:  # the authors' have no metadata
             self._check(card, benchmark, task, path)
         ib.load_strict(net, state, str(path))
         return card
@@ -154,7 +154,7 @@ class Davi(Trainable):
         return Bridge(self.bridge, self.output, self.perturbation, self.h)
 
     def _check(self, card: Mapping[str, Any], benchmark: str, task: Mapping[str, Any], path: Path) -> None:
-        """Raise DataError where the card says that the weights are of another task, preset or form, or of no DAVI."""
+        """Raise DataError if the metadata names another solver, task, preset or form."""
         if card.get("solver", {}).get("name") != self.name:
             raise DataError(f"davi: {path} holds no weights of a DAVI training; {_advice(benchmark, task['name'])}")
         if (card["benchmark"], card["task"]["name"]) != (benchmark, task["name"]):
@@ -165,17 +165,17 @@ class Davi(Trainable):
         for key in task.keys() & card["task"].keys() - {"noise"}:
             if card["task"][key] != task[key]:
                 raise DataError(
-                    f"davi: {path} was trained with task.{key}={card['task'][key]}, not {task[key]}; train anew, or "
+                    f"davi: {path} was trained with task.{key}={card['task'][key]}, not {task[key]}; train again, or "
                     "set solver.transfer=true"
                 )
         for key in ("bridge", "output", "perturbation", "fill", "h"):
-            trained = card["solver"].get(key, getattr(Davi, key))  # a card from before there was such an option
+            trained = card["solver"].get(key, getattr(Davi, key))  # metadata from before this option existed
             if trained != getattr(self, key):
                 raise DataError(f"davi: {path} was trained with {key}={trained}; set solver.{key}={trained}")
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Card and tensors of our weights, or no card and the averaged ones of an official file."""
+    """Metadata and tensors of our weights, or no metadata and the averaged ones of an official file."""
     if path.suffix == ".safetensors":
         return ib.read_card(path), ib.read_tensors(path)[1]
     state = ib.read_state_dict(path, entry="implicit_func_ema")

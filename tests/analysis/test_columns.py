@@ -45,14 +45,14 @@ def names(*metrics: str) -> list[str]:
     return [column.metric for column in ordered([(name, "p") for name in metrics], ALL)]
 
 
-def test_columns_of_images_stand_as_ever_with_costs_last() -> None:
+def test_columns_of_images_have_a_fixed_order_with_costs_last() -> None:
     expected = ["psnr", "ssim", "haarpsi", "swd", "consistency", "fid", "kid", "lpips_alex", "lpips_vgg"]
     expected += ["nfe_forward", "nfe_backward", "seconds"]
     assert names(*sorted(expected)) == expected
     assert [c.metric for c in ordered([(name, "p") for name in reversed(expected)])] == expected, "of those installed"
 
 
-def test_columns_of_samples_stand_as_ever() -> None:
+def test_columns_of_samples_have_a_fixed_order() -> None:
     samples = ["crps", "coverage", "spread", "div_range", "div_null"]
     assert names(*sorted(samples)) == samples
     halves = [f"{name}_{part}" for name in ("swd", "gap", "std", "cover") for part in ("range", "null")]
@@ -60,8 +60,18 @@ def test_columns_of_samples_stand_as_ever() -> None:
 
 
 def test_a_metric_of_a_third_party_stands_where_its_order_says() -> None:
-    found = names("seconds", "theirs", "psnr", "ssim", "haarpsi", "between", "leading", "lpips_vgg", "unknown")
-    assert found == ["leading", "psnr", "ssim", "between", "haarpsi", "lpips_vgg", "theirs", "unknown", "seconds"]
+    column_names = names("seconds", "theirs", "psnr", "ssim", "haarpsi", "between", "leading", "lpips_vgg", "unknown")
+    assert column_names == [
+        "leading",
+        "psnr",
+        "ssim",
+        "between",
+        "haarpsi",
+        "lpips_vgg",
+        "theirs",
+        "unknown",
+        "seconds",
+    ]
 
 
 def test_protocols_of_a_metric_stand_beside_each_other_by_name() -> None:

@@ -36,16 +36,16 @@ def cell(psnr: float = 20.0, n: int = 4, **config: Any) -> LoadedCell:
     return loaded_cell("photos", "sr4", "ddrm", {"psnr": psnr}, n, **config)
 
 
-def without(found: LoadedCell, *images: str) -> LoadedCell:
+def without(loaded: LoadedCell, *images: str) -> LoadedCell:
     """The cell with no value (nan) of these images."""
-    return with_rows(found, [replace(r, value=math.nan) if r.image in images else r for r in found.rows])
+    return with_rows(loaded, [replace(r, value=math.nan) if r.image in images else r for r in loaded.rows])
 
 
-def with_rows(found: LoadedCell, rows: list[Record]) -> LoadedCell:
-    return LoadedCell(found.id, found.run, rows, found.folders, 0)
+def with_rows(loaded: LoadedCell, rows: list[Record]) -> LoadedCell:
+    return LoadedCell(loaded.id, loaded.run, rows, loaded.folders, 0)
 
 
-def with_sets(found: LoadedCell, folder: Path, *sets: list[str]) -> LoadedCell:
+def with_sets(loaded: LoadedCell, folder: Path, *sets: list[str]) -> LoadedCell:
     """The cell with a score of each of these sets of images: how many they are."""
     folder.mkdir()
     scores = {
@@ -56,10 +56,10 @@ def with_sets(found: LoadedCell, folder: Path, *sets: list[str]) -> LoadedCell:
         for images in sets
     }
     (folder / "sets.json").write_text(json.dumps(scores))
-    return LoadedCell(found.id, found.run, found.rows, (folder,), 0)
+    return LoadedCell(loaded.id, loaded.run, loaded.rows, (folder,), 0)
 
 
-def test_options_as_they_come_then_one_sample_then_most_images_stand_for_a_solver() -> None:
+def test_the_representative_cell_has_default_options_then_one_sample_then_most_images() -> None:
     plain = cell(n=2)
     assert max([cell(n=4, samples=2), plain], key=most_default) is plain, "one sample a measurement before more images"
     assert max([plain, cell(n=4, samples=2)], key=most_default) is plain
@@ -101,15 +101,15 @@ def test_of_a_score_of_sets_the_largest_set_that_all_were_scored_on_is_shared(tm
 def test_a_mean_is_of_the_images_asked_for_and_nan_where_one_sample_is() -> None:
     one = cell(n=2)
     second = [replace(r, sample=1, value=30.0) for r in one.rows]
-    found = with_rows(one, [*one.rows, *second, *(replace(r, sample=MEAN, value=99.0) for r in one.rows)])
-    assert image_means(found, "psnr").to_dict() == {"0": 25.0, "1": 25.0}, "scores of the mean are of another kind"
-    assert image_means(found, "psnr", ["1"]).to_dict() == {"1": 25.0}
-    assert mean_of(found, "psnr") == 25.0
-    gone = [replace(r, value=math.nan) if (r.image, r.sample) == ("1", 1) else r for r in found.rows]
-    means = image_means(with_rows(found, gone), "psnr")
+    loaded = with_rows(one, [*one.rows, *second, *(replace(r, sample=MEAN, value=99.0) for r in one.rows)])
+    assert image_means(loaded, "psnr").to_dict() == {"0": 25.0, "1": 25.0}, "scores of the mean are of another kind"
+    assert image_means(loaded, "psnr", ["1"]).to_dict() == {"1": 25.0}
+    assert mean_of(loaded, "psnr") == 25.0
+    rows_with_nan = [replace(r, value=math.nan) if (r.image, r.sample) == ("1", 1) else r for r in loaded.rows]
+    means = image_means(with_rows(loaded, rows_with_nan), "psnr")
     assert means["0"] == 25.0
     assert math.isnan(means["1"])
-    assert mean_of(found, "ssim") is None
+    assert mean_of(loaded, "ssim") is None
 
 
 def test_an_interval_leaves_out_what_has_no_value() -> None:
@@ -121,8 +121,8 @@ def test_cells_of_one_measurement_are_grouped_in_order() -> None:
     cells = [
         loaded_cell(b, t, s, {}) for b, t, s in (("b", "t", "x"), ("a", "t", "x"), ("a", "s", "x"), ("b", "t", "y"))
     ]
-    found = [[(c.run.config.benchmark.name, c.run.config.task.name) for c in g] for g in by_measurement(cells)]
-    assert found == [[("a", "s")], [("a", "t")], [("b", "t"), ("b", "t")]]
+    loaded = [[(c.run.config.benchmark.name, c.run.config.task.name) for c in g] for g in by_measurement(cells)]
+    assert loaded == [[("a", "s")], [("a", "t")], [("b", "t"), ("b", "t")]]
     assert (
         len(by_measurement([cell(), cell(samples=2), cell(assumed="0.1 [-1,1]"), cell(plugins={"theirs": "2"})])) == 1
     )
@@ -130,8 +130,8 @@ def test_cells_of_one_measurement_are_grouped_in_order() -> None:
 
 
 def test_rows_that_were_given_a_level_are_named_by_level() -> None:
-    given = {name: cell(assumed=f"{level} [-1,1]") for name, level in (("a", 0.1), ("b", 0.2), ("c", 0.1))}
-    assert assumptions({**given, "d": cell()}) == [
+    assumed_cells = {name: cell(assumed=f"{level} [-1,1]") for name, level in (("a", 0.1), ("b", 0.2), ("c", 0.1))}
+    assert assumptions({**assumed_cells, "d": cell()}) == [
         "Given a noise level of 0.1 [-1,1], not the image's own: a, c.",
         "Given a noise level of 0.2 [-1,1], not the image's own: b.",
     ]
@@ -152,13 +152,13 @@ def test_solver_samples_and_versions_leave_the_measurement_alone() -> None:
     assert measurement_key(one) == measurement_key(other)
 
 
-def test_labels_tell_hyper_parameters_apart() -> None:
+def test_labels_show_different_hyper_parameters() -> None:
     cells = [cell_of(solver={"name": "s", "nfe": nfe, "eta": eta, "same": 1}) for nfe, eta in ((5, 0), (20, 0), (5, 1))]
     assert [label(c, cells) for c in cells] == ["s nfe=5 eta=0", "s nfe=20 eta=0", "s nfe=5 eta=1"]
     assert label(cells[0], cells[:1]) == "s"
 
 
-def test_labels_tell_numbers_of_samples_apart() -> None:
+def test_labels_show_different_numbers_of_samples() -> None:
     cells = [cell_of(), cell_of(config={"samples": 2}, cell="beef0000")]
     assert [label(c, cells) for c in cells] == ["s samples=1", "s samples=2"]
 

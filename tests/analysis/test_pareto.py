@@ -33,7 +33,9 @@ def cell(name: str, nfe: float, psnr: dict[str, float]) -> LoadedCell:
 
 
 @given(points=POINTS, higher=st.booleans())
-def test_nothing_on_the_front_is_beaten_and_all_else_is(points: list[tuple[float, float]], higher: bool) -> None:
+def test_the_pareto_front_has_all_points_that_are_not_dominated(
+    points: list[tuple[float, float]], higher: bool
+) -> None:
     front = pareto(points, higher)
     sign = 1 if higher else -1
 

@@ -73,7 +73,7 @@ def test_last_bits_of_another_cpu_pass(tmp_path: Path) -> None:
     assert matrix.compare(matrix.KEPT, changed(tmp_path / "new", "ddrm", elsewhere)) == 0
 
 
-def test_a_fresh_cell_is_kept_without_what_differs_from_run_to_run(tmp_path: Path) -> None:
+def test_a_golden_cell_is_stored_without_what_differs_from_run_to_run(tmp_path: Path) -> None:
     matrix.run(["solver=pinv task=sr4"], tmp_path / "out")
     matrix.keep(tmp_path / "out", tmp_path / "kept")
     assert {path.name for path in (tmp_path / "kept").rglob("*.*")} == {"run.json", "records.jsonl"}
@@ -90,7 +90,7 @@ def scores(folder: Path) -> dict[tuple[str, str], float]:
     return {(row["image"], row["metric"]): row["value"] for row in rows}
 
 
-def test_every_cell_of_the_matrix_is_kept_and_small_and_names_no_machine() -> None:
+def test_every_cell_of_the_matrix_is_stored_and_small_and_names_no_machine() -> None:
     values = [[word.partition("=")[2].split(",") for word in line.split()] for line in matrix.MATRIX]
     files = [path for path in matrix.KEPT.rglob("*") if path.is_file()]
     assert {path.name for path in files} == {"run.json", "records.jsonl"}

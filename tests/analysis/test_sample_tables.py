@@ -26,11 +26,11 @@ def scores_of(*cells: LoadedCell) -> dict[str, str]:
 
 def test_a_star_stands_at_a_score_above_the_floor_and_below_it_and_at_no_other() -> None:
     exact = sampled("oracle", 0.0, 6, wave=0.0)
-    shown = scores_of(exact, sampled("above", 0.1, 6), sampled("below", -0.1, 6), sampled("level", 0.0, 6))
-    assert {solver for solver, text in shown.items() if text.endswith(" *")} == {"above", "below"}
+    scores = scores_of(exact, sampled("above", 0.1, 6), sampled("below", -0.1, 6), sampled("level", 0.0, 6))
+    assert {solver for solver, text in scores.items() if text.endswith(" *")} == {"above", "below"}
 
 
 def test_too_few_images_and_another_number_of_samples_have_no_star() -> None:
     exact = sampled("oracle", 0.0, 6, wave=0.0)
-    shown = scores_of(exact, sampled("few", 0.1, 5), sampled("many", 0.1, 6, samples=3))
-    assert not [text for text in shown.values() if "*" in text]
+    scores = scores_of(exact, sampled("few", 0.1, 5), sampled("many", 0.1, 6, samples=3))
+    assert not [text for text in scores.values() if "*" in text]

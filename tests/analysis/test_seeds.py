@@ -29,8 +29,8 @@ def drawn(rng: np.random.Generator, n: int, k: int, images: float, seeds: float,
 
 def test_components_are_those_the_scores_were_drawn_with() -> None:
     rng = np.random.default_rng(0)
-    found = np.array([components(drawn(rng, 20, 6, 2.0, 0.5, 0.3))[2:] for _ in range(400)])
-    assert np.sqrt((found**2).mean(0)) == pytest.approx([2.0, 0.5, 0.3], rel=0.08)
+    estimates = np.array([components(drawn(rng, 20, 6, 2.0, 0.5, 0.3))[2:] for _ in range(400)])
+    assert np.sqrt((estimates**2).mean(0)) == pytest.approx([2.0, 0.5, 0.3], rel=0.08)
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,7 @@ def line(values: Sequence[float] | np.ndarray, column: Column = HIGH, images: st
 
 
 def texts(lines: list[Row], column: Column = HIGH) -> list[str]:
-    return [
-        shown.cells[column] for shown in with_significance_marks(lines, paired_comparisons(lines, [column], METRICS))
-    ]
+    return [row.cells[column] for row in with_significance_marks(lines, paired_comparisons(lines, [column], METRICS))]
 
 
 @pytest.mark.parametrize(("column", "best"), [(HIGH, 1), (LOW, 0)])
@@ -80,7 +78,9 @@ def test_ties_are_found_after_the_correction_for_as_many_competitors() -> None:
     )
     twelve = [line(2 + WAVE * 0), line(1 + WAVE * 0), line(2 - 0.01 + WAVE)]
     assert texts(twelve) == ["text best", "text", "text tie"]
-    assert [shown.cells[HIGH] for shown in twelve] == ["text"] * 3, "the lines themselves are left as they are"
+    assert [marked_rows.cells[HIGH] for marked_rows in twelve] == ["text"] * 3, (
+        "the lines themselves are left as they are"
+    )
 
 
 def test_each_column_has_its_own_ties() -> None:
@@ -90,8 +90,8 @@ def test_each_column_has_its_own_ties() -> None:
         wave = WAVE * (low > 1)
         other = line(low + wave, LOW)
         lines.append(Row("s", 12, {HIGH: "text", LOW: "text"}, {**both.values, **other.values}))
-    shown = with_significance_marks(lines, paired_comparisons(lines, [HIGH, LOW], METRICS))
-    assert [(s.cells[HIGH], s.cells[LOW]) for s in shown] == [("text best", "text best"), ("text", "text tie")]
+    marked_rows = with_significance_marks(lines, paired_comparisons(lines, [HIGH, LOW], METRICS))
+    assert [(s.cells[HIGH], s.cells[LOW]) for s in marked_rows] == [("text best", "text best"), ("text", "text tie")]
 
 
 def test_notes_say_what_significance_marks_mean_and_of_how_few_images_they_are() -> None:
@@ -102,7 +102,7 @@ def test_notes_say_what_significance_marks_mean_and_of_how_few_images_they_are()
     few = paired_comparisons([line([2.0] * 5), line([1.0] * 5)], [HIGH], METRICS)
     fewer = paired_comparisons([line([2.0] * 3), line([1.0] * 3)], [HIGH], METRICS)
     notes = significance_notes([*enough, *few, *fewer])
-    assert notes[1] == "WARNING: 5 images are too few for that test to tell rows apart; ties are not marked."
+    assert notes[1] == "WARNING: 5 images are too few for that test to separate rows; ties are not marked."
 
 
 def test_the_best_of_a_column_is_named_and_so_are_those_that_do_not_differ_from_it() -> None:
@@ -129,7 +129,7 @@ def test_the_best_is_sought_on_the_images_that_all_rows_have() -> None:
     column = {row["solver"]: row["psnr ↑ (dB)"] for row in table.frame.to_dict("records")}
     assert "best" in column["many"]
     assert "tie" not in column["few"], "no difference of two pairs could be significant"
-    assert "WARNING: 2 images are too few for that test to tell rows apart; ties are not marked." in table.notes
+    assert "WARNING: 2 images are too few for that test to separate rows; ties are not marked." in table.notes
 
 
 def test_two_copies_of_a_solver_are_called_different_no_more_often_than_stated() -> None:

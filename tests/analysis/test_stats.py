@@ -171,7 +171,7 @@ def test_holm_multiplies_the_least_by_all_and_never_falls() -> None:
     assert holm([]) == []
 
 
-def test_no_number_of_images_tells_what_does_not_differ() -> None:
+def test_the_required_sample_size_of_no_difference_is_infinite() -> None:
     assert required_sample_size(np.array([1.0, -1.0])) == np.inf
 
 

@@ -37,7 +37,7 @@ HOSTILE = [
 ]
 
 
-def shown(text: str, how: str) -> str:
+def render(text: str, how: str) -> str:
     return Table(f"title {text}", pd.DataFrame({"solver": [text], text: ["1"]}), (f"note {text}",)).render(how)
 
 
@@ -45,22 +45,22 @@ def shown(text: str, how: str) -> str:
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_a_text_makes_no_line_of_its_own(text: str, how: str) -> None:
     lines = {"text": 5, "md": 8, "latex": 9, "html": 8, "csv": 2}[how]
-    rendered = shown(text, how)
+    rendered = render(text, how)
     if how == "csv":
         assert len(list(csv.reader(io.StringIO(rendered)))) == lines
     else:
-        assert len(rendered.splitlines()) == len(shown("plain", how).splitlines())
+        assert len(rendered.splitlines()) == len(render("plain", how).splitlines())
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_html_has_no_tag_of_a_text(text: str) -> None:
-    plain = re.findall(r"<[^>]*>", shown("plain", "html"))
-    assert re.findall(r"<[^>]*>", shown(text, "html")) == plain
+    plain = re.findall(r"<[^>]*>", render("plain", "html"))
+    assert re.findall(r"<[^>]*>", render(text, "html")) == plain
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_latex_has_no_command_of_a_text(text: str) -> None:
-    lines = [line for line in shown(text, "latex").splitlines() if not line.startswith("%")]
+    lines = [line for line in render(text, "latex").splitlines() if not line.startswith("%")]
     assert not re.search(
         r"\\(input|write)|(?<!\\)[$#%&_^~](?!\{\})", "".join(lines).replace(" & ", " ").replace(r"\_", "")
     )
@@ -68,15 +68,15 @@ def test_latex_has_no_command_of_a_text(text: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_markdown_has_two_columns_whatever_the_text(text: str) -> None:
-    row = shown(text, "md").splitlines()[4]
+    row = render(text, "md").splitlines()[4]
     assert len(re.split(r"(?<!\\)(?:\\\\)*\|", row)) == 4
-    assert "<" not in shown(text, "md").replace("&lt;", "")
-    assert "](" not in shown(text, "md")
+    assert "<" not in render(text, "md").replace("&lt;", "")
+    assert "](" not in render(text, "md")
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_csv_has_no_formula(text: str) -> None:
-    cells = [cell for row in csv.reader(io.StringIO(shown(text, "csv"))) for cell in row]
+    cells = [cell for row in csv.reader(io.StringIO(render(text, "csv"))) for cell in row]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d"))]
 
 

@@ -1,7 +1,7 @@
 """Records to tables: what is compared, what differs, and what is said beside it.
 
 The store below ``tests/golden/store`` is fixed. After a wanted change of the layout, ``INVBENCH_GOLDEN=1 pytest
-tests/analysis/test_tables.py`` writes the renderings anew; read the difference before it is kept.
+tests/analysis/test_tables.py`` rewrites the renderings; review the difference before committing it.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> list[LoadedCell]:
 
 @pytest.mark.parametrize(("how", "suffix"), [(how, how.replace("text", "txt")) for how in FORMATS])
 def test_tables_look_as_they_did(stored: list[LoadedCell], how: str, suffix: str) -> None:
-    shown = "\n\n".join(table.render(how) for table in build_tables(stored, METRICS)) + "\n"
+    rendered = "\n\n".join(table.render(how) for table in build_tables(stored, METRICS)) + "\n"
     path = GOLDEN / f"table.{suffix}"
     if os.environ.get("INVBENCH_GOLDEN"):
-        path.write_text(shown, encoding="utf-8")
-    assert shown == path.read_text(encoding="utf-8")
+        path.write_text(rendered, encoding="utf-8")
+    assert rendered == path.read_text(encoding="utf-8")
 
 
 def test_the_command_prints_the_same_tables(stored: list[LoadedCell], invbench: Callable[..., Any]) -> None:
@@ -117,7 +117,7 @@ def test_skipped_failed_incomplete_and_damaged_are_said(stored: list[LoadedCell]
     assert "Skipped wiener: needs the noise level; task 'denoise' hides it." in notes
     failed = "store/gmm/denoise/boom_theirs-eeeeeeeeeeee/run.json"
     assert f"FAILED boom_theirs: RuntimeError('out of ideas') (traceback in {failed})." in notes
-    assert "Incomplete ddrm nfe=5 samples=1: interrupted; run the same command to go on." in notes
+    assert "Incomplete ddrm nfe=5 samples=1: interrupted; run the same command to resume." in notes
     assert "ddrm nfe=5 samples=1: 1 damaged line of its records was left out." in notes
 
 
@@ -136,10 +136,10 @@ def test_different_bytes_are_a_warning() -> None:
 
 def test_last_bits_are_said_once_and_other_measurements_are_a_warning() -> None:
     def cell(name: str, y: str, norm: float) -> LoadedCell:
-        found = cell_of(y=y, cell=name * 8, solver={"name": name})
+        loaded = cell_of(y=y, cell=name * 8, solver={"name": name})
         there = Fingerprint((1.0, 0.5), (norm, 0.25))
-        rows = [replace(row, y=there) for row in found.rows]
-        return LoadedCell(found.id, found.run, rows, found.folders, 0)
+        rows = [replace(row, y=there) for row in loaded.rows]
+        return LoadedCell(loaded.id, loaded.run, rows, loaded.folders, 0)
 
     near = notes_of(cell("a", "0", 2.0), cell("b", "1", 2.00001), cell("c", "2", 2.0))
     assert near.count("differ in last bits") == 1

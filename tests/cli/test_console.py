@@ -26,7 +26,7 @@ class Full(io.RawIOBase):
 
 
 @pytest.mark.parametrize(
-    ("encoding", "shown"),
+    ("encoding", "encoded"),
     [
         ("utf-8", "↑ ± é 漢 \\udce9".encode()),
         ("cp1252", b"^ \xb1 \xe9 \\u6f22 \\udce9"),
@@ -34,16 +34,16 @@ class Full(io.RawIOBase):
         ("ascii", b"^ +- \\xe9 \\u6f22 \\udce9"),
     ],
 )
-def test_what_a_stream_cannot_encode_is_spelt_out(encoding: str, shown: bytes) -> None:
+def test_what_a_stream_cannot_encode_is_spelt_out(encoding: str, encoded: bytes) -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding)
     console.prepare(stream)
     click.echo("↑ ± é 漢 \udce9", file=stream, nl=False)
     stream.flush()
-    assert raw.getvalue() == shown
+    assert raw.getvalue() == encoded
 
 
-def test_what_is_no_stream_is_left_alone() -> None:
+def test_objects_that_are_not_streams_are_left_alone() -> None:
     console.prepare(object(), None)
 
 
@@ -53,10 +53,11 @@ def test_a_decoding_error_stays_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "told"), [(errno.ENOSPC, "error: cannot write the output: No space left on device\n"), (errno.EPIPE, "")]
+    ("code", "message"),
+    [(errno.ENOSPC, "error: cannot write the output: No space left on device\n"), (errno.EPIPE, "")],
 )
-def test_a_disk_that_is_full_is_a_line_and_a_closed_pipe_none(
-    code: int, told: str, monkeypatch: pytest.MonkeyPatch
+def test_a_full_disk_is_one_line_and_a_closed_pipe_is_silent(
+    code: int, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = io.StringIO()
     monkeypatch.setattr("sys.stderr", error)
@@ -64,7 +65,7 @@ def test_a_disk_that_is_full_is_a_line_and_a_closed_pipe_none(
     with pytest.raises(SystemExit) as caught, console.plain():
         click.echo("text")
     assert caught.value.code == 1
-    assert error.getvalue() == told
+    assert error.getvalue() == message
 
 
 def test_a_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +77,7 @@ def test_a_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) ->
     assert error.getvalue() == "error: a\\nfile: Permission denied\n"
 
 
-def test_a_closed_output_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_output_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     error = io.StringIO()
     monkeypatch.setattr("sys.stderr", error)
     monkeypatch.setattr("sys.stdout", None)

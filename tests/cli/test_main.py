@@ -110,7 +110,7 @@ def test_runs_leave_their_results_in_the_current_folder(invbench: Callable[..., 
     again = invbench("run", "solver=ddrm", "benchmark=gmm", "task=denoise", "n=4")
     same = [line for line in again.stdout.splitlines() if line.startswith(("ddrm ", "pinv "))]
     assert all(line in result.stdout for line in same), "a complete cell is not run again"
-    assert "images, kept from before, cell" in again.stderr
+    assert "images, already recorded, cell" in again.stderr
 
 
 def test_a_launcher_free_sweep_prints_one_table_per_measurement(invbench: Callable[..., Any]) -> None:
@@ -127,7 +127,9 @@ def test_the_composed_configuration_can_be_shown(invbench: Callable[..., Any]) -
     assert "launcher" not in result.stdout
 
 
-def test_samples_on_an_exact_tier_print_the_card_with_its_floor(invbench: Callable[..., Any], tmp_path: Path) -> None:
+def test_samples_on_an_exact_tier_print_a_table_with_the_reference_sampler(
+    invbench: Callable[..., Any], tmp_path: Path
+) -> None:
     """DDRM with two calls is far from the posterior of two pixels; exact samples are not."""
     options = ["benchmark=gmm2d", "task=inpaint_random", "n=8", "samples=16"]
     result = invbench("run", "solver=ddrm", "solver.nfe=2", *options)

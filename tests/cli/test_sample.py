@@ -8,7 +8,7 @@ import pytest
 from command import called as invbench
 
 
-def test_samples_of_a_prior_are_kept_and_a_solver_trains_on_them(tmp_path: Path) -> None:
+def test_samples_of_a_prior_are_written_and_a_solver_trains_on_them(tmp_path: Path) -> None:
     words = ["sample", "prior=adm_photos", "side=16", "nfe=2"]
     drawn = invbench([*words, "n=2"], tmp_path)
     assert drawn.returncode == 0, drawn.stderr

@@ -16,9 +16,9 @@ CATALOG = load_catalog()
 
 @pytest.mark.long
 def test_a_new_solver_runs_and_passes_its_checks(tmp_path: Path) -> None:
-    made = called(["new", "solver", "my_method"], tmp_path)
-    assert made.returncode == 0, made.stderr
-    assert "pip install --editable invbench-my-method" in made.stdout
+    result = called(["new", "solver", "my_method"], tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "pip install --editable invbench-my-method" in result.stdout
     folder = tmp_path / "invbench-my-method"
     info = folder / "invbench_my_method-0.1.0.dist-info"  # as an installation leaves it
     info.mkdir()
@@ -38,6 +38,6 @@ def test_names_that_cannot_be_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="invbench has a solver 'ddrm' already"):
         new_solver("ddrm", tmp_path, CATALOG)
     new_solver("mine", tmp_path, CATALOG)
-    with pytest.raises(StoreError, match="invbench-mine is there already"):
+    with pytest.raises(StoreError, match="invbench-mine exists already"):
         new_solver("mine", tmp_path, CATALOG)
     assert "unknown kind to start 'task'" in called(["new", "task", "x"], tmp_path).stderr

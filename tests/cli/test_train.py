@@ -1,4 +1,4 @@
-"""invbench train solver=NAME, in a temporary folder: weights that run, and what goes on after a cut."""
+"""invbench train solver=NAME, in a temporary folder: weights that run, and resuming after an interruption."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ PLANE = ["solver=davi", "benchmark=gmm2d", "task=denoise", "training.batch_size=
 
 
 def weights_in(folder: Path) -> Path:
-    (found,) = folder.rglob("weights.safetensors")
-    return found
+    (weights,) = folder.rglob("weights.safetensors")
+    return weights
 
 
 def test_training_a_solver_ends_with_weights_that_run(tmp_path: Path) -> None:
@@ -67,14 +67,14 @@ def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
-def test_a_lost_log_does_not_stop_a_training_from_going_on(tmp_path: Path) -> None:
+def test_a_training_resumes_without_its_log(tmp_path: Path) -> None:
     words = ["train", *PLANE, "training.steps=4", "save_every=2", "folder=here"]
     assert invbench(words, tmp_path).returncode == 0
     (tmp_path / "here" / "train.jsonl").unlink()
     assert invbench(words, tmp_path).returncode == 0
 
 
-def test_a_training_goes_on_from_the_weights_that_it_is_given(tmp_path: Path) -> None:
+def test_a_training_starts_from_the_weights_that_it_is_given(tmp_path: Path) -> None:
     assert invbench(["train", *PLANE, "training.steps=20", "folder=first"], tmp_path).returncode == 0
     first = tmp_path / "first" / "weights.safetensors"
     words = ["train", *PLANE, f"solver.weights={first.name}", "training.steps=1", "training.lr=0", "folder=second"]
@@ -95,7 +95,7 @@ def test_a_training_goes_on_from_the_weights_that_it_is_given(tmp_path: Path) ->
 
 
 @pytest.mark.long
-def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+def test_a_killed_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
     words = ["train", *PLANE, "training.steps=400", "save_every=20"]
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
@@ -129,28 +129,28 @@ def test_ctrl_c_keeps_the_step_in_hand(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, message = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on from there" in said
+    assert "the same command resumes from there" in message
     (state,) = tmp_path.rglob("state.safetensors")
     assert int(read_tensors(state)[0]["step"]) >= 10
 
 
-def test_a_dry_run_tells_time_and_memory_and_writes_nothing(tmp_path: Path) -> None:
-    told = invbench(["train", *PLANE, "training.steps=20", "--dry-run"], tmp_path)
-    assert told.returncode == 0, told.stderr
-    assert "20 steps of at most" in told.stdout
-    assert "peak memory" in told.stdout
+def test_a_dry_run_estimates_time_and_memory_and_writes_nothing(tmp_path: Path) -> None:
+    result = invbench(["train", *PLANE, "training.steps=20", "--dry-run"], tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "20 steps of at most" in result.stdout
+    assert "peak memory" in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"]])
 def test_help_lists_what_can_be_trained(words: list[str], tmp_path: Path) -> None:
-    told = invbench(["train", *words], tmp_path)
-    assert told.returncode == 0, told.stderr
-    assert "solver=davi" in told.stdout
-    assert "prior=adm_photos" in told.stdout
-    assert "--dry-run" in told.stdout
+    result = invbench(["train", *words], tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "solver=davi" in result.stdout
+    assert "prior=adm_photos" in result.stdout
+    assert "--dry-run" in result.stdout
 
 
 @pytest.mark.long
@@ -202,10 +202,10 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_running_out_of_memory_proposes_the_batch_size() -> None:
     options = CATALOG.get("solver", "davi").options(batch_size=8)
-    said = str(out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), options))
-    assert "memory ran out at training.batch_size=8; try training.batch_size=4" in said
-    assert "training.accumulate=2 training.shared=false" in said
-    said = str(out_of_memory(torch.OutOfMemoryError(), CATALOG.get("prior", "adm_photos").options(batch_size=32)))
-    assert said.endswith("try training.batch_size=16"), "a prior's batch has no parts"
+    message = str(out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), options))
+    assert "memory ran out at training.batch_size=8; try training.batch_size=4" in message
+    assert "training.accumulate=2 training.shared=false" in message
+    message = str(out_of_memory(torch.OutOfMemoryError(), CATALOG.get("prior", "adm_photos").options(batch_size=32)))
+    assert message.endswith("try training.batch_size=16"), "a prior's batch has no parts"
     other = RuntimeError("something else")
     assert out_of_memory(other, options) is other

@@ -19,8 +19,8 @@ CATALOG = load_catalog()
 
 
 def weights_in(folder: Path) -> Path:
-    (found,) = folder.rglob("weights.safetensors")
-    return found
+    (weights,) = folder.rglob("weights.safetensors")
+    return weights
 
 
 def photographs(folder: Path, side: int = 150) -> Path:

@@ -21,28 +21,30 @@ CATALOG = load_catalog()
 PLANE = ["benchmark=gmm2d", "task=denoise", "solver=dps", "solver.nfe=10", "n=4"]
 
 
-def test_the_ranking_is_printed_kept_and_made_on_the_tuning_split(invbench: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_ranking_is_printed_written_and_made_on_the_tuning_split(
+    invbench: Callable[..., Any], tmp_path: Path
+) -> None:
     result = invbench("tune", *PLANE, "solver.zeta=0.0,0.03,3.0")
     assert result.returncode == 0, result.stderr
     (path,) = tmp_path.glob("results/tune/gmm2d/denoise/tune-dps-seed0.json")
-    kept = json.loads(path.read_text())
-    assert kept["split"] == "tune"
-    assert kept["objective"] == PSNR.protocol
-    means = [row["mean"] for row in kept["ranking"]]
+    ranking = json.loads(path.read_text())
+    assert ranking["split"] == "tune"
+    assert ranking["objective"] == PSNR.protocol
+    means = [row["mean"] for row in ranking["ranking"]]
     assert means == sorted(means, reverse=True)
-    assert [row["n"] for row in kept["ranking"]] == [4, 4, 4]
-    assert {row["values"]["zeta"] for row in kept["ranking"]} == {0.0, 0.03, 3.0}
+    assert [row["n"] for row in ranking["ranking"]] == [4, 4, 4]
+    assert {row["values"]["zeta"] for row in ranking["ranking"]} == {0.0, 0.03, 3.0}
     lines = result.stdout.partition("TOML file:")[2].partition("result:")[0]
-    found = tomllib.loads(lines)["gmm2d"]["denoise"]
-    assert found["zeta"] == kept["ranking"][0]["values"]["zeta"]
-    assert found["origin"].startswith("tuned: invbench tune benchmark=gmm2d task=denoise")
+    settings = tomllib.loads(lines)["gmm2d"]["denoise"]
+    assert settings["zeta"] == ranking["ranking"][0]["values"]["zeta"]
+    assert settings["origin"].startswith("tuned: invbench tune benchmark=gmm2d task=denoise")
     records = [p for p in (tmp_path / "results/tune").rglob("records.jsonl")]
     images = {json.loads(line)["image"] for p in records for line in p.read_text().splitlines()}
     assert images == {f"tune-{i:05d}" for i in range(4)}
     assert not (tmp_path / "results/runs").exists()
 
 
-def test_the_declared_space_is_searched_unless_told(invbench: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_declared_space_is_searched_unless_values_are_given(invbench: Callable[..., Any], tmp_path: Path) -> None:
     assert invbench("tune", *PLANE[:3], "solver.nfe=2", "n=1").returncode == 0
     (path,) = tmp_path.rglob("tune-dps-seed0.json")
     assert {row["values"]["zeta"] for row in json.loads(path.read_text())["ranking"]} == {0.1, 0.2, 0.5, 1.0, 2.0}
@@ -65,11 +67,11 @@ def test_a_score_of_several_samples_can_be_the_objective(invbench: Callable[...,
         (["solver=dsp", "task=sr4"], "unknown solver 'dsp'; did you mean 'dps'"),
         (["solver=dps", "sr4"], "expected key=value, got 'sr4'"),
         (["-m", "solver=dps", "task=sr4"], "expected key=value, got '-m'"),
-        (["solver=pinv", "task=sr4"], "nothing to search: solver pinv declares no space"),
+        (["solver=pinv", "task=sr4"], "nothing to search: solver pinv declares no search space"),
         (["solver=dps", "task=sr4", "solver.zeta=1"], r"nothing to search.*solver\.KEY=a,b,c \(keys: nfe, zeta\)"),
         (["solver=dps", "task=sr4", "objective=psnrr"], "unknown objective 'psnrr'; did you mean 'psnr'"),
         (["solver=dps", "task=sr4", "objective=crps"], "scores several samples of a measurement; add samples=8"),
-        (["solver=dps", "task=sr4", "objective=spread", "samples=2"], "neither that high nor that low is better"),
+        (["solver=dps", "task=sr4", "objective=spread", "samples=2"], "has no better direction"),
         (["solver=dps", "task=sr4", "dataset.split=test"], "not chosen on the test images"),
         (["solver=dps", "task=sr4", "benchmark=ffhq256"], "has no tuning split; give other images"),
     ],

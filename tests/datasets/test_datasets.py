@@ -237,31 +237,31 @@ OF_A_FOLDER = ["folder", "imagenet256", "celebahq256", "gopro256", "bsds500"]
 
 
 @pytest.mark.parametrize("name", OF_A_FOLDER)
-def test_a_folder_is_told_by_its_list_and_not_by_its_place(name: str, tmp_path: Path) -> None:
+def test_a_folder_is_identified_by_its_list_and_not_by_its_place(name: str, tmp_path: Path) -> None:
     for folder in ("one", "two"):
         picture(tmp_path / folder / "a.png", side=300), picture(tmp_path / folder / "b.png", side=300, value=7)
     first, second = (make(name, root=str(tmp_path / folder)) for folder in ("one", "two"))
     assert first.places == ("root",)
-    told = first.fingerprint()
-    assert told == second.fingerprint() == make(name, root=f"{tmp_path}/two/../one/").fingerprint()
-    assert len(told) >= 12
+    fingerprints = first.fingerprint()
+    assert fingerprints == second.fingerprint() == make(name, root=f"{tmp_path}/two/../one/").fingerprint()
+    assert len(fingerprints) >= 12
     (tmp_path / "one" / "b.png").unlink()
-    assert first.fingerprint() != told
+    assert first.fingerprint() != fingerprints
 
 
 def test_the_order_of_a_list_counts(tmp_path: Path) -> None:
     picture(tmp_path / "a.png"), picture(tmp_path / "b.png")
-    told = set()
+    fingerprints = set()
     for listing in ("a.png\nb.png\n", "b.png\na.png\n", "a.png\n"):
         (tmp_path / "ids.txt").write_text(listing)
-        told.add(make("gopro256", root=str(tmp_path)).fingerprint())
-    assert len(told) == 3
+        fingerprints.add(make("gopro256", root=str(tmp_path)).fingerprint())
+    assert len(fingerprints) == 3
 
 
-def test_the_faces_are_told_by_the_thousand_alone(faces: Path) -> None:
-    told = make("ffhq256", root=str(faces / "ffhq256")).fingerprint()
+def test_the_faces_are_identified_by_the_thousand_alone(faces: Path) -> None:
+    fingerprints = make("ffhq256", root=str(faces / "ffhq256")).fingerprint()
     extra = picture(faces / "ffhq256" / "01000" / "01001.png")
-    assert make("ffhq256", root=str(faces / "ffhq256")).fingerprint() == told
+    assert make("ffhq256", root=str(faces / "ffhq256")).fingerprint() == fingerprints
     extra.unlink()
 
 
@@ -294,8 +294,8 @@ def test_crops_of_a_photograph_stored_sideways_are_of_it_upright(tmp_path: Path)
     assert torch.allclose(((x + 1) * 127.5)[0, :, 0], torch.arange(112.0, 240.0, 2), atol=0.01)
 
 
-def test_a_home_folder_of_nobody_is_a_message() -> None:
-    with pytest.raises(DataError, match="~nobody-of-this-name/x: there is no home folder of that user"):
+def test_the_home_folder_of_an_unknown_user_is_a_message() -> None:
+    with pytest.raises(DataError, match="~nobody-of-this-name/x: that user has no home folder"):
         make("folder", root="~nobody-of-this-name/x").ids()
 
 

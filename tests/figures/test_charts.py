@@ -40,8 +40,8 @@ def cells(out: Path) -> list[LoadedCell]:
 
 
 def of(cells: Sequence[LoadedCell], task: str, solver: str) -> LoadedCell:
-    found = [c for c in cells if c.run.config.task.name == task and solver_of(c) == solver]
-    return min(found, key=lambda c: len(c.images))
+    matches = [c for c in cells if c.run.config.task.name == task and solver_of(c) == solver]
+    return min(matches, key=lambda c: len(c.images))
 
 
 def titles(fig: Figure) -> list[str]:
@@ -62,11 +62,11 @@ def test_a_bar_is_the_mean_with_its_bca_interval_and_the_best_comes_first(cells:
     assert widths == sorted(widths, reverse=True)
     wiener = of(cells, "sr4", "wiener")
     place = next(i for i, name in enumerate(names) if name.startswith("wiener"))
-    shown = of(cells, "sr4", "bicubic").images
-    assert widths[place] == pytest.approx(mean_of(wiener, "psnr", shown))
+    images = of(cells, "sr4", "bicubic").images
+    assert widths[place] == pytest.approx(mean_of(wiener, "psnr", images))
     panel = charts.panels(cells, "psnr")[1]
     bar = next(b for b in charts.bars_of(panel, "psnr") if b.name == names[place])
-    assert (bar.low, bar.high) == bca_interval(image_means(wiener, "psnr", shown).to_numpy(float))
+    assert (bar.low, bar.high) == bca_interval(image_means(wiener, "psnr", images).to_numpy(float))
     lengths = [segment[:, 0] for segment in ax.collections[0].get_segments()]
     assert lengths[place] == pytest.approx([bar.low, bar.high])
 
@@ -86,7 +86,7 @@ def test_a_score_of_a_set_is_shown_of_cells_with_the_same_images(cells: list[Loa
         assert (bar.value, bar.low, bar.high) == (score.value, score.low, score.high)
 
 
-def test_titles_name_only_what_tells_panels_apart() -> None:
+def test_titles_name_only_what_distinguishes_panels() -> None:
     a, b = "gaussian 0.1 [-1,1]", "gaussian 0.2 [-1,1]"
     kinds = [("sr4", a, 0), ("sr4", b, 0), ("deblur", a, 0), ("sr4", b, 1)]
     configs = [made_run({"task": {"name": t, "noise": noise}, "seed": seed}).config for t, noise, seed in kinds]
@@ -106,7 +106,7 @@ def test_a_scatter_has_a_point_an_image_and_counts_both_sides(cells: list[Loaded
     assert fig.axes[1].get_xlim() == fig.axes[1].get_ylim()
 
 
-def test_a_front_has_a_marker_a_solver_that_differs_from_all_others(cells: list[LoadedCell]) -> None:
+def test_a_pareto_plot_has_a_different_marker_for_each_solver(cells: list[LoadedCell]) -> None:
     fig = charts.front(cells, "psnr", True, "seconds")
     assert len(fig.axes) == 2
     markers = [line for line in fig.axes[0].lines if line.get_label() and not line.get_label().startswith("_")]
@@ -118,7 +118,7 @@ def test_a_front_has_a_marker_a_solver_that_differs_from_all_others(cells: list[
     assert charts.front(cells, "psnr", True, "nfe").axes[0].get_xscale() == "symlog", "0 calls have a place"
 
 
-def test_seconds_of_a_front_are_those_measured_alone_where_all_were(cells: list[LoadedCell]) -> None:
+def test_seconds_of_a_pareto_plot_are_those_of_bench_where_all_solvers_have_them(cells: list[LoadedCell]) -> None:
     panel = charts.panels(cells, "psnr")[0]
     costs = {}
     for i, cell in enumerate(panel.cells):
@@ -134,7 +134,7 @@ def test_seconds_of_a_front_are_those_measured_alone_where_all_were(cells: list[
     assert charts.front(cells, "psnr", True, "seconds", costs).axes[0].get_xlabel() == "seconds an image of the runs"
 
 
-def test_the_line_of_a_front_joins_its_best_points(cells: list[LoadedCell]) -> None:
+def test_the_line_of_a_pareto_plot_joins_the_optimal_points(cells: list[LoadedCell]) -> None:
     ax = charts.front(cells, "psnr", True, "seconds").axes[0]
     x, y = (np.asarray(values) for values in ax.lines[0].get_data())
     points = [(mean_of(c, "seconds", images), mean_of(c, "psnr", images)) for c, images in shown(cells)]
@@ -170,7 +170,7 @@ def test_what_cannot_be_drawn_is_refused_with_what_can(out: Path, words: list[st
     assert message in result.output
 
 
-def test_two_solvers_that_never_met_are_told(cells: list[LoadedCell]) -> None:
+def test_two_solvers_without_common_images_are_reported(cells: list[LoadedCell]) -> None:
     with pytest.raises(ConfigError, match="no image has a value of psnr by both wiener and ddrm; run them on one task"):
         charts.scatter(cells, "psnr", "wiener", "ddrm")
 

@@ -63,14 +63,14 @@ def denoised(recorded: Path) -> list[LoadedCell]:
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Columns:
     """The columns of the last figure, which is not written."""
-    seen: Columns = []
+    drawn_columns: Columns = []
 
     def keep(columns: Columns, *_boxes: Any) -> None:
-        seen[:] = columns
+        drawn_columns[:] = columns
 
     monkeypatch.setattr(pictures, "grid", keep)
     monkeypatch.setattr(pictures, "save", lambda fig, path: path)
-    return seen
+    return drawn_columns
 
 
 def test_there_is_a_column_for_truth_measurement_and_each_solver(denoised: list[LoadedCell], drawn: Columns) -> None:
@@ -120,9 +120,9 @@ def test_every_measurement_can_be_shown(task: str, tmp_path: Path) -> None:
     cells = load_cells(tmp_path)
     bank = bank_of(cells)
     measured = bank.measure(["00000", "00001"])
-    shown = measurement_pictures(bank, measured)
-    assert len(shown) == 2
-    for image in shown:
+    pictures = measurement_pictures(bank, measured)
+    assert len(pictures) == 2
+    for image in pictures:
         assert image.shape[2] == 3
         assert 0 <= image.min() < image.max() <= 1
     path = comparison(bank, cells, tmp_path / "a.png")

@@ -90,10 +90,10 @@ def test_a_missing_reconstruction_names_its_image(out: Path, tmp_path: Path) -> 
 def test_measurements_that_are_no_images_are_shown_as_the_pseudo_inverse(out: Path) -> None:
     bank = rebuild_bank(cells_of(out, "inpaint")[0].run, CATALOG)
     measured = bank.measure(["00000"])
-    (shown,) = measurement_pictures(bank, measured)
-    assert shown.shape == (16, 16, 3)
-    assert np.allclose(shown[4:12, 4:12], 0.5), "missing pixels are mid-grey"
-    assert np.allclose(shown[0], picture(measured.A.pinv(measured.y)[0])[0])  # type: ignore[attr-defined]
+    (picture_of_y,) = measurement_pictures(bank, measured)
+    assert picture_of_y.shape == (16, 16, 3)
+    assert np.allclose(picture_of_y[4:12, 4:12], 0.5), "missing pixels are mid-grey"
+    assert np.allclose(picture_of_y[0], picture(measured.A.pinv(measured.y)[0])[0])  # type: ignore[attr-defined]
 
 
 def test_pictures_are_clipped_and_have_three_channels() -> None:
@@ -181,13 +181,13 @@ def test_the_command_draws_what_was_asked(out: Path, tmp_path: Path, words: list
     assert text.count(" dB<") == (0 if words[0] == "grid" else 2 * len(cells_of(out, "inpaint")))
 
 
-def test_an_image_that_is_not_there_is_told(out: Path) -> None:
+def test_an_image_that_is_not_there_is_reported(out: Path) -> None:
     result = CliRunner().invoke(main, ["figure", "task=inpaint", "--images", "00009", "--out", str(out)])
     assert result.exit_code == 2
     assert "unknown image that every solver has finished '00009'" in result.output
 
 
-def test_errors_of_what_is_no_image_are_refused(tmp_path: Path) -> None:
+def test_error_maps_of_data_that_are_not_images_are_refused(tmp_path: Path) -> None:
     run = ["run", "solver=pinv", "benchmark=gmm2d", "task=denoise", "n=1", "references=false", f"out={tmp_path}"]
     assert CliRunner().invoke(main, run).exit_code == 0
     result = CliRunner().invoke(main, ["figure", "errors", "--out", str(tmp_path)])

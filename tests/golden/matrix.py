@@ -45,11 +45,11 @@ def run(lines: Sequence[str], out: Path) -> None:
             sys.exit(status)
 
 
-def keep(out: Path, kept: Path) -> None:
+def keep(out: Path, golden: Path) -> None:
     """Replace the records that are kept with those of ``out``."""
-    shutil.rmtree(kept, ignore_errors=True)
+    shutil.rmtree(golden, ignore_errors=True)
     for path in sorted(out.glob("*/*/*/run.json")):
-        folder = kept / path.parent.relative_to(out)
+        folder = golden / path.parent.relative_to(out)
         folder.mkdir(parents=True)
         whole = json.loads(path.read_text())
         (folder / "run.json").write_text(json.dumps({key: whole[key] for key in KEYS}, indent=1) + "\n")
@@ -57,9 +57,9 @@ def keep(out: Path, kept: Path) -> None:
         (folder / "records.jsonl").write_text("".join(row for row in rows if json.loads(row)["metric"] != "seconds"))
 
 
-def compare(kept: Path, out: Path) -> int:
+def compare(golden: Path, out: Path) -> int:
     """The exit status of comparing; machines may differ in the last bits of a measurement."""
-    return invbench("compare", str(kept), str(out), "--fail-on", RULES, "--across-machines")
+    return invbench("compare", str(golden), str(out), "--fail-on", RULES, "--across-machines")
 
 
 def main(how: str) -> int:

@@ -52,14 +52,14 @@ def test_the_ssim_of_a_table_is_scikit_images_of_images_on_0_to_1(channels: int)
     expected = [
         structural_similarity(
             ((truth + 1) / 2).double().numpy(),
-            ((found.clamp(-1, 1) + 1) / 2).double().numpy(),
+            ((restored.clamp(-1, 1) + 1) / 2).double().numpy(),
             data_range=1.0,
             gaussian_weights=True,
             sigma=1.5,
             use_sample_covariance=False,
             channel_axis=0,
         )
-        for found, truth in zip(x_hat, x, strict=True)
+        for restored, truth in zip(x_hat, x, strict=True)
     ]
     np.testing.assert_allclose(SSIM()(x_hat, measurement(x)), expected, rtol=0, atol=1e-6)
     assert SSIM.protocol == "ssim/rgb/gauss11-1.5/range1/clip[0,1]/float"

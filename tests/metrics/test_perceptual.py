@@ -126,7 +126,7 @@ def unscaled(x_hat: Tensor, x: Tensor, folder: Path) -> Tensor:
     return total.double()
 
 
-def test_absent_weights_are_told_with_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_absent_weights_are_reported_with_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INVBENCH_CACHE", str(tmp_path))
     monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
     perceptual._lpips.cache_clear()

@@ -14,7 +14,7 @@ from cleanfid import inception_pytorch
 from made_images import measurement, pair
 from torch import Tensor, nn
 
-from invbench import DataError, Rng
+from invbench import DataError, Rng, SetMetric
 from invbench.metrics import realism
 from invbench.metrics.realism import (
     FID,
@@ -89,8 +89,8 @@ def test_patches_of_the_truth_are_at_no_distance_and_of_a_scaled_one_at_a_known_
     metric, measured = PatchWasserstein(), measurement(x)
     truth = metric(x, measured)
     assert metric.distance(truth, truth) == 0
-    found = metric(1.5 * x, measured)  # projections of Gaussian noise, half a deviation more: W1 = E|z| / 2
-    assert metric.distance(truth, found) == pytest.approx(0.5 * (2 / np.pi) ** 0.5, rel=0.03)
+    score = metric(1.5 * x, measured)  # projections of Gaussian noise, half a deviation more: W1 = E|z| / 2
+    assert metric.distance(truth, score) == pytest.approx(0.5 * (2 / np.pi) ** 0.5, rel=0.03)
 
 
 def test_blurring_is_seen() -> None:
@@ -139,12 +139,12 @@ def test_inception_features_come_from_clean_fids_network_and_resizing(inceptions
     x_hat, x = pair((3, 64, 64))
     measured, metric = measurement(x), FID()
     assert metric.unavailable(measured) is None
-    found = metric(x_hat, measured)
-    assert found.shape == (4, 2048)
+    score = metric(x_hat, measured)
+    assert score.shape == (4, 2048)
     u8 = (127.5 * (x_hat.clamp(-1, 1) + 1)).round()
-    torch.testing.assert_close(found[:, 0], (u8[:, 0, :32, :32].mean((1, 2)) / 128 - 1).double(), atol=0.02, rtol=0.02)
-    assert metric.distance(metric(x, measured), found) > 0
-    assert KID().distance(found, found) < KID().distance(metric((x_hat + 0.5).clamp(-1, 1), measured), found)
+    torch.testing.assert_close(score[:, 0], (u8[:, 0, :32, :32].mean((1, 2)) / 128 - 1).double(), atol=0.02, rtol=0.02)
+    assert metric.distance(metric(x, measured), score) > 0
+    assert KID().distance(score, score) < KID().distance(metric((x_hat + 0.5).clamp(-1, 1), measured), score)
 
 
 def test_images_of_eight_bits_stay_and_others_are_rounded_or_as_by_the_paper_cut() -> None:
@@ -160,12 +160,12 @@ def test_pytorch_fids_network_is_loaded_from_its_file(inceptions: Path) -> None:
     x_hat, x = pair((3, 32, 32))
     metric = FIDLegacy()
     assert metric.unavailable(measurement(x)) is None
-    found = metric(x_hat[:2], measurement(x[:2]))
-    assert found.shape == (2, 2048)
-    assert found.isfinite().all()
+    score = metric(x_hat[:2], measurement(x[:2]))
+    assert score.shape == (2, 2048)
+    assert score.isfinite().all()
 
 
-def test_absent_and_damaged_weights_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_absent_and_damaged_weights_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
     monkeypatch.setenv("INVBENCH_CACHE", str(tmp_path / "cache"))
     realism.inception.cache_clear()
@@ -173,4 +173,17 @@ def test_absent_and_damaged_weights_are_told(tmp_path: Path, monkeypatch: pytest
     assert "invbench fetch inception_fid" in (FID().unavailable(measured) or "")
     (tmp_path / INCEPTION["clean"].filename).write_bytes(b"not a network")
     with pytest.raises(DataError, match="not clean-fid's network"):
-        realism.inception("clean")
+        realism.inception("clean", torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("metric", "shape"), [(PatchWasserstein(), (3, 8, 16)), (FID(), (40,)), (FID(), (5,)), (KID(), (40,))]
+)
+def test_scores_of_resamples_are_those_of_sets_that_repeat_images(metric: SetMetric, shape: tuple[int, ...]) -> None:
+    """FID to what is left where features are fewer than directions, as of many images, and where they are more."""
+    n = 12
+    a = torch.from_numpy(np.random.default_rng(0).normal(size=(n, *shape)))
+    b = 0.8 * a + 0.2 * torch.from_numpy(np.random.default_rng(1).normal(size=(n, *shape))) + 0.1
+    picks = torch.from_numpy(np.random.default_rng(2).integers(0, n, (20, n)))
+    expected = [metric.distance(a[pick], b[pick]) for pick in picks]
+    np.testing.assert_allclose(metric.distances(a, b, picks), expected, rtol=1e-9, atol=1e-9)

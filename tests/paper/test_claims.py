@@ -102,7 +102,7 @@ def test_claims_are_found_by_id_or_its_beginning_and_others_suggested() -> None:
         chosen(claims, ["tabel8"])
 
 
-def test_what_the_paper_says_is_shown_with_its_nearest_rival() -> None:
+def test_what_the_paper_says_is_shown_with_its_nearest_competitor() -> None:
     assert stated(CLAIMS[CELL]) == "28.09"
     assert stated(CLAIMS[BEST]) == "DAVI 28.23 before DDNM+ 28.17 and 5 others"
     assert stated(CLAIMS["table2-fid-deblur/imagenet256/deblur_ddrm_tiled/fid"]).startswith("DiffPIR 62.48, DAVI 63.29")
@@ -172,6 +172,6 @@ def test_wrong_words_are_refused() -> None:
     assert invbench("claims", "x").exit_code == 2
 
 
-def test_benchmarks_are_told_apart() -> None:
+def test_benchmarks_have_different_labels() -> None:
     output = invbench("claims", "--benchmark", "imagenet256", "--format", "csv", "--out", NOWHERE).stdout
     assert {r["claim"].split("/")[1] for r in csv.DictReader(io.StringIO(output))} == {"imagenet256"}

@@ -22,10 +22,10 @@ from invbench.paper.outcomes import Finding
     ],
 )
 def test_another_protocol_is_named(options: dict[str, Any], reason: str) -> None:
-    found = judged(CELL, cell_of("ddrm", psnr=28.09, **options))
-    assert found.verdict == "protocol differs"
-    assert reason in found.reason
-    assert found.missing == ("DDRM",)
+    finding = judged(CELL, cell_of("ddrm", psnr=28.09, **options))
+    assert finding.verdict == "protocol differs"
+    assert reason in finding.reason
+    assert finding.missing == ("DDRM",)
 
 
 @pytest.mark.parametrize("part", ["dataset", "prior"])
@@ -48,33 +48,33 @@ def test_records_of_another_benchmark_or_task_do_not_count() -> None:
 
 def test_a_metric_that_is_missing_says_how_to_get_it_and_one_of_another_form_is_named() -> None:
     cell = "cell/1/ffhq256/sr4/ddrm/lpips"
-    found = judged(cell, cell_of("ddrm"))
-    assert found.verdict == "not run"
-    assert "invbench rescore" in found.reason
-    found = judged(cell, cell_of("ddrm", lpips_vgg=0.228))
-    assert found.verdict == "protocol differs"
-    assert METRICS["lpips_vgg"].protocol in found.reason
+    finding = judged(cell, cell_of("ddrm"))
+    assert finding.verdict == "not run"
+    assert "invbench rescore" in finding.reason
+    finding = judged(cell, cell_of("ddrm", lpips_vgg=0.228))
+    assert finding.verdict == "protocol differs"
+    assert METRICS["lpips_vgg"].protocol in finding.reason
 
 
 def test_images_without_a_score_are_counted() -> None:
     values = 28.09 + SPREAD
     values[3] = np.nan
     ddrm, fps, davi = cell_of("ddrm", psnr=values), cell_of("fps", psnr=1.0), cell_of("davi", psnr=values)
-    for found in (judged(CELL, ddrm), judged(ORDER, fps, davi)):
-        assert found.verdict == "protocol differs"
-        assert "1 of 1000 images have no score (nan)" in found.reason
+    for finding in (judged(CELL, ddrm), judged(ORDER, fps, davi)):
+        assert finding.verdict == "protocol differs"
+        assert "1 of 1000 images have no score (nan)" in finding.reason
 
 
 def test_a_solver_that_was_skipped_is_reported_with_its_reason() -> None:
     ours = cell_of("ddrm", n=0, run={"status": "skipped", "reason": "it needs sigma"})
-    found = judged(CELL, ours)
-    assert found == Finding("not run", reason="DDRM: skipped, it needs sigma")
+    finding = judged(CELL, ours)
+    assert finding == Finding("not run", reason="DDRM: skipped, it needs sigma")
 
 
 def test_measurements_that_differ_are_not_paired() -> None:
-    found = judged(ORDER, cell_of("fps", psnr=20.0), cell_of("davi", psnr=25.0, y="other"))
-    assert found.verdict == "protocol differs"
-    assert "measurements differ" in found.reason
+    finding = judged(ORDER, cell_of("fps", psnr=20.0), cell_of("davi", psnr=25.0, y="other"))
+    assert finding.verdict == "protocol differs"
+    assert "measurements differ" in finding.reason
     seeds = [cell_of("fps", psnr=20.0, seed=1), cell_of("davi", psnr=25.0)]
     assert verdict(ORDER, *seeds) == "protocol differs"
     assert verdict(ORDER, *seeds, cell_of("davi", psnr=25.0, seed=1)) == "reproduced"

@@ -34,7 +34,7 @@ def test_rows_are_compared_on_the_images_that_all_have() -> None:
     assert row["davi"]["sr4 psnr ↑"] == "**25.00**"
 
 
-def test_a_solver_is_stood_for_by_its_own_options_before_written_ones() -> None:
+def test_the_representative_cell_of_a_solver_has_its_default_options() -> None:
     usual = loaded_cell("photos", "sr4", "ddrm", {"psnr": 24.0}, 2, run={"origins": {"nfe": "default"}})
     written = loaded_cell("photos", "sr4", "ddrm", {"psnr": 30.0}, 9, run={"origins": {"nfe": "command line"}})
     assert proxy_table(DAVI.table(8), "photos", [written, usual], METRICS, "csv").frame["sr4 psnr ↑"].tolist() == [
@@ -42,7 +42,7 @@ def test_a_solver_is_stood_for_by_its_own_options_before_written_ones() -> None:
     ]
 
 
-def test_ablations_are_told_apart_by_the_command_that_trained_them() -> None:
+def test_ablations_are_identified_by_the_command_that_trained_them() -> None:
     plain = loaded_cell("photos", "deblur", "davi", {"psnr": 27.0})
     table = proxy_table(DAVI.table(5), "photos", [ablated("c", 26.0), plain, ablated("a", 25.0)], METRICS, "text")
     assert table.frame["solver"].tolist() == ["config A", "config C"]
@@ -152,7 +152,7 @@ def test_an_empty_proxy_says_what_makes_its_records(number: int, how: str) -> No
 
 
 @pytest.mark.parametrize("number", [1, 4, 6, 7, 13])
-def test_released_records_fill_the_proxies_of_a_fresh_clone(number: int, tmp_path: Path) -> None:
+def test_released_records_are_enough_for_the_proxies_of_a_fresh_clone(number: int, tmp_path: Path) -> None:
     arguments = ["table", "--paper", str(number), "benchmark=photos", "--out", str(tmp_path)]
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0

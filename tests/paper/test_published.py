@@ -138,6 +138,6 @@ def test_released_records_stand_in_for_what_was_not_run() -> None:
     (released, *_) = with_released([], benchmark="photos", task="sr4", solver="ddrm")
     assert str(results_folder()) in str(released.folders[0])
     fewer, more = (replace(released, rows=rows) for rows in (released.rows[:2], released.rows * 2))
-    wanted = {"benchmark": "photos", "task": "sr4", "solver": "ddrm"}
-    assert with_released([fewer], **wanted) == with_released([], **wanted)
-    assert with_released([more], **wanted)[0] is more, "ours win at equal numbers of images"
+    filters = {"benchmark": "photos", "task": "sr4", "solver": "ddrm"}
+    assert with_released([fewer], **filters) == with_released([], **filters)
+    assert with_released([more], **filters)[0] is more, "ours win at equal numbers of images"

@@ -60,9 +60,9 @@ def test_a_cell_of_a_set_is_never_more_than_within_its_interval_and_needs_as_man
 def test_a_cell_that_the_paper_leaves_unclear_is_neither_reproduced_nor_contradicted() -> None:
     cell = "cell/6/ffhq256/denoise/ddrm/psnr"  # 30.35, at a level that is not printed
     for mean, expected in ((30.35, "within interval"), (25.0, "protocol differs")):
-        found = judged(cell, cell_of("ddrm", task="denoise", noise="gaussian 0.2 [-1,1]", psnr=mean))
-        assert found.verdict == expected
-        assert "noise level not printed" in found.reason
+        finding = judged(cell, cell_of("ddrm", task="denoise", noise="gaussian 0.2 [-1,1]", psnr=mean))
+        assert finding.verdict == expected
+        assert "noise level not printed" in finding.reason
     assert "DOUBTFUL" in CLAIMS["cell/6/imagenet256/denoise/ddrm/psnr"].caveat
 
 
@@ -80,8 +80,8 @@ def test_calls_are_counted_to_one_percent() -> None:
 )
 def test_an_order_of_two(lead: float, expected: str) -> None:
     cells = [cell_of("fps", psnr=20.0, n=40), cell_of("davi", psnr=20 + lead + WAVE[:40], n=40)]
-    found = judged(ORDER, *cells)
-    assert (found.verdict, found.n) == (expected, 40)
+    finding = judged(ORDER, *cells)
+    assert (finding.verdict, finding.n) == (expected, 40)
 
 
 def test_equal_scores_are_a_tie_and_five_images_never_enough() -> None:
@@ -105,7 +105,7 @@ def test_the_best_of_several_must_beat_each_and_is_contradicted_by_one() -> None
     assert "of 6 pairs 5 hold" in partly.reason
 
 
-def test_a_rival_ahead_by_chance_alone_contradicts_nothing() -> None:
+def test_a_competitor_ahead_by_chance_contradicts_nothing() -> None:
     """Six differences of one sign have p = 1/32: of one rival that is significant, of two Holm's correction doubles it.
 
     The second says that the correction, not the claim, decides: a lead beyond it does contradict.
@@ -118,9 +118,9 @@ def test_a_rival_ahead_by_chance_alone_contradicts_nothing() -> None:
     assert judge(claim, [davi, *ahead[:2]], METRICS).verdict == "not run", "two of six rivals, neither surely ahead"
     assert judge(claim, [davi, *ahead], METRICS).verdict == "undecided"
     surely = [cell_of(SOLVERS[m], n=12, psnr=25.5) for m in claim.methods if m != "DAVI"]
-    found = judge(claim, [cell_of("davi", n=12, psnr=25.0), *surely], METRICS)
-    assert found.verdict == "contradicted"
-    assert "of 6 pairs 0 hold significantly, 6 the other way" in found.reason
+    finding = judge(claim, [cell_of("davi", n=12, psnr=25.0), *surely], METRICS)
+    assert finding.verdict == "contradicted"
+    assert "of 6 pairs 0 hold significantly, 6 the other way" in finding.reason
 
 
 def test_a_rank_needs_the_first_before_the_second() -> None:
@@ -151,12 +151,12 @@ def test_an_order_of_sets_needs_intervals_apart(ours: float, half: float, expect
 def test_sets_of_other_images_are_not_compared(tmp_path: Path) -> None:
     fps = with_set(cell_of("fps", "photos", n=16), tmp_path, "swd", 0.2, 0.01)
     davi = with_set(cell_of("davi", "photos", n=48), tmp_path, "swd", 0.1, 0.01)
-    found = judged(SETS, fps, davi, proxy=True)
-    assert (found.verdict, found.missing) == ("protocol differs", ("DAVI", "FPS"))
-    assert "swd of 16 images, not the 48 of DAVI" in found.reason
+    finding = judged(SETS, fps, davi, proxy=True)
+    assert (finding.verdict, finding.missing) == ("protocol differs", ("DAVI", "FPS"))
+    assert "swd of 16 images, not the 48 of DAVI" in finding.reason
     davi = with_set(cell_of("davi", "photos", n=48), tmp_path / "common", "swd", 0.1, 0.01, n=16)
-    found = judged(SETS, fps, davi, proxy=True)
-    assert (found.verdict, found.n) == ("reproduced", 16)
+    finding = judged(SETS, fps, davi, proxy=True)
+    assert (finding.verdict, finding.n) == ("reproduced", 16)
 
 
 # Ratios
@@ -174,20 +174,20 @@ def test_sets_of_other_images_are_not_compared(tmp_path: Path) -> None:
     ],
 )
 def test_a_ratio_of_seconds(slow: list[float], expected: str) -> None:
-    found = judged(RATIO, cell_of("davi", n=2, seconds=[1.0, 1.1]), cell_of("ddrm", n=2, seconds=slow))
-    assert found.verdict == expected
+    finding = judged(RATIO, cell_of("davi", n=2, seconds=[1.0, 1.1]), cell_of("ddrm", n=2, seconds=slow))
+    assert finding.verdict == expected
 
 
 def test_seconds_of_other_devices_or_batches_are_not_compared() -> None:
     fast, slow = cell_of("davi", n=2, seconds=[1, 2]), cell_of("ddrm", n=2, seconds=[60, 70], batch=4)
-    found = judged(RATIO, fast, slow)
-    assert found.verdict == "protocol differs"
-    assert "DDRM: timed on gpu, batch 4, DAVI on gpu, batch 1" in found.reason
+    finding = judged(RATIO, fast, slow)
+    assert finding.verdict == "protocol differs"
+    assert "DDRM: timed on gpu, batch 4, DAVI on gpu, batch 1" in finding.reason
     assert judged(RATIO, fast).missing == ("DDRM",)
 
 
 @pytest.mark.parametrize(
-    ("changed", "expected", "shown"),
+    ("changed", "expected", "ours"),
     [
         ({}, "reproduced", "30x [22.5, 40]"),
         ({"low": 15.0}, "within interval", "30x [12.5, 40]"),  # the lower quartile is below the bound
@@ -198,7 +198,7 @@ def test_seconds_of_other_devices_or_batches_are_not_compared() -> None:
     ],
 )
 def test_seconds_are_those_of_bench_where_it_measured_both_alike(
-    changed: dict[str, Any], expected: str, shown: str
+    changed: dict[str, Any], expected: str, ours: str
 ) -> None:
     davi, ddrm = cell_of("davi", n=2, seconds=[1.0, 1.0]), cell_of("ddrm", n=2, seconds=[5.0, 5.0])
     cells = [davi, with_options(ddrm, solver={"nfe": 20})]
@@ -209,8 +209,8 @@ def test_seconds_are_those_of_bench_where_it_measured_both_alike(
         with_options(cells[1], **options).run.config, **{"seconds": 30.0, "low": 27.0, "high": 36.0, **numbers}
     )
     costs = {("ffhq256", "sr4", "davi"): quick, ("ffhq256", "sr4", "ddrm"): slow}
-    found = judge(CLAIMS[RATIO], cells, METRICS, costs)
-    assert (found.verdict, found.ours) == (expected, shown)
+    finding = judge(CLAIMS[RATIO], cells, METRICS, costs)
+    assert (finding.verdict, finding.ours) == (expected, ours)
 
 
 def test_a_ratio_of_calls_needs_no_spread() -> None:

@@ -56,13 +56,13 @@ def row(text: str, solver: str) -> str:
     return next(line for line in text.splitlines() if line.startswith(solver))
 
 
-def test_a_table_says_inf_and_tells_exact_rows_from_others_and_not_from_each_other(out: Path) -> None:
-    told = invbench("table", "seed=0", "--metrics", "psnr", "--out", out)
-    assert told.exit_code == 0
-    marks = [row(told.output, solver).split("inf")[1].split()[:1] for solver in EXACT]
+def test_a_table_says_inf_and_separates_exact_rows_from_others_and_not_from_each_other(out: Path) -> None:
+    result = invbench("table", "seed=0", "--metrics", "psnr", "--out", out)
+    assert result.exit_code == 0
+    marks = [row(result.output, solver).split("inf")[1].split()[:1] for solver in EXACT]
     assert sorted(marks) == [["best"], ["tie"], ["tie"]]
-    assert "best" not in row(told.output, "ddrm")
-    assert "tie" not in row(told.output, "ddrm")
+    assert "best" not in row(result.output, "ddrm")
+    assert "tie" not in row(result.output, "ddrm")
 
 
 def test_the_consistency_of_measurements_without_noise_is_not_available(out: Path) -> None:
@@ -95,8 +95,8 @@ def test_the_consistency_of_measurements_without_noise_is_not_available(out: Pat
     ids=" ".join,
 )
 def test_every_reading_command_takes_infinite_scores(out: Path, words: list[str], tmp_path: Path) -> None:
-    told = invbench(*[word.replace("TO", str(tmp_path)) for word in words], "--out", out)
-    assert told.exit_code == 0, told.output
+    result = invbench(*[word.replace("TO", str(tmp_path)) for word in words], "--out", out)
+    assert result.exit_code == 0, result.output
 
 
 def psnr_of(text: str) -> list[str]:
@@ -105,7 +105,7 @@ def psnr_of(text: str) -> list[str]:
     return line.replace("|", " ").split(" psnr ")[1].split()
 
 
-def test_two_solvers_are_told_apart_by_exact_restorations_alone(out: Path) -> None:
+def test_two_solvers_differ_significantly_by_exact_restorations_alone(out: Path) -> None:
     equal = psnr_of(invbench("versus", "pinv", "wiener", "seed=0", "--out", out).output)
     assert equal == ["7", "inf", "inf", "+0", "1", "1", "tie", "inf"]
     n, _, exact, lead, *_, better, needed = psnr_of(invbench("versus", "pinv", "ddrm", "seed=0", "--out", out).output)
@@ -146,7 +146,7 @@ def test_a_bar_without_end_is_the_longest_and_says_so(out: Path) -> None:
     assert [text.get_text() for text in ax.texts[:3]] == ["inf"] * 3
 
 
-def test_a_front_and_a_scatter_show_infinite_scores_at_the_edge(out: Path) -> None:
+def test_a_pareto_plot_and_a_scatter_show_infinite_scores_at_the_edge(out: Path) -> None:
     cells = load_cells(out, seed="0")
     ax = charts.front(cells, "psnr", True, "nfe").axes[0]
     assert ax.get_ylabel() == "psnr (dB); inf at the edge"

@@ -85,25 +85,25 @@ def about_mean(x: Tensor, factor: float) -> Tensor:
 
 def test_exact_samples_score_what_chance_allows(setting: Setting) -> None:
     """B K = 1200 draws: coverage within 4 * 0.3 / sqrt(1200) = 0.035, the mean's gap near 1 / sqrt(K) = 0.071."""
-    found = setting.scored(setting.samples)
+    scores = setting.scored(setting.samples)
     for part in PARTS:
-        assert found[f"cover_{part}"] == pytest.approx(0.9, abs=0.035)
-        assert found[f"std_{part}"] == pytest.approx(1, abs=0.05)
-        assert 0.03 < found[f"gap_{part}"] < 0.12
-        assert 0.03 < found[f"swd_{part}"] < 0.2
-    assert found["modes"] < 0.06
+        assert scores[f"cover_{part}"] == pytest.approx(0.9, abs=0.035)
+        assert scores[f"std_{part}"] == pytest.approx(1, abs=0.05)
+        assert 0.03 < scores[f"gap_{part}"] < 0.12
+        assert 0.03 < scores[f"swd_{part}"] < 0.2
+    assert scores["modes"] < 0.06
 
 
 @pytest.mark.parametrize(("factor", "std", "cover"), [(0.7, 0.7, 0.98), (1.4, 1.4, 0.76)])
 def test_a_shrunken_and_an_inflated_oracle_are_flagged(
     setting: Setting, factor: float, std: float, cover: float
 ) -> None:
-    found, floor = setting.scored(about_mean(setting.samples, factor)), setting.scored(setting.samples)
+    scores, floor = setting.scored(about_mean(setting.samples, factor)), setting.scored(setting.samples)
     for part in PARTS:
-        assert found[f"std_{part}"] == pytest.approx(std, abs=0.04)
-        assert found[f"cover_{part}"] == pytest.approx(cover, abs=0.03)
-        assert found[f"swd_{part}"] > 2 * floor[f"swd_{part}"]
-        assert found[f"gap_{part}"] == pytest.approx(floor[f"gap_{part}"]), "the mean was kept"
+        assert scores[f"std_{part}"] == pytest.approx(std, abs=0.04)
+        assert scores[f"cover_{part}"] == pytest.approx(cover, abs=0.03)
+        assert scores[f"swd_{part}"] > 2 * floor[f"swd_{part}"]
+        assert scores[f"gap_{part}"] == pytest.approx(floor[f"gap_{part}"]), "the mean was kept"
 
 
 def test_a_bias_in_one_part_shows_in_that_part(setting: Setting) -> None:
@@ -115,10 +115,10 @@ def test_a_bias_in_one_part_shows_in_that_part(setting: Setting) -> None:
     assert A(pattern.reshape(1, *SHAPE)).abs().max() < 1e-7
     floor = setting.scored(setting.samples)
     for part, other, shift in (("range", "null", in_range), ("null", "range", pattern)):
-        found = setting.scored(setting.samples + shift)
+        scores = setting.scored(setting.samples + shift)
         for score in ("gap", "swd"):
-            assert found[f"{score}_{part}"] > 2 * floor[f"{score}_{part}"]
-            assert found[f"{score}_{other}"] == pytest.approx(floor[f"{score}_{other}"])
+            assert scores[f"{score}_{part}"] > 2 * floor[f"{score}_{part}"]
+            assert scores[f"{score}_{other}"] == pytest.approx(floor[f"{score}_{other}"])
 
 
 def test_samples_of_one_component_are_flagged_by_the_weights(setting: Setting) -> None:
@@ -131,9 +131,9 @@ def test_samples_of_one_component_are_flagged_by_the_weights(setting: Setting) -
 def test_without_a_null_space_there_is_no_score_of_it() -> None:
     setting = Setting(ib.Identity(SHAPE))
     assert setting.exact.dimension("range") == 8
-    found = setting.scored(setting.samples)
-    assert not [name for name in found if name.endswith("null")]
-    assert "swd_range" in found
+    scores = setting.scored(setting.samples)
+    assert not [name for name in scores if name.endswith("null")]
+    assert "swd_range" in scores
 
 
 def test_the_posterior_is_known_for_mixtures_and_linear_operators_with_gaussian_noise() -> None:
@@ -165,8 +165,8 @@ def test_variances_are_those_of_many_samples(setting: Setting) -> None:
     torch.testing.assert_close(z.mean(1), mean, rtol=0, atol=0.06)
     torch.testing.assert_close(z.var(1), variance, rtol=0.5, atol=0)
     for part in PARTS:
-        found = (setting.samples @ setting.exact.bases[part]).var(1).sum(1)
-        torch.testing.assert_close(found, setting.exact.variance(y, part), rtol=0.3, atol=0)
+        scores = (setting.samples @ setting.exact.bases[part]).var(1).sum(1)
+        torch.testing.assert_close(scores, setting.exact.variance(y, part), rtol=0.3, atol=0)
 
 
 def turned(exact: ExactPosterior) -> ExactPosterior:
@@ -186,15 +186,15 @@ def test_no_score_depends_on_the_basis_of_a_part(setting: Setting) -> None:
     other.exact = turned(setting.exact)
     for part in PARTS:
         assert not torch.allclose(other.exact.bases[part], setting.exact.bases[part], atol=0.1)
-    found, expected = other.scored(setting.samples), setting.scored(setting.samples)
-    assert found == pytest.approx(expected, rel=1e-9)
+    scores, expected = other.scored(setting.samples), setting.scored(setting.samples)
+    assert scores == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_quantile_inverts_the_distribution_function(setting: Setting) -> None:
     along = setting.exact._along(setting.y.flatten(1), setting.exact.directions("null"))
     levels = torch.tensor([0.01, 0.3, 0.5, 0.97], dtype=torch.float64)[None, :, None]
-    found = _cdf(_quantile(levels, *along), *along)
-    torch.testing.assert_close(found, levels.expand_as(found), rtol=0, atol=1e-8)
+    scores = _cdf(_quantile(levels, *along), *along)
+    torch.testing.assert_close(scores, levels.expand_as(scores), rtol=0, atol=1e-8)
 
 
 def ensemble(K: int, spread: float, names: int = 400) -> tuple[Tensor, ib.Measurement]:
@@ -209,8 +209,8 @@ def ensemble(K: int, spread: float, names: int = 400) -> tuple[Tensor, ib.Measur
 @pytest.mark.parametrize("K", [4, 16, 64])
 def test_coverage_is_nominal_for_exchangeable_samples(K: int) -> None:
     samples, m = ensemble(K, 1.0)
-    found = Coverage()(samples, m)
-    assert float(found.mean()) == pytest.approx(0, abs=0.03), "3200 pixels: four standard errors of at most 0.5"
+    scores = Coverage()(samples, m)
+    assert float(scores.mean()) == pytest.approx(0, abs=0.03), "3200 pixels: four standard errors of at most 0.5"
     narrow, _ = ensemble(K, 0.5)
     assert float(Coverage()(narrow, m).mean()) < -0.1
 
@@ -255,7 +255,7 @@ def test_a_level_that_is_assumed_makes_no_posterior_known(tmp_path: Path) -> Non
     assert Remeasure(cell.run, CATALOG)(cell.images).posterior is None
 
 
-def test_samples_are_scored_by_the_posterior_of_the_true_level_whatever_the_solver_is_told(tmp_path: Path) -> None:
+def test_samples_are_scored_by_the_posterior_of_the_true_level_whatever_the_solver_is_given(tmp_path: Path) -> None:
     """The exact sampler is told 0.05 where the noise is 0.2: it is over-confident, and must look so."""
     preset = CATALOG.benchmark("gmm2d")
     task = CATALOG.get("task", "denoise")(noise="gaussian 0.2 [-1,1]")
@@ -263,15 +263,15 @@ def test_samples_are_scored_by_the_posterior_of_the_true_level_whatever_the_solv
     cell = Cell(preset, task, CATALOG.get("dataset", "gmm2d")(), source, solver, samples=32, assumed="0.05 [-1,1]")
     metrics = [each() for each in METRICS.values() if each.table == "posterior"]
     assert run_cell(cell, metrics, Options(tmp_path, 4)).status == "complete"
-    (found,) = load_cells(tmp_path)
-    measured = Remeasure(found.run, CATALOG)(found.images)
+    (scores,) = load_cells(tmp_path)
+    measured = Remeasure(scores.run, CATALOG)(scores.images)
     exact = source.load((1, 1, 2), "cpu").posterior(ib.Problem(measured.A, 0.2, "denoise", "gmm2d"))
     assert measured.posterior is not None
     assert exact is not None
-    samples = torch.stack([found.reconstructions(image) for image in found.images])
-    recorded = {(r.image, r.metric): r.value for r in found.rows}
+    samples = torch.stack([scores.reconstructions(image) for image in scores.images])
+    recorded = {(r.image, r.metric): r.value for r in scores.rows}
     ratio = METRICS["std_range"]()
     for posterior in (exact, measured.posterior):
         values = ratio(samples, replace(measured, posterior=posterior))
-        assert [recorded[image, "std_range"] for image in found.images] == pytest.approx(values.tolist(), rel=1e-6)
+        assert [recorded[image, "std_range"] for image in scores.images] == pytest.approx(values.tolist(), rel=1e-6)
     assert values.mean() < 0.5

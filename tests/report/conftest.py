@@ -10,7 +10,7 @@ from reporting import invbench
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recorded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A task of images and one of points, without a network call."""
     out = tmp_path_factory.mktemp("report")
     for words in (
@@ -23,5 +23,5 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def out(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "runs"))
+def out(recorded_store: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(recorded_store, tmp_path / "runs"))

@@ -60,8 +60,8 @@ def generated(n: int, title: str = "generated") -> Section:
     )
     table = Table(title, frame, (f"WARNING: {title}",))
     browser = Browser(["truth", "measurement", title, "other"], rows)
-    made = {"name": title, "cell": title, "status": title, "command": title, "text": title}
-    return Section([], [title, title], [table], browser, {}, [made])
+    provenance = {"name": title, "cell": title, "status": title, "command": title, "text": title}
+    return Section([], [title, title], [table], browser, {}, [provenance])
 
 
 @pytest.fixture(scope="module")
@@ -185,11 +185,11 @@ def test_the_arrow_keys_walk_the_grid_past_the_rows_that_were_drawn(small: Opene
 
 def test_the_error_map_is_the_mean_absolute_difference(small: Opened, tmp_path: Path) -> None:
     section = generated(1)
-    truth, found = (np.full((8, 8, 3), value) for value in (0.2, 0.2))
-    found[0, 1] = (0.4, 0.2, 0.2)
-    found[0, 2] = 1
+    truth, restored = (np.full((8, 8, 3), value) for value in (0.2, 0.2))
+    restored[0, 1] = (0.4, 0.2, 0.2)
+    restored[0, 2] = 1
     section.browser.rows[0]["truth"] = data_uri(truth)
-    section.browser.rows[0]["cells"][0]["src"] = data_uri(found)
+    section.browser.rows[0]["cells"][0]["src"] = data_uri(restored)
     page = Opened(small.driver, write_page([section], tmp_path / "error.html"))
     page.browse()
     page.press("ENTER")

@@ -124,7 +124,7 @@ def test_records_without_reconstructions_give_tables_and_say_so(out: Path) -> No
     assert rows_in(page) == []
 
 
-def test_one_missing_reconstruction_is_told_in_its_place(out: Path) -> None:
+def test_one_missing_reconstruction_is_reported_in_its_place(out: Path) -> None:
     (cell,) = load_cells(out, task="inpaint", solver="wiener")
     cell.image_path("chelsea_011_016").unlink()  # type: ignore[union-attr]
     by_image = {row["image"]: row["cells"] for row in rows_in(page_of(out, "task=inpaint", "solver=wiener"))}
@@ -132,7 +132,7 @@ def test_one_missing_reconstruction_is_told_in_its_place(out: Path) -> None:
     assert all(each["src"].startswith("data:image/webp;base64,") for each in by_image["astronaut_000_000"])
 
 
-def test_a_measurement_that_cannot_be_made_again_is_a_reason_not_a_failure(out: Path) -> None:
+def test_a_measurement_that_cannot_be_repeated_is_a_reason_not_a_failure(out: Path) -> None:
     for path in out.glob("photos/inpaint/*/run.json"):
         path.write_text(path.read_text().replace('"box": ', '"shape": '))
     text = Elements(page_of(out, "task=inpaint")).text
@@ -148,21 +148,23 @@ def test_another_measurement_than_was_solved_is_not_shown(out: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(("to", "said"), [("report.pdf", "ending in .html; got report.pdf"), (".", "ending in .html")])
-def test_another_kind_of_file_is_refused(out: Path, to: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("to", "message"), [("report.pdf", "ending in .html; got report.pdf"), (".", "ending in .html")]
+)
+def test_another_kind_of_file_is_refused(out: Path, to: str, message: str) -> None:
     result = invbench("report", "--out", out, "--to", to)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
 
 
-def test_a_folder_that_cannot_be_written_is_told(out: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(out: Path) -> None:
     (out / "taken").write_text("")
     result = invbench("report", "task=inpaint", "--images", "0", "--out", out, "--to", out / "taken" / "report.html")
     assert result.exit_code == 2
     assert "cannot write the report to" in result.stderr
 
 
-def test_no_records_are_told(tmp_path: Path) -> None:
+def test_an_empty_results_folder_is_reported(tmp_path: Path) -> None:
     assert "no records of anything" in invbench("report", "--out", tmp_path).stderr
 
 

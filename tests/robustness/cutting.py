@@ -29,7 +29,7 @@ from invbench.store.writer import CellStore
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 OPERATIONS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
-IDLE = (".lock", ".png", ".pdf", ".html")  # not compared: pictures and pages hold times, and locks stay
+IDLE = (".lock", ".overwritten", ".png", ".pdf", ".html")  # not compared: pictures and pages hold times, and locks stay
 Fault = Callable[[], None]
 
 
@@ -57,16 +57,16 @@ def command(
         done = int(counted.read_text()) if counted.is_file() else 0
         return os.waitstatus_to_exitcode(status), done
     _speak_into(log)
-    seen, place, own = 0, str(root), True
+    count, place, own = 0, str(root), True
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal seen, own
+        nonlocal count, own
         if not own or not (event == "open" or event in OPERATIONS):
             return
         writes = event != "open" or (isinstance(arguments[0], str) and (arguments[2] or 0) & WRITES)
         if writes and place in str(arguments[0]):
-            seen += 1
-            if seen == at or (ever_after and at and seen > at):
+            count += 1
+            if count == at or (ever_after and at and count > at):
                 own = ever_after
                 fault()
 
@@ -83,7 +83,7 @@ def command(
     own = False
     sys.stdout.flush()
     sys.stderr.flush()
-    counted.write_text(str(seen))
+    counted.write_text(str(count))
     sys.stdout.flush()
     os._exit(code)
 
@@ -96,7 +96,7 @@ def _speak_into(log: Path) -> None:
     sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
 
 
-def said(root: Path) -> str:
+def error_text(root: Path) -> str:
     """What the last command printed."""
     return root.with_suffix(".log").read_text(errors="replace")
 
@@ -122,7 +122,7 @@ def state(root: Path) -> dict[str, Any]:
     return {
         str(path.relative_to(root)): _content(path)
         for path in sorted(root.rglob("*"))
-        if path.is_file() and not path.name.endswith(IDLE) and path.name not in ("checksums.json", "multirun.yaml")
+        if path.is_file() and not path.name.endswith(IDLE) and path.name != "checksums.json"
     }
 
 
@@ -138,13 +138,13 @@ def _content(path: Path) -> Any:
         rows = [json.loads(line) for line in lines]
         return [{k: v for k, v in row.items() if k != "time"} for row in rows if row.get("metric") != "seconds"]
     if path.name.startswith(("bench-", "tune-")):
-        found = json.loads(path.read_text())
-        return sorted(found)
+        content = json.loads(path.read_text())
+        return sorted(content)
     return path.read_bytes()
 
 
 def sound(root: Path) -> None:
-    """Every cell below a folder is sealed as it is, and no number is there twice."""
+    """Every cell below a folder matches its checksums, and no number is there twice."""
     for folder in cell_folders(root):
         assert CellStore(folder).damage() == [], folder
         path = folder / "records.jsonl"

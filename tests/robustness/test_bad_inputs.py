@@ -319,7 +319,7 @@ def test_there_are_enough() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", BAD, ids=name_of)
-def test_what_is_bad_is_told_in_a_line(words: list[str]) -> None:
+def test_bad_input_is_reported_in_a_line(words: list[str]) -> None:
     result = typed(words)
     lines = result.output.splitlines()
     assert isinstance(result.exception, SystemExit), result.exception
@@ -329,12 +329,12 @@ def test_what_is_bad_is_told_in_a_line(words: list[str]) -> None:
     assert "HYDRA" not in result.output
 
 
-@pytest.mark.parametrize(("words", "shown"), GOOD, ids=[name_of(words) for words, _ in GOOD])
-def test_what_looks_like_it_is_taken(words: list[str], shown: str) -> None:
+@pytest.mark.parametrize(("words", "expected_text"), GOOD, ids=[name_of(words) for words, _ in GOOD])
+def test_what_looks_like_it_is_taken(words: list[str], expected_text: str) -> None:
     result = typed(words)
     assert result.exit_code == 0, result.output
     assert "error:" not in result.output
-    assert shown in result.output
+    assert expected_text in result.output
 
 
 ENCODINGS = ("cp1252", "latin-1", "ascii", "cp437", "utf-8", "iso8859-5")
@@ -370,7 +370,7 @@ def test_output_is_written_in_any_encoding(words: list[str], encoding: str) -> N
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 @pytest.mark.parametrize("words", [*PRINTING[:-1], ["--help"], ["run", "--help"], ["--version"]], ids=name_of)
-def test_output_that_cannot_be_written_is_told_in_a_line(words: list[str]) -> None:
+def test_output_that_cannot_be_written_is_reported_in_a_line(words: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
         result = spawned(words, stdout=full)
     lines = result.stderr.decode().splitlines()
@@ -381,7 +381,7 @@ def test_output_that_cannot_be_written_is_told_in_a_line(words: list[str]) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [["list"], ["table", "--out", "runs"], RUN], ids=name_of)
-def test_a_closed_output_is_told_in_a_line(words: list[str]) -> None:
+def test_a_closed_output_is_reported_in_a_line(words: list[str]) -> None:
     result = spawned(words, preexec_fn=lambda: os.close(1))
     assert result.returncode == 1
     assert result.stderr.decode().splitlines() == [

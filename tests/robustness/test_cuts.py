@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cutting import command, delays, full, interrupted, kill, said, sound, state
+from cutting import command, delays, error_text, full, interrupted, kill, sound, state
 
 from invbench.store.files import cell_folders
 from invbench.store.writer import CellStore
@@ -25,7 +25,7 @@ QUICK = {"tune": 30, "train": 8, "rescore": 3, "release": 3}  # every so many op
 
 def run(root: Path, *words: str) -> None:
     status, _ = command(["run", *words, f"out={root}/o"], root)
-    assert status == 0, said(root)
+    assert status == 0, error_text(root)
 
 
 def nothing(root: Path) -> None:
@@ -73,7 +73,7 @@ def expected(name: str, tmp_path: Path) -> tuple[dict[str, object], int]:
     root = tmp_path / "undisturbed"
     prepare(root)
     status, operations = command(words(root), root)
-    assert status == 0, said(root)
+    assert status == 0, error_text(root)
     sound(root)
     return state(root), operations
 
@@ -85,13 +85,13 @@ def killed(words: list[str], root: Path, k: int) -> None:
 
 def filled(words: list[str], root: Path, k: int) -> None:
     """The command, on a disk that is full from an operation on: it ends with a message."""
-    assert command(words, root, at=k, fault=full, ever_after=True)[0] in (0, 1, 2), said(root)
-    assert "Traceback" not in said(root)
+    assert command(words, root, at=k, fault=full, ever_after=True)[0] in (0, 1, 2), error_text(root)
+    assert "Traceback" not in error_text(root)
 
 
 def survive(name: str, tmp_path: Path, points: list[int], spoil: Callable[[list[str], Path, int], None]) -> int:
     """Spoil the command at some of its operations and give it again; returns how often that was."""
-    wanted, operations = expected(name, tmp_path)
+    expected_files, operations = expected(name, tmp_path)
     prepare, words = COMMANDS[name]
     start = tmp_path / "start"
     prepare(start)
@@ -101,27 +101,27 @@ def survive(name: str, tmp_path: Path, points: list[int], spoil: Callable[[list[
         shutil.copytree(start, root)
         spoil(words(root), root, k)
         again, _ = command(words(root), root)
-        assert again == 0, f"{name}, spoilt at operation {k} of {operations}: {said(root)}"
+        assert again == 0, f"{name}, spoilt at operation {k} of {operations}: {error_text(root)}"
         sound(root)
-        assert state(root) == wanted, f"{name}, spoilt at operation {k} of {operations}"
+        assert state(root) == expected_files, f"{name}, spoilt at operation {k} of {operations}"
         shutil.rmtree(root)
     return len(tried)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_that_is_killed_at_some_file_operations_goes_on(name: str, tmp_path: Path) -> None:
+def test_a_command_that_is_killed_at_some_file_operations_resumes(name: str, tmp_path: Path) -> None:
     assert survive(name, tmp_path, list(range(2, 400, QUICK.get(name, 9))), killed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_that_is_killed_at_any_file_operation_goes_on(name: str, tmp_path: Path) -> None:
+def test_a_command_that_is_killed_at_any_file_operation_resumes(name: str, tmp_path: Path) -> None:
     count = survive(name, tmp_path, list(range(1, 400)), killed)
     print(f"\n{name}: {count} crash points tried, {count} survived")
 
 
 @pytest.mark.parametrize("name", ["run", "rescore", "release", "train"])
-def test_a_full_disk_is_a_message_and_the_command_goes_on(name: str, tmp_path: Path) -> None:
+def test_a_full_disk_is_a_message_and_the_command_resumes(name: str, tmp_path: Path) -> None:
     assert survive(name, tmp_path, [3, 9], filled)
 
 
@@ -132,7 +132,9 @@ def test_a_disk_that_is_full_from_any_operation_on_loses_nothing(name: str, tmp_
     print(f"\n{name}: {count} disks filled, {count} survived")
 
 
-def kills(words: Callable[[Path], list[str]], wanted: dict[str, object], tmp_path: Path, moments: list[float]) -> None:
+def kills(
+    words: Callable[[Path], list[str]], expected_files: dict[str, object], tmp_path: Path, moments: list[float]
+) -> None:
     """Kill a command at these moments, each time on what is there, then let it end."""
     root = tmp_path / "killed"
     for i, moment in enumerate(moments):
@@ -142,27 +144,27 @@ def kills(words: Callable[[Path], list[str]], wanted: dict[str, object], tmp_pat
         interrupted(words(root), root, moment)
         if i % 5 == 4 or i == len(moments) - 1:
             status, _ = command(words(root), root)
-            assert status == 0, said(root)
+            assert status == 0, error_text(root)
             sound(root)
-            assert state(root) == wanted
+            assert state(root) == expected_files
 
 
-def test_a_run_that_is_killed_at_random_goes_on(tmp_path: Path) -> None:
-    wanted, _ = expected("run with samples", tmp_path)
-    kills(COMMANDS["run with samples"][1], wanted, tmp_path, delays(5, 1.0))
+def test_a_run_that_is_killed_at_random_resumes(tmp_path: Path) -> None:
+    expected_files, _ = expected("run with samples", tmp_path)
+    kills(COMMANDS["run with samples"][1], expected_files, tmp_path, delays(5, 1.0))
 
 
 @pytest.mark.slow
 def test_a_run_survives_a_hundred_kills(tmp_path: Path) -> None:
-    wanted, _ = expected("run with samples", tmp_path)
-    kills(COMMANDS["run with samples"][1], wanted, tmp_path, delays(100, 1.0))
+    expected_files, _ = expected("run with samples", tmp_path)
+    kills(COMMANDS["run with samples"][1], expected_files, tmp_path, delays(100, 1.0))
     print("\nrun: 100 kills at random, 100 survived")
 
 
 @pytest.mark.slow
 def test_a_training_survives_twenty_kills(tmp_path: Path) -> None:
-    wanted, _ = expected("train", tmp_path)
-    kills(COMMANDS["train"][1], wanted, tmp_path, delays(20, 1.5))
+    expected_files, _ = expected("train", tmp_path)
+    kills(COMMANDS["train"][1], expected_files, tmp_path, delays(20, 1.5))
     print("\ntrain: 20 kills at random, 20 survived")
 
 
@@ -179,16 +181,16 @@ def at_once(words: list[str], root: Path, count: int) -> list[int]:
 
 
 def test_eight_rescores_at_once_write_each_score_once(tmp_path: Path) -> None:
-    wanted, _ = expected("rescore", tmp_path)
+    expected_files, _ = expected("rescore", tmp_path)
     root = tmp_path / "together"
     unscored(root)
     assert at_once(["rescore", "--out", f"{root}/o"], root, 8) == [0] * 8
     sound(root)
-    assert state(root) == wanted
+    assert state(root) == expected_files
 
 
 def test_of_eight_runs_at_once_one_solves_and_the_others_say_so(tmp_path: Path) -> None:
-    wanted, _ = expected("run", tmp_path)
+    expected_files, _ = expected("run", tmp_path)
     root = tmp_path / "together"
     root.mkdir()
     words = ["run", *GMM, f"out={root}/o"]
@@ -197,7 +199,7 @@ def test_of_eight_runs_at_once_one_solves_and_the_others_say_so(tmp_path: Path) 
     assert set(statuses) <= {0, 1}
     assert command(words, root)[0] == 0
     sound(root)
-    assert state(root) == wanted
+    assert state(root) == expected_files
 
 
 def test_shards_of_several_partitions_at_once_are_one_cell(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def cut(*path: str | int) -> Edit:
     return edit
 
 
-def put(value: Any, *path: str | int) -> Edit:
+def set_value(value: Any, *path: str | int) -> Edit:
     def edit(run: dict[str, Any]) -> None:
         at: Any = run
         for part in path[:-1]:
@@ -55,29 +55,29 @@ RUNS: dict[str, Edit | bytes] = {
     "no text": b"\xff\xfe\x00",
     "a list": b"[]",
     "no sessions": cut("sessions"),
-    "sessions of another type": put(3, "sessions"),
+    "sessions of another type": set_value(3, "sessions"),
     "a session without a device": cut("sessions", 0, "device"),
     "no cost": cut("cost"),
-    "cost of text": put("x", "cost", "solve_seconds"),
-    "cost null": put(None, "cost"),
+    "cost of text": set_value("x", "cost", "solve_seconds"),
+    "cost null": set_value(None, "cost"),
     "no prior's hash": cut("config", "prior", "sha256"),
-    "prior's hash a number": put(7, "config", "prior", "sha256"),
+    "prior's hash a number": set_value(7, "config", "prior", "sha256"),
     "no version": cut("config", "benchmark", "version"),
     "no noise": cut("config", "task", "noise"),
-    "noise that is none": put("gaussian lots", "config", "task", "noise"),
+    "noise that is none": set_value("gaussian lots", "config", "task", "noise"),
     "no solver": cut("config", "solver"),
-    "solver of another type": put("pinv", "config", "solver"),
-    "seed of text": put("0", "config", "seed"),
-    "no samples": put(0, "config", "samples"),
-    "unknown status": put("fine", "status"),
-    "another format": put(99, "format"),
-    "an open quote": put("invbench 'run", "sessions", 0, "command"),
-    "cell a list": put(["a"], "cell"),
-    "a name with markup": put("<img src=x onerror=alert(1)> | \\write18{id}", "config", "solver", "name"),
-    "a name with a formula": put("=1+1", "config", "solver", "name"),
-    "a name that climbs": put("../../../escape", "config", "solver", "name"),
-    "places of another type": put([1], "places"),
-    "images below none": put(-5, "images"),
+    "solver of another type": set_value("pinv", "config", "solver"),
+    "seed of text": set_value("0", "config", "seed"),
+    "no samples": set_value(0, "config", "samples"),
+    "unknown status": set_value("fine", "status"),
+    "another format": set_value(99, "format"),
+    "an open quote": set_value("invbench 'run", "sessions", 0, "command"),
+    "cell a list": set_value(["a"], "cell"),
+    "a name with markup": set_value("<img src=x onerror=alert(1)> | \\write18{id}", "config", "solver", "name"),
+    "a name with a formula": set_value("=1+1", "config", "solver", "name"),
+    "a name that climbs": set_value("../../../escape", "config", "solver", "name"),
+    "places of another type": set_value([1], "places"),
+    "images below none": set_value(-5, "images"),
 }
 OTHERS: dict[str, tuple[str, bytes]] = {
     "sets without protocol": ("sets.json", b'{"a": {"images": ["0"], "scores": [{"metric": "swd", "value": 1}]}}'),
@@ -94,7 +94,7 @@ OTHERS: dict[str, tuple[str, bytes]] = {
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recorded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two solvers beside their references, on one measurement."""
     folder = tmp_path_factory.mktemp("damaged")
     done = called(["run", "solver=wiener,oracle", "benchmark=gmm2d", "task=denoise", "n=2", "out=out"], folder)
@@ -102,9 +102,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-def serve(made: Path, tmp_path: Path, damage: Callable[[Path], None]) -> None:
+def serve(recorded_store: Path, tmp_path: Path, damage: Callable[[Path], None]) -> None:
     """Damage the cell of one solver; every reading command answers in lines, and tables still have the other."""
-    shutil.copytree(made, tmp_path / "out")
+    shutil.copytree(recorded_store, tmp_path / "out")
     (folder,) = (path.parent for path in (tmp_path / "out").glob("*/*/wiener-*/run.json"))
     (folder / "checksums.json").unlink()
     damage(folder)
@@ -142,11 +142,11 @@ def damaged(name: str) -> Callable[[Path], None]:
 
 
 @pytest.mark.parametrize("name", ["deep", "no cost", "a name with markup", "sets a list", "packed rows cut"])
-def test_a_damaged_file_costs_the_other_cells_nothing(name: str, made: Path, tmp_path: Path) -> None:
-    serve(made, tmp_path, damaged(name))
+def test_a_damaged_file_costs_the_other_cells_nothing(name: str, recorded_store: Path, tmp_path: Path) -> None:
+    serve(recorded_store, tmp_path, damaged(name))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*RUNS, *OTHERS])
-def test_no_damaged_file_costs_the_other_cells_anything(name: str, made: Path, tmp_path: Path) -> None:
-    serve(made, tmp_path, damaged(name))
+def test_no_damaged_file_costs_the_other_cells_anything(name: str, recorded_store: Path, tmp_path: Path) -> None:
+    serve(recorded_store, tmp_path, damaged(name))

@@ -137,7 +137,7 @@ FAULTS = {
     "empty": "the server sent an empty file",
     "lost": "404 Not Found",
     "broken": "500 Internal Server Error",
-    "round-and-round": "no web address, or no answer of the web: TooManyRedirects",
+    "round-and-round": "not a web address, or an invalid answer: TooManyRedirects",
     "hang-up": "no connection to 127.0.0.1",
     "no-http": "no connection to 127.0.0.1",
 }
@@ -166,7 +166,9 @@ def test_what_a_server_does_right_is_taken(server: str, cache: Path, path: str, 
 
 @pytest.mark.parametrize("path", ["no-length", "no-length-short"])
 def test_a_file_of_no_known_length_needs_a_hash(server: str, cache: Path, path: str) -> None:
-    with pytest.raises(DataError, match="a part cannot be told from the whole; download it with a browser and put it"):
+    with pytest.raises(
+        DataError, match="a part cannot be distinguished from the whole; download it with a browser and put it"
+    ):
         fetch(net(server, path, ""))
     assert holds(cache) == set()
     assert fetch(net(server, "no-length"))[0].read_bytes() == CONTENT
@@ -251,10 +253,10 @@ def test_a_server_that_falls_silent_is_not_waited_for(cache: Path, monkeypatch: 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Silent) as silent:
         silent.daemon_threads = True
         threading.Thread(target=silent.serve_forever, args=(0.02,), daemon=True).start()
-        begun = time.monotonic()
+        started = time.monotonic()
         with pytest.raises(DataError, match="no connection to 127.0.0.1"):
             fetch(net(f"http://127.0.0.1:{silent.server_address[1]}", "x"))
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - started < 4
         silent.shutdown()
     assert holds(cache) == set()
 
@@ -335,12 +337,12 @@ def test_an_absent_file_says_the_address_and_where_to_put_it(cache: Path) -> Non
         ("absent.pt", "no such file: "),
         ("folder", "it is a folder: "),
         ("empty.pt", "the file is empty: "),
-        ("pipe", "it is no regular file: "),
+        ("pipe", "it is not a regular file: "),
         ("zero\0byte", r"no such file: .*zero\\x00byte"),
-        ("~nobody-of-this-name/x", "there is no home folder of that user"),
+        ("~nobody-of-this-name/x", "that user has no home folder"),
     ],
 )
-def test_a_named_file_that_is_none_is_told(tmp_path: Path, name: str, message: str) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "empty.pt").write_bytes(b"")
     os.mkfifo(tmp_path / "pipe")
@@ -348,7 +350,7 @@ def test_a_named_file_that_is_none_is_told(tmp_path: Path, name: str, message: s
         existing(name if name.startswith("~") else str(tmp_path / name))
 
 
-def test_a_file_that_cannot_be_read_is_told() -> None:
+def test_a_file_that_cannot_be_read_is_reported() -> None:
     with pytest.raises(DataError, match="cannot read /proc/self/mem: "):
         weights_sha256(Path("/proc/self/mem"))
 

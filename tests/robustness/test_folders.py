@@ -121,7 +121,7 @@ def test_linked_files_are_images(tmp_path: Path) -> None:
     ImageFolder(tmp_path / "photos", 8).check(["a.png"])
 
 
-def test_a_link_to_a_disk_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_link_to_a_disk_that_is_gone_is_reported(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     (tmp_path / "more").symlink_to("/no/such/disk")
     with pytest.warns(UserWarning, match="holds links to nothing, left out: more"):
@@ -159,11 +159,11 @@ def test_names_that_differ_in_their_form_alone_are_two_images(tmp_path: Path) ->
     twins = {f"{NFC}.png": 10, f"{NFD}.png": 200, f"{NFC}/a.png": 20, f"{NFD}/a.png": 210, f"{NFD}/b.png": 220}
     for name, value in twins.items():
         picture(tmp_path / name, value)
-    found = ids(tmp_path)
-    assert sorted(found) == sorted([*list(twins)[:4], f"{NFC}/b.png"])
+    names = ids(tmp_path)
+    assert sorted(names) == sorted([*list(twins)[:4], f"{NFC}/b.png"])
     folder = ImageFolder(tmp_path, 8)
     for name, value in twins.items():
-        name = name if name in found else unicodedata.normalize("NFC", name)
+        name = name if name in names else unicodedata.normalize("NFC", name)
         assert round(float(folder.load(name).mean() + 1) * 127.5) == value
 
 
@@ -243,7 +243,7 @@ def test_what_was_seen_where_no_image_is(tmp_path: Path) -> None:
     ) as caught:
         ImageFolder(tmp_path, 8).ids()
     assert str(caught.value).endswith("links to nothing (more)")
-    with pytest.raises(DataError, match="no folder at .*c.txt; it is a file, no folder"):
+    with pytest.raises(DataError, match="no folder at .*c.txt; it is a file, not a folder"):
         ImageFolder(tmp_path / "c.txt", 8).ids()
 
 
@@ -254,11 +254,11 @@ def test_the_fingerprint_is_of_names_and_sizes_alone(tmp_path: Path, monkeypatch
     (tmp_path / "link").symlink_to("photos")
     monkeypatch.chdir(tmp_path)
     spellings = ["photos", "photos/", "./photos", "link", "elsewhere/../photos", tmp_path / "elsewhere" / "copy"]
-    found = {ImageFolder(Path(spelling), 8).fingerprint() for spelling in spellings}
-    assert len(found) == 1
+    fingerprints = {ImageFolder(Path(spelling), 8).fingerprint() for spelling in spellings}
+    assert len(fingerprints) == 1
     (photos / ".hidden.png").write_bytes(b"x"), (photos / "notes.txt").write_text("x")
     os.utime(photos / "a.png", (0, 0))
-    assert ImageFolder(photos, 8).fingerprint() in found
+    assert ImageFolder(photos, 8).fingerprint() in fingerprints
     for change in (
         lambda: picture(photos / "d.png"),
         lambda: (photos / "d.png").rename(photos / "e.png"),
@@ -267,8 +267,8 @@ def test_the_fingerprint_is_of_names_and_sizes_alone(tmp_path: Path, monkeypatch
     ):
         change()
         now = ImageFolder(photos, 8).fingerprint()
-        assert now not in found
-        found.add(now)
+        assert now not in fingerprints
+        fingerprints.add(now)
 
 
 def test_ids_and_sizes_cannot_be_mistaken_for_each_other(tmp_path: Path) -> None:
@@ -324,13 +324,13 @@ def test_names_that_were_kept_before_stay(tmp_path: Path, image: str, name: str)
 def test_no_id_has_the_file_of_another(tmp_path: Path) -> None:
     store = CellStore(tmp_path)
     long = "\u7167" * 83 + ".png"
-    taken = store.image_path(long).name.removesuffix(".safetensors")
+    file_name = store.image_path(long).name.removesuffix(".safetensors")
     plain = store.image_path("x" * 300).name.removesuffix(".safetensors")
     alike = [
         long,
         plain,
-        taken,
-        taken.upper(),
+        file_name,
+        file_name.upper(),
         long.lower(),
         "x" * 300,
         "X" * 300,
@@ -358,8 +358,8 @@ def test_a_run_solves_every_name_and_prints_it(invbench: Callable[..., Any], tmp
     result = run(invbench, "photos")
     assert result.returncode == 0, result.stderr
     assert f"complete, {len(names)} images" in result.stderr
-    kept = list(tmp_path.rglob("*.safetensors"))
-    assert len(kept) == len(names)
+    files = list(tmp_path.rglob("*.safetensors"))
+    assert len(files) == len(names)
 
 
 def test_a_run_refuses_what_it_cannot_record_before_it_begins(invbench: Callable[..., Any], tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def behave(ends: Sequence[str], states: Sequence[str], site: Path, tmp_path: Pat
     assert changed == []
 
 
-def test_a_few_hostile_solvers_harm_nobody(site: Path, tmp_path: Path) -> None:
+def test_a_few_hostile_solvers_do_not_affect_other_cells(site: Path, tmp_path: Path) -> None:
     """Their cells one after another in one process, a hanging one among them, with a neighbour at the end."""
     ends, states = FEW
     alone, out = tmp_path / "alone", tmp_path / "out"
@@ -98,7 +98,7 @@ def test_a_few_hostile_solvers_harm_nobody(site: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_sixty_four_hostile_solvers_harm_nobody(site: Path, tmp_path: Path) -> None:
+def test_sixty_four_hostile_solvers_do_not_affect_other_cells(site: Path, tmp_path: Path) -> None:
     assert len(ENDS) + len(STATES) == 64
     behave(list(ENDS), list(STATES), site, tmp_path)
 
@@ -158,17 +158,17 @@ def test_a_dataset_that_ends_the_process_ends_no_command_silently(tmp_path: Path
     distribution(tmp_path, "turncoat", "dataset", text.replace('"hostile"', '"turncoat"'))
     environment = {"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin", "MPLBACKEND": "Agg"}
 
-    def said(*words: str) -> subprocess.CompletedProcess[str]:
+    def ran(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "invbench.cli", *words]
         return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120)
 
-    ran = said("run", "solver=pinv", "dataset=turncoat", *PLACE, "out=out")
-    assert ran.returncode == 0, ran.stderr
+    baseline = ran("run", "solver=pinv", "dataset=turncoat", *PLACE, "out=out")
+    assert baseline.returncode == 0, baseline.stderr
     bad = "import torch\n" + good.replace("{load}", "os._exit(0)").replace('"hostile"', '"turncoat"')
     (tmp_path / "turncoat.py").write_text(bad)
     (cell,) = (path.parent.name.rpartition("-")[2] for path in (tmp_path / "out").glob("*/*/*/run.json"))
     for words in (["verify", cell], ["figure"], ["rescore"]):
-        done = said(*words, "--out", "out")
+        done = ran(*words, "--out", "out")
         assert done.returncode in (1, 2), (words, done.stdout)
         assert "turncoat" in done.stdout + done.stderr
         assert "Traceback" not in done.stderr

@@ -47,7 +47,7 @@ def test_shards_of_two_machines_are_one_cell(invbench: Call, tmp_path: Path) -> 
     shutil.copytree(tmp_path / "b", tmp_path / "a", dirs_exist_ok=True)
     (cell,) = load_cells(tmp_path / "a")
     assert len(cell.images) == 4
-    assert "complete, 4 images, kept from before" in run(invbench, here, "a", 4)
+    assert "complete, 4 images, already recorded" in run(invbench, here, "a", 4)
     assert invbench("table", "--out", "a").stdout.count("dataset folder (root=") == 1
     assert invbench("rescore", "--out", "a").returncode == 0
 
@@ -57,7 +57,7 @@ def test_a_folder_is_one_however_it_is_written(invbench: Call, tmp_path: Path, s
     photographs(tmp_path / "photos")
     run(invbench, "photos")
     written = spelling.format(name=tmp_path.name, full=tmp_path / "photos")
-    assert "kept from before" in run(invbench, written)
+    assert "already recorded" in run(invbench, written)
     assert len(cell_folders(tmp_path / "out")) == 1
 
 
@@ -65,7 +65,7 @@ def test_a_folder_that_was_moved_is_found_after_the_next_run(invbench: Call, tmp
     root = photographs(tmp_path / "photos")
     run(invbench, root)
     root.rename(tmp_path / "moved")
-    assert "kept from before" in run(invbench, tmp_path / "moved")
+    assert "already recorded" in run(invbench, tmp_path / "moved")
     assert invbench("rescore", "--out", "out").returncode == 0
 
 
@@ -83,9 +83,9 @@ def test_images_that_are_added_are_solved_and_the_others_are_kept(invbench: Call
     run(invbench, root)
     (before,) = load_cells(tmp_path / "out")
     picture(root / "0009.png", 9)
-    said = run(invbench, root)
-    assert "complete, 5 images" in said
-    assert "4/5 images" in said, "it begins where it was"
+    output = run(invbench, root)
+    assert "complete, 5 images" in output
+    assert "4/5 images" in output, "it begins where it was"
     now = next(cell for cell in load_cells(tmp_path / "out") if cell.id != before.id)
     seconds = {(r.image, r.metric): r.value for r in before.rows}
     assert all(seconds.get((r.image, r.metric), r.value) == r.value for r in now.rows), "even the seconds are those"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from running import Run, Toy, metrics
 
-from invbench.run.cell import Cell, Options, Outcome
+from invbench.run.cell import Cell, Options
+from invbench.run.outcome import Outcome
 from invbench.run.runner import run_cell
 
 

@@ -14,7 +14,8 @@ from torch import Tensor
 import invbench as ib
 from invbench.metric import Metric
 from invbench.plugins import Catalog, load_catalog
-from invbench.run.cell import Cell, Outcome
+from invbench.run.cell import Cell
+from invbench.run.outcome import Outcome
 from invbench.store.reader import load_cells
 
 
@@ -60,9 +61,9 @@ def cell_of(solver: ib.Solver, benchmark: str = "gmm", task: ib.Task | None = No
 def images_of(out: Path) -> dict[str, Tensor]:
     """Reconstructions below ``out``, by file name; shards are one."""
     paths = sorted(out.rglob("*.safetensors"))
-    found = {path.name: load_file(path)["x_hat"] for path in paths}
-    assert len(found) == len(paths), "an image was kept twice"
-    return found
+    tensors = {path.name: load_file(path)["x_hat"] for path in paths}
+    assert len(tensors) == len(paths), "an image was kept twice"
+    return tensors
 
 
 def values_of(out: Path) -> dict[tuple[str, int, str], float]:

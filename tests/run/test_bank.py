@@ -24,8 +24,8 @@ GOLDEN = {
 
 def bank_of(benchmark: str = "gmm", task: str = "denoise", seed: int = 0, **fields: Any) -> MeasurementBank:
     preset = CATALOG.benchmark(benchmark)
-    made = CATALOG.get("task", task)(**{**preset.tasks[task], **fields})
-    return MeasurementBank.open(preset, CATALOG.get("dataset", benchmark)(), made, seed)
+    task_instance = CATALOG.get("task", task)(**{**preset.tasks[task], **fields})
+    return MeasurementBank.open(preset, CATALOG.get("dataset", benchmark)(), task_instance, seed)
 
 
 def digests(bank: MeasurementBank, n: int = 4) -> tuple[str, ...]:
@@ -126,15 +126,15 @@ def test_draws_of_a_solver_are_not_the_noise() -> None:
 
 
 def test_a_random_mask_is_one_for_all_images_and_changes_with_the_seed() -> None:
-    def kept(seed: int) -> torch.Tensor:
+    def mask(seed: int) -> torch.Tensor:
         A = bank_of(task="inpaint_random", seed=seed).A
         assert isinstance(A, Selection)
         return A.T(torch.ones(1, *A.y_shape))[0, 0] > 0.5
 
-    first = kept(0)
+    first = mask(0)
     assert int(first.sum()) == 128
-    assert torch.equal(first, kept(0))
-    assert not torch.equal(first, kept(1))
+    assert torch.equal(first, mask(0))
+    assert not torch.equal(first, mask(1))
     measured = bank_of(task="inpaint_random", noise="gaussian 0 [-1,1]").measure(["00000", "00001"])
     for x, y in zip(measured.x, measured.y, strict=True):
         torch.testing.assert_close(y, x[:, first], rtol=0, atol=1e-6)

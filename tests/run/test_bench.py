@@ -13,7 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.flop_counter import FlopCounterMode
 
 from invbench.cli import main
-from invbench.cli.compute import compose
+from invbench.cli.sweep import compose
 from invbench.plugins import load_catalog
 from invbench.priors.adm.cost import count
 from invbench.priors.adm.sources import AdmPhotos
@@ -30,9 +30,9 @@ def invbench(*arguments: str | Path) -> Result:
 
 
 def bench_of(*overrides: str, batch: int = 1) -> Bench:
-    found = compose(overrides, CATALOG, lambda choice: [Bench(build(choice, CATALOG), batch, torch.device("cpu"))])
-    assert found
-    return found[0]
+    benches = compose(overrides, CATALOG, lambda choice: [Bench(build(choice, CATALOG), batch, torch.device("cpu"))])
+    assert benches
+    return benches[0]
 
 
 def test_attention_on_the_cpu_is_counted() -> None:
@@ -72,35 +72,35 @@ def test_a_forecast_counts_the_calls_of_a_run(solver: str, tmp_path: Path) -> No
     options = ["benchmark=gmm", "task=sr4", f"solver={solver}"]
     if solver not in ("oracle", "fps"):
         options.append("solver.steps=10" if solver.startswith("ddnm") else "solver.nfe=10")
-    found = forecast(bench_of(*options, batch=2), 2)
+    predicted = forecast(bench_of(*options, batch=2), 2)
     assert invbench("run", *options, "n=2", "references=false", f"out={tmp_path}").exit_code == 0
     (cell,) = load_cells(tmp_path)
     forward, backward = ({r.value for r in cell.rows if r.metric == name} for name in ("nfe_forward", "nfe_backward"))
     text = f"{forward.pop():g}" + (f" + {b:g} back" if (b := backward.pop()) else "")
-    assert found.nfe == text
-    assert found.tflops is None
+    assert predicted.nfe == text
+    assert predicted.tflops is None
 
 
 def test_the_forecast_of_time_is_that_of_a_run_within_a_factor(tmp_path: Path) -> None:
     options = ["task=denoise", "solver=ddrm", "solver.nfe=10", "batch_size=4", "n=4"]
-    found = forecast(bench_of(*options, batch=4), 4)
+    predicted = forecast(bench_of(*options, batch=4), 4)
     assert invbench("run", *options, "references=false", f"out={tmp_path}").exit_code == 0
     (cell,) = load_cells(tmp_path)
-    taken = cell.run.cost.solve_seconds / 3600
-    assert taken / 4 < found.hours < 4 * taken
+    hours = cell.run.cost.solve_seconds / 3600
+    assert hours / 4 < predicted.hours < 4 * hours
     images = sum(path.stat().st_size for path in cell.folders[0].glob("images/*")) / 2**20
-    assert images < found.megabytes < 2 * images
+    assert images < predicted.megabytes < 2 * images
 
 
-def test_the_commands_print_tables_and_keep_the_numbers(tmp_path: Path) -> None:
+def test_the_commands_print_tables_and_write_the_numbers(tmp_path: Path) -> None:
     arguments = ["solver=wiener,pinv,ddrm", "task=denoise", "benchmark=gmm", f"out={tmp_path}"]
     result = invbench("bench", *arguments, "--repeats", "2", "--limit", "5")
     assert result.exit_code == 0, result.output
     assert "Cost on gmm/denoise" in result.output
-    kept = json.loads((tmp_path / "gmm" / "denoise" / "bench-ddrm.json").read_text())
-    assert kept["session"]["command"].startswith("invbench bench ")
-    assert kept["cost"]["forward"] == 20
-    assert kept["config"]["solver"]["name"] == "ddrm"
+    stored = json.loads((tmp_path / "gmm" / "denoise" / "bench-ddrm.json").read_text())
+    assert stored["session"]["command"].startswith("invbench bench ")
+    assert stored["cost"]["forward"] == 20
+    assert stored["config"]["solver"]["name"] == "ddrm"
     assert not load_cells(tmp_path)
     result = invbench("plan", *arguments, "n=99999")
     assert result.exit_code == 0, result.output
@@ -108,7 +108,7 @@ def test_the_commands_print_tables_and_keep_the_numbers(tmp_path: Path) -> None:
     assert "warning: n=99999, but dataset gmm holds" in result.output
 
 
-def test_what_does_not_apply_is_told_and_left_out(tmp_path: Path) -> None:
+def test_inapplicable_columns_are_reported_and_left_out(tmp_path: Path) -> None:
     result = invbench("bench", "solver=ddrm,wiener", "task=hdr", "benchmark=gmm", f"out={tmp_path}")
     assert result.exit_code == 1
     assert "skipped, it needs an operator" in result.output

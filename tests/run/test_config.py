@@ -15,6 +15,7 @@ import invbench as ib
 from invbench.errors import ConfigError, InvbenchError, PluginError
 from invbench.noise import canonical
 from invbench.plugins import Catalog, Plugin, load_catalog
+from invbench.run import checks
 from invbench.run.cell import Cell
 from invbench.run.checks import check_overrides
 from invbench.run.config import Choice, build, parse_shard
@@ -214,7 +215,7 @@ def test_a_shard_is_i_of_k(text: str, expected: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "1", "2/2", "1/0", "-1/2", "a/b", "1/2/3", " 0/1", "0/1 "])
-def test_a_shard_that_is_none_is_refused(text: str) -> None:
+def test_an_invalid_shard_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="shard must be i/k with 0 <= i < k, for example 0/4; got"):
         parse_shard(text)
 
@@ -299,7 +300,8 @@ def test_an_unknown_device_is_a_message(invbench: Callable[..., Any]) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_launcher_that_is_not_installed_says_how_to_get_it() -> None:
+def test_a_launcher_that_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "distributions", lambda: [])
     words = ["solver=pinv,ddrm", "task=sr4", "-m", "hydra/launcher=ray"]
     with pytest.raises(ConfigError, match=r"launcher 'ray' is not installed; pip install 'invbench\[ray\]'"):
         check_overrides(words, load_catalog())

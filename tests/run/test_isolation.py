@@ -36,7 +36,7 @@ def test_our_errors_arrive() -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "told"),
+    ("how", "message"),
     [
         ("os._exit(0)", r"ended the process \(exit status 0\)"),
         ("os._exit(7)", r"ended the process \(exit status 7\)"),
@@ -45,8 +45,8 @@ def test_our_errors_arrive() -> None:
         ("1 / 0", "ZeroDivisionError"),
     ],
 )
-def test_a_death_is_told(how: str, told: str) -> None:
-    with pytest.raises(Ended, match=told):
+def test_the_death_of_a_process_is_reported(how: str, message: str) -> None:
+    with pytest.raises(Ended, match=message):
         apart(execute, (how,), ignore)
 
 

@@ -80,7 +80,7 @@ def test_a_damaged_reconstruction_is_named(tmp_path: Path) -> None:
     assert f"{path} cannot be read" in result.output
 
 
-def test_a_file_where_results_are_to_go_is_told(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_results_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     result = invbench("run", "solver=pinv,bicubic", "task=sr4", "n=2", f"out={tmp_path / 'file'}")
     assert result.exit_code == 2
@@ -122,7 +122,7 @@ def test_filters_take_several_values_once_each_and_know_what_is_there(tmp_path: 
     assert "wiener" in table
     assert "bicubic" not in table
     for words, message in (
-        (["table", "solver=pinv", "solver=wiener"], "solver is there twice; write solver=pinv,wiener"),
+        (["table", "solver=pinv", "solver=wiener"], "solver is given twice; write solver=pinv,wiener"),
         (["table", "solver=pinv,winer,ddrm", "task=sr4", "seed=1"], "unknown recorded solver 'winer'"),
         (["table", "solver=pinv,wiener", "benchmark=gmm"], "unknown recorded benchmark 'gmm'"),
         (["table", "task=sr5"], "unknown recorded task 'sr5'; did you mean 'sr4'"),
@@ -147,7 +147,7 @@ def test_tables_of_the_paper_name_the_records_that_were_set_aside_and_a_folder_t
     for words in (["table", "--paper", "1", "benchmark=photos"], ["claims"]):
         result = invbench(*words, "--out", tmp_path / "nosuch")
         assert result.exit_code == 2
-        assert "expected a results folder; there is no " in result.output
+        assert "expected a results folder; " in result.output
 
 
 def test_notes_of_a_csv_go_to_the_other_stream(tmp_path: Path) -> None:

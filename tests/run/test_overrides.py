@@ -85,7 +85,7 @@ class Fields:
     maybe: int | None = None
 
 
-def taken(key: str, text: str) -> Any:
+def parsed(key: str, text: str) -> Any:
     return read(node_of(Fields), key, text, key)
 
 
@@ -112,9 +112,9 @@ def taken(key: str, text: str) -> Any:
     ],
 )
 def test_a_text_is_read_by_the_type_of_its_field(key: str, text: str, value: Any) -> None:
-    found = taken(key, text)
-    assert found == value
-    assert type(found) is type(value)
+    result = parsed(key, text)
+    assert result == value
+    assert type(result) is type(value)
 
 
 @pytest.mark.parametrize(
@@ -133,9 +133,9 @@ def test_a_text_is_read_by_the_type_of_its_field(key: str, text: str, value: Any
         *(("maybe", each) for each in ("none", "x", "[")),
     ],
 )
-def test_what_is_no_value_of_the_type_is_refused(key: str, text: str) -> None:
+def test_a_value_of_another_type_is_refused(key: str, text: str) -> None:
     with pytest.raises(ConfigError, match=f"{key}: expected a value of type "):
-        taken(key, text)
+        parsed(key, text)
 
 
 @given(st.text(st.characters(exclude_characters="\0")) | st.sampled_from(ODD))
@@ -209,14 +209,14 @@ def test_a_sweep_without_values_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["seed=0", "seed=1"], "seed is there twice, as '0' and '1'; give it once"),
+        (["seed=0", "seed=1"], "seed is given twice, as '0' and '1'; give it once"),
         (["seed"], "expected key=value, got 'seed'; for example: run a=b"),
         (["=1"], "expected key=value, got '=1'"),
         (["--seed=1"], "expected key=value, got '--seed=1'"),
         (["a=\0"], "a: expected a text without the character 0"),
     ],
 )
-def test_what_is_no_pair_is_refused(words: list[str], message: str) -> None:
+def test_an_argument_that_is_not_key_value_is_refused(words: list[str], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         split(words, "run a=b")
     assert str(caught.value).startswith(message)

@@ -64,7 +64,7 @@ def test_overwrite_solves_a_complete_cell_again(run: Run) -> None:
     assert len((outcome.folder / "records.jsonl").read_text().splitlines()) == 4 * 7
 
 
-def test_records_of_other_code_are_kept_with_a_warning(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_of_other_code_are_reused_with_a_warning(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(cell_of(Toy())).solved == 4
     again = run(cell_of(Toy()))
     assert (again.solved, again.images, again.status) == (0, 4, "complete")
@@ -181,12 +181,12 @@ def test_a_run_that_was_killed_three_times_equals_an_uninterrupted_one(interrupt
 @pytest.mark.long
 def test_ctrl_c_says_that_the_work_is_kept(interruptions: Interruptions) -> None:
     assert interruptions.codes[1] == 130
-    assert "interrupted; what was computed is kept, and the same command goes on from there" in interruptions.errors[1]
+    assert "interrupted; what was computed is kept, and the same command resumes from there" in interruptions.errors[1]
     assert "Traceback" not in interruptions.errors[1]
 
 
 @pytest.mark.long
-def test_a_second_process_on_the_same_cell_is_told(interruptions: Interruptions, tmp_path: Path) -> None:
+def test_a_second_process_on_the_same_cell_is_reported(interruptions: Interruptions, tmp_path: Path) -> None:
     out = tmp_path / "out"
     first = start(out)
     wait_for_images(first, out, 1)

@@ -77,10 +77,10 @@ def test_a_metric_that_is_unavailable_for_the_images_is_left_out(run: Run, tmp_p
 
 
 def test_progress_counts_images(tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
+    counts: list[tuple[int, int]] = []
     options = Options(tmp_path, n=3, batch_size=2)
-    run_cell(cell_of(Toy()), metrics(), options, lambda done, total: seen.append((done, total)))
-    assert seen == [(0, 3), (2, 3), (3, 3)]
+    run_cell(cell_of(Toy()), metrics(), options, lambda done, total: counts.append((done, total)))
+    assert counts == [(0, 3), (2, 3), (3, 3)]
 
 
 def test_a_failing_solver_is_recorded_with_its_traceback(run: Run) -> None:
@@ -128,13 +128,13 @@ def test_a_hidden_noise_level_skips_a_solver_that_needs_it(run: Run) -> None:
     assert {problem.sigma_y for problem in Toy.problems} == {None}
 
 
-def test_a_solver_may_be_told_a_level_where_the_noise_hides_its_own(run: Run) -> None:
+def test_a_solver_may_be_given_a_level_where_the_noise_hides_its_own(run: Run) -> None:
     hidden = CATALOG.get("task", "denoise")(noise="uniform 0.01..0.1 [-1,1]")
-    told = cell_of(NeedsSigma(), task=hidden, assumed="0.05 [0,1]")
-    assert run(told).status == "complete"
+    assumed_cell = cell_of(NeedsSigma(), task=hidden, assumed="0.05 [0,1]")
+    assert run(assumed_cell).status == "complete"
     assert {problem.sigma_y for problem in Toy.problems} == {0.1}
-    assert told.config() == replace(cell_of(NeedsSigma(), task=hidden).config(), assumed="0.05 [0,1]")
-    assert measurement_key(told.config()) == measurement_key(cell_of(Toy(), task=hidden).config())
+    assert assumed_cell.config() == replace(cell_of(NeedsSigma(), task=hidden).config(), assumed="0.05 [0,1]")
+    assert measurement_key(assumed_cell.config()) == measurement_key(cell_of(Toy(), task=hidden).config())
 
 
 def test_a_solver_may_refuse_a_problem_itself(run: Run) -> None:

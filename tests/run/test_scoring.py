@@ -30,7 +30,7 @@ CATALOG = load_catalog()
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recorded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three images restored by the pseudo-inverse and Wiener's filter."""
     out = tmp_path_factory.mktemp("scoring")
     arguments = ["run", "solver=wiener", "task=sr4", "n=3", f"out={out}"]
@@ -39,8 +39,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def out(made: Path, tmp_path: Path) -> Path:
-    shutil.copytree(made, tmp_path / "runs")
+def out(recorded_store: Path, tmp_path: Path) -> Path:
+    shutil.copytree(recorded_store, tmp_path / "runs")
     return tmp_path / "runs"
 
 
@@ -65,11 +65,11 @@ class Shift(SetMetric):
     def __call__(self, x_hat: torch.Tensor, measurement: Measurement) -> torch.Tensor:
         return x_hat.flatten(1).mean(1)
 
-    def distance(self, truth: torch.Tensor, found: torch.Tensor) -> float:
-        return float((truth.mean() - found.mean()).abs())
+    def distance(self, truth: torch.Tensor, restored: torch.Tensor) -> float:
+        return float((truth.mean() - restored.mean()).abs())
 
 
-def test_a_new_metric_is_computed_from_what_was_kept(out: Path) -> None:
+def test_a_new_metric_is_computed_from_stored_reconstructions(out: Path) -> None:
     cell = cell_of(out)
     assert rescore(cell, Scorer([PSNR(), Brightness()]), Remeasure(cell.run, CATALOG)) == 3
     after = cell_of(out)
@@ -79,7 +79,7 @@ def test_a_new_metric_is_computed_from_what_was_kept(out: Path) -> None:
     assert rescore(after, Scorer([Brightness()]), Remeasure(cell.run, CATALOG)) == 0
 
 
-def test_scores_made_again_are_those_of_the_run(out: Path) -> None:
+def test_recomputed_scores_are_those_of_the_run(out: Path) -> None:
     before = cell_of(out)
     path = before.folders[0] / "records.jsonl"
     lines = [line for line in path.read_text().splitlines() if json.loads(line)["metric"] not in ("ssim", "haarpsi")]
@@ -172,7 +172,7 @@ def test_a_lost_reconstruction_and_another_measurement_are_refused(out: Path) ->
         rescore(cell_of(out), Scorer([Brightness()]), Remeasure(cell.run, CATALOG))
 
 
-def test_a_cell_that_cannot_be_scored_is_told_and_the_others_are_scored(out: Path) -> None:
+def test_a_cell_that_cannot_be_scored_is_reported_and_the_others_are_scored(out: Path) -> None:
     first, last = sorted(("pinv", "wiener"), key=lambda solver: str(cell_of(out, solver).folders[0]))
     lost = cell_of(out, first).image_path(cell_of(out, first).images[0])
     assert lost is not None
@@ -201,7 +201,7 @@ def test_what_is_scored_already_needs_no_reconstruction(out: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["rescore"], ["run", "solver=wiener", "task=sr4", "n=4", "references=false"]])
-def test_what_was_changed_is_never_sealed_anew(out: Path, command: list[str]) -> None:
+def test_changed_files_never_get_new_checksums(out: Path, command: list[str]) -> None:
     path = cell_of(out).folders[0] / "records.jsonl"
     path.write_text(path.read_text().replace('"metric": "haarpsi", ', '"metric": "other", '))
     where = ["--out", str(out)] if command == ["rescore"] else [f"out={out}"]
@@ -222,7 +222,7 @@ def test_a_single_image_is_no_set(out: Path) -> None:
     assert cell_of(out).sets == []
 
 
-def test_damaged_scores_of_a_set_are_told_with_what_to_do(out: Path) -> None:
+def test_damaged_scores_of_a_set_are_reported_with_advice(out: Path) -> None:
     (cell_of(out).folders[0] / "sets.json").write_text("{")
     with pytest.warns(UserWarning, match=r"sets\.json cannot be read .* delete it and run 'invbench rescore'"):
         assert cell_of(out).sets == []

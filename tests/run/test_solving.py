@@ -68,7 +68,7 @@ def test_a_value_that_is_not_finite_names_its_image_and_keeps_the_others(run: Ru
     assert "SolverError" in run_json(outcome)["traceback"]
 
 
-def test_a_solver_that_differentiates_unsaid_is_told_so(run: Run) -> None:
+def test_a_solver_that_differentiates_without_declaring_it_is_refused(run: Run) -> None:
     assert "needs_grad: ClassVar[bool] = True" in run(cell_of(Unsaid())).reason
 
 
@@ -78,7 +78,7 @@ def test_a_wrong_shape_is_named(run: Run) -> None:
     assert outcome.reason == "expected toy to return a tensor of shape (2, 3, 16, 16); got one of shape (2, 1, 16, 16)"
 
 
-def test_a_result_that_is_no_tensor_fails_the_cell_only(run: Run) -> None:
+def test_a_result_that_is_not_a_tensor_fails_only_its_cell(run: Run) -> None:
     outcome = run(cell_of(NoTensor()))
     assert outcome.status == "failed"
     assert outcome.reason == "expected toy to return a tensor of shape (2, 3, 16, 16); got a NoneType"
@@ -86,9 +86,9 @@ def test_a_result_that_is_no_tensor_fails_the_cell_only(run: Run) -> None:
 
 def test_samples_are_recorded_each_and_with_their_mean(run: Run, tmp_path: Path) -> None:
     outcome = run(cell_of(TwoEvaluations(), samples=3))
-    recorded, kept = values_of(tmp_path), images_of(tmp_path)
+    recorded, tensors = values_of(tmp_path), images_of(tmp_path)
     assert {sample for _, sample, _ in recorded} == {MEAN, 0, 1, 2}
-    assert kept["00000.safetensors"].shape == (3, 3, 16, 16)
+    assert tensors["00000.safetensors"].shape == (3, 3, 16, 16)
     assert recorded["00000", 0, "nfe_forward"] == 2
     assert recorded["00000", MEAN, "nfe_forward"] == 6
     assert run_json(outcome)["cost"]["nfe_forward"] == 4 * 6
@@ -156,10 +156,10 @@ def test_the_truth_cannot_be_reached_from_the_problem(run: Run) -> None:
 def batched(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """DDRM on 16 photographs in batches of 1, 5 and 16."""
     cell = cell_of(CATALOG.get("solver", "ddrm")(nfe=2), benchmark="photos")
-    found = {size: tmp_path_factory.mktemp(f"batch{size}") for size in (1, 5, 16)}
-    for size, out in found.items():
+    folders = {size: tmp_path_factory.mktemp(f"batch{size}") for size in (1, 5, 16)}
+    for size, out in folders.items():
         assert run_cell(cell, metrics(), Options(out, n=16, batch_size=size)).status == "complete"
-    return found
+    return folders
 
 
 @pytest.mark.parametrize(("size", "tolerance"), [(5, 1e-4), (1, 1e-4)])
@@ -187,9 +187,9 @@ class Spends(Toy):
         return super().answer(y, prior, rng)
 
 
-def test_the_cost_of_a_cell_tells_forward_backward_and_operator_apart(run: Run) -> None:
+def test_the_cost_of_a_cell_separates_forward_backward_and_operator(run: Run) -> None:
     cost = run_json(run(cell_of(Spends(), samples=3)))["cost"]
     batches = 2 * 3  # 4 images, 2 at once, three samples of each
-    found = [cost[f"{part}_seconds"] / batches for part in ("forward", "backward", "operator")]
-    assert found == pytest.approx([1.0, 2.0, 4.0])
+    seconds = [cost[f"{part}_seconds"] / batches for part in ("forward", "backward", "operator")]
+    assert seconds == pytest.approx([1.0, 2.0, 4.0])
     assert 0 < cost["solve_seconds"] < 60, "by the clock, not by what was said"

@@ -23,7 +23,7 @@ def invbench(*arguments: str | Path) -> Result:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recorded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("provenance")
     arguments = ["solver=ddrm", "solver.nfe=3", "task=sr4", "n=4", "batch_size=4", "references=false", f"out={out}"]
     assert invbench("run", *arguments).exit_code == 0
@@ -31,8 +31,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def out(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "runs"))
+def out(recorded_store: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(recorded_store, tmp_path / "runs"))
 
 
 def folder_of(out: Path) -> Path:
@@ -51,7 +51,7 @@ def test_a_cell_is_explained_by_its_id_the_start_of_it_or_its_folder(out: Path) 
     assert "matches none" in invbench("explain", "ffff", "--out", out).output
 
 
-def test_an_untouched_cell_comes_out_the_same_again(out: Path) -> None:
+def test_an_unchanged_cell_is_reproduced(out: Path) -> None:
     result = invbench("verify", folder_of(out), "--images", "2")
     assert result.exit_code == 0, result.output
     assert result.output.count("same  ") == 2
@@ -78,14 +78,14 @@ def test_files_that_are_gone_or_new_are_seen(out: Path) -> None:
     assert "images/another.safetensors was added" in output
 
 
-def test_a_configuration_that_was_changed_and_sealed_again_is_not_the_cells(out: Path) -> None:
+def test_a_changed_configuration_with_new_checksums_is_detected(out: Path) -> None:
     path = folder_of(out) / "run.json"
     path.write_text(path.read_text().replace('"nfe": 3', '"nfe": 4'))
     CellStore(folder_of(out)).write_checksums()
     assert "the configuration is not that of cell" in invbench("verify", folder_of(out)).output
 
 
-def test_a_reconstruction_that_was_changed_and_sealed_again_does_not_come_out(out: Path) -> None:
+def test_a_changed_reconstruction_with_new_checksums_is_detected(out: Path) -> None:
     path = sorted((folder_of(out) / "images").glob("*"))[0]
     save_file({"x_hat": load_file(path)["x_hat"] + torch.tensor(0.01)}, path)
     CellStore(folder_of(out)).write_checksums()
@@ -94,7 +94,7 @@ def test_a_reconstruction_that_was_changed_and_sealed_again_does_not_come_out(ou
     assert "DIFFERS" in result.output
 
 
-def test_a_score_that_was_changed_and_sealed_again_does_not_come_out(out: Path) -> None:
+def test_a_changed_score_with_new_checksums_is_detected(out: Path) -> None:
     path = folder_of(out) / "records.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     changed = [{**row, "value": row["value"] + 0.01 * (row["metric"] == "psnr")} for row in rows]
@@ -105,7 +105,7 @@ def test_a_score_that_was_changed_and_sealed_again_does_not_come_out(out: Path) 
     assert "largest difference 0.01" in result.output
 
 
-def test_a_score_that_is_nan_again_comes_out_and_one_that_was_a_number_does_not(out: Path) -> None:
+def test_a_score_that_stays_nan_is_reproduced_and_one_that_becomes_nan_is_not(out: Path) -> None:
     cell = load_cells(out)[0]
     image, rows = cell.images[0], cell.rows
     nan = [replace(row, value=float("nan")) if row.metric == "psnr" else row for row in rows]
@@ -114,15 +114,15 @@ def test_a_score_that_is_nan_again_comes_out_and_one_that_was_a_number_does_not(
     assert _scores(cell, nan, image) == float("inf")
 
 
-@pytest.mark.parametrize(("name", "told"), [("run.json", "cannot be read"), ("checksums.json", "is damaged")])
-def test_bytes_that_are_no_text_are_told(out: Path, name: str, told: str) -> None:
+@pytest.mark.parametrize(("name", "message"), [("run.json", "cannot be read"), ("checksums.json", "is damaged")])
+def test_bytes_that_are_not_text_are_reported(out: Path, name: str, message: str) -> None:
     path = folder_of(out) / name
     data = bytearray(path.read_bytes())
     data[len(data) // 2] |= 0x80
     path.write_bytes(data)
     result = invbench("verify", folder_of(out))
     assert result.exit_code != 0
-    assert told in result.output
+    assert message in result.output
 
 
 @pytest.mark.parametrize(("name", "text"), [("run.json", "{}"), ("run.json", '{"format": 2}'), ("sets.json", "[]")])
@@ -133,6 +133,6 @@ def test_files_of_another_form_are_warned_of(out: Path, name: str, text: str) ->
     assert f"{folder_of(out) / name} cannot be read" in result.output
 
 
-def test_a_run_that_is_not_complete_has_no_seal(out: Path) -> None:
+def test_a_run_that_is_not_complete_has_no_checksums(out: Path) -> None:
     CellStore(folder_of(out)).drop_checksums()
     assert "its run is not complete" in invbench("verify", folder_of(out)).output

@@ -150,11 +150,11 @@ def test_each_row_costs_nfe_forward_evaluations_and_no_gradient(nfe: int) -> Non
 
 
 def test_steps_are_reported() -> None:
-    seen: list[dict[str, object]] = []
+    steps: list[dict[str, object]] = []
     rng = Rng.for_images(["0"], seed=0)
-    x = DDRM().solve(draw(1, *SHAPE), Problem(Identity(SHAPE), 0.1, "task", "data"), PRIOR, None, rng, seen.append)
-    assert [step["t"] for step in seen] == list(range(950, -1, -50))
-    assert torch.equal(x, seen[-1]["x0"])
+    x = DDRM().solve(draw(1, *SHAPE), Problem(Identity(SHAPE), 0.1, "task", "data"), PRIOR, None, rng, steps.append)
+    assert [step["t"] for step in steps] == list(range(950, -1, -50))
+    assert torch.equal(x, steps[-1]["x0"])
 
 
 def test_rows_do_not_interact() -> None:

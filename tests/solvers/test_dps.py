@@ -42,10 +42,10 @@ def test_dps_uses_a_learned_variance_of_the_respaced_process(v: float) -> None:
 
 def test_dps_holds_no_graph_between_steps() -> None:
     """Each step starts from a leaf: an image of the last step needs nothing of the first."""
-    seen: list[Tensor] = []
+    tensors: list[Tensor] = []
     prior = ib.GmmPrior(ib.planar_mixture(), PLANE)
     problem = ib.Problem(first_pixel(), 0.1, "task", "dataset")
     solver, rng = make("dps", nfe=5), ib.Rng.for_images(["0"])
-    x_hat = solver.solve(torch.zeros(1, 1, 1), problem, prior, None, rng, lambda step: seen.append(step["x0"]))
-    assert len(seen) == 5
-    assert not any(x.requires_grad for x in [*seen, x_hat])
+    x_hat = solver.solve(torch.zeros(1, 1, 1), problem, prior, None, rng, lambda step: tensors.append(step["x0"]))
+    assert len(tensors) == 5
+    assert not any(x.requires_grad for x in [*tensors, x_hat])

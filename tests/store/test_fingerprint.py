@@ -19,14 +19,14 @@ def measured(y: np.ndarray, sha256: str, x: np.ndarray = X) -> Measured:
 
 
 def test_numbers_are_a_norm_and_signed_sums() -> None:
-    found = numbers(Y)
-    assert len(found) == 1 + SUMS
-    assert found[0] == pytest.approx(np.linalg.norm(Y.astype(np.float64)), rel=1e-8)
+    fingerprint = numbers(Y)
+    assert len(fingerprint) == 1 + SUMS
+    assert fingerprint[0] == pytest.approx(np.linalg.norm(Y.astype(np.float64)), rel=1e-8)
     parity = Y.astype(np.float64).sum()
     largest = np.abs(Y.astype(np.float64)).sum()
-    assert all(abs(each) < largest for each in found[1:])
-    assert len({*found[1:]}) == SUMS, "the sums have different signs"
-    assert all(each != pytest.approx(parity) for each in found[1:])
+    assert all(abs(each) < largest for each in fingerprint[1:])
+    assert len({*fingerprint[1:]}) == SUMS, "the sums have different signs"
+    assert all(each != pytest.approx(parity) for each in fingerprint[1:])
 
 
 def test_the_signs_are_fixed_for_ever() -> None:

@@ -113,10 +113,10 @@ def test_a_half_written_last_line_is_moved_aside(store: CellStore, cut: int) -> 
         store.append("b", torch.zeros(1, 3, 2, 2), rows_of("b"))
     whole = store.rows.read_bytes()
     store.rows.write_bytes(whole[:-cut])
-    with warnings.catch_warnings(record=True) as told, store.writing():
+    with warnings.catch_warnings(record=True) as caught, store.writing():
         assert set(store.done(samples=1)) == {"a"}
         store.append("b", torch.zeros(1, 3, 2, 2), rows_of("b"))
-    assert [str(each.message) for each in told] == [
+    assert [str(each.message) for each in caught] == [
         f"{store.rows}: a half-written last line was moved to records.damaged"
     ]
     rows, damaged = read_rows(store.rows)
@@ -131,9 +131,9 @@ def test_what_was_moved_aside_is_kept(store: CellStore) -> None:
     for text in ('{"cell": "on', '{"cell": "tw'):
         with store.writing(), store.rows.open("a") as file:
             file.write(text)
-        with warnings.catch_warnings(record=True) as told, store.writing():
+        with warnings.catch_warnings(record=True) as caught, store.writing():
             pass
-        assert len(told) == 1
+        assert len(caught) == 1
     assert (store.folder / "records.damaged").read_text() == '{"cell": "on\n{"cell": "tw\n'
     assert store.rows.read_text() == ""
 
@@ -264,7 +264,7 @@ def other_writer(store: CellStore) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_a_second_writer_is_told(store: CellStore, other_writer: subprocess.Popen[str]) -> None:
+def test_a_second_writer_is_reported(store: CellStore, other_writer: subprocess.Popen[str]) -> None:
     with pytest.raises(StoreError, match=r"another process is running this cell \(.*s-c0\); wait for it, or choose"):
         store.writing().__enter__()
 
@@ -317,13 +317,13 @@ def test_a_file_size_limit_loses_nothing(tmp_path: Path, invbench: Callable[...,
     assert "What was computed before is kept" in limited.stderr
     assert "Traceback" not in limited.stderr
     (folder,) = (tmp_path / "out" / "gmm2d" / "denoise").glob("pinv-*")
-    kept = CellStore(folder).done(samples=1)
-    assert len(kept) > 8
+    complete = CellStore(folder).done(samples=1)
+    assert len(complete) > 8
     assert (folder / "records.jsonl").read_bytes().endswith(b"\n"), "what did not fit is taken back"
 
     result = invbench("run", *run)
     assert result.returncode == 0, result.stderr
-    assert f"{len(kept)}/64 images" in result.stderr
+    assert f"{len(complete)}/64 images" in result.stderr
     assert len(CellStore(folder).done(samples=1)) == 64
     (cell,) = load_cells(tmp_path / "out")
     assert (cell.damaged, len({row.image for row in cell.rows})) == (0, 64)
@@ -374,9 +374,9 @@ def test_the_worst_status_of_its_shards_is_the_cell_s(tmp_path: Path, place: str
     for name in ("", ".shard-0-of-2", ".shard-1-of-2"):
         changes = {"status": status, "reason": "no luck"} if name == place else {}
         shard_of(cell, name, "a", 1.0, **changes)
-    (found,) = load_cells(tmp_path)
-    assert (found.run.status, found.run.reason) == (status, "no luck")
-    assert found.folders[0].name == cell.name + place, "the folder of that run comes first: a table names it"
+    (loaded,) = load_cells(tmp_path)
+    assert (loaded.run.status, loaded.run.reason) == (status, "no luck")
+    assert loaded.folders[0].name == cell.name + place, "the folder of that run comes first: a table names it"
 
 
 def test_of_an_image_in_a_cell_and_its_shard_the_cell_s_own_rows_count(tmp_path: Path) -> None:
@@ -384,9 +384,9 @@ def test_of_an_image_in_a_cell_and_its_shard_the_cell_s_own_rows_count(tmp_path:
     shard_of(cell, ".shard-1-of-2", "a", 1.0)
     shard_of(cell, "", "a", 2.0)
     shard_of(cell, ".shard-0-of-2", "b", 3.0)
-    (found,) = load_cells(tmp_path)
-    assert {(row.image, row.value) for row in found.rows} == {("a", 2.0), ("b", 3.0)}
-    assert load_file(found.image_path("a"))["x_hat"].item() == 2.0  # type: ignore[arg-type]
+    (loaded,) = load_cells(tmp_path)
+    assert {(row.image, row.value) for row in loaded.rows} == {("a", 2.0), ("b", 3.0)}
+    assert load_file(loaded.image_path("a"))["x_hat"].item() == 2.0  # type: ignore[arg-type]
 
 
 def test_what_shards_cost_adds_up_and_their_memory_does_not(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def invbench(*arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recorded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("release")
     for shard in ("0/2", "1/2"):
         invbench("run", "solver=wiener", "task=sr4", "n=4", "batch_size=2", f"shard={shard}", f"out={out}")
@@ -34,64 +34,66 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_a_table_of_released_records_is_that_of_the_run(made: Path, tmp_path: Path) -> None:
-    assert "cost:" in invbench("release", str(tmp_path), "--out", str(made))
-    assert invbench("table", "--out", str(tmp_path)) == invbench("table", "--out", str(made))
+def test_a_table_of_released_records_is_that_of_the_run(recorded_store: Path, tmp_path: Path) -> None:
+    assert "cost:" in invbench("release", str(tmp_path), "--out", str(recorded_store))
+    assert invbench("table", "--out", str(tmp_path)) == invbench("table", "--out", str(recorded_store))
     assert len(list(tmp_path.glob("photos/sr4/wiener-*"))) == 1, "shards are joined"
     assert not list(tmp_path.rglob("*.safetensors"))
     assert (tmp_path / "photos" / "sr4" / "bench-wiener.json").is_file()
 
 
-def test_a_solver_runs_beside_released_records(made: Path, tmp_path: Path) -> None:
-    invbench("release", str(tmp_path), "--out", str(made))
+def test_a_solver_runs_beside_released_records(recorded_store: Path, tmp_path: Path) -> None:
+    invbench("release", str(tmp_path), "--out", str(recorded_store))
     text = invbench("run", "solver=ddrm", "solver.nfe=2", "task=sr4", "n=2", "references=false", f"out={tmp_path}")
     assert "not drawn, their reconstructions are not here: bicubic, pinv, wiener\n" in text
     assert "figure: " in text
 
 
-def test_a_run_takes_released_images_for_solved_and_leaves_them_as_they_are(made: Path, tmp_path: Path) -> None:
-    invbench("release", str(tmp_path), "--out", str(made))
+def test_a_run_takes_released_images_for_solved_and_leaves_them_as_they_are(
+    recorded_store: Path, tmp_path: Path
+) -> None:
+    invbench("release", str(tmp_path), "--out", str(recorded_store))
     before = {path: path.read_bytes() for path in tmp_path.glob("*/*/pinv-*/*")}
     run = CliRunner().invoke(main, ["run", "solver=ddrm", "solver.nfe=2", "task=sr4", "n=2", f"out={tmp_path}"])
     assert run.exit_code == 0
-    assert "photos/sr4/pinv: complete, 2 images, kept from before" in run.output
+    assert "photos/sr4/pinv: complete, 2 images, already recorded" in run.output
     assert {path: path.read_bytes() for path in before} == before
     assert not list(tmp_path.glob("*/*/pinv-*/records.jsonl"))
 
 
-def test_what_is_released_names_no_place_of_the_machine(made: Path, tmp_path: Path) -> None:
-    invbench("release", str(tmp_path), "--out", str(made))
+def test_what_is_released_names_no_place_of_the_machine(recorded_store: Path, tmp_path: Path) -> None:
+    invbench("release", str(tmp_path), "--out", str(recorded_store))
     texts = [path.read_text() for path in tmp_path.rglob("*.json")]
     texts += [gzip.decompress(path.read_bytes()).decode() for path in tmp_path.rglob(PACKED)]
     assert len(texts) > 3
-    assert not [text for text in texts if str(made) in text]
+    assert not [text for text in texts if str(recorded_store) in text]
     (cell,) = load_cells(tmp_path, solver="wiener")
     assert cell.run.sessions[0].command.startswith("invbench run solver=wiener task=sr4 n=4")
 
 
-def test_a_released_cell_is_sealed_and_a_second_release_replaces_it(made: Path, tmp_path: Path) -> None:
+def test_a_released_cell_has_checksums_and_a_second_release_replaces_it(recorded_store: Path, tmp_path: Path) -> None:
     for _ in range(2):
-        invbench("release", str(tmp_path), "solver=wiener", "--out", str(made))
+        invbench("release", str(tmp_path), "solver=wiener", "--out", str(recorded_store))
     (folder,) = tmp_path.glob("photos/sr4/wiener-*")
     assert CellStore(folder).damage() == []
-    assert len(load_cells(tmp_path)[0].rows) == len(load_cells(made, solver="wiener")[0].rows)
+    assert len(load_cells(tmp_path)[0].rows) == len(load_cells(recorded_store, solver="wiener")[0].rows)
     (folder / PACKED).write_bytes(gzip.compress(b""))
     result = CliRunner().invoke(main, ["verify", str(folder), "--images", "0"])
     assert result.exit_code == 1
     assert "records.jsonl.gz has changed" in result.output
 
 
-def test_rows_are_released_packed_to_the_same_bytes_each_time(made: Path, tmp_path: Path) -> None:
+def test_rows_are_released_packed_to_the_same_bytes_each_time(recorded_store: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        invbench("release", str(tmp_path / name), "solver=wiener", "--out", str(made))
+        invbench("release", str(tmp_path / name), "solver=wiener", "--out", str(recorded_store))
     first, second = sorted(tmp_path.rglob(PACKED))
     assert first.read_bytes() == second.read_bytes()
     assert not (first.parent / ROWS).exists()
-    assert 5 * first.stat().st_size < sum(path.stat().st_size for path in made.glob(f"*/*/wiener-*/{ROWS}"))
+    assert 5 * first.stat().st_size < sum(path.stat().st_size for path in recorded_store.glob(f"*/*/wiener-*/{ROWS}"))
 
 
-def test_rows_that_cannot_be_unpacked_are_a_message(made: Path, tmp_path: Path) -> None:
-    invbench("release", str(tmp_path), "solver=wiener", "--out", str(made))
+def test_rows_that_cannot_be_unpacked_are_a_message(recorded_store: Path, tmp_path: Path) -> None:
+    invbench("release", str(tmp_path), "solver=wiener", "--out", str(recorded_store))
     (path,) = tmp_path.rglob(PACKED)
     path.write_bytes(path.read_bytes()[:-20])
     result = CliRunner().invoke(main, ["table", "--out", str(tmp_path)])
@@ -99,16 +101,16 @@ def test_rows_that_cannot_be_unpacked_are_a_message(made: Path, tmp_path: Path) 
     assert f"{path} cannot be read" in result.output
 
 
-def test_a_released_cell_that_is_run_again_has_every_row_once(made: Path, tmp_path: Path) -> None:
-    invbench("release", str(tmp_path), "solver=wiener", "--out", str(made))
+def test_a_released_cell_that_is_run_again_has_every_row_once(recorded_store: Path, tmp_path: Path) -> None:
+    invbench("release", str(tmp_path), "solver=wiener", "--out", str(recorded_store))
     invbench("run", "solver=wiener", "task=sr4", "n=4", "references=false", f"out={tmp_path}")
     (cell,) = load_cells(tmp_path)
-    assert len(cell.rows) == len(load_cells(made, solver="wiener")[0].rows)
+    assert len(cell.rows) == len(load_cells(recorded_store, solver="wiener")[0].rows)
     assert CellStore(cell.folders[0]).damage() == []
 
 
-def test_a_released_cell_is_solved_again_and_its_scores_compared(made: Path, tmp_path: Path) -> None:
-    invbench("release", str(tmp_path), "solver=wiener", "--out", str(made))
+def test_a_released_cell_is_solved_again_and_its_scores_compared(recorded_store: Path, tmp_path: Path) -> None:
+    invbench("release", str(tmp_path), "solver=wiener", "--out", str(recorded_store))
     (folder,) = tmp_path.glob("photos/sr4/wiener-*")
     assert invbench("verify", str(folder), "--images", "2").count("same  ") == 2
     rows = [json.loads(line) for line in gzip.decompress((folder / PACKED).read_bytes()).splitlines()]
@@ -121,15 +123,17 @@ def test_a_released_cell_is_solved_again_and_its_scores_compared(made: Path, tmp
     assert "DIFFERS" in result.output
 
 
-def test_an_unfinished_cell_is_left_out(made: Path, tmp_path: Path) -> None:
-    (cell, *_) = load_cells(made, solver="wiener")
+def test_an_unfinished_cell_is_left_out(recorded_store: Path, tmp_path: Path) -> None:
+    (cell, *_) = load_cells(recorded_store, solver="wiener")
     for folder in cell.folders:
         store = CellStore(folder)
         run = store.read_run()
         assert run is not None
         store.write_run(replace(run, status="interrupted"))
     try:
-        assert "left out, interrupted" in invbench("release", str(tmp_path), "solver=wiener", "--out", str(made))
+        assert "left out, interrupted" in invbench(
+            "release", str(tmp_path), "solver=wiener", "--out", str(recorded_store)
+        )
         assert not cell_folders(tmp_path)
     finally:
         for folder in cell.folders:
@@ -139,8 +143,8 @@ def test_an_unfinished_cell_is_left_out(made: Path, tmp_path: Path) -> None:
             store.write_run(replace(run, status="complete"))
 
 
-def test_records_that_were_changed_or_cut_are_not_sealed_anew(made: Path, tmp_path: Path) -> None:
-    shutil.copytree(made, tmp_path / "runs")
+def test_records_that_were_changed_or_cut_get_no_new_checksums(recorded_store: Path, tmp_path: Path) -> None:
+    shutil.copytree(recorded_store, tmp_path / "runs")
     path = next((tmp_path / "runs").glob(f"*/*/wiener-*/{ROWS}"))
     whole = path.read_text()
     path.write_text(whole.replace('"value": ', '"value": 1', 1))
@@ -155,23 +159,25 @@ def test_records_that_were_changed_or_cut_are_not_sealed_anew(made: Path, tmp_pa
     assert "has 1 lines that cannot be read" in result.output
 
 
-def test_a_folder_that_was_forgotten_is_told(made: Path) -> None:
-    result = CliRunner().invoke(main, ["release", "task=sr4", "solver=wiener", "--out", str(made)])
+def test_a_missing_folder_argument_is_reported(recorded_store: Path) -> None:
+    result = CliRunner().invoke(main, ["release", "task=sr4", "solver=wiener", "--out", str(recorded_store)])
     assert result.exit_code == 2
     assert "expected the folder to write, then filters; got task=sr4" in result.output
 
 
-def test_records_are_not_released_over_themselves(made: Path) -> None:
-    before = {path: path.read_bytes() for path in made.rglob("*") if path.is_file()}
-    result = CliRunner().invoke(main, ["release", str(made), "--out", str(made)])
+def test_records_are_not_released_over_themselves(recorded_store: Path) -> None:
+    before = {path: path.read_bytes() for path in recorded_store.rglob("*") if path.is_file()}
+    result = CliRunner().invoke(main, ["release", str(recorded_store), "--out", str(recorded_store)])
     assert result.exit_code == 2
     assert "expected another folder than the records' own" in result.output
-    assert {path: path.read_bytes() for path in made.rglob("*") if path.is_file()} == before
+    assert {path: path.read_bytes() for path in recorded_store.rglob("*") if path.is_file()} == before
 
 
-def test_a_folder_that_cannot_be_written_and_a_damaged_cost_are_messages(made: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_and_a_damaged_cost_are_messages(recorded_store: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    result = CliRunner().invoke(main, ["release", str(tmp_path / "file"), "solver=wiener", "--out", str(made)])
+    result = CliRunner().invoke(
+        main, ["release", str(tmp_path / "file"), "solver=wiener", "--out", str(recorded_store)]
+    )
     assert result.exit_code == 2
     assert "cannot write to" in result.output
     (tmp_path / "photos" / "sr4").mkdir(parents=True)

@@ -134,10 +134,10 @@ def test_inpaint_keeps_the_pixels_outside_the_box_and_its_inverse_zero_fills() -
 
 def test_inpaint_of_the_paper_misses_the_centre() -> None:
     A = operator("inpaint", (3, 256, 256))
-    kept = A.pinv(torch.ones(1, *A.y_shape))[0] == 1
+    mask = A.pinv(torch.ones(1, *A.y_shape))[0] == 1
     assert math.prod(A.y_shape) == 147456
-    assert not kept[:, 64:192, 64:192].any()
-    assert kept.sum() == 147456
+    assert not mask[:, 64:192, 64:192].any()
+    assert mask.sum() == 147456
 
 
 def test_a_square_is_missing_somewhere_else_for_another_draw_and_the_same_in_all_channels() -> None:
@@ -157,10 +157,10 @@ def test_a_square_is_missing_somewhere_else_for_another_draw_and_the_same_in_all
 
 def test_inpaint_random_misses_the_same_share_in_every_channel() -> None:
     A, x = operator("inpaint_random", missing=0.7), draw(SHAPE)
-    kept = A.pinv(torch.ones(1, *A.y_shape))[0] == 1
-    assert kept.sum().item() == 3 * (256 - round(0.7 * 256))
-    assert torch.equal(kept, kept[:1].expand_as(kept))
-    assert torch.equal(A(x), x[:, :, kept[0]])
+    mask = A.pinv(torch.ones(1, *A.y_shape))[0] == 1
+    assert mask.sum().item() == 3 * (256 - round(0.7 * 256))
+    assert torch.equal(mask, mask[:1].expand_as(mask))
+    assert torch.equal(A(x), x[:, :, mask[0]])
 
 
 @pytest.mark.parametrize("task", ["inpaint_random", "cs4"])

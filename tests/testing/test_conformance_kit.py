@@ -29,13 +29,13 @@ def invbench_register_solvers():
 
 
 def findings(kind: str, cls: type[Any]) -> dict[str, Finding]:
-    found = check_plugin(Plugin(kind, cls.name, cls, "zoo", "0"))
-    assert [f.check for f in found] == list(KITS[kind].checks)
-    return {f.check: f for f in found}
+    results = check_plugin(Plugin(kind, cls.name, cls, "zoo", "0"))
+    assert [f.check for f in results] == list(KITS[kind].checks)
+    return {f.check: f for f in results}
 
 
-def with_status(found: dict[str, Finding], status: str) -> set[str]:
-    return {name for name, finding in found.items() if finding.status == status}
+def with_status(results: dict[str, Finding], status: str) -> set[str]:
+    return {name for name, finding in results.items() if finding.status == status}
 
 
 @pytest.mark.parametrize(("kind", "cls"), CONTROLS, ids=lambda value: getattr(value, "__name__", value))
@@ -47,9 +47,9 @@ def test_a_good_plugin_passes(kind: str, cls: type[Any]) -> None:
     ("kind", "cls", "check", "also"), ZOO, ids=[f"{kind}-{cls.__name__}-{check}" for kind, cls, check, _ in ZOO]
 )
 def test_a_fault_is_caught_by_the_check_that_names_it(kind: str, cls: type[Any], check: str, also: set[str]) -> None:
-    found = findings(kind, cls)
-    assert with_status(found, "fail") == {check, *also}, found
-    assert "expected" in found[check].sentence
+    results = findings(kind, cls)
+    assert with_status(results, "fail") == {check, *also}, results
+    assert "expected" in results[check].sentence
     assert cls.__doc__
     assert check in cls.__doc__
 
@@ -60,16 +60,16 @@ def test_the_zoo_has_a_fault_for_every_check() -> None:
     assert {kind for kind, _ in CONTROLS} == set(KITS)
 
 
-def test_a_crash_is_a_finding_that_names_the_exception() -> None:
+def test_a_crash_of_a_check_names_the_exception() -> None:
     class Explodes:
         name = "explodes"
 
         def __init__(self) -> None:
             raise SystemExit("boom")
 
-    found = findings("solver", Explodes)
-    assert with_status(found, "fail") == set(KITS["solver"].checks)
-    assert "expected no exception; got SystemExit: boom" in found["shape"].sentence
+    results = findings("solver", Explodes)
+    assert with_status(results, "fail") == set(KITS["solver"].checks)
+    assert "expected no exception; got SystemExit: boom" in results["shape"].sentence
 
 
 @pytest.fixture

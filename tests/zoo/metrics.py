@@ -39,7 +39,7 @@ class RelativeToBatch(GoodMetric):
 
 @broken("metric", "repeat", "batch")
 class RandomPatches(GoodMetric):
-    """Looks at pixels drawn anew; repeat."""
+    """Looks at newly drawn pixels at each call."""
 
     def __call__(self, x_hat, measurement):
         keep = torch.rand_like(x_hat[:1]) < 0.5

@@ -356,8 +356,8 @@ class RealPart(_Bad):
     """Drops the imaginary part of y; complex_y."""
 
     def solve(self, y, problem, prior, state, rng, on_step=None):
-        kept = torch.complex(y.real, torch.zeros_like(y.imag)) if y.is_complex() else y
-        return one_step(kept, problem.A, prior, rng)
+        real_part = torch.complex(y.real, torch.zeros_like(y.imag)) if y.is_complex() else y
+        return one_step(real_part, problem.A, prior, rng)
 
 
 @broken("solver", "consistency")

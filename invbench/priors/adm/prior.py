@@ -22,7 +22,7 @@ class AdmPrior(Prior):
         self.abar = torch.from_numpy(alpha_bar(linear_betas()))
 
     def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, Tensor]:
-        t = torch.tensor([t], device=x_t.device) if isinstance(t, int) else t
+        t = torch.full((1,), t, device=x_t.device) if isinstance(t, int) else t  # no copy from the host
         x = x_t.to(self.dtype).contiguous(memory_format=torch.channels_last)
         eps, v = self.net(x, t).to(x_t.dtype).chunk(2, dim=1)
         return eps, v

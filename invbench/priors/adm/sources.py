@@ -67,8 +67,8 @@ class _Published(_Network):
 class AdmPhotos(_Network, TrainablePrior):
     """1.3M parameters, trained on BSDS500 photographs; any size divisible by 4. See the model card beside it.
 
-    ``weights`` is another file of such a network. A training starts anew without it, and from it where it is named
-    (``shipped``: from the file that ships).
+    ``weights`` is another file of such a network. Without it, a training starts from random weights; with it, from that
+    file (``shipped``: from the file that ships).
     """
 
     name: ClassVar[str] = "adm_photos"

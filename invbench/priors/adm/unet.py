@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 GROUPS = 32
+PART = 4096  # pixels that the group norm goes through at once
 
 
 @dataclass(frozen=True)
@@ -51,55 +53,92 @@ def timestep_embedding(t: Tensor, dim: int) -> Tensor:
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group norm in float32, written as one pass for the moments and one for the affine map.
+    """Group norm in float32, followed by SiLU where asked for; scale and shift of the time step cost nothing.
 
-    The moments are per image and per channel first, so that a row of the result does not depend on the batch
-    around it: ``F.group_norm`` on channels-last CPU tensors splits its sums by batch size (differences of
-    1e-5, amplified by every sampling step). Same speed, and the scale and shift of the time step cost nothing.
+    On a CPU in float32 the moments are per image and per channel first, so that a row of the result does not depend
+    on the batch around it: ``F.group_norm`` on channels-last CPU tensors splits its sums by batch size (differences of
+    1e-5, amplified by every sampling step). Elsewhere, and where it is compiled, it is ``F.group_norm``.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__(GROUPS, channels, eps=1e-5)
 
-    def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
-        """Normalise (B, C, H, W); with scale and shift (b, C), b in {1, B}, return GN(x)(1 + scale) + shift."""
+    def forward(
+        self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None, silu: bool = False
+    ) -> Tensor:
+        """(B, C, H, W) -> GN(x)(1 + scale) + shift of the same shape and type; scale and shift (b, C), b in {1, B}."""
         gain, bias = self.weight[None], self.bias[None]
         if scale is not None and shift is not None:
             gain, bias = gain * (1 + scale), torch.addcmul(shift, bias, 1 + scale)
-        out: Tensor = _Normalise.apply(x, gain.expand(len(x), -1), bias.expand(len(x), -1), self.num_groups, self.eps)
-        return out
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
+            out = self._native(x.float(), gain, bias)
+            return (F.silu(out) if silu else out).to(x.dtype)
+        if x.dtype != torch.float32 and len(gain) == 1:  # mixed types: sums in float32
+            out = F.group_norm(x, self.num_groups, gain[0], bias[0], self.eps)
+            return F.silu(out, inplace=not out.requires_grad) if silu else out
+        gain, bias = gain.expand(len(x), -1), bias.expand(len(x), -1)
+        normalised: Tensor = _Normalise.apply(x, gain, bias, self.num_groups, self.eps, silu)
+        return normalised
+
+    def _native(self, x: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
+        """One kernel where all rows share gain and bias, else two."""
+        if len(gain) == 1:
+            return F.group_norm(x, self.num_groups, gain[0], bias[0], self.eps)
+        return torch.addcmul(
+            bias[:, :, None, None], F.group_norm(x, self.num_groups, eps=self.eps), gain[:, :, None, None]
+        )
 
 
 class _Normalise(torch.autograd.Function):
-    """x (B, C, H, W), gain and bias (B, C) -> (x - mean) / std * gain + bias, mean and std over each group.
+    """x (B, C, H, W), gain and bias (B, C) -> (x - mean) / std * gain + bias, mean and std over each group; then SiLU.
 
     The backward pass is written out: two sums over the pixels and one affine map, where differentiating the
-    forward pass would touch every pixel a dozen times, more than the convolutions cost.
+    forward pass would touch every pixel a dozen times, more than the convolutions cost. Large images are gone through
+    in parts that stay in the cache.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, gain: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, gain: Tensor, bias: Tensor, groups: int, eps: float, silu: bool) -> Tensor:
         h = _pixels(x)
-        mean = _over_group(h.mean(1), groups)
-        var = _over_group(h.square().mean(1), groups) - mean.square()
+        parts = h.split(PART, dim=1)
+        mean = _over_group(_mean(parts), groups)
+        var = _over_group(_mean([part.square() for part in parts]), groups) - mean.square()
         rstd = (var.clamp(min=0) + eps).rsqrt()
-        ctx.save_for_backward(x, gain, mean, rstd)
-        ctx.groups = groups
         slope = rstd * gain
-        return _image(torch.addcmul((bias - mean * slope)[:, None], h, slope[:, None]), x)
+        offset = bias - mean * slope
+        out = torch.empty_like(h)
+        for part, to in zip(parts, out.split(PART, dim=1), strict=True):
+            torch.addcmul(offset[:, None], part, slope[:, None], out=to)
+            if silu:
+                F.silu(to, inplace=True)
+        ctx.save_for_backward(x, gain, bias, mean, rstd)
+        ctx.groups, ctx.silu = groups, silu
+        return _image(out, x)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, gain, mean, rstd = ctx.saved_tensors
+        x, gain, bias, mean, rstd = ctx.saved_tensors
         h, g = _pixels(x), _pixels(grad)
+        if ctx.silu:
+            slope = rstd * gain
+            normalised = torch.addcmul((bias - mean * slope)[:, None], h, slope[:, None])
+            g = torch.ops.aten.silu_backward(g, normalised)
         d_bias = g.sum(1)
         d_gain = rstd * ((g * h).sum(1) - mean * d_bias)
         # dx = rstd (gain g - <gain g> - x_hat <gain g x_hat>), <.> the mean over the group and x_hat = (x - mean) rstd
         slope = -rstd.square() * _over_group(gain * d_gain, ctx.groups) / h.shape[1]
         offset = -rstd * _over_group(gain * d_bias, ctx.groups) / h.shape[1] - mean * slope
         dx = torch.addcmul(offset[:, None], h, slope[:, None]).addcmul_(g, (rstd * gain)[:, None])
-        return _image(dx, x), d_gain, d_bias, None, None
+        return _image(dx, x), d_gain, d_bias, None, None, None
+
+
+def _mean(parts: Sequence[Tensor]) -> Tensor:
+    """Mean over the pixels of parts (B, pixels, C) of an image: (B, C)."""
+    total = parts[0].sum(1)
+    for part in parts[1:]:
+        total += part.sum(1)
+    return total / sum(part.shape[1] for part in parts)
 
 
 def _pixels(x: Tensor) -> Tensor:
@@ -119,33 +158,26 @@ def _over_group(moments: Tensor, groups: int) -> Tensor:
     return grouped.mean(2, keepdim=True).expand_as(grouped).reshape_as(moments)
 
 
-class SiLU(nn.SiLU):
-    """SiLU that reuses its input's memory when no gradient is being recorded."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.silu(x, inplace=not (torch.is_grad_enabled() and x.requires_grad))
-
-
 class ResBlock(nn.Module):
     """Residual block with scale-shift time conditioning; ``resample`` is "up", "down" or None."""
 
     def __init__(self, c_in: int, c_out: int, emb_channels: int, resample: str | None = None) -> None:
         super().__init__()
         self.resample = resample
-        self.in_layers = nn.Sequential(GroupNorm(c_in), SiLU(), nn.Conv2d(c_in, c_out, 3, padding=1))
+        self.in_layers = nn.Sequential(GroupNorm(c_in), nn.SiLU(), nn.Conv2d(c_in, c_out, 3, padding=1))
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(emb_channels, 2 * c_out))
         conv = nn.Conv2d(c_out, c_out, 3, padding=1)
         _zero(conv)
-        self.out_layers = nn.Sequential(GroupNorm(c_out), SiLU(), nn.Dropout(0.0), conv)
+        self.out_layers = nn.Sequential(GroupNorm(c_out), nn.SiLU(), nn.Dropout(0.0), conv)
         self.skip_connection = nn.Identity() if c_in == c_out else nn.Conv2d(c_in, c_out, 1)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
-        norm, act, conv = self.in_layers
-        h = conv(_resample(act(norm(x)), self.resample))
+        norm, _, conv = self.in_layers
+        h = conv(_resample(norm(x, silu=True), self.resample))
         scale, shift = self.emb_layers(emb).chunk(2, dim=1)
-        norm, act, _, conv = self.out_layers
-        h = conv(act(norm(h, scale, shift)))
-        return self.skip_connection(_resample(x, self.resample)) + h
+        norm, _, _, conv = self.out_layers
+        h = conv(norm(h, scale, shift, silu=True))
+        return h.add_(self.skip_connection(_resample(x, self.resample)))
 
 
 class AttentionBlock(nn.Module):
@@ -167,7 +199,7 @@ class AttentionBlock(nn.Module):
         q, k, v = qkv.view(B, H * W, -1, 3, self.head_channels).permute(3, 0, 2, 1, 4)
         out = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(B, H * W, C)
         out = F.linear(out, self.proj_out.weight[:, :, 0], self.proj_out.bias)
-        return x + out.view(B, H, W, C).permute(0, 3, 1, 2)
+        return out.view(B, H, W, C).permute(0, 3, 1, 2) + x
 
 
 class Stage(nn.ModuleList):
@@ -219,7 +251,7 @@ class UNet(nn.Module):
         self.output_blocks = nn.ModuleList(outputs)
         head = nn.Conv2d(width, config.out_channels, 3, padding=1)
         _zero(head)
-        self.out = nn.Sequential(GroupNorm(width), SiLU(), head)
+        self.out = nn.Sequential(GroupNorm(width), nn.SiLU(), head)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """x (B, 3, H, W), t (B,), or (1,) for a step shared by the batch -> (B, 6, H, W)."""
@@ -232,7 +264,8 @@ class UNet(nn.Module):
         for stage in self.output_blocks:
             x = stage(torch.cat([x, skips.pop()], dim=1), emb)
         with _full_precision(x):  # an error of the noise counts 157 times over in the image at t = 999
-            return self.out(x.float())
+            norm, _, head = self.out
+            return head(norm(x.float(), silu=True))
 
 
 def _full_precision(x: Tensor) -> contextlib.AbstractContextManager[Any]:

@@ -116,8 +116,8 @@ def test_the_gradients_of_group_norm_are_those_of_torch(frozen: bool) -> None:
 
     def gradients(f: Callable[[Tensor, Tensor, Tensor], Tensor]) -> tuple[Tensor, ...]:
         x, scale, shift = leaves = [each.clone().requires_grad_() for each in inputs]
-        wanted = leaves if frozen else [*leaves, *norm.parameters()]
-        return torch.autograd.grad((f(x, scale, shift) * weight).sum(), wanted)
+        differentiated = leaves if frozen else [*leaves, *norm.parameters()]
+        return torch.autograd.grad((f(x, scale, shift) * weight).sum(), differentiated)
 
     def by_torch(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         plain = F.group_norm(x, 32, norm.weight, norm.bias, 1e-5)

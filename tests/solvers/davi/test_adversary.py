@@ -19,8 +19,8 @@ def test_the_adversarial_losses_are_hinge_and_feature_matching() -> None:
     assert adversary.fool_loss(real, fake).item() == 2.0 - 4.0
 
 
-@pytest.mark.parametrize(("scale", "weight"), [(1.0, 2.0), (1e-6, 10.0), (1e6, 0.01)])
-def test_the_adaptive_weight_is_a_clipped_ratio_of_gradients(scale: float, weight: float) -> None:
+@pytest.mark.parametrize(("scale", "expected"), [(1.0, 2.0), (1e-6, 10.0), (1e6, 0.01)])
+def test_the_adaptive_weight_is_a_clipped_ratio_of_gradients(scale: float, expected: float) -> None:
     W = torch.tensor([1.0, 1.0], requires_grad=True)
-    found = adversary.adaptive_weight((2 * W).sum(), (scale * W).sum(), W)
-    assert found.item() == pytest.approx(weight, rel=1e-3)
+    weight = adversary.adaptive_weight((2 * W).sum(), (scale * W).sum(), W)
+    assert weight.item() == pytest.approx(expected, rel=1e-3)

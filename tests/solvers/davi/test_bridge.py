@@ -75,17 +75,17 @@ def test_the_measurement_becomes_an_image_as_in_the_official_code() -> None:
     torch.testing.assert_close(bridge.network_input(larger, spectrum), spectrum.guess(larger))
 
 
-def test_a_smooth_filling_keeps_what_is_measured_and_goes_over_the_hole() -> None:
+def test_a_smooth_initialisation_keeps_what_is_measured_and_covers_the_masked_region() -> None:
     ramp = torch.linspace(-1, 1, 32).expand(2, 3, 32, 32)
     measured = torch.ones(1, 1, 32, 32)
     measured[..., 8:24, 8:24] = 0
-    found = bridge.filled(ramp * measured, measured.expand_as(ramp))
-    assert torch.equal(found * measured, ramp * measured)
-    assert (found - ramp).abs().max() < 0.35  # of 2
+    initialised = bridge.filled(ramp * measured, measured.expand_as(ramp))
+    assert torch.equal(initialised * measured, ramp * measured)
+    assert (initialised - ramp).abs().max() < 0.35  # of 2
     torch.testing.assert_close(bridge.filled(torch.ones_like(ramp), measured.expand_as(ramp)), torch.ones_like(ramp))
 
 
-def test_the_hole_of_inpainting_gets_the_noise_of_the_official_code() -> None:
+def test_the_masked_region_of_inpainting_gets_the_noise_of_the_official_code() -> None:
     A, rng = ib.Selection((3, 64, 64), torch.arange(2048)), ib.Rng.for_images(["a"], use="hole")
     filled = bridge.network_input(draw(1, 3, 2048), A, hole=0.05, rng=rng).flatten(2)
     assert torch.equal(filled[..., :2048], draw(1, 3, 2048))

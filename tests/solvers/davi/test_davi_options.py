@@ -20,7 +20,7 @@ def test_unknown_forms_are_refused_with_the_known_ones(option: dict[str, str]) -
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"std": 0.5}, "training.std is of training.posterior=gaussian"),
         ({"std": -1.0}, "training.std must not be negative"),
@@ -28,14 +28,14 @@ def test_unknown_forms_are_refused_with_the_known_ones(option: dict[str, str]) -
         ({"gamma": float("nan")}, "training.gamma must not be negative; got nan"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(ib.ConfigError, match=told):
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ib.ConfigError, match=message):
         Davi.options(**options)
 
 
 def test_the_presets_are_those_of_table_12() -> None:
-    found = settings(Davi.options, "imagenet256", "inpaint").values
-    assert (found["T"], found["reg"], found["steps"], found["kept"]) == (400, 0.1, 189_000, 1.0)
+    values = settings(Davi.options, "imagenet256", "inpaint").values
+    assert (values["T"], values["reg"], values["steps"], values["kept"]) == (400, 0.1, 189_000, 1.0)
     assert settings(Davi, "imagenet256", "inpaint").values == {"h": 0.01, "hole": 0.05}
     assert settings(Davi, "ffhq256", "deblur_ddrm_tiled").values == {"h": 0.1}
     assert settings(Davi.options, "ffhq256", "deblur_ddrm_tiled").values["T"] == 400

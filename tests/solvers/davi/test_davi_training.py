@@ -34,10 +34,10 @@ class Points(ib.Dataset):
 def learner(folder: Path, solver: ib.Solver | None = None, **options: Any) -> Any:
     training = Training(folder, {}, Davi.options(**{"batch_size": 4, "steps": 3, **options}), Points())
     task = CATALOG.get("task", "denoise")(noise="gaussian 0.2 [-1,1]")
-    made = learning.Learner(solver or Davi(), task, plane_prior(), training)
+    learner_ = learning.Learner(solver or Davi(), task, plane_prior(), training)
     for _ in training.steps(1, {}, {}):
         break
-    return made
+    return learner_
 
 
 def test_the_parts_of_a_batch_are_the_batch(tmp_path: Path) -> None:
@@ -54,38 +54,40 @@ def test_parts_of_other_sizes_count_by_their_images(tmp_path: Path) -> None:
 
 def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path: Path) -> None:
     def gradient(accumulate: int) -> list[Tensor]:
-        made = learner(tmp_path, accumulate=accumulate, shared=False)
-        parts = list(made.batch(0))
+        learner_ = learner(tmp_path, accumulate=accumulate, shared=False)
+        parts = list(learner_.batch(0))
         for part in parts:
-            x0_hat = made.restore(part)
-            loss = made.sampler_loss(x0_hat, part, 0) + made.divergence(x0_hat, made.diffuse(x0_hat, part), 0)
-            made.training.backward(loss / len(parts))
-        return [p.grad for p in made.phi.net.parameters()]
+            x0_hat = learner_.restore(part)
+            loss = learner_.sampler_loss(x0_hat, part, 0) + learner_.divergence(
+                x0_hat, learner_.diffuse(x0_hat, part), 0
+            )
+            learner_.training.backward(loss / len(parts))
+        return [p.grad for p in learner_.phi.net.parameters()]
 
     for one, two in zip(gradient(1), gradient(2), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-7)
 
 
 def test_only_phi_learns_from_the_divergence_and_only_psi_from_the_score(tmp_path: Path) -> None:
-    made = learner(tmp_path)
-    part = next(made.batch(0))
-    x0_hat = made.restore(part)
-    noised = made.diffuse(x0_hat, part)
-    made.training.backward(made.score_loss(x0_hat, noised, 0))
-    assert all(p.grad is not None for p in made.psi.net.parameters())
-    assert all(p.grad is None for p in made.phi.net.parameters())
-    made.training.update(made.optimizers["psi"])
-    made.training.backward(made.divergence(x0_hat, noised, 0))
-    assert all(p.grad is not None for p in made.phi.net.parameters())
-    assert all(p.grad is None for p in made.psi.net.parameters())
+    learner_ = learner(tmp_path)
+    part = next(learner_.batch(0))
+    x0_hat = learner_.restore(part)
+    noised = learner_.diffuse(x0_hat, part)
+    learner_.training.backward(learner_.score_loss(x0_hat, noised, 0))
+    assert all(p.grad is not None for p in learner_.psi.net.parameters())
+    assert all(p.grad is None for p in learner_.phi.net.parameters())
+    learner_.training.update(learner_.optimizers["psi"])
+    learner_.training.backward(learner_.divergence(x0_hat, noised, 0))
+    assert all(p.grad is not None for p in learner_.phi.net.parameters())
+    assert all(p.grad is None for p in learner_.psi.net.parameters())
 
 
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("posterior", ["implicit", "gaussian"])
 def test_every_form_of_training_runs(tmp_path: Path, shared: bool, posterior: str) -> None:
-    made = learner(tmp_path, shared=shared, posterior=posterior, std=0.1 * (posterior == "gaussian"), redraw=True)
-    before = copy.deepcopy(made.psi.net.state_dict())
-    path = learning.fit(Davi(), made.task, made.theta, made.training)
+    learner_ = learner(tmp_path, shared=shared, posterior=posterior, std=0.1 * (posterior == "gaussian"), redraw=True)
+    before = copy.deepcopy(learner_.psi.net.state_dict())
+    path = learning.fit(Davi(), learner_.task, learner_.theta, learner_.training)
     assert path.is_file()
     state = ib.read_tensors(tmp_path / "state.safetensors")[1]
     moved = any(not torch.equal(state[f"psi/{k}"], v) for k, v in before.items())
@@ -93,13 +95,13 @@ def test_every_form_of_training_runs(tmp_path: Path, shared: bool, posterior: st
 
 
 def test_a_photons_loss_is_chosen_by_the_tasks_noise(tmp_path: Path) -> None:
-    made = learner(tmp_path, reg=0.0, gamma=1.0)
-    made.task = CATALOG.get("task", "denoise")(noise="poisson 0.1")
-    part = next(made.batch(0))
-    x0_hat = made.restore(part)
-    found = made.sampler_loss(x0_hat, part, 0)
-    torch.testing.assert_close(found, losses.consistency(part.y, x0_hat, poisson=True))
-    assert not math.isclose(found.item(), losses.consistency(part.y, x0_hat).item(), rel_tol=1e-3)
+    learner_ = learner(tmp_path, reg=0.0, gamma=1.0)
+    learner_.task = CATALOG.get("task", "denoise")(noise="poisson 0.1")
+    part = next(learner_.batch(0))
+    x0_hat = learner_.restore(part)
+    loss = learner_.sampler_loss(x0_hat, part, 0)
+    torch.testing.assert_close(loss, losses.consistency(part.y, x0_hat, poisson=True))
+    assert not math.isclose(loss.item(), losses.consistency(part.y, x0_hat).item(), rel_tol=1e-3)
 
 
 @pytest.mark.parametrize("shared", [True, False])

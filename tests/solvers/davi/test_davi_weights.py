@@ -37,7 +37,7 @@ def test_the_authors_checkpoints_load_and_the_average_is_taken(tmp_path: Path, n
             r"was trained with bridge=linear; set solver.bridge=linear",
         ),
         ({"solver": {"name": "davi", "h": 0.0}}, r"was trained with h=0.0; set solver.h=0.0"),
-        ({"task": {"name": "sr4", "factor": 2}}, r"was trained with task.factor=2, not 4; train anew"),
+        ({"task": {"name": "sr4", "factor": 2}}, r"was trained with task.factor=2, not 4; train again"),
         ({"solver": {}}, r"holds no weights of a DAVI training; train them with"),
     ],
 )
@@ -58,7 +58,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         Davi(weights=str(path)).prepare(problem, AdmPhotos().load((3, 16, 16), "cpu"))
 
 
-def test_a_filling_is_part_of_the_form_of_the_weights(tmp_path: Path) -> None:
+def test_the_initialisation_of_the_masked_region_is_part_of_the_form_of_the_weights(tmp_path: Path) -> None:
     prior = AdmPhotos().load((3, 16, 16), "cpu")
     problem = ib.Problem(ib.BlockMean((3, 16, 16), 4), None, "sr4", "photos", "photos")
     path = str(ours(tmp_path, prior.net))
@@ -86,7 +86,7 @@ def test_the_authors_checkpoints_are_found_by_preset_and_task(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("path", sorted(Path(learning.__file__).parent.glob("weights/*/*")), ids=str)
-def test_shipped_weights_carry_their_card(path: Path) -> None:
+def test_shipped_weights_have_metadata(path: Path) -> None:
     card = read_card(path)
     assert card["benchmark"] == path.parent.name
     assert card["task"]["name"] == path.stem

@@ -32,9 +32,9 @@ def test_the_gradient_is_that_of_the_kl_divergence_between_gaussians(abar: float
     noise = (1 - abar) ** 0.5
     eps_psi, eps_theta = noise * (x_t - abar**0.5 * mu) / V, noise * (x_t - abar**0.5 * m) / W
     shift = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    (found,) = torch.autograd.grad(losses.ikl(x0 + shift, eps_theta, eps_psi), shift)
+    (gradient,) = torch.autograd.grad(losses.ikl(x0 + shift, eps_theta, eps_psi), shift)
     expected = abar * (mu - m) / W * ((1 - abar) / abar) ** 0.5
-    assert found.item() == pytest.approx(expected, abs=4e-3)
+    assert gradient.item() == pytest.approx(expected, abs=4e-3)
 
 
 def test_consistency_supervision_and_their_inpainting_and_photon_forms() -> None:

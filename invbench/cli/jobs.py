@@ -1,0 +1,115 @@
+"""The cells of a command: run here, in shards, or by a launcher's workers and then joined here."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from invbench.cli.progress import progress
+from invbench.cli.sweep import compose, launch
+from invbench.errors import InvbenchError, LockedCell
+from invbench.guard import printable
+from invbench.interrupts import noted_interrupts
+from invbench.messages import plain_warnings
+from invbench.plugins import Catalog, load_catalog
+from invbench.run.checks import launcher, without_launcher
+from invbench.run.config import Choice, build
+from invbench.run.jobs import run_request
+from invbench.run.outcome import Outcome
+from invbench.run.request import Request, faults_of, named
+
+Ask = Callable[[Choice, str], Request]  # for a job's own solver, "", or for a reference
+
+
+class Job(NamedTuple):
+    """A cell that was asked for, and what became of it; ``cell`` is None where it could not be built."""
+
+    cell: str | None
+    key: str | None  # of its measurement
+    out: Path
+    faults: tuple[str, ...] = ()  # what went wrong, a line each
+
+    @property
+    def success(self) -> bool:
+        """Whether nothing did."""
+        return not self.faults
+
+
+def run_jobs(overrides: Sequence[str], catalog: Catalog, command: str) -> list[Job] | None:
+    """Compose with Hydra and run what results; None where the user interrupted it. Empty where Hydra only prints.
+
+    Where a launcher is named, its workers run the jobs, and then this process joins and scores what they have left.
+    """
+    ask = partial(Request, command=command, command_id=uuid.uuid4().hex)
+    if not launcher(overrides):
+        return compose(overrides, catalog, lambda choice: _run_job(choice, catalog, ask))
+    faults = launch(overrides, catalog, partial(_faults, ask))
+    if faults is None:
+        return None
+    for line in faults:
+        click.echo(f"error: {line}", err=True)
+    join = partial(ask, joins=True)
+    jobs = compose(without_launcher(overrides), catalog, lambda choice: _run_job(choice, catalog, join))
+    return jobs and [jobs[0]._replace(faults=(*jobs[0].faults, *faults)), *jobs[1:]]
+
+
+def _faults(ask: Ask, choice: Choice) -> list[str]:
+    """What went wrong in a job that a launcher's worker runs, a line each."""
+    return [line for job in _run_job(choice, load_catalog(), ask) for line in job.faults]
+
+
+def _run_job(choice: Choice, catalog: Catalog, ask: Ask) -> Iterator[Job]:
+    """Run the cell of a job after its references."""
+    out, request = Path(choice.config.out).expanduser(), ask(choice, "")
+    try:
+        requests = [ask(choice, solver) for solver in _solvers(choice, catalog)]
+        if not any(request.at_risk(catalog) for request in requests):
+            build(choice, catalog).config()  # absent weights stop the job before its references are run
+        for request in requests:
+            if job := _run(request, catalog, out):
+                yield job
+    except InvbenchError as error:
+        click.echo(f"error: {printable(str(error))}", err=True)
+        yield Job(None, None, out, (named(request, error),))
+
+
+def _run(request: Request, catalog: Catalog, out: Path) -> Job | None:
+    """Run a cell; None where another process is at that reference."""
+    faults: list[str] = []
+
+    def on_fault(line: str) -> None:
+        faults.append(line)
+        click.echo(f"error: {printable(line)}", err=True)
+
+    try:
+        with progress(request.title) as on_progress, plain_warnings(), noted_interrupts():
+            done = run_request(request, catalog, on_progress, on_fault)
+    except LockedCell:
+        if not request.reference:
+            raise
+        click.echo(f"{request.title}: left to the process that is running it", err=True)  # a sweep shares it
+        return None
+    _tell(request.title, done.outcome)
+    return Job(done.outcome.cell, done.key, out, (*faults, *faults_of(request, done.outcome)))
+
+
+def _solvers(choice: Choice, catalog: Catalog) -> list[str]:
+    """The solvers of a job: its references, then "" for its own."""
+    own = choice.names["solver"]
+    references = catalog.benchmark(choice.names["benchmark"]).references if choice.config.references else ()
+    return [*(name for name in references if name != own), ""]
+
+
+def _tell(title: str, outcome: Outcome) -> None:
+    """Say what became of a cell."""
+    note = ", already recorded" if outcome.status == "complete" and not outcome.solved else ""
+    click.echo(f"{title}: {outcome.status}, {outcome.images} images{note}, cell {outcome.cell}", err=True)
+    if outcome.reason:
+        click.echo(f"  {outcome.reason}", err=True)
+    for metric, reason in outcome.faults.items():
+        click.echo(f"  metric {metric} failed, and its scores are left out: {reason}", err=True)

@@ -1,0 +1,166 @@
+"""From overrides to jobs with Hydra: in this process, or in a launcher's workers."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any, TypeVar
+
+import click
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from invbench.cli.read import OUT
+from invbench.errors import ConfigError, InvbenchError, StoreError, one_line
+from invbench.guard import reason_of
+from invbench.plugins import Catalog
+from invbench.run.checks import check_overrides, folders, launcher, shards, shows_job, without_cfg
+from invbench.run.config import Choice, described
+from invbench.run.options import register
+from invbench.run.overrides import composing, for_hydra, reason
+
+Result = TypeVar("Result")
+Work = Callable[[Choice], list[str]]  # a job in a worker, and what went wrong in it, a line each
+SWEEPS = {"-m", "--multirun"}
+
+
+def compose(
+    overrides: Sequence[str], catalog: Catalog, handle: Callable[[Any], Iterable[Result]]
+) -> list[Result] | None:
+    """What ``handle`` makes of each job that Hydra composes; None where the user interrupted it."""
+    if name := launcher(overrides):
+        raise ConfigError(
+            f"hydra/launcher={name} is for 'invbench run'; leave it out: this command runs in one process"
+        )
+    ready = check_overrides(overrides, catalog)
+    _check_writable(folders(overrides) or [Path(OUT)])
+    register(catalog)
+    shows = shows_job(ready)
+    ready = without_cfg(ready) if shows else ready
+    jobs: list[Result] = []
+    texts: list[str] = []
+    broken: list[Exception] = []  # Hydra would print more than the error says
+
+    def job(config: DictConfig) -> None:
+        try:
+            choice = Choice.of_job(config)
+            if shows:
+                texts.append(described(choice, catalog))
+            else:
+                jobs.extend(handle(choice))
+        except Exception as error:
+            broken.append(error)
+
+    try:
+        with composing(), TemporaryDirectory() as scratch:
+            _call(job, _into(scratch, ready) if SWEEPS.intersection(ready) else ready)
+            if broken:
+                raise broken[0]
+    except KeyboardInterrupt:
+        click.echo("interrupted; what was computed is kept, and the same command resumes from there", err=True)
+        return None
+    if shows:
+        click.echo("\n---\n".join(texts))
+    return jobs
+
+
+def launch(overrides: Sequence[str], catalog: Catalog, work: Work) -> list[str] | None:
+    """Let a launcher's workers do the jobs, of each cell the shards; returns what went wrong, a line each.
+
+    None where the user interrupted it. Workers must see the current folder and the results folder where they are here.
+    """
+    ready, name = [*_as_sweep(check_overrides(overrides, catalog)), *_parts(shards(overrides))], launcher(overrides)
+    outs = folders(overrides) or [Path(OUT)]
+    _check_writable(outs)
+    register(catalog)
+    scratch, here = _scratch(outs[0].absolute()), os.getcwd()
+
+    def job(config: DictConfig) -> None:
+        _report(config, work, here, scratch)
+
+    click.echo(f"launcher {name}: its workers run the jobs; its files, meanwhile: {scratch}", err=True)
+    faults: list[str] = []
+    try:
+        with composing():
+            _call(job, _into(str(scratch), ready))
+    except KeyboardInterrupt:
+        click.echo(
+            f"interrupted; jobs that launcher {name} has started may go on. What was computed is kept, and the same "
+            "command resumes from there",
+            err=True,
+        )
+        return None
+    except InvbenchError:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    except Exception as error:  # a launcher's own, where a worker has died
+        faults.append(f"launcher {name}: {type(error).__name__}: {reason(error)}; its files are in {scratch}")
+    reported = "\n".join(path.read_text("utf-8") for path in sorted(scratch.glob("*.faults")))
+    if not faults:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return [*filter(None, reported.splitlines()), *map(one_line, faults)]
+
+
+def _as_sweep(ready: list[str]) -> list[str]:
+    """Overrides with the flag without which Hydra uses no launcher."""
+    return ready if SWEEPS.intersection(ready) else ["-m", *ready]
+
+
+def _parts(count: int) -> list[str]:
+    """The override that makes a job of each shard."""
+    return [f"shard={','.join(for_hydra(f'{i}/{count}') for i in range(count))}"] if count > 1 else []
+
+
+def _report(config: DictConfig, work: Work, here: str, scratch: Path) -> None:
+    """Do a job in a worker, and leave word of what went wrong."""
+    try:
+        os.chdir(here)
+        faults = work(Choice.of_job(config))
+    except Exception as error:
+        faults = [f"worker on {socket.gethostname()}: {reason_of(error)}"]
+    text = "\n".join(one_line(line) for line in faults)
+    (scratch / f"{HydraConfig.get().job.num}.faults").write_text(text, "utf-8")
+
+
+def _call(job: Callable[[DictConfig], None], ready: Sequence[str]) -> None:
+    """Let Hydra compose and call the job."""
+    arguments, sys.argv = sys.argv, ["invbench", *ready]
+    try:
+        hydra.main(version_base="1.3", config_path=None, config_name="run")(job)()
+    finally:
+        sys.argv = arguments
+
+
+def _into(folder: str, ready: Sequence[str]) -> list[str]:
+    """Overrides with which Hydra and launchers write their files into a folder, unless they say where."""
+    if any(text.startswith("hydra.sweep.dir=") for text in ready):
+        return [*ready]
+    escaped = re.sub(r"(\\*)('|\$\{|$)", lambda found: 2 * found[1] + "\\" * bool(found[2]) + found[2], folder)
+    return [*ready, f"hydra.sweep.dir='{escaped}'"]
+
+
+def _scratch(out: Path) -> Path:
+    """A folder for a launcher's files, which workers on other machines see, too."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return Path(mkdtemp(prefix=".launch-", dir=out))
+    except OSError as error:
+        raise StoreError(f"cannot write to {out}: {error.strerror}; choose another out=FOLDER") from None
+
+
+def _check_writable(folders: Iterable[Path]) -> None:
+    """Raise StoreError for a results folder that cannot be made, before Hydra fails to make that of a sweep."""
+    for folder in folders:
+        try:
+            there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        except OSError as error:
+            raise StoreError(f"cannot write to {folder}: {error.strerror}; choose another out=FOLDER") from None
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            raise StoreError(f"cannot write to {folder}: {there} is not a writable folder; choose another out=FOLDER")
