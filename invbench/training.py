@@ -76,14 +76,15 @@ class Training:
     def batch(self, step: int, size: int, crop: int = 0) -> tuple[Tensor, Rng]:
         """``size`` images of a step in [-1, 1], (B, C, H, W), and a generator for further draws; a share per process.
 
-        With ``crop``, squares of so many pixels, anywhere in the images. All is on the training's device. Which images
-        does not depend on the number of processes; further draws are each process's own.
+        With ``crop``, squares of so many pixels, anywhere in the images. All is on the training's device. An image of
+        the batch and its draws do not depend on the number of processes.
         Raises ConfigError where the processes' shares would not be equal, whose gradients are averaged.
         """
         if size % self.processes:
             raise ConfigError(f"a batch of {size} cannot be shared by {self.processes} processes; choose a multiple")
         x = self._feed.batch(Batch(step, size, crop))
-        return x, Rng.for_batch(len(x), self.device, purpose="training", seed=self.seed, step=step, rank=self.rank)
+        rng = Rng.for_batch(size, self.device, purpose="training", seed=self.seed, step=step)
+        return x, rng.part(slice(self.rank, None, self.processes))
 
     def steps(
         self, total: int, networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
