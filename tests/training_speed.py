@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from test_unet_speed import plain_forward
+from published_unet import plain_forward
 from torch import Tensor
 
 import invbench as ib

@@ -1,4 +1,4 @@
-"""Where the seconds of a run go: python tests/bench/shares.py solver=ddrm task=sr4 [key=value ...]
+"""Where the seconds of a run go: python tests/shares.py solver=ddrm task=sr4 [key=value ...]
 
 The command is run in a process of its own, into a fresh folder, and each second counted once: for the innermost of the
 stages that it falls into.
@@ -117,7 +117,7 @@ def shares(*overrides: str) -> Shares:
 def _watch(stages: Stages) -> None:
     """Count what a run calls. Everything that it imports is imported here, and counted as that."""
     from invbench.cli import compute
-    from invbench.run import jobs, runner, solving
+    from invbench.run import here, runner, solving
     from invbench.run.bank import MeasurementBank
     from invbench.run.scoring import Scorer
     from invbench.store.writer import CellStore
@@ -130,8 +130,8 @@ def _watch(stages: Stages) -> None:
     stages.watch(Scorer, "_score", lambda _, metric, *__: f"score: {metric.name}")
     stages.watch(Scorer, "features", lambda _, metric, *__: f"score: {metric.name}, features")
     stages.watch(Scorer, "set_score", lambda _, metric, *__: f"score: {metric.name}, set")
-    stages.watch(jobs, "score_set", lambda *_, **__: "score: rest")
-    stages.watch(jobs, "build", lambda *_: "configuration")
+    stages.watch(here, "score_set", lambda *_, **__: "score: rest")
+    stages.watch(here, "build", lambda *_: "configuration")
     stages.watch(runner, "look_for", lambda *_: "store")
     for method in ("append", "write_run", "write_checksums", "write_sets"):
         stages.watch(CellStore, method, lambda *_: "store")
