@@ -46,6 +46,16 @@ class Bsds500(Dataset):
     def ids(self) -> Sequence[str]:
         return _crops(self._images(), tuple(map(int, self.factors.split())))
 
+    def windows(self) -> ib.Windows:
+        images, crops = self._images(), _crops(self._images(), tuple(map(int, self.factors.split())))
+
+        def pixels(index: int) -> Any:
+            source = crops.sources[index]
+            return _read(images.path(source.file), source.factor)
+
+        sizes = [(source.rows + self.side - 1, source.cols + self.side - 1) for source in crops.sources]
+        return ib.Windows(sizes, pixels, crops.places)
+
     def fingerprint(self) -> str:
         return self._images().fingerprint()
 
@@ -83,6 +93,15 @@ class Crops(Sequence[str]):
     def __len__(self) -> int:
         return self.ends[-1]
 
+    def places(self, chosen: Tensor) -> Tensor:
+        """Positions, int64 (B,) -> int64 (4, B): source, top, left, mirrored."""
+        import torch
+
+        ends, cols = torch.tensor(self.ends), torch.tensor([s.cols for s in self.sources])
+        which = torch.searchsorted(ends, chosen, right=True)
+        inside = chosen - torch.cat([ends.new_zeros(1), ends[:-1]])[which]
+        return torch.stack([which, inside // 2 // cols[which], inside // 2 % cols[which], inside % 2])
+
     @overload
     def __getitem__(self, index: int) -> str: ...
     @overload
@@ -118,6 +137,10 @@ def _crops(images: ib.ImageFolder, factors: tuple[int, ...]) -> Crops:
 
 @cache
 def _reduced(path: Path, factor: int) -> Any:
+    return _read(path, factor)
+
+
+def _read(path: Path, factor: int) -> Any:
     """uint8 (H // factor, W // factor, 3)."""
     import numpy as np
     from PIL import Image

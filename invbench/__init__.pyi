@@ -8,6 +8,7 @@ from .artifacts import locate as locate
 from .artifacts import weights_sha256 as weights_sha256
 from .dataset import Benchmark as Benchmark
 from .dataset import Dataset as Dataset
+from .dataset import Windows as Windows
 from .errors import ConfigError as ConfigError
 from .errors import DataError as DataError
 from .errors import InvbenchError as InvbenchError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -35,6 +35,21 @@ class Benchmark:
     training: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Windows:
+    """Images that are parts of fewer, larger ones: trainings decode each of those once, and cut on their device.
+
+    - ``sizes``: int (n, 2), height and width of the larger images
+    - ``pixels``: one of them by its index, a uint8 (H, W, C) array
+    - ``places``: positions in ``ids()``, int64 (B,) -> int64 (4, B): the larger image, the image's top and left in it,
+      and whether it is mirrored
+    """
+
+    sizes: Any
+    pixels: Callable[[int], Any]
+    places: Callable[[Tensor], Tensor]
+
+
 class Dataset(ABC):
     """Images in [-1, 1]. Subclasses are frozen dataclasses: their fields are its options.
 
@@ -58,6 +73,10 @@ class Dataset(ABC):
     @abstractmethod
     def load(self, image_id: str) -> Tensor:
         """(C, H, W) float32 in [-1, 1]. Raises DataError for an image that is absent, damaged or altered."""
+
+    def windows(self) -> Windows | None:
+        """Where its images are parts of larger ones, for trainings; None where each is a file of its own."""
+        return None
 
     def fingerprint(self) -> str:
         """Identifies this list of images, without reading them, where the files are the user's.

@@ -51,6 +51,14 @@ def arithmetic(precision: str) -> Iterator[None]:
         torch.set_float32_matmul_precision(matmul)
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware multiplies in bfloat16; elsewhere it is emulated, many times slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # of torch.cpu, not all in its older releases
+    return any(getattr(torch.cpu, name, bool)() for name in names)
+
+
 def describe(device: torch.device) -> str:
     """The device in words: the name of a GPU, or the kind of processor."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"

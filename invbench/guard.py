@@ -147,8 +147,17 @@ def _gradients(torch: Any) -> Restore:
 
 
 def _algorithms(torch: Any) -> Restore:
-    strict = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    return lambda: torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
+    strict = _strictness(torch)
+
+    def restore() -> None:
+        if _strictness(torch) != strict:  # the setter imports torch's compiler, which takes longer than torch itself
+            torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
+
+    return restore
+
+
+def _strictness(torch: Any) -> tuple[bool, bool]:
+    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
 
 
 def _autocast(torch: Any) -> Restore:
@@ -191,7 +200,8 @@ def _fresh_torch() -> None:
         torch.set_default_dtype(torch.float32)
         torch.set_default_device(None)
         torch.set_grad_enabled(True)
-        torch.use_deterministic_algorithms(False)
+        if torch.are_deterministic_algorithms_enabled():
+            torch.use_deterministic_algorithms(False)
         torch.set_float32_matmul_precision("highest")
         torch.set_flush_denormal(False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 OURS = "invbench"
 NUMBERS = "0.1.0"  # raised where a solver, task, dataset or prior of ours comes to give other numbers (docs/release.md)
+TRAININGS = "0.3.0"  # raised where a training comes to give other weights
 
 
 def numbers_of(distribution: str, version: str) -> tuple[str, str]:

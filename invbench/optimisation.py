@@ -1,4 +1,4 @@
-"""Building blocks of training steps: learning rates and averages of weights."""
+"""Building blocks of training steps: learning rates, averages of weights and of gradients."""
 
 from __future__ import annotations
 

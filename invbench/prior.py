@@ -59,7 +59,16 @@ class Prior(ABC):
     @final
     def alpha_bar(self, t: int) -> float:
         """abar_t, with abar_{-1} = 1: the step after index 0 is the clean image."""
-        return 1.0 if t == -1 else float(self.abar[t])
+        return 1.0 if t == -1 else self._abars[t]
+
+    @property
+    def _abars(self) -> list[float]:
+        """``abar`` as numbers, which no step has to take from a tensor again."""
+        tensor, numbers = self.__dict__.get("_numbers", (None, []))
+        if tensor is not self.abar:
+            numbers = self.abar.tolist()
+            self.__dict__["_numbers"] = self.abar, numbers
+        return numbers
 
     def student(self) -> Prior:
         """A prior of the same shapes whose network ``net`` can be trained, on the device that this one was loaded for.

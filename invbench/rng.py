@@ -9,8 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
+
+from invbench import draws
+from invbench.draws import Draws
 
 if TYPE_CHECKING:
     import torch
@@ -31,9 +34,19 @@ def seed_of(**axes: str | int) -> int:
 
 @dataclass(frozen=True)
 class Rng:
-    """A batch of generators, one per row of the tensors it draws. Draws are made on the CPU."""
+    """A batch of generators, one per row of the tensors it draws; or one generator for a batch.
+
+    Draws of one per row are made on the CPU, so that they are the same on every device; those for a GPU by threads, and
+    ahead of the next call where that can be foreseen, which changes none of their numbers (:mod:`invbench.draws`).
+
+    One for ``batch`` rows draws them in one go on its own device. Where they are a part of that batch, ``rows``, the
+    whole is drawn, so that a row is the same in whatever parts a batch is computed.
+    """
 
     generators: tuple[torch.Generator, ...]
+    batch: int = 0
+    rows: slice = field(default_factory=lambda: slice(None))
+    _draws: Draws = field(default_factory=Draws, init=False, compare=False, repr=False)
 
     @classmethod
     def for_images(cls, images: Sequence[str], **axes: str | int) -> Rng:
@@ -41,9 +54,28 @@ class Rng:
         return cls(tuple(_generator(seed_of(image=image, **axes)) for image in images))
 
     @classmethod
+    def for_batch(cls, batch: int, device: torch.device | str = "cpu", **axes: str | int) -> Rng:
+        """One generator on ``device`` for all rows of a batch that is always drawn together, as a training's is."""
+        return cls((_generator(seed_of(**axes), device),), batch)
+
+    @classmethod
     def single(cls, **axes: str | int) -> Rng:
         """One generator, for draws that all images share (masks, kernels, permutations)."""
         return cls((_generator(seed_of(**axes)),))
+
+    def __len__(self) -> int:
+        """How many rows are drawn."""
+        return len(range(self._drawn)[self.rows])
+
+    def part(self, rows: slice) -> Rng:
+        """The generators of some rows, whose draws from here on are those of the batch."""
+        if not self.batch:
+            return Rng(self.generators[rows])
+        (generator,) = self.generators
+        copy = _generator(0, generator.device)
+        copy.set_state(generator.get_state())
+        taken = range(self._drawn)[self.rows][rows]
+        return Rng((copy,), self.batch, slice(taken.start, taken.stop, taken.step))
 
     def randn_like(self, x: Tensor) -> Tensor:
         """Standard normal (B, ...) in the shape, dtype and on the device of ``x``; B generators.
@@ -52,49 +84,57 @@ class Rng:
         """
         import torch
 
-        if len(x) != len(self.generators):
-            raise ValueError(f"rng has {len(self.generators)} generators; x has {len(x)} rows")
-        shape = tuple(x.shape[1:])
-        z = torch.view_as_complex(self.randn((*shape, 2))) if x.is_complex() else self.randn(shape)
-        return z.to(device=x.device, dtype=x.dtype)
+        if len(x) != len(self):
+            raise ValueError(f"rng has {len(self)} generators; x has {len(x)} rows")
+        shape = (*x.shape[1:], 2) if x.is_complex() else tuple(x.shape[1:])
+        ahead = x.device.type in draws.AHEAD and not self.batch
+        z = self._draws.normal(self.generators, shape, x.device) if ahead else self.randn(shape)
+        z = torch.view_as_complex(z) if x.is_complex() else z
+        return z.to(x.device, non_blocking=True).to(x.dtype)
 
     def randn(self, shape: tuple[int, ...]) -> Tensor:
         """Standard normal float32 (B, *shape)."""
-        out = self._empty(shape)
-        for row, g in zip(out, self.generators, strict=True):
-            row.normal_(generator=g)
-        return out
+        return self._drawn_of(lambda rows, g: rows.normal_(generator=g), self._empty(shape))
 
     def rand(self, shape: tuple[int, ...]) -> Tensor:
         """Uniform float32 on [0, 1), (B, *shape)."""
-        out = self._empty(shape)
-        for row, g in zip(out, self.generators, strict=True):
-            row.uniform_(generator=g)
-        return out
+        return self._drawn_of(lambda rows, g: rows.uniform_(generator=g), self._empty(shape))
 
     def integers(self, high: int, shape: tuple[int, ...]) -> Tensor:
         """Uniform int64 in 0..high-1, (B, *shape)."""
         import torch
 
-        return torch.stack([torch.randint(high, shape, generator=g) for g in self.generators])
+        return self._drawn_of(lambda rows, g: rows.random_(high, generator=g), self._empty(shape, torch.int64))
 
     def permutation(self, n: int) -> Tensor:
         """Random permutations of 0..n-1, int64 (B, n)."""
         import torch
 
-        return torch.stack([torch.randperm(n, generator=g) for g in self.generators])
+        each = self.generators * (self.batch or 1)
+        return torch.stack([torch.randperm(n, generator=g, device=g.device) for g in each])[self.rows]
 
     def poisson(self, rate: Tensor) -> Tensor:
-        """Poisson counts of mean ``rate`` (B, ...), drawn on the CPU."""
+        """Poisson counts of mean ``rate`` (B, ...), drawn on the device of the generators."""
         import torch
 
-        rows = zip(rate.cpu(), self.generators, strict=True)
-        return torch.stack([torch.poisson(row, generator=g) for row, g in rows]).to(rate.device)
+        rates = rate.to(self.generators[0].device).chunk(len(self.generators))
+        rows = [torch.poisson(each, generator=g) for each, g in zip(rates, self.generators, strict=True)]
+        return torch.cat(rows).to(rate.device)
 
-    def _empty(self, shape: tuple[int, ...]) -> Tensor:
+    @property
+    def _drawn(self) -> int:
+        return self.batch or len(self.generators)
+
+    def _drawn_of(self, fill: Callable[[Tensor, torch.Generator], object], out: Tensor) -> Tensor:
+        """Fill each generator's rows of the batch; returns those that are asked for."""
+        for rows, g in zip(out.chunk(len(self.generators)), self.generators, strict=True):
+            fill(rows, g)
+        return out[self.rows]
+
+    def _empty(self, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> Tensor:
         import torch
 
-        return torch.empty((len(self.generators), *shape))
+        return torch.empty((self._drawn, *shape), dtype=dtype, device=self.generators[0].device)
 
 
 def seeded(make: Callable[[], Module], seed: int = 0) -> Module:
@@ -116,7 +156,7 @@ def seeded(make: Callable[[], Module], seed: int = 0) -> Module:
     return module
 
 
-def _generator(seed: int) -> torch.Generator:
+def _generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     import torch
 
-    return torch.Generator().manual_seed(seed)
+    return torch.Generator(device).manual_seed(seed)

@@ -22,8 +22,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from invbench.atomic import drop_parts, write_atomic
+from invbench.checkpoint import State, refuse_other
 from invbench.dataset import Dataset
 from invbench.errors import ConfigError, TrainingError
+from invbench.feed import Batch, Feed
 from invbench.image_files import to_image
 from invbench.interrupts import deferred_interrupts
 from invbench.optimisation import mean_over_processes
@@ -32,7 +34,8 @@ from invbench.rng import Rng
 from invbench.weights import read_tensors
 
 STATE, WEIGHTS, LOG = "state.safetensors", "weights.safetensors", "train.jsonl"
-DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = ("float32", "tf32", *HALF)
 EVERY = 20  # steps whose mean losses make a line of the log
 
 
@@ -43,9 +46,11 @@ class Training:
     - ``config``: plain data, everything that determines the weights; on resuming, another one is refused
     - ``options``: what the user chose of ``training.*``, an instance of the trainable's ``options`` class
     - ``images``: what is trained on; ``measured``: held-out measurements to watch, where there are any
+    - ``compile``: whether :meth:`compiled` compiles networks
 
     A step draws from generators that are keyed by its number, so none is ever stored: an interrupted training that
-    resumes from its checkpoint ends with the weights of an uninterrupted one.
+    resumes from its checkpoint ends with the weights of an uninterrupted one. Nothing waits for the device but lines of
+    the log, checkpoints and validations.
     """
 
     folder: Path
@@ -64,19 +69,21 @@ class Training:
     start: Mapping[str, Any] = field(
         default_factory=dict
     )  # the metadata of the training whose weights this one starts from
+    compile: bool = False
     last: int = 0  # only this many steps, the last ones, and nothing kept of them: a trial
 
-    def batch(self, step: int, size: int) -> tuple[Tensor, Rng]:
-        """``size`` images of a step in [-1, 1], (B, C, H, W), and a generator for each; a share of them per process.
+    def batch(self, step: int, size: int, crop: int = 0) -> tuple[Tensor, Rng]:
+        """``size`` images of a step in [-1, 1], (B, C, H, W), and a generator for further draws; a share per process.
 
+        With ``crop``, squares of so many pixels, anywhere in the images. All is on the training's device. An image of
+        the batch and its draws do not depend on the number of processes.
         Raises ConfigError where the processes' shares would not be equal, whose gradients are averaged.
         """
         if size % self.processes:
             raise ConfigError(f"a batch of {size} cannot be shared by {self.processes} processes; choose a multiple")
-        rows = [str(row) for row in range(self.rank, size, self.processes)]
-        rng = Rng.for_images(rows, purpose="training", seed=self.seed, step=step)
-        x = torch.stack([self.images.load(self._ids[i]) for i in rng.integers(len(self._ids), ()).tolist()])
-        return x.to(self.device), rng
+        x = self._feed.batch(Batch(step, size, crop))
+        rng = Rng.for_batch(size, self.device, purpose="training", seed=self.seed, step=step)
+        return x, rng.part(slice(self.rank, None, self.processes))
 
     def steps(
         self, total: int, networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
@@ -85,10 +92,10 @@ class Training:
 
         They are kept every ``save_every`` steps and at the end; on Ctrl-C or SIGTERM when the step in hand is done.
         """
-        self._networks, self._optimizers, self._total = networks, optimizers, total
+        self._state, self._total = State(networks, optimizers), total
         self._seconds, self._begin = 0.0, time.perf_counter()
         self._saved = self._restore()
-        self._noted: dict[str, list[float]] = {}
+        self._noted: dict[str, list[tuple[int, Tensor | float]]] = {}
         self._last: dict[str, float] = {}
         self.on_progress({"step": self._saved, "total": total})
         with deferred_interrupts() as interrupted:
@@ -103,9 +110,9 @@ class Training:
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """The precision of network calls. Losses and operators belong outside, in float32."""
-        if DTYPES[self.dtype] == torch.float32:
+        if self.dtype not in HALF:
             return contextlib.nullcontext()
-        return torch.autocast(self.device.type, DTYPES[self.dtype])
+        return torch.autocast(self.device.type, HALF[self.dtype])
 
     def backward(self, loss: Tensor) -> None:
         """Accumulate gradients of a loss."""
@@ -131,12 +138,18 @@ class Training:
         return not self.last and ((step + 1) % self.save_every == 0 or step + 1 == self._total)
 
     def log(self, step: int, **losses: Tensor | float) -> None:
-        """Note losses of a step, or of a part of its batch. Raises TrainingError where one is not finite."""
+        """Note losses of a step, or of a part of its batch, which may still be computed.
+
+        The next line of the log, or checkpoint, raises TrainingError where one is not finite.
+        """
         for name, loss in losses.items():
-            value = float(loss.detach() if isinstance(loss, Tensor) else loss)
-            if not math.isfinite(value):
-                raise self._diverged(name, step)
-            self._noted.setdefault(name, []).append(value)
+            value = loss.detach() if isinstance(loss, Tensor) else loss
+            self._noted.setdefault(name, []).append((step, value))
+
+    def compiled(self, *networks: nn.Module) -> None:
+        """Compile networks, where that was asked for; they stay the same modules."""
+        for network in networks if self.compile else ():
+            network.compile()
 
     def _diverged(self, what: str, step: int) -> TrainingError:
         last_good = f"the last good checkpoint, of step {self._saved}, is {self.folder / STATE}"
@@ -147,9 +160,29 @@ class Training:
 
     def _check_finite(self, step: int) -> None:
         """Raise TrainingError before weights are kept that are not finite."""
-        for name, network in self._networks.items():
-            if not all(p.isfinite().all() for p in network.parameters()):
+        self._losses()
+        for name, network in self._state.networks.items():
+            if not all(torch.stack([p.isfinite().all() for p in network.parameters()]).tolist()):
                 raise self._diverged(f"a weight of {name}", step)
+
+    def _losses(self) -> dict[str, list[float]]:
+        """The losses since the last line, by name. Raises TrainingError for the first that is not finite."""
+        found = {name: self._numbers([value for _, value in noted]) for name, noted in self._noted.items()}
+        bad = [
+            (step, name)
+            for name, noted in self._noted.items()
+            for (step, _), value in zip(noted, found[name], strict=True)
+            if not math.isfinite(value)
+        ]
+        if bad:
+            step, name = min(bad, key=lambda each: each[0])
+            raise self._diverged(name, step)
+        return found
+
+    def _numbers(self, values: list[Tensor | float]) -> list[float]:
+        """Values of the device, which is waited for."""
+        numbers: list[float] = torch.stack([torch.as_tensor(v, device=self.device).float() for v in values]).tolist()
+        return numbers
 
     def report(self, step: int, **values: float) -> None:
         """Append a line to the log: figures of the state after ``step`` steps."""
@@ -192,8 +225,8 @@ class Training:
             write_atomic(self.weights, save(tensors, {"card": json.dumps(card)}))
 
     @cached_property
-    def _ids(self) -> Any:
-        return self.images.ids()
+    def _feed(self) -> Feed:
+        return Feed(self.images, self.device, self.seed, self.rank, self.processes)
 
     @cached_property
     def _scaler(self) -> torch.amp.GradScaler:
@@ -201,7 +234,7 @@ class Training:
 
     def _flush(self, step: int) -> None:
         """Write the means of the losses since the last line."""
-        self._last = {name: sum(values) / len(values) for name, values in self._noted.items()}
+        self._last = {name: sum(values) / len(values) for name, values in self._losses().items()}
         self._noted = {}
         self.report(step, **self._last)
         self.on_progress({"step": step, "total": self._total, **self._last})
@@ -217,19 +250,12 @@ class Training:
                 "config": json.dumps(self.config),
                 "scaler": json.dumps(self._scaler.state_dict()),
             }
-            write_atomic(self.folder / STATE, save(dict(self._tensors()), meta))
+            write_atomic(self.folder / STATE, save(dict(self._state.tensors()), meta))
         self._saved = step
 
     def _spent(self) -> float:
         """Seconds of training, interrupted sessions included."""
         return self._seconds + time.perf_counter() - self._begin
-
-    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
-        for name, network in self._networks.items():
-            yield from ((f"{name}/{key}", value.contiguous()) for key, value in network.state_dict().items())
-        for name, optimizer in self._optimizers.items():
-            for index, state in optimizer.state_dict()["state"].items():
-                yield from ((f"{name}@{index}/{key}", value.contiguous()) for key, value in state.items())
 
     def _restore(self) -> int:
         """Load the checkpoint, if there is one, and cut the log to it; returns its step."""
@@ -241,10 +267,7 @@ class Training:
             return 0
         meta, tensors = read_tensors(path)
         refuse_other(self.config, json.loads(meta["config"]), path)
-        for name, network in self._networks.items():
-            network.load_state_dict(_below(tensors, f"{name}/"))
-        for name, optimizer in self._optimizers.items():
-            _restore_optimizer(optimizer, _below(tensors, f"{name}@"))
+        self._state.fill(tensors)
         self._scaler.load_state_dict(json.loads(meta["scaler"]))
         step, self._seconds = int(meta["step"]), float(meta["seconds"])
         if self.rank == 0:
@@ -258,38 +281,3 @@ class Training:
         lines = [json.loads(line) for line in written if line.endswith("}")]
         text = "".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step)
         write_atomic(log, text.encode())
-
-
-def _restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Load an optimizer's state: tensors by the index of their parameter and their name."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        index, _, name = key.partition("/")
-        state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-
-
-def refuse_other(current: Mapping[str, Any], recorded: Mapping[str, Any], path: Path) -> None:
-    """Raise ConfigError, naming each difference, where a checkpoint is of another training."""
-    ours, theirs = dict(_leaves(json.loads(json.dumps(current)))), dict(_leaves(recorded))
-    differences = [
-        f"{key} is {theirs.get(key)!r} there and {ours.get(key)!r} here"
-        for key in sorted(ours.keys() | theirs.keys())
-        if ours.get(key) != theirs.get(key)
-    ]
-    if differences:
-        raise ConfigError(
-            f"{path} is of another training: {'; '.join(differences)}. Use its values, or another folder=FOLDER"
-        )
-
-
-def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-
-
-def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from _leaves(value, f"{path}.{key}" if path else key)
-    else:
-        yield path, tree

@@ -71,7 +71,7 @@ class FPS(Solver):
         y_bar = A.pad(A.Ut(y))[:, None]  # (B, 1, n)
 
         def noise(count: int) -> Tensor:
-            return rng.randn((count, n)).to(s)  # (B, count, n)
+            return rng.randn_like(y_bar.expand(B, count, n))
 
         top = len(prior.abar) - 2
         abar = prior.alpha_bar(top)
@@ -108,7 +108,7 @@ def _resample(log_w: Tensor, rng: Rng) -> Tensor:
     import torch
 
     M = log_w.shape[1]
-    u = (torch.arange(M).to(log_w) + rng.rand(()).to(log_w)[:, None]) / M
+    u = (torch.arange(M, device=log_w.device) + rng.rand(()).to(log_w)[:, None]) / M
     edges = log_w.softmax(1).cumsum(1)
     return torch.searchsorted(edges.contiguous(), u.contiguous()).clamp(max=M - 1)
 

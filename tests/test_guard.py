@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -155,3 +156,17 @@ def test_a_reason_can_be_printed_and_written() -> None:
     assert reason_of(ValueError("theirs")) == "ValueError: theirs"
     assert printable("a\udce9b") == r"a\udce9b"
     reason_of(ValueError("a\udce9b")).encode()
+
+
+def test_calling_a_plugin_does_not_import_torchs_compiler() -> None:
+    """Which takes a second, as long as torch itself."""
+    code = (
+        "import sys\n"
+        "from invbench.guard import preserved_state\n"
+        "for _ in range(2):\n"
+        "    with preserved_state():\n"
+        "        import torch\n"
+        "print([name for name in ('torch._dynamo', 'torch._inductor') if name in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out == "[]\n"

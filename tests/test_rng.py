@@ -13,11 +13,11 @@ from invbench.rng import seed_of
 
 DRAWS: dict[str, Callable[[Rng], Tensor]] = {
     "randn": lambda rng: rng.randn((3, 4)),
-    "randn_like": lambda rng: rng.randn_like(torch.empty(len(rng.generators), 3, 4)),
+    "randn_like": lambda rng: rng.randn_like(torch.empty(len(rng), 3, 4)),
     "rand": lambda rng: rng.rand((5,)),
     "integers": lambda rng: rng.integers(1000, (5,)),
     "permutation": lambda rng: rng.permutation(20),
-    "poisson": lambda rng: rng.poisson(torch.full((len(rng.generators), 6), 30.0)),
+    "poisson": lambda rng: rng.poisson(torch.full((len(rng), 6), 30.0)),
 }
 each_draw = pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS.keys())
 
@@ -107,3 +107,24 @@ def test_draws_have_their_distribution() -> None:
     assert sorted(rng.permutation(50)[0].tolist()) == list(range(50))
     assert set(rng.integers(3, (100,))[0].tolist()) == {0, 1, 2}
     assert rng.poisson(torch.full((1, 40_000), 9.0)).mean().item() == pytest.approx(9, abs=0.06)
+
+
+@each_draw
+def test_one_generator_for_a_batch_repeats_and_its_rows_differ(draw: Callable[[Rng], Tensor]) -> None:
+    first, again, other = (draw(Rng.for_batch(3, seed=0, step=s)) for s in (4, 4, 5))
+    assert len(first) == 3
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first[0], first[1])
+
+
+@pytest.mark.parametrize("make", [lambda: Rng.for_batch(6, seed=0), lambda: Rng.for_images(list("abcdef"))])
+def test_the_parts_of_a_batch_draw_its_rows(make: Callable[[], Rng]) -> None:
+    whole, parted = make(), make()
+    whole.rand(()), parted.rand(())  # what was drawn before counts
+    parts = [parted.part(slice(0, 4)), parted.part(slice(4, 6))]
+    parts = [*[parts[0].part(slice(i, i + 2)) for i in (0, 2)], parts[1]]
+    assert [len(part) for part in parts] == [2, 2, 2]
+    for _ in range(2):
+        assert torch.equal(whole.randn((5,)), torch.cat([part.randn((5,)) for part in parts]))
+        assert torch.equal(whole.integers(99, ()), torch.cat([part.integers(99, ()) for part in parts]))

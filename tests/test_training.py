@@ -18,7 +18,7 @@ from torch import Tensor, nn
 import invbench as ib
 from invbench.errors import TrainingError
 from invbench.optimisation import ema_decay, ema_update
-from invbench.training import Training
+from invbench.training import EVERY, Training
 from invbench.weights import read_tensors
 
 
@@ -69,6 +69,30 @@ def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(t
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
+def images_net(folder: Path, stop: int | None = None) -> dict[str, Tensor]:
+    """Train a convolution whose weights are channels-last, as an ADM network's are."""
+    net = nn.Conv2d(2, 4, 3, padding=1, bias=False)
+    with torch.no_grad():
+        net.weight.copy_(ib.Rng.single(use="weights").randn(tuple(net.weight.shape))[0])
+    net.to(memory_format=torch.channels_last)
+    t, optimizer = training(folder), torch.optim.AdamW(net.parameters(), 0.1, fused=True)
+    for step in t.steps(8, {"net": net}, {"net": optimizer}):
+        if step == stop:
+            break
+        _, rng = t.batch(step, 4)
+        t.backward(net(rng.randn((2, 5, 5))).square().mean())
+        t.update(optimizer)
+    return {key: value.clone() for key, value in net.state_dict().items()}
+
+
+def test_a_training_of_channels_last_weights_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    """Moments of another layout than their weights are taken in another order, in silence, by the fused AdamW."""
+    whole = images_net(tmp_path / "whole")
+    images_net(tmp_path / "broken", stop=5)
+    resumed = images_net(tmp_path / "broken")
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
 def test_the_log_has_no_line_twice_after_resuming(tmp_path: Path) -> None:
     run(tmp_path, stop=10)
     run(tmp_path)
@@ -99,23 +123,39 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
         run(tmp_path)
 
 
+def diverging(t: Training, at: int) -> None:
+    """A training whose loss is not finite at a step."""
+    for step in t.steps(40, {"net": nn.Linear(1, 1)}, {}):
+        t.log(step, loss=torch.tensor(float("nan") if step >= at else 1.0), other=1.0)
+
+
 def test_a_loss_that_is_not_finite_stops_the_training_and_names_the_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"loss is not finite at step 5; the last good .* of step 4, is .*lr"):
+        diverging(training(tmp_path), 5)
+    assert read_tensors(tmp_path / "state.safetensors")[0]["step"] == "4"
+    with pytest.raises(TrainingError, match="at step 0; no checkpoint was written yet"):
+        diverging(training(tmp_path / "other"), 0)
+
+
+def test_a_loss_that_is_not_finite_is_seen_at_the_next_line_of_the_log(tmp_path: Path) -> None:
+    reached = []
+    t = training(tmp_path, save_every=1000)
+    with pytest.raises(TrainingError, match="at step 3; no checkpoint"):
+        for step in t.steps(100, {"net": nn.Linear(1, 1)}, {}):
+            reached.append(step)
+            t.log(step, loss=float("inf") if step == 3 else 0.0)
+    assert len(reached) == EVERY
+
+
+def test_nothing_is_kept_of_a_training_that_diverged(tmp_path: Path) -> None:
     t = training(tmp_path)
-    for step in t.steps(9, {"net": nn.Linear(1, 1)}, {}):
-        if step == 5:
-            with pytest.raises(
-                TrainingError, match=r"loss is not finite at step 5; the last good .* of step 4, is .*lr"
-            ):
-                t.log(step, loss=float("nan"))
-            break
-        t.log(step, loss=1.0)
-    with pytest.raises(TrainingError, match="no checkpoint was written yet"):
-        next(_started(training(tmp_path / "other"))).log(0, loss=float("inf"))
-
-
-def _started(t: Training) -> Any:
-    for _ in t.steps(1, {}, {}):
-        yield t
+    net = nn.Linear(1, 1)
+    for step in t.steps(9, {"net": net}, {}):
+        t.log(step, loss=float("nan"))
+        with pytest.raises(TrainingError, match="loss is not finite at step 0"):
+            t.keep(net, step)
+        break
+    assert not list(tmp_path.glob("*.safetensors"))
 
 
 def test_a_batch_is_a_draw_of_its_step_whoever_asks(tmp_path: Path) -> None:
@@ -129,10 +169,22 @@ def test_a_batch_is_a_draw_of_its_step_whoever_asks(tmp_path: Path) -> None:
 
 
 def test_processes_share_the_batch_of_one(tmp_path: Path) -> None:
-    whole, _ = training(tmp_path).batch(3, 6)
-    shares = [training(tmp_path, rank=rank, processes=2).batch(3, 6)[0] for rank in (0, 1)]
-    assert torch.equal(whole[0::2], shares[0])
-    assert torch.equal(whole[1::2], shares[1])
+    whole, rng = training(tmp_path).batch(3, 6)
+    noise = rng.randn_like(whole)
+    for rank in (0, 1):
+        x, own = training(tmp_path, rank=rank, processes=2).batch(3, 6)
+        assert torch.equal(whole[rank::2], x)
+        assert torch.equal(noise[rank::2], own.randn_like(x))
+
+
+def test_networks_are_compiled_where_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[nn.Module] = []
+    monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(self))
+    nets = [nn.Linear(1, 1), nn.Linear(1, 1)]
+    training(tmp_path).compiled(*nets)
+    assert not compiled
+    training(tmp_path, compile=True).compiled(*nets)
+    assert compiled == nets
 
 
 def test_the_average_copies_first_and_then_lags() -> None:

@@ -75,49 +75,61 @@ def table(
     With --paper N, a published table and our numbers under it; with benchmark=photos too, our records on that
     benchmark in the layout of that table. As csv without options, each number has a row of its own.
     """
-    from invbench.analysis.long_table import long_table
-    from invbench.analysis.seeds import seed_tables
     from invbench.analysis.table import FORMATS
-    from invbench.analysis.tables import build_tables
-    from invbench.plugins import load_catalog
 
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
-    if paper is not None:
-        if only or budgets:
-            raise ConfigError("--paper prints the paper's columns; leave out --metrics and --budgets")
-        print_tables([_paper_table(paper, filters, how, out, intervals)], how)
-        return
-    if intervals:
-        raise ConfigError("--intervals is of --paper; other tables have them already")
-    cells, (metrics, floors) = recorded_cells(filters, out), load_catalog().for_tables()
-    if times:
-        from invbench.analysis.times import times_table
-
-        tables = [times_table(cells)]
-    elif how == "csv" and not only and not budgets:
-        tables = [long_table(cells, metrics)]
-    elif budgets:
-        from invbench.analysis.pareto import budget_tables, parse_budgets
-
-        tables = budget_tables(cells, metrics, parse_budgets(budgets), names_of(only))
+    _refuse_mixed(paper, intervals, times, only or budgets)
+    if paper is None:
+        tables = _tables(recorded_cells(filters, out), how, names_of(only), budgets, times)
     else:
-        tables = [*build_tables(cells, metrics, floors, names_of(only)), *seed_tables(cells, metrics)]
+        tables = [_paper_table(paper, filters, how, out, intervals)]
     print_tables(tables, how)
+
+
+def _refuse_mixed(paper: str | None, intervals: bool, times: bool, columns: str) -> None:
+    """Raise ConfigError for options of different tables."""
+    if times and (paper or columns):
+        raise ConfigError("--times prints seconds, not scores; leave out --paper, --metrics and --budgets")
+    if paper is not None and columns:
+        raise ConfigError("--paper prints the paper's columns; leave out --metrics and --budgets")
+    if intervals and paper is None:
+        raise ConfigError("--intervals is of --paper; other tables have them already")
+
+
+def _tables(cells: Sequence[LoadedCell], how: str, only: Sequence[str], budgets: str, times: bool) -> Sequence[Table]:
+    """The tables of some cells that options of ``invbench table`` ask for."""
+    from invbench.analysis.long_table import long_table
+    from invbench.analysis.pareto import budget_tables, parse_budgets
+    from invbench.analysis.seeds import seed_tables
+    from invbench.analysis.tables import build_tables
+    from invbench.analysis.times import times_table
+    from invbench.plugins import load_catalog
+
+    if times:
+        return [times_table(cells)]
+    metrics, floors = load_catalog().for_tables()
+    if budgets:
+        return budget_tables(cells, metrics, parse_budgets(budgets), only)
+    if how == "csv" and not only:
+        return [long_table(cells, metrics)]
+    return [*build_tables(cells, metrics, floors, only), *seed_tables(cells, metrics)]
 
 
 @click.command()
 @click.argument("filters", nargs=-1)
+@click.option("--device", default="auto", show_default=True, help="Where metrics are computed: auto, cpu or cuda.")
 @out_option
-def rescore(filters: tuple[str, ...], out: Path) -> None:
+def rescore(filters: tuple[str, ...], out: Path, device: str) -> None:
     """Add missing scores, from the stored reconstructions: invbench rescore [benchmark=photos] [task=sr4] ...
 
     No solver is run. Use it after installing a metric, or fetching its weights.
     """
+    from invbench.device import choose_device
     from invbench.plugins import load_catalog
     from invbench.run.rescore import rescore_all
 
-    for line in rescore_all(recorded_cells(filters, out), load_catalog()):
+    for line in rescore_all(recorded_cells(filters, out), load_catalog(), choose_device(device)):
         click.echo(line)
 
 

@@ -142,7 +142,8 @@ def _into(folder: str, ready: Sequence[str]) -> list[str]:
     """Overrides with which Hydra and launchers write their files into a folder, unless they say where."""
     if any(text.startswith("hydra.sweep.dir=") for text in ready):
         return [*ready]
-    escaped = re.sub(r"(\\*)('|\$\{|$)", lambda found: 2 * found[1] + "\\" * bool(found[2]) + found[2], folder)
+    doubled = re.sub(r"(\\+)(?='|\$\{|$)", r"\1\1", folder)  # backslashes before what needs one
+    escaped = re.sub(r"('|\$\{)", r"\\\1", doubled)
     return [*ready, f"hydra.sweep.dir='{escaped}'"]
 
 

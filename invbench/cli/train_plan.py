@@ -16,10 +16,10 @@ import torch
 from invbench.artifacts import weights_sha256
 from invbench.cli.train_request import Request, TrainConfig
 from invbench.dataset import Benchmark, Dataset
-from invbench.device import choose_device, refuse_precision
+from invbench.device import choose_device, has_bfloat16, refuse_precision
 from invbench.errors import ConfigError, DataError, unknown
 from invbench.linops import Identity
-from invbench.numbers import NUMBERS
+from invbench.numbers import TRAININGS
 from invbench.plugins import Catalog
 from invbench.prior import TrainablePrior
 from invbench.problem import Measurement
@@ -46,15 +46,18 @@ class Plan:
 def build(request: Request, catalog: Catalog) -> Plan:
     """The requested training. Raises ConfigError or DataError before any network call."""
     benchmark = catalog.benchmark(request.options.benchmark)
+    device = choose_device(request.options.device)
+    dtype = chosen_dtype(request.options.dtype, device)
+    request = dataclasses.replace(request, options=dataclasses.replace(request.options, dtype=dtype))
     if "solver" in request.names:
-        return build_solver(request, catalog, benchmark)
+        return build_solver(request, catalog, benchmark, device)
     if "prior" in request.names:
-        return build_prior(request, catalog, benchmark)
+        return build_prior(request, catalog, benchmark, device)
     able = [n for n, p in catalog.plugins["solver"].items() if issubclass(p.cls, Trainable)]
     raise ConfigError(f"expected solver=NAME task=NAME, or prior=NAME. Trainable solvers: {', '.join(sorted(able))}")
 
 
-def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Plan:
+def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark, device: torch.device) -> Plan:
     """A solver's training for a task of a preset."""
     cls = _trainable(request, catalog)
     task_name = request.names["task"]
@@ -65,7 +68,6 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pl
     source = part(catalog.get("prior", request.names.get("prior", benchmark.prior)), request, "prior", [])
     tuned = settings(cls.options, benchmark.name, task_name)
     options = part(cls.options, request, "training", [tuned.values, variants.get("training", {})])
-    device = chosen_device(request.options)
     images = training_images(request, catalog, benchmark)
     refuse_misfit(source, images)
     measured = held_out(benchmark, catalog, task, images, request.options.seed)
@@ -111,7 +113,7 @@ def _refuse_others(request: Request) -> None:
         raise ConfigError(f"a prior is trained on images alone; leave out {', '.join(others)}")
 
 
-def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark) -> Plan:
+def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark, device: torch.device) -> Plan:
     """A prior's training."""
     cls = catalog.get("prior", request.names["prior"])
     _refuse_others(request)
@@ -120,7 +122,6 @@ def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark) -> Pla
     source = part(cls, request, "prior", [])
     tuned = settings(cls.options, benchmark.name, "")
     options = part(cls.options, request, "training", [tuned.values])
-    device = chosen_device(request.options)
     images = training_images(request, catalog, benchmark)
     refuse_misfit(source, images)
     measured = held_out(benchmark, catalog, None, images, request.options.seed)
@@ -156,7 +157,7 @@ def started(
         rank, device = state.process_index, state.device
     return Training(
         folder, config, options, images, measured, chosen.seed, device, chosen.dtype, chosen.save_every,
-        rank=rank, processes=processes,
+        rank=rank, processes=processes, compile=chosen.compile,
     )  # fmt: skip
 
 
@@ -220,13 +221,18 @@ def chosen_variants(cls: type[Trainable], variants: Mapping[str, str]) -> dict[s
     return chosen
 
 
-def chosen_device(chosen: TrainConfig) -> torch.device:
-    """Where a training runs. Raises ConfigError for a precision that does not exist, or not there."""
-    if chosen.dtype not in DTYPES:
-        raise ConfigError(unknown("dtype", chosen.dtype, DTYPES))
-    device = choose_device(chosen.device)
-    refuse_precision(chosen.dtype, device)
-    return device
+def chosen_dtype(name: str, device: torch.device) -> str:
+    """``auto`` is bfloat16 where the hardware has it. Raises ConfigError for a precision that is not there."""
+    if name == "auto":
+        return "bfloat16" if has_bfloat16(device) else "float32"
+    if name not in DTYPES:
+        raise ConfigError(unknown("dtype", name, ("auto", *DTYPES)))
+    refuse_precision(name, device)
+    if name == "bfloat16" and not has_bfloat16(device):
+        raise ConfigError(
+            f"dtype=bfloat16 is emulated on this {device.type}, many times slower than float32; use float32, or auto"
+        )
+    return name
 
 
 def named(plugin: Any) -> dict[str, Any]:
@@ -242,7 +248,7 @@ def common(images: Dataset, options: Any, chosen: TrainConfig) -> dict[str, Any]
         "training": asdict(options),
         "seed": chosen.seed,
         "dtype": chosen.dtype,
-        "invbench": NUMBERS,
+        "invbench": TRAININGS,
     }
 
 

@@ -28,6 +28,7 @@ class TrainConfig:
     seed: int = 0
     device: str = "auto"
     dtype: str = "float32"
+    compile: bool = False
     save_every: int = 500
     out: str = "results/train"
     folder: str = ""
@@ -37,7 +38,8 @@ HELP = {
     "benchmark": "the preset that fixes prior, image size and task",
     "seed": "of the weights' start and every draw",
     "device": "auto, cpu, cuda, cuda:1",
-    "dtype": "of network calls: float32, tf32 (GPU), bfloat16, float16",
+    "dtype": "of network calls: float32, tf32 (GPUs), bfloat16, float16; auto: bfloat16 where the hardware has it",
+    "compile": "true: torch.compile of the networks, a minute or two before the first step; pays on GPUs alone",
     "save_every": "steps between checkpoints, validations and sample pictures",
     "out": "folder of trainings; each has its own below, named by what determines its weights",
     "folder": "this very folder instead; a checkpoint of another training in it is refused",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from invbench import Artifact, DataError, Measurement, Metric, SetMetric, hookimpl, locate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    import torch
     from torch import Tensor
 
 PATCH, PATCHES, DIRECTIONS, COARSEST = 7, 32, 64, 16  # of the sliced Wasserstein distance
@@ -72,19 +74,40 @@ class PatchWasserstein(SetMetric):
         n, patches = len(truth), truth.shape[2]
         a, b = (z.permute(1, 3, 0, 2).flatten(2) for z in (truth, restored))  # (levels, directions, n patches)
         values, order = torch.cat([a, b], 2).sort(2)
-        gaps = values.diff(dim=2)
-        image = (torch.arange(2 * n * patches) // patches % n).to(order.device)[order]
-        sign = (order < n * patches).to(a.dtype) * 2 - 1
-        squares, sums = (z.unflatten(2, (n, patches)).double().sum(3) for z in (a.square(), a))
-        scores = []
-        for pick in picks:
-            weights = torch.bincount(pick, minlength=n).to(a)  # how often the resample holds each image
-            heights = (sign * weights[image]).cumsum(2)[..., :-1].abs_()
-            apart = (heights * gaps).sum(2).double() / (n * patches)
-            mean = (sums * weights).sum(2) / (n * patches)
-            variance = ((squares * weights).sum(2) - n * patches * mean**2) / (n * patches - 1)
-            scores.append(float((apart / variance.clamp(min=0).sqrt().clamp(min=1e-6)).mean()))
-        return scores
+        gaps, owner = values.diff(dim=2), (order // patches).flatten()  # of 2 n images, the truths first
+        weights = _counts(picks, n).to(a)
+        with _one_thread():
+            signed = torch.cat([weights, -weights], 1)
+            areas = torch.stack([_area(each.index_select(0, owner).view_as(values), gaps) for each in signed])
+        squares, sums = (z.unflatten(2, (n, patches)).double().sum(3) @ weights.double().T for z in (a.square(), a))
+        variance = (squares - sums**2 / (n * patches)) / (n * patches - 1)  # (levels, directions, resamples)
+        std = variance.clamp(min=0).sqrt().clamp(min=1e-6).permute(2, 0, 1)
+        return (areas.double() / (n * patches) / std).mean((1, 2)).tolist()
+
+
+def _area(steps: Tensor, gaps: Tensor) -> Tensor:
+    """Under the absolute value of a function of these steps: (levels, directions, values) -> (levels, directions)."""
+    return steps.cumsum_(2)[..., :-1].abs_().mul_(gaps).sum(2)
+
+
+def _counts(picks: Tensor, n: int) -> Tensor:
+    """How often each resample (resamples, n) holds each of n images: (resamples, n)."""
+    import torch
+
+    return torch.zeros_like(picks).scatter_add_(1, picks, torch.ones_like(picks)).to(torch.float64)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Many short calls: threads of torch wait for each other longer than they work."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def laplacian_pyramid(x: Tensor) -> list[Tensor]:
@@ -115,7 +138,7 @@ class InceptionMetric(SetMetric):
         if measurement.A.x_shape[0] != 3:
             return "images must be in colour"
         try:
-            inception(self.mode)
+            inception(self.mode, measurement.x.device)
         except DataError as error:
             return str(error)
         return None
@@ -129,7 +152,7 @@ class InceptionMetric(SetMetric):
         resize = build_resizer(self.mode)
         resized = torch.stack([torch.from_numpy(resize(image)).permute(2, 0, 1) for image in u8])
         with torch.inference_mode():
-            return inception(self.mode)(resized).double()
+            return inception(self.mode, x_hat.device)(resized.to(x_hat.device)).double()
 
     def eight_bits(self, x_hat: Tensor) -> Tensor:
         """The image as uint8, of the same shape."""
@@ -147,6 +170,22 @@ class FID(InceptionMetric):
 
     def distance(self, truth: Tensor, restored: Tensor) -> float:
         return frechet_distance(truth, restored)
+
+    def distances(self, truth: Tensor, restored: Tensor, picks: Tensor) -> list[float]:
+        """From products of all pairs of features, made once: a resample weighs their rows and columns."""
+        import torch
+
+        n = len(truth)
+        if n > truth.shape[1]:
+            return list(super().distances(truth, restored, picks))
+        a, b = truth.double(), restored.double()
+        weights, products = _counts(picks, n).to(a), (a @ a.T, b @ b.T, a @ b.T)
+        scores = []
+        for w in weights:
+            aa, bb, ab = (_centred(z, w) for z in products)
+            means = (w @ (products[0] + products[1] - 2 * products[2]) @ w) / n**2
+            scores.append(means + (aa.trace() + bb.trace() - 2 * torch.linalg.svdvals(ab).sum()) / (n - 1))
+        return torch.stack(scores).tolist()
 
 
 class FIDLegacy(FID):
@@ -171,6 +210,16 @@ class KID(InceptionMetric):
     def distance(self, truth: Tensor, restored: Tensor) -> float:
         return kernel_distance(truth, restored)
 
+    def distances(self, truth: Tensor, restored: Tensor, picks: Tensor) -> list[float]:
+        """From the kernels of all pairs, made once: a resample weighs their rows and columns."""
+        n, d = truth.shape
+        a, b = truth.double(), restored.double()
+        w = _counts(picks, n).to(a)
+        aa, bb, ab = ((x @ y.T / d + 1) ** 3 for x, y in ((a, a), (b, b), (a, b)))
+        within, between = aa + bb, (w @ ab * w).sum(1) / n**2
+        pairs = (w @ within * w).sum(1) - w @ within.diagonal()
+        return (pairs / (n * (n - 1)) - 2 * between).tolist()
+
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
     """Squared Fréchet distance of Gaussians fitted to features (n, d) and (m, d), n and m at least 2.
@@ -183,6 +232,14 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     roots = [torch.linalg.qr(z, mode="r").R for z in centred]
     trace = sum(z.square().sum() for z in centred) - 2 * torch.linalg.svdvals(roots[0] @ roots[1].T).sum()
     return float((a.double().mean(0) - b.double().mean(0)).square().sum() + trace)
+
+
+def _centred(products: Tensor, w: Tensor) -> Tensor:
+    """Inner products (n, n) of features less their means, where row i counts w_i times; rows and columns by sqrt(w)."""
+    n = len(w)
+    left, right = products @ w / n, w @ products / n
+    root = w.sqrt()
+    return root[:, None] * (products - left[:, None] - right + w @ left / n) * root
 
 
 def kernel_distance(a: Tensor, b: Tensor) -> float:
@@ -200,21 +257,21 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
 
 
 @cache
-def inception(mode: str) -> Callable[[Tensor], Tensor]:
+def inception(mode: str, device: torch.device) -> Callable[[Tensor], Tensor]:
     """(B, 3, 299, 299) in [0, 255] -> (B, 2048). Raises DataError where the weights are absent or others."""
     path = locate(INCEPTION[mode])
     if mode == "clean":
         from cleanfid.inception_torchscript import InceptionV3W
 
         try:
-            network: Any = InceptionV3W(str(path.parent), download=False).eval()
+            network: Any = InceptionV3W(str(path.parent), download=False).eval().to(device)
         except Exception as error:
             raise DataError(f"{path} is not clean-fid's network: {str(error).splitlines()[0]}") from None
         return lambda x: network(x.float())
-    return _pytorch_fid(path)
+    return _pytorch_fid(path, device)
 
 
-def _pytorch_fid(path: Any) -> Callable[[Tensor], Tensor]:
+def _pytorch_fid(path: Any, device: torch.device) -> Callable[[Tensor], Tensor]:
     """pytorch-fid's network as clean-fid ships it, whose builder would download the file that is here."""
     from unittest.mock import patch
 
@@ -228,6 +285,7 @@ def _pytorch_fid(path: Any) -> Callable[[Tensor], Tensor]:
             network = inception_pytorch.InceptionV3(output_blocks=[3], resize_input=False).eval()
     except RuntimeError as error:
         raise DataError(f"{path} is not pytorch-fid's network: {str(error).splitlines()[0]}") from None
+    network.to(device)
     return lambda x: network(x.float() / 255)[0].flatten(1)
 
 

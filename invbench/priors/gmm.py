@@ -115,7 +115,7 @@ class GaussianMixture:
 
     def sample(self, rng: Rng) -> Tensor:
         """One draw per generator, (B, n)."""
-        k = _choose(self.weights.expand(len(rng.generators), -1), rng)
+        k = _choose(self.weights.expand(len(rng), -1), rng)
         return self._given(k, rng.randn((self.means.shape[1],)).double())
 
     def _given(self, k: Tensor, z: Tensor) -> Tensor:

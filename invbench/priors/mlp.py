@@ -43,5 +43,5 @@ class MlpPrior(Prior):
         self.net = seeded(lambda: Mlp(x_shape)).to(device)
 
     def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, None]:
-        t = torch.tensor([t], device=x_t.device) if isinstance(t, int) else t
+        t = torch.full((1,), t, device=x_t.device) if isinstance(t, int) else t
         return self.net(x_t.float(), t).to(x_t.dtype), None

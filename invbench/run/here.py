@@ -7,6 +7,8 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+import torch
+
 from invbench.analysis.comparable import measurement_key
 from invbench.errors import LockedCell
 from invbench.metric import Metric
@@ -41,7 +43,7 @@ def run_here(request: Request, catalog: Catalog, without: Collection[str], watch
     if outcome.status == "complete" and not request.is_part:
         if options.shard == (0, 1):
             settle(plan.whole)
-        outcome = _set_scored(outcome, metrics, catalog, watch)
+        outcome = _set_scored(outcome, metrics, catalog, watch, options.device)
     return Done(outcome, measurement_key(plan.fresh.config))
 
 
@@ -68,9 +70,11 @@ def how_to_run(choice: Choice, cell: Cell, command: str) -> Options:
     return options
 
 
-def _set_scored(outcome: Outcome, metrics: Sequence[Metric], catalog: Catalog, watch: Watch) -> Outcome:
+def _set_scored(
+    outcome: Outcome, metrics: Sequence[Metric], catalog: Catalog, watch: Watch, device: torch.device
+) -> Outcome:
     """The outcome with the metrics that failed on the images as a set."""
-    scorer = Scorer([m for m in metrics if m.name not in outcome.faults], watch.on_stage)
+    scorer = Scorer([m for m in metrics if m.name not in outcome.faults], watch.on_stage, device)
     loaded = load_cell(outcome.folder)
     with suppress(LockedCell):  # of shards, the last one scores all
         score_set(loaded, scorer, Remeasure(loaded.run, catalog), patience=1.0)

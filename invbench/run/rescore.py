@@ -147,13 +147,13 @@ def _chunks(images: Sequence[str]) -> list[list[str]]:
     return [list(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
 
 
-def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog) -> Iterator[str]:
+def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog, device: torch.device | str = "cpu") -> Iterator[str]:
     """Add missing scores, of each image and of each set of images that another solver has; yields a line for each cell.
 
     Raises StoreError at the end where a cell could not be scored.
     """
     failed = 0
-    scorer = Scorer(catalog.metrics())
+    scorer = Scorer(catalog.metrics(), device=device)
     for group in by_measurement(cells):
         sets = {tuple(cell.images) for cell in group}
         for cell in group:

@@ -57,7 +57,7 @@ def run_cell(
             _warn_of_other_code(cell, complete)
             watch.on_progress(complete.images, complete.images)
             return plan.outcome(complete, before=complete.images)
-        run, scorer = _begun(cell, plan, existing), Scorer(metrics, watch.on_stage)
+        run, scorer = _begun(cell, plan, existing), Scorer(metrics, watch.on_stage, options.device)
         plan.store.drop_checksums()
         _attempt(Worker(cell, scorer, options, bank, plan.store, run, watch.on_progress), plan, existing)
     return plan.outcome(run, plan.count(existing), scorer.faults)

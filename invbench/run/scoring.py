@@ -26,12 +26,19 @@ Value = TypeVar("Value")
 class Scorer:
     """Metrics, none of them trusted: each works on copies, and one that fails costs its own column and nothing else.
 
-    ``faults`` says why, by name; a metric that has failed is not called again.
+    ``faults`` says why, by name; a metric that has failed is not called again. Metrics are given tensors and operator
+    on ``device``, a batch at a time.
     """
 
-    def __init__(self, metrics: Sequence[Metric], on_stage: OnStage = lambda name: None) -> None:
+    def __init__(
+        self,
+        metrics: Sequence[Metric],
+        on_stage: OnStage = lambda name: None,
+        device: torch.device | str = "cpu",
+    ) -> None:
         self.metrics = list(metrics)
         self.faults: dict[str, str] = {}
+        self.device = torch.device(device)
         self._on_stage = on_stage
 
     def of_images(self, K: int, measured: Measurement) -> list[Metric]:
@@ -50,7 +57,7 @@ class Scorer:
 
         ``only`` are the metrics that are wanted, by name and protocol.
         """
-        scored = list(self._scored(samples, measured, only))
+        scored = list(self._scored(samples.to(self.device), _on(self.device, measured), only))
         good = [(k, m, values) for k, m, values in scored if m.name not in self.faults]  # in none of the samples
         return [
             [Record(cell, image, k, m.name, m.protocol, values[b], m.unit, digest) for k, m, values in good]
@@ -68,7 +75,8 @@ class Scorer:
                 yield k, metric, values
 
     def features(self, metric: SetMetric, x_hat: Tensor, measured: Measurement) -> Tensor | None:
-        """Features of some images, a row each; None where the metric fails."""
+        """Features of some images, a row each, on the scorer's device; None where the metric fails."""
+        x_hat, measured = x_hat.to(self.device), _on(self.device, measured)
 
         def call() -> Tensor:
             rows = metric(x_hat.clone(), _copy(measured))
@@ -128,6 +136,14 @@ def _calls(metrics: Sequence[Metric], samples: Tensor) -> list[tuple[int, Metric
         calls += [(MEAN, m, samples) for m in metrics if isinstance(m, SampleMetric)]
         calls += [(MEAN, m, samples.mean(1)) for m in single]
     return calls
+
+
+def _on(device: torch.device, measured: Measurement) -> Measurement:
+    """The same measurement with its tensors and operator on a device, but for its posterior, which has its own."""
+    if measured.x.device == device:
+        return measured
+    x, y, std = (z.to(device) for z in (measured.x, measured.y, measured.std))
+    return replace(measured, x=x, y=y, std=std, A=measured.A.to(device))
 
 
 def _copy(measured: Measurement) -> Measurement:

@@ -6,6 +6,7 @@ The index a runs from 0, the clean image, to 999, the measurement.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -57,16 +58,29 @@ class Bridge:
 
     def point(self, x0: Tensor, y: Tensor, a: Tensor, z: Tensor) -> Tensor:
         """y_a = (1 - sigma_a) y + sigma_a x_0 + h sigma_bar_a z (eq. 13); images (B, C, H, W), a (B,)."""
-        sigma = _at(self.sigma, a, y)
-        return (1 - sigma) * y + sigma * x0 + self.h * _at(self.sigma_bar, a, y) * z
+        sigma = self._at("sigma", a, y)
+        return (1 - sigma) * y + sigma * x0 + self.h * self._at("sigma_bar", a, y) * z
 
     def image(self, y_a: Tensor, out: Tensor, a: Tensor) -> Tensor:
         """x0_hat from the network's output, both (B, C, H, W)."""
         if self.output == "paper":
-            return y_a + _at(self._abar, a, y_a) * out
-        forward, _ = map(torch.from_numpy, ib.bridge_std(ib.bridge_betas()))
-        x0_hat = y_a - _at(forward, a, y_a) * out
+            return y_a + self._at("_abar", a, y_a) * out
+        x0_hat = y_a - self._at("_forward", a, y_a) * out
         return x0_hat if self.output == "residual" else torch.tanh(x0_hat)
+
+    @property
+    def _forward(self) -> Tensor:
+        return torch.from_numpy(ib.bridge_std(ib.bridge_betas())[0])
+
+    def _at(self, table: str, a: Tensor, like: Tensor) -> Tensor:
+        return _on(self, table, like.device)[a].to(like.dtype)[:, None, None, None]
+
+
+@cache
+def _on(bridge: Bridge, table: str, device: torch.device) -> Tensor:
+    """A table of the bridge on a device: made and moved once."""
+    values: Tensor = getattr(bridge, table)
+    return values.to(device)
 
 
 def draw_a(density: str, rng: Rng) -> Tensor:
@@ -100,14 +114,10 @@ def filled(x: Tensor, measured: Tensor) -> Tensor:
     tensor([[3., 4.],
             [5., 4.]])
     """
-    if measured.all() or min(x.shape[2:]) == 1:
+    if min(x.shape[2:]) == 1:
         return x
     pool = torch.nn.functional.avg_pool2d
     share = pool(measured, 2, ceil_mode=True)
     coarse = filled(pool(x * measured, 2, ceil_mode=True) / share.clamp(min=1e-6), (share > 0).to(x.dtype))
     coarse = torch.nn.functional.interpolate(coarse, size=x.shape[2:], mode="bilinear", align_corners=False)
     return torch.where(measured > 0, x, coarse)
-
-
-def _at(table: Tensor, a: Tensor, like: Tensor) -> Tensor:
-    return table.to(like.device)[a].to(like.dtype)[:, None, None, None]

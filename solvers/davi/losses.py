@@ -18,13 +18,13 @@ class Diffusion:
     - "quad_mapped": the same noise, with the index at which the prior's schedule has it
     """
 
-    def __init__(self, schedule: str, T: int, prior: Prior) -> None:
+    def __init__(self, schedule: str, T: int, prior: Prior, device: torch.device | str = "cpu") -> None:
         quad = torch.from_numpy(ib.alpha_bar(ib.quad_betas()))
         self.abar = prior.abar if schedule == "linear" else quad
         self.index = torch.arange(len(self.abar))
         if schedule == "quad_mapped":
             self.index = (prior.abar[None].log() - quad[:, None].log()).abs().argmin(1)
-        self.T = T
+        self.abar, self.index, self.T = self.abar.to(device), self.index.to(device), T
 
     def draw(self, x0: Tensor, rng: Rng, std: float = 0.0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """x_t (B, C, H, W), its time t and the network's index of it, both (B,), and the noise that predicts the score.
@@ -33,9 +33,9 @@ class Diffusion:
         case, it is the eps that was added.
         """
         t = rng.integers(self.T, ()).to(x0.device)
-        abar = self.abar.to(t.device)[t].to(x0.dtype)[:, None, None, None]
+        abar = self.abar[t].to(x0.dtype)[:, None, None, None]
         spread, eps = (abar * std**2 + 1 - abar).sqrt(), rng.randn_like(x0)
-        return abar.sqrt() * x0 + spread * eps, t, self.index.to(t.device)[t], (1 - abar).sqrt() / spread * eps
+        return abar.sqrt() * x0 + spread * eps, t, self.index[t], (1 - abar).sqrt() / spread * eps
 
 
 def ikl(x0_hat: Tensor, eps_theta: Tensor, eps_psi: Tensor) -> Tensor:
@@ -73,5 +73,5 @@ def supervised(x0: Tensor, x0_hat: Tensor, A: Operator, kept: float) -> Tensor:
         return error.mean()
     if not isinstance(A, ib.LinearOperator):
         raise ConfigError(f"training.kept needs a linear task, whose pixels are kept or not; got {type(A).__name__}")
-    measured = A.T(A(torch.ones_like(x0))) > 0
-    return 0.1 * error.mean() + kept * error[measured].mean()
+    measured = (A.T(A(torch.ones_like(x0))) > 0).to(error.dtype)
+    return 0.1 * error.mean() + kept * (error * measured).sum() / measured.sum()

@@ -59,8 +59,9 @@ class Learner:
         if self._operator.measures_complex:
             raise ConfigError(f"davi: its network takes images; the measurements of {self.task.name} are complex")
         self.o, self.bridge = o, self.solver.make_bridge()
-        self.diffusion = losses.Diffusion(o.ikl_schedule, o.T, self.theta)
+        self.diffusion = losses.Diffusion(o.ikl_schedule, o.T, self.theta, self.training.device)
         self.phi, self.psi, self.average = (self.theta.student() for _ in range(3))
+        self.training.compiled(*(each.net for each in (self.theta, self.phi, self.psi) if hasattr(each, "net")))
         if self.solver.weights:
             for network in (self.phi.net, self.average.net):
                 self.solver.load(network, self.training.config["benchmark"], self.training.config["task"])
@@ -84,11 +85,11 @@ class Learner:
         size = -(-len(x0) // self.o.accumulate)
         for start in range(0, len(x0), size):
             rows = slice(start, start + size)
-            yield Part(x0[rows], y[rows], A, Rng(rng.generators[rows]), len(x0[rows]) / len(x0))
+            yield Part(x0[rows], y[rows], A, rng.part(rows), len(x0[rows]) / len(x0))
 
     def restore(self, part: Part) -> Tensor:
         """x0_hat = I_phi(y_a, a) (lines 4 and 5)."""
-        a = draw_a(self.o.density, part.rng).to(part.y.device)
+        a = draw_a(self.o.density, part.rng)
         y_in = network_input(part.y, part.A, self.solver.fill, self.solver.hole, part.rng)
         y_a = self.bridge.point(part.x0, y_in, a, part.rng.randn_like(y_in))
         with self.training.autocast():

@@ -35,6 +35,10 @@ PLANE = ["solver=davi", "benchmark=gmm2d", "task=denoise", "training.batch_size=
         ([*PLANE, "training.ikl_schedule=cubic"], r"unknown training.ikl_schedule 'cubic'"),
         ([*PLANE, "training.posterior=dirac"], r"unknown training.posterior 'dirac'"),
         ([*PLANE, "dtype=half"], r"unknown dtype 'half'"),
+        (
+            [*PLANE, "device=cpu", "dtype=tf32"],
+            r"dtype=tf32 is a precision of NVIDIA GPUs; got device=cpu; choose dtype=float32",
+        ),
         ([*PLANE, "training.shared=true", "training.accumulate=2"], r"accumulate > 1 needs training.shared=false"),
         (
             ["solver=davi", "task=sr4", "dataset=bsds500", "dataset.root=nowhere"],
@@ -60,6 +64,19 @@ PLANE = ["solver=davi", "benchmark=gmm2d", "task=denoise", "training.batch_size=
 def test_a_wrong_request_is_refused_before_any_work(overrides: list[str], message: str) -> None:
     with pytest.raises(ib.InvbenchError, match=message):
         build(Request.parse(overrides), CATALOG)
+
+
+@pytest.mark.parametrize("hardware", [True, False])
+def test_bfloat16_is_for_hardware_that_has_it(hardware: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("invbench.cli.train_plan.has_bfloat16", lambda device: hardware)
+    plan = build(Request.parse([*PLANE, "device=cpu", "dtype=auto"]), CATALOG)
+    assert plan.training.dtype == plan.training.config["dtype"] == ("bfloat16" if hardware else "float32")
+    request = Request.parse([*PLANE, "device=cpu", "dtype=bfloat16"])
+    if hardware:
+        assert build(request, CATALOG).training.dtype == "bfloat16"
+    else:
+        with pytest.raises(ib.ConfigError, match=r"dtype=bfloat16 is emulated on this cpu, .* use float32, or auto"):
+            build(request, CATALOG)
 
 
 def test_what_the_user_wrote_wins_over_a_variant_and_that_over_the_preset() -> None:

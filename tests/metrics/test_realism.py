@@ -14,7 +14,7 @@ from cleanfid import inception_pytorch
 from made_images import measurement, pair
 from torch import Tensor, nn
 
-from invbench import DataError, Rng
+from invbench import DataError, Rng, SetMetric
 from invbench.metrics import realism
 from invbench.metrics.realism import (
     FID,
@@ -173,4 +173,17 @@ def test_absent_and_damaged_weights_are_reported(tmp_path: Path, monkeypatch: py
     assert "invbench fetch inception_fid" in (FID().unavailable(measured) or "")
     (tmp_path / INCEPTION["clean"].filename).write_bytes(b"not a network")
     with pytest.raises(DataError, match="not clean-fid's network"):
-        realism.inception("clean")
+        realism.inception("clean", torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("metric", "shape"), [(PatchWasserstein(), (3, 8, 16)), (FID(), (40,)), (FID(), (5,)), (KID(), (40,))]
+)
+def test_scores_of_resamples_are_those_of_sets_that_repeat_images(metric: SetMetric, shape: tuple[int, ...]) -> None:
+    """FID to what is left where features are fewer than directions, as of many images, and where they are more."""
+    n = 12
+    a = torch.from_numpy(np.random.default_rng(0).normal(size=(n, *shape)))
+    b = 0.8 * a + 0.2 * torch.from_numpy(np.random.default_rng(1).normal(size=(n, *shape))) + 0.1
+    picks = torch.from_numpy(np.random.default_rng(2).integers(0, n, (20, n)))
+    expected = [metric.distance(a[pick], b[pick]) for pick in picks]
+    np.testing.assert_allclose(metric.distances(a, b, picks), expected, rtol=1e-9, atol=1e-9)

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from invbench import ConfigError, Rng, Training, cosine, draw, ema_decay, ema_update, set_lr
-from invbench.priors.adm.crop import random_crop
 from invbench.priors.adm.prior import AdmPrior
 from invbench.priors.bound import variational_bound
 
@@ -23,12 +22,14 @@ def fit(prior: AdmPrior, training: Training) -> Path:
     if o.crop % prior.net.config.stride:
         raise ConfigError(f"training.crop must be a multiple of {prior.net.config.stride}; got {o.crop}")
     student, average = prior.student(), prior.student()
+    for each in (student, average):
+        each.abar = each.abar.to(training.device)
+    training.compiled(student.net)
     optimizer = torch.optim.AdamW(student.net.parameters(), o.lr, weight_decay=0.0, fused=True)
     for step in training.steps(o.steps, {"net": student.net, "average": average.net}, {"net": optimizer}):
         set_lr(optimizer, o.lr * min(1, (step + 1) / o.warmup) * cosine(step, o.steps, floor=0.01))
-        x0, rng = training.batch(step, o.batch_size if step < (1 - o.last) * o.steps else max(1, o.batch_size // 4))
-        if step < (1 - o.last) * o.steps:
-            x0 = random_crop(x0, o.crop, rng)
+        whole = step >= (1 - o.last) * o.steps
+        x0, rng = training.batch(step, max(1, o.batch_size // 4) if whole else o.batch_size, 0 if whole else o.crop)
         terms = losses(at_size(student, x0), x0, rng, training, o.low_snr)
         training.log(step, **terms)
         training.backward(terms["eps"] + o.bound * terms["bound"] + o.colour * terms["colour"])
@@ -42,8 +43,9 @@ def fit(prior: AdmPrior, training: Training) -> Path:
 def losses(prior: AdmPrior, x0: Tensor, rng: Rng, training: Training, low_snr: float) -> dict[str, Tensor]:
     """Of the predicted noise, of the predicted image's mean colour, and the bound, which trains the variance alone."""
     steps = len(prior.abar)
-    spread = (torch.arange(len(x0)) + rng.rand(())) / len(x0)  # one time from each of as many intervals
-    t = (steps * spread).long().to(x0.device)
+    # One time from each of as many intervals; a sum of 32 bits may round up to the end of the last.
+    spread = (torch.arange(len(x0), device=x0.device) + rng.rand(())) / len(x0)
+    t = (steps * spread).long().clamp(max=steps - 1)
     abar, eps = prior.abar.to(x0)[t][:, None, None, None], rng.randn_like(x0)
     x_t = abar.sqrt() * x0 + (1 - abar).sqrt() * eps
     with training.autocast():
