@@ -96,7 +96,8 @@ class Pixels:
 
 def _moved(x: Tensor, device: torch.device) -> Tensor:
     """``x`` on a device, without waiting for what that computes."""
-    return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" and x.device.type == "cpu" else x
+    waiting = device.type == "cuda" and x.device.type == "cpu"
+    return x.pin_memory().to(device, non_blocking=True) if waiting else x.to(device)
 
 
 @dataclass

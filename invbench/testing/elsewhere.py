@@ -79,6 +79,21 @@ class Elsewhere(Tensor):
         return computed(func, args, kwargs or {})
 
 
+class Generator(torch.Generator):
+    """A generator of any device, also of the other one: there it draws the CPU's numbers, and for tensors there."""
+
+    place: torch.device
+
+    def __new__(cls, device: torch.device | str = "cpu") -> Generator:
+        made: Generator = super().__new__(cls, "cpu" if is_elsewhere(device) else device)  # type: ignore[call-arg]
+        made.place = torch.device(device)
+        return made
+
+    @property
+    def device(self) -> torch.device:  # type: ignore[override]
+        return self.place
+
+
 class _Dispatch(TorchDispatchMode):
     """Makes tensors on the other device, and moves them to it."""
 
@@ -94,6 +109,8 @@ class _Making(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
+        if kwargs.get("generator") is not None:
+            refuse_generator(func.__name__, args, kwargs)
         if func in MAKERS and is_elsewhere(kwargs.get("device")):
             return func(*args, **{**kwargs, "device": "cpu"}).to(ELSEWHERE)
         if args and isinstance(args[0], Elsewhere):
@@ -120,7 +137,8 @@ def elsewhere() -> Iterator[torch.device]:
     future, before = torch.__future__, torch.__future__.get_overwrite_module_params_on_conversion()
     future.set_overwrite_module_params_on_conversion(True)  # Module.to gives new parameters, as between devices
     try:
-        with warnings.catch_warnings(), _fused_optimizers(), _Making(), _Dispatch():
+        generators = patch.object(torch, "Generator", Generator)
+        with generators, warnings.catch_warnings(), _fused_optimizers(), _Making(), _Dispatch():
             warnings.filterwarnings("ignore", ".*copying from a non-meta parameter")  # ours hold numbers, and get them
             yield ELSEWHERE
     finally:
@@ -156,8 +174,6 @@ def computed(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
     name = func.overloadpacket.__name__
     theirs = {id(each.numbers): each for each in tensors((args, kwargs)) if isinstance(each, Elsewhere)}
     lands_there = _lands_there(name, args, kwargs, bool(theirs))
-    if theirs or lands_there:
-        refuse_generator(name, kwargs.get("generator"))
     if theirs and name not in COPIES:
         refuse_mixed(name, args, kwargs)
     out = func(*mapped(args, _numbers), **mapped(_on_cpu(kwargs), _numbers))
@@ -201,10 +217,13 @@ def refuse_mixed(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
         raise DeviceError(f"{name} mixes tensors of the CPU, {cpus}, with others of another device, {others}; {advice}")
 
 
-def refuse_generator(name: str, generator: torch.Generator | None) -> None:
-    """Raise DeviceError where a tensor of another device is drawn by a generator of the CPU."""
-    if generator is not None and generator.device.type == "cpu":
-        raise DeviceError(f"{name} draws from a generator of the CPU for another device; see Rng.randn_like")
+def refuse_generator(name: str, args: Any, kwargs: Mapping[str, Any]) -> None:
+    """Raise DeviceError where a generator draws for a tensor of another device than its own."""
+    there = is_elsewhere(kwargs.get("device")) or any(isinstance(each, Elsewhere) for each in tensors(args))
+    if is_elsewhere(kwargs["generator"].device) != there:
+        devices = ("the CPU", "another device")
+        whose, what = devices if there else devices[::-1]
+        raise DeviceError(f"{name} draws from a generator of {whose} for a tensor of {what}; see Rng.randn_like")
 
 
 def _shape(tensor: Tensor) -> str:

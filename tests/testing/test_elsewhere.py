@@ -33,6 +33,7 @@ MIXED: dict[str, Callable[[Tensor], Any]] = {
     "in place": lambda x: torch.zeros(2, 3).add_(x),
     "convolution": lambda x: F.conv2d(x[None, None], torch.ones(1, 1, 1, 1)),
     "generator": lambda x: x.clone().normal_(generator=torch.Generator()),
+    "generator of the device": lambda x: torch.zeros(3).normal_(generator=torch.Generator(x.device)),
     "new draw": lambda x: torch.randn(2, device=x.device, generator=torch.Generator()),
     "numpy": lambda x: x.numpy(),
 }
@@ -47,6 +48,9 @@ FINE: dict[str, Callable[[Tensor], Any]] = {
     "decomposition": lambda x: torch.linalg.svd(x, full_matrices=False)[1],
     "spectrum": lambda x: torch.fft.irfft(torch.fft.rfft(x)),
     "draws": lambda x: Rng.for_images(["a", "b"]).randn_like(x),
+    "draws of a generator there": lambda x: torch.zeros_like(x).normal_(
+        generator=torch.Generator(x.device).manual_seed(1)
+    ),
     "control flow": lambda x: x if bool((x > 1).any()) and float(x.sum()) > x[0].tolist()[0] else None,
 }
 

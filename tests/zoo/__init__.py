@@ -3,7 +3,7 @@
 ``ZOO`` holds (kind, class, the check that names the fault, what else then fails), ``CONTROLS`` (kind, class).
 """
 
-from zoo import datasets, metrics, priors, solvers, tasks
+from zoo import datasets, devices, metrics, priors, solvers, tasks
 from zoo.register import CONTROLS, ZOO
 
-__all__ = ["CONTROLS", "ZOO", "datasets", "metrics", "priors", "solvers", "tasks"]
+__all__ = ["CONTROLS", "ZOO", "datasets", "devices", "metrics", "priors", "solvers", "tasks"]
