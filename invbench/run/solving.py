@@ -107,7 +107,7 @@ class Worker:
     def _repays(self, prior: Prior, chunks: list[list[str]], problem: Problem, state: Any) -> bool:
         """Whether all calls of the cell, counted on a chunk with a prior that costs nothing, repay compiling."""
         solver, measured, meter = self.cell.solver, self.bank.measure(chunks[0]), Meter()
-        if self.options.device.type == "cpu" or not hasattr(prior, "net"):
+        if self.options.device.type != "cuda" or not hasattr(prior, "net"):
             return False
         y, rng = measured.y.to(self.options.device), self.bank.rng(measured.images, solver.name, 0)
         with contained(f"solver {solver.name}"), torch.inference_mode(not solver.needs_grad):
