@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -119,7 +120,8 @@ class Worker:
         self, chunk: list[str], done: Mapping[str, Measured], problem: Problem, prior: Prior, state: Any
     ) -> None:
         measured = replace(self.bank.measure(chunk), posterior=self.exact)
-        solved = [each for part in self._parts(chunk) for each in self._solve(measured, part, problem, prior, state)]
+        parts = [self._solve(measured, part, problem, prior, state) for part in self._parts(chunk)]
+        solved = list(chain.from_iterable(parts))
         samples = torch.stack([x_hat for x_hat, _ in solved], dim=1)  # (B, samples, C, H, W)
         finite = samples.isfinite().flatten(1).all(1).tolist()
         rows = self._rows(samples, [costs for _, costs in solved], measured)
@@ -129,10 +131,13 @@ class Worker:
                 self.run.images += 1
         self.run.cost.peak_bytes = max(self.run.cost.peak_bytes, peak_bytes(self.options.device))
         self.store.write_run(self.run)
-        bad = [image for image, good in zip(chunk, finite, strict=True) if not good]
+        self._refuse_infinite([image for image, good in zip(chunk, finite, strict=True) if not good], len(chunk))
+
+    def _refuse_infinite(self, bad: list[str], among: int) -> None:
+        """Raise SolverError where reconstructions are not finite."""
         if bad:
             raise SolverError(
-                f"{self.cell.solver.name} returned values that are not finite for {len(bad)} of {len(chunk)} images "
+                f"{self.cell.solver.name} returned values that are not finite for {len(bad)} of {among} images "
                 f"({', '.join(bad[:3])}); the other images are kept"
             )
 
