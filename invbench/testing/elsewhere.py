@@ -153,47 +153,62 @@ def is_elsewhere(device: Any) -> bool:
 
 def computed(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """What an operation gives, on the device where CUDA would have it. Raises DeviceError where it mixes devices."""
-    name, wanted = func.overloadpacket.__name__, kwargs.get("device")
-    theirs = [each for each in tensors((args, kwargs)) if isinstance(each, Elsewhere)]
-    there = bool(theirs) if wanted is None else wanted == ELSEWHERE
-    if theirs or there:
+    name = func.overloadpacket.__name__
+    theirs = {id(each.numbers): each for each in tensors((args, kwargs)) if isinstance(each, Elsewhere)}
+    lands_there = _lands_there(name, args, kwargs, bool(theirs))
+    if theirs or lands_there:
+        refuse_generator(name, kwargs.get("generator"))
+    if theirs and name not in COPIES:
         refuse_mixed(name, args, kwargs)
-    wrappers = {id(each.numbers): each for each in theirs}
+    out = func(*mapped(args, _numbers), **mapped(_on_cpu(kwargs), _numbers))
+
+    def placed(tensor: Tensor) -> Tensor:
+        if id(tensor) in theirs:
+            return _unchanged(theirs[id(tensor)], name)
+        return Elsewhere(tensor) if lands_there and tensor.device.type == "cpu" else tensor
+
+    return mapped(out, placed)
+
+
+def _on_cpu(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with the CPU as device where that is the other one."""
+    return {**kwargs, **({"device": torch.device("cpu")} if kwargs.get("device") == ELSEWHERE else {})}
+
+
+def _lands_there(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], theirs: bool) -> bool:
+    """Whether what an operation gives is elsewhere: where it is asked for there, else where its arguments are."""
     if name == "copy_":
-        there = isinstance(args[0], Elsewhere)
-    plain = {**kwargs, "device": torch.device("cpu")} if wanted == ELSEWHERE else kwargs
-    out = func(*mapped(args, _numbers), **mapped(plain, _numbers))
+        return isinstance(args[0], Elsewhere)
+    wanted = kwargs.get("device")
+    return theirs if wanted is None else bool(wanted == ELSEWHERE)
 
-    def wrapped(tensor: Tensor) -> Tensor:
-        known = wrappers.get(id(tensor))
-        if known is None:
-            return Elsewhere(tensor) if there and tensor.device.type == "cpu" else tensor
-        if known.shape != tensor.shape or known.stride() != tensor.stride():
-            raise NotImplementedError(f"{name} changes the shape of a tensor in place, which is not followed here")
-        return known
 
-    return mapped(out, wrapped)
+def _unchanged(tensor: Elsewhere, name: str) -> Elsewhere:
+    """A tensor after an operation in place, which must have left its shape alone."""
+    if (tensor.shape, tensor.stride()) != (tensor.numbers.shape, tensor.numbers.stride()):
+        raise NotImplementedError(f"{name} changes the shape of a tensor in place, which is not followed here")
+    return tensor
 
 
 def refuse_mixed(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     """Raise DeviceError for an operation that CUDA would refuse: some of its tensors are elsewhere, others are not."""
-    generator = kwargs.get("generator")
-    if generator is not None and generator.device.type == "cpu":
-        raise DeviceError(
-            f"{name} draws from a generator of the CPU for a tensor that is elsewhere; see Rng.randn_like"
-        )
-    if name in COPIES:
-        return
-    given = args
-    if name in INDEXING and isinstance(args[0], Elsewhere):  # whose indices may be on the CPU
-        given = (args[0], *args[2:])
-    every = list(tensors((given, kwargs)))
-    here = [t for t in every if t.ndim and t.device.type == "cpu"]
-    there = [t for t in every if isinstance(t, Elsewhere)]
+    may_index = name in INDEXING and isinstance(args[0], Elsewhere)  # with tensors of the CPU
+    every = list(tensors(((args[0], *args[2:]) if may_index else args, kwargs)))
+    here = [_shape(t) for t in every if t.ndim and t.device.type == "cpu"]
+    there = [_shape(t) for t in every if isinstance(t, Elsewhere)]
     if here and there:
-        cpus, others = (" and ".join(str(tuple(t.shape)) for t in each) for each in (here, there))
-        advice = "move the first with .to(x.device)"
+        cpus, others, advice = " and ".join(here), " and ".join(there), "move the first with .to(x.device)"
         raise DeviceError(f"{name} mixes tensors of the CPU, {cpus}, with others of another device, {others}; {advice}")
+
+
+def refuse_generator(name: str, generator: torch.Generator | None) -> None:
+    """Raise DeviceError where a tensor of another device is drawn by a generator of the CPU."""
+    if generator is not None and generator.device.type == "cpu":
+        raise DeviceError(f"{name} draws from a generator of the CPU for another device; see Rng.randn_like")
+
+
+def _shape(tensor: Tensor) -> str:
+    return str(tuple(tensor.shape))
 
 
 def mapped(tree: Any, change: Callable[[Tensor], Any]) -> Any:

@@ -39,7 +39,7 @@ class RelativeToBatch(GoodMetric):
 
 @broken("metric", "repeat", "batch device")
 class RandomPatches(GoodMetric):
-    """Looks at newly drawn pixels at each call."""
+    """Looks at newly drawn pixels at each call; repeat."""
 
     def __call__(self, x_hat, measurement):
         keep = torch.rand_like(x_hat[:1]) < 0.5

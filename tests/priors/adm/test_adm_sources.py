@@ -19,7 +19,7 @@ from invbench.priors.adm.sources import AdmPhotos
         (
             AdmPhotos(dtype="float8"),
             (3, 64, 64),
-            "dtype of the network must be one of float32, bfloat16, float16; got 'float8'",
+            "dtype of the network must be one of float32, tf32, bfloat16, float16; got 'float8'",
         ),
         (AdmPhotos(dtype="float64"), (3, 64, 64), "got 'float64'"),
     ],
