@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -68,7 +68,12 @@ class MeasurementBank:
 
     def rng(self, images: Sequence[str], solver: str, sample: int) -> Rng:
         """The solver's generators: as the measurement's, and keyed by solver and sample besides."""
-        return Rng.for_images(images, purpose="solver", solver=solver, sample=sample, **self._axes)
+        return self.rng_of_samples(images, solver, [sample])
+
+    def rng_of_samples(self, images: Sequence[str], solver: str, samples: Iterable[int]) -> Rng:
+        """The generators of several samples of all images, those of the first sample first."""
+        each = (Rng.for_images(images, purpose="solver", solver=solver, sample=k, **self._axes) for k in samples)
+        return Rng(tuple(generator for rng in each for generator in rng.generators))
 
     @property
     def _axes(self) -> dict[str, str | int]:

@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -91,7 +92,8 @@ class Worker:
 
         A compiled network is made for batches of the first chunk's size, whichever chunks are missing.
         """
-        source, device, rows = self.cell.source.name, self.options.device, len(chunks[0])
+        source, device = self.cell.source.name, self.options.device
+        rows = len(chunks[0]) * len(self._parts(chunks[0])[0])
         asked = self.options.compile
         if asked or (asked is None and self._repays(prior, chunks, problem, state)):
             begin = time.perf_counter()
@@ -106,19 +108,20 @@ class Worker:
     def _repays(self, prior: Prior, chunks: list[list[str]], problem: Problem, state: Any) -> bool:
         """Whether all calls of the cell, counted on a chunk with a prior that costs nothing, repay compiling."""
         solver, measured, meter = self.cell.solver, self.bank.measure(chunks[0]), Meter()
-        if self.options.device.type == "cpu" or not hasattr(prior, "net"):
+        if self.options.device.type != "cuda" or not hasattr(prior, "net"):
             return False
         y, rng = measured.y.to(self.options.device), self.bank.rng(measured.images, solver.name, 0)
         with contained(f"solver {solver.name}"), torch.inference_mode(not solver.needs_grad):
             _solved(solver, y, problem, FreePrior(prior).metered(meter), state, rng)
-        calls = meter.forward / len(y) * len(chunks) * self.cell.samples
+        calls = meter.forward / len(y) * len(chunks) * len(self._parts(chunks[0]))
         return repays(self.options.device, calls)
 
     def _run_chunk(
         self, chunk: list[str], done: Mapping[str, Measured], problem: Problem, prior: Prior, state: Any
     ) -> None:
         measured = replace(self.bank.measure(chunk), posterior=self.exact)
-        solved = [self._solve(measured, sample, problem, prior, state) for sample in range(self.cell.samples)]
+        parts = [self._solve(measured, part, problem, prior, state) for part in self._parts(chunk)]
+        solved = list(chain.from_iterable(parts))
         samples = torch.stack([x_hat for x_hat, _ in solved], dim=1)  # (B, samples, C, H, W)
         finite = samples.isfinite().flatten(1).all(1).tolist()
         rows = self._rows(samples, [costs for _, costs in solved], measured)
@@ -128,20 +131,28 @@ class Worker:
                 self.run.images += 1
         self.run.cost.peak_bytes = max(self.run.cost.peak_bytes, peak_bytes(self.options.device))
         self.store.write_run(self.run)
-        bad = [image for image, good in zip(chunk, finite, strict=True) if not good]
+        self._refuse_infinite([image for image, good in zip(chunk, finite, strict=True) if not good], len(chunk))
+
+    def _refuse_infinite(self, bad: list[str], among: int) -> None:
+        """Raise SolverError where reconstructions are not finite."""
         if bad:
             raise SolverError(
-                f"{self.cell.solver.name} returned values that are not finite for {len(bad)} of {len(chunk)} images "
+                f"{self.cell.solver.name} returned values that are not finite for {len(bad)} of {among} images "
                 f"({', '.join(bad[:3])}); the other images are kept"
             )
 
+    def _parts(self, chunk: list[str]) -> list[range]:
+        """The samples of a chunk's images that are drawn at once: as many as the batch size allows, at least one."""
+        K, together = self.cell.samples, max(1, self.options.batch_size // len(chunk))
+        return [range(first, min(first + together, K)) for first in range(0, K, together)]
+
     def _solve(
-        self, measured: Measurement, sample: int, problem: Problem, prior: Prior, state: Any
-    ) -> tuple[Tensor, tuple[float, ...]]:
-        """One timed draw for a batch, and its cost per image in the order of COSTS."""
+        self, measured: Measurement, samples: range, problem: Problem, prior: Prior, state: Any
+    ) -> list[tuple[Tensor, tuple[float, ...]]]:
+        """Some samples of a chunk, drawn and timed at once; each with its cost per image in the order of COSTS."""
         solver, device = self.cell.solver, self.options.device
-        rng = self.bank.rng(measured.images, solver.name, sample)
-        y, meter = measured.y.to(device, copy=True), Meter()
+        rng = self.bank.rng_of_samples(measured.images, solver.name, samples)
+        y, meter = torch.cat([measured.y] * len(samples)).to(device), Meter()
         metered = replace(problem, A=problem.A.metered(meter))
         with contained(f"solver {solver.name}"), torch.inference_mode(not solver.needs_grad):
             synchronize(device)
@@ -149,7 +160,7 @@ class Worker:
             x_hat = _solved(solver, y, metered, prior.metered(meter), state, rng)
             synchronize(device)
             seconds = time.perf_counter() - begin
-        expected = tuple(measured.x.shape)
+        expected = (len(y), *measured.x.shape[1:])
         if not isinstance(x_hat, Tensor) or tuple(x_hat.shape) != expected:
             description = (
                 f"one of shape {tuple(x_hat.shape)}" if isinstance(x_hat, Tensor) else f"a {type(x_hat).__name__}"
@@ -157,14 +168,15 @@ class Worker:
             raise SolverError(f"expected {solver.name} to return a tensor of shape {expected}; got {description}")
         if x_hat.is_complex():
             raise SolverError(f"expected {solver.name} to return real values; got {x_hat.dtype}")
-        B, cost = len(measured.y), self.run.cost
+        rows, cost = len(y), self.run.cost
         cost.solve_seconds += seconds
         cost.forward_seconds += meter.network.seconds
         cost.backward_seconds += meter.pullback.seconds
         cost.operator_seconds += meter.operator.seconds
         cost.nfe_forward += meter.forward
         cost.nfe_backward += meter.backward
-        return x_hat.detach().float().cpu(), (seconds / B, meter.forward / B, meter.backward / B)
+        each = (seconds / rows, meter.forward / rows, meter.backward / rows)
+        return [(part, each) for part in x_hat.detach().float().cpu().chunk(len(samples))]
 
     def _rows(self, samples: Tensor, costs: list[tuple[float, ...]], measured: Measurement) -> list[list[Record]]:
         """Scores and costs of each image; the last row of an image is its last sample's last cost."""

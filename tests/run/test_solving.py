@@ -193,3 +193,16 @@ def test_the_cost_of_a_cell_separates_forward_backward_and_operator(run: Run) ->
     seconds = [cost[f"{part}_seconds"] / batches for part in ("forward", "backward", "operator")]
     assert seconds == pytest.approx([1.0, 2.0, 4.0])
     assert 0 < cost["solve_seconds"] < 60, "by the clock, not by what was said"
+
+
+def test_samples_of_few_images_are_drawn_together(run: Run, tmp_path: Path) -> None:
+    cell = cell_of(Toy(), samples=5)
+    together, alone = (tmp_path / name for name in ("together", "alone"))
+    run(cell, n=2, batch_size=4, out=together)
+    assert Toy.calls == [4, 4, 2]  # two samples of two images at once
+    Toy.calls.clear()
+    run(cell, n=2, batch_size=1, out=alone)
+    assert Toy.calls == [1] * 10
+    assert values_of(together) == pytest.approx(values_of(alone))
+    for name, x_hat in images_of(alone).items():
+        assert torch.equal(images_of(together)[name], x_hat)

@@ -73,9 +73,9 @@ class GroupNorm(nn.GroupNorm):
         if x.device.type != "cpu" or torch.compiler.is_compiling():
             out = self._native(x.float(), gain, bias)
             return (F.silu(out) if silu else out).to(x.dtype)
-        if x.dtype != torch.float32 and len(gain) == 1:  # mixed types: sums in float32
+        if x.dtype != torch.float32 and len(gain) == 1 and not torch.is_grad_enabled():  # sums are in float32
             out = F.group_norm(x, self.num_groups, gain[0], bias[0], self.eps)
-            return F.silu(out, inplace=not out.requires_grad) if silu else out
+            return F.silu(out, inplace=True) if silu else out
         gain, bias = gain.expand(len(x), -1), bias.expand(len(x), -1)
         normalised: Tensor = _Normalise.apply(x, gain, bias, self.num_groups, self.eps, silu)
         return normalised
