@@ -36,7 +36,7 @@ def check_plugin(plugin: Plugin) -> list[Finding]:
     >>> from invbench.plugins import Plugin
     >>> from invbench.metrics.distortion import PSNR
     >>> [finding.status for finding in check_plugin(Plugin("metric", "psnr", PSNR, "invbench", "0"))]
-    ['pass', 'pass', 'pass', 'pass', 'pass', 'pass']
+    ['pass', 'pass', 'pass', 'pass', 'pass', 'pass', 'pass']
     """
     kit = KITS[plugin.kind]
     lab = cache(lambda: kit.lab(plugin.cls))

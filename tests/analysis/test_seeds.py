@@ -97,4 +97,4 @@ def test_a_level_that_is_assumed_is_given_and_recorded(tmp_path: Path) -> None:
     assert verified.exit_code == 0, verified.output
     refused = CliRunner().invoke(main, ["run", "solver=wiener", "task=denoise", "assume='0.05 [-1,1]'"])
     assert refused.exit_code == 1
-    assert "tells its level. Leave assume out" in refused.output
+    assert "states its level. Leave assume out" in refused.output

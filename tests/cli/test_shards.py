@@ -71,6 +71,7 @@ def test_after_a_sweep_by_a_launcher_the_tables_are_printed(invbench: Call, tmp_
     assert all(len(cell.run.sessions) == 1 for cell in cells(tmp_path / "results/runs").values()), "nothing ran twice"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("extra", [[], ["shards=3", *INLINE]])
 def test_a_sweep_overwrites_a_shared_reference_once(extra: list[str], invbench: Call, tmp_path: Path) -> None:
     words = ["run", "solver=ddrm,wiener", *GMM[2:-1]]
@@ -98,6 +99,7 @@ def test_a_shard_that_failed_counts_no_more_once_other_shards_have_its_images(in
     assert len(cell.images) == 6
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("extra", [["seed=0,1"], ["seed=0,1", *INLINE]])
 @pytest.mark.parametrize("name", ["two words", "a'b", "a=b,c", "${x}", "$(x)", "back\\slash", 'quo"te', "\u7167"])
 def test_a_sweep_into_a_folder_of_any_name_leaves_records_alone(

@@ -123,7 +123,7 @@ def test_a_hidden_noise_level_skips_a_solver_that_needs_it(run: Run) -> None:
     hidden = CATALOG.get("task", "denoise")(noise="uniform 0.01..0.1 [-1,1]")
     outcome = run(cell_of(NeedsSigma(), task=hidden))
     assert (outcome.status, Toy.calls) == ("skipped", [])
-    assert outcome.reason.startswith("needs a noise level; the noise of task 'denoise' tells none")
+    assert outcome.reason.startswith("needs a noise level; the noise of task 'denoise' states none")
     assert run(cell_of(Toy(), task=hidden)).status == "complete"
     assert {problem.sigma_y for problem in Toy.problems} == {None}
 
