@@ -17,6 +17,7 @@ from invbench.dataset import Dataset
 from invbench.errors import ConfigError
 from invbench.linops import BlockMean
 from invbench.operator import Operator, Shape
+from invbench.problem import Measurement
 from invbench.rng import Rng
 from invbench.task import Task
 from invbench.testing.problems import BENCHMARK, TASK, tiny_mixture
@@ -65,9 +66,21 @@ def one_step(
         chosen, last = dataclasses.replace(options(), steps=1), 0
     except (TypeError, ConfigError):
         chosen, last = options(), 1
+    images = Draws(shape)
+    measured = _measured(images, parts["task"]) if "task" in parts else None
     named = {key: {"name": each.name, **dataclasses.asdict(each)} for key, each in parts.items()}
     with TemporaryDirectory() as folder:
-        training = Training(
-            Path(folder), {"benchmark": BENCHMARK, **named}, chosen, Draws(shape), device=device, last=last
-        )
+        config = {"benchmark": BENCHMARK, **named}
+        training = Training(Path(folder), config, chosen, images, measured, device=device, last=last)
         yield fit(training)
+
+
+def _measured(images: Dataset, task: Task) -> Measurement:
+    """Measurements to watch, as a preset with a tuning split has them."""
+    ids = images.ids()
+    x, A = (
+        torch.stack([images.load(each) for each in ids]),
+        task.operator(images.x_shape, Rng.single(purpose="operator")),
+    )
+    y, std = task.noise_model.sample(A(x), Rng.for_images(ids, purpose="noise"))
+    return Measurement(tuple(ids), x, y, std, ("",) * len(ids), A)
