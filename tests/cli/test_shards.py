@@ -38,6 +38,7 @@ def test_what_workers_run_in_shards_is_the_unsharded_run_bit_for_bit(invbench: C
     assert os.listdir(tmp_path / "sharded") == ["gmm"], "neither Hydra nor the launcher leaves a file"
 
 
+@pytest.mark.long
 def test_a_worker_that_dies_is_named_and_its_shard_alone_is_run_again(invbench: Call, tmp_path: Path) -> None:
     words = [*GMM, "shards=3", "references=false", "isolate=false"]
     died = invbench(*words, "hydra/launcher=dying")
@@ -59,6 +60,7 @@ def test_what_a_worker_refuses_is_told_with_its_shard(invbench: Call, tmp_path: 
         assert f"error: gmm/denoise/ddrm, shard {i}/2: device 'abacus' is not available" in result.stderr
 
 
+@pytest.mark.long
 def test_after_a_sweep_by_a_launcher_the_tables_are_printed(invbench: Call, tmp_path: Path) -> None:
     words = ["run", "solver=pinv,wiener", "benchmark=gmm", "task=denoise", "seed=0,1", "n=2", *INLINE]
     result = invbench(*words)
