@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -123,15 +123,6 @@ def test_a_fork_is_reported_and_the_copy_ends() -> None:
     assert os.getpid() == begin, "the copy has not come this far"
 
 
-@pytest.fixture
-def heard() -> Iterator[None]:
-    """Ctrl-C interrupts, also in a job in the background, whose shell has it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("heard")
 def test_an_interrupt_of_a_plugin_is_distinguished_from_one_of_the_user() -> None:
     with noted_interrupts():
         assert not pressed()
