@@ -18,8 +18,8 @@ from invbench.cli.read import not_negative
 from invbench.errors import ConfigError, InvbenchError, unknown
 from invbench.messages import plain_warnings
 
-# torch then asks for large pages for large tensors: else a network call at 256x256 makes 250,000 page faults, on one thread
-# an eighth of its time. It is read at torch's first allocation, and inherited by processes that are started.
+# torch then asks for large pages for large tensors: else a network call at 256x256 makes 250,000 page faults, an eighth
+# of its time on one thread. It is read at torch's first allocation, and inherited by processes that are started.
 LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"
 
 
