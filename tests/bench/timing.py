@@ -10,10 +10,10 @@ from typing import Any
 ROUNDS = 9
 
 
-def seconds(*calls: Callable[[], object]) -> list[float]:
+def seconds(*calls: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
     """Median time of each call after one that warms up; they alternate, so that a busy machine slows all alike."""
     times: list[list[float]] = [[] for _ in calls]
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for call, own in zip(calls, times, strict=True):
             begin = time.perf_counter()
             call()
