@@ -60,7 +60,7 @@ def test_its_gradient_is_one_graph() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("needs_grad", [False, True])
+@pytest.mark.parametrize("needs_grad", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_compiled_prior_predicts_what_it_predicted_before(needs_grad: bool) -> None:
     prior, x = tiny(), draw(2, *SHAPE)
     fast = compiled(prior, 2, needs_grad)
