@@ -1,6 +1,6 @@
 #!/bin/sh
-# Every released record, table and figure, from nothing: about a day on two cores, and resumable, since complete cells are
-# not run again. Run from the repository's root as 'make reproduce', or 'make reproduce DEVICE=cuda'. Trainings need BSDS500
+# Every released record, table and figure, from nothing: some 17 hours of solving on a CPU, and trainings; resumable, since
+# complete cells are not run again. Run from the repository's root as 'make reproduce', or 'make reproduce DEVICE=cuda'. Trainings need BSDS500
 # (see invbench info bsds500). A table of the cells with their times ends it.
 set -e
 device=${DEVICE:-auto}

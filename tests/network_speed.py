@@ -13,10 +13,10 @@ import torch
 from bench.timing import seconds
 from made_networks import randomised
 from published_unet import plain_forward, published
-from torch import nn
 
 from invbench.priors.adm.cost import count
 from invbench.priors.adm.sources import AdmFfhq256, AdmPhotos
+from invbench.priors.adm.unet import convolve_in
 from invbench.run.bench import matmul_speed
 
 SHAPES = {"photos": (AdmPhotos.config(), (16, 3, 64, 64)), "ffhq": (AdmFfhq256.config(), (1, 3, 256, 256))}
@@ -27,10 +27,7 @@ def main(name: str, rounds: int) -> None:
     config, shape = SHAPES[name]
     net = randomised(config).to(memory_format=torch.channels_last)
     plain, half = published(net, torch.float32), randomised(config).to(memory_format=torch.channels_last)
-    for blocks in (half.input_blocks, half.middle_block, half.output_blocks):
-        for module in blocks.modules():
-            if isinstance(module, nn.Conv1d | nn.Conv2d):
-                module.to(torch.bfloat16)
+    convolve_in(half, torch.bfloat16)
     x, t = torch.randn(shape, generator=torch.Generator().manual_seed(0)), torch.tensor([500])
     last = x.contiguous(memory_format=torch.channels_last)
     calls = (

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from invbench.priors.adm.unet import AttentionBlock, GroupNorm, ResBlock, UNet, timestep_embedding
+from invbench.priors.adm.unet import AttentionBlock, GroupNorm, ResBlock, UNet, convolve_in, timestep_embedding
 
 
 def plain_norm(norm: GroupNorm, x: Tensor) -> Tensor:
@@ -71,8 +71,4 @@ def published(net: UNet, dtype: torch.dtype) -> UNet:
     """A copy of a network in the memory layout of the published one; its convolutions in ``dtype``."""
     plain = UNet(net.config).eval().requires_grad_(False)
     plain.load_state_dict(net.state_dict())
-    for blocks in (plain.input_blocks, plain.middle_block, plain.output_blocks):
-        for module in blocks.modules():
-            if isinstance(module, nn.Conv1d | nn.Conv2d):
-                module.to(dtype)
-    return plain.to(next(net.parameters()).device, memory_format=torch.contiguous_format)
+    return convolve_in(plain, dtype).to(next(net.parameters()).device, memory_format=torch.contiguous_format)

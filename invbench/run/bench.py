@@ -22,7 +22,8 @@ from invbench.meter import Meter, peak_bytes, synchronize
 from invbench.prior import Prior
 from invbench.run.bank import MeasurementBank
 from invbench.run.cell import Cell
-from invbench.run.compiling import FreePrior, compiled
+from invbench.run.compiling import compiled
+from invbench.run.free_prior import FreePrior
 from invbench.run.solving import declared_mismatch
 from invbench.store.jsonfiles import json_text
 from invbench.store.schema import Bench as BenchFile

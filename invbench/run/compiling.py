@@ -14,6 +14,7 @@ from invbench.artifacts import cache_folder
 from invbench.errors import ConfigError
 from invbench.guard import reason_of
 from invbench.prior import Prior
+from invbench.run.free_prior import network_device
 
 REPAYING_CALLS = 3000  # calls of a batch that save a minute on a GPU, about what compiling takes
 GRAPH_ROWS = 4  # up to this batch, starting kernels takes longer than running them: CUDA graphs start them all at once
@@ -35,29 +36,6 @@ class CompiledNetwork(nn.Module):
             return out
         torch.compiler.cudagraph_mark_step_begin()
         return self.compiled(x, *args).clone()
-
-
-class FreePrior(Prior):
-    """Predicts no noise at no cost: with it a solver shows what it calls, and what all else takes."""
-
-    def __init__(self, prior: Prior) -> None:
-        self.prior, self.x_shape, self.abar = prior, prior.x_shape, prior.abar
-        with torch.inference_mode():
-            zeros = torch.zeros(1, *prior.x_shape, device=network_device(prior))
-            self.learned = prior.eps_and_v(zeros, 0)[1] is not None
-
-    def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, Tensor | None]:
-        del t
-        return 0 * x_t, 0 * x_t if self.learned else None
-
-    def student(self) -> Prior:
-        return self.prior.student()
-
-
-def network_device(prior: Prior) -> torch.device:
-    """The device of a prior's network; the CPU where it has none."""
-    net = getattr(prior, "net", None)
-    return next(net.parameters()).device if net is not None else torch.device("cpu")
 
 
 def repays(device: torch.device, calls: float) -> bool:

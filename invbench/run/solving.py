@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -13,18 +14,16 @@ import torch
 from msgspec.structs import replace as replace_fields
 from torch import Tensor
 
-from invbench.errors import (
-    SolverError,
-    UnsupportedProblem,
-)
+from invbench.errors import ConfigError, SolverError, UnsupportedProblem
 from invbench.guard import contained
 from invbench.meter import Meter, peak_bytes, synchronize
 from invbench.prior import Prior
 from invbench.problem import Measurement, Posterior, Problem
 from invbench.run.bank import MeasurementBank, recorded
 from invbench.run.cell import Cell, Options
-from invbench.run.compiling import FreePrior, compiled, first_call, repays
+from invbench.run.compiling import compiled, first_call, repays
 from invbench.run.environment import now, session
+from invbench.run.free_prior import FreePrior
 from invbench.run.outcome import OnProgress
 from invbench.run.scoring import Scorer
 from invbench.solver import Solver
@@ -90,37 +89,44 @@ class Worker:
     def _ready(self, prior: Prior, chunks: list[list[str]], problem: Problem, state: Any) -> Prior:
         """The prior after its first call, which costs more and is not the solver's; compiled as the user says.
 
-        A compiled network is made for batches of the first chunk's size, whichever chunks are missing.
+        A compiled network is made for batches of the first chunk's size, whichever chunks are missing. Where that was
+        not asked for and fails, as without a compiler, the network is taken as it is, with a warning.
         """
-        source, device = self.cell.source.name, self.options.device
-        rows = len(chunks[0]) * len(self._parts(chunks[0])[0])
-        asked = self.options.compile
-        if asked or (asked is None and self._repays(prior, chunks, problem, state)):
-            begin = time.perf_counter()
-            with contained(f"prior {source}"):
-                fast = compiled(prior, rows, self.cell.solver.needs_grad)
-            self.run.cost.compile_seconds += time.perf_counter() - begin
-            return fast
-        with contained(f"prior {source}"):
+        device, asked = self.options.device, self.options.compile
+        rows = len(chunks[0]) * len(self._draws_of(chunks[0])[0])
+        with contained(f"prior {self.cell.source.name}"):
+            if asked or (asked is None and self._repays(prior, chunks, problem, state)):
+                try:
+                    return self._compiled(prior, rows)
+                except ConfigError as error:
+                    if asked:
+                        raise
+                    warnings.warn(f"{error}. The network is not compiled", stacklevel=2)
             first_call(prior, rows if device.type == "cuda" else 1, device, needs_grad=False)
         return prior
 
+    def _compiled(self, prior: Prior, rows: int) -> Prior:
+        begin = time.perf_counter()
+        fast = compiled(prior, rows, self.cell.solver.needs_grad)
+        self.run.cost.compile_seconds += time.perf_counter() - begin
+        return fast
+
     def _repays(self, prior: Prior, chunks: list[list[str]], problem: Problem, state: Any) -> bool:
         """Whether all calls of the cell, counted on a chunk with a prior that costs nothing, repay compiling."""
-        solver, measured, meter = self.cell.solver, self.bank.measure(chunks[0]), Meter()
         if self.options.device.type != "cuda" or not hasattr(prior, "net"):
             return False
+        solver, measured, meter = self.cell.solver, self.bank.measure(chunks[0]), Meter()
         y, rng = measured.y.to(self.options.device), self.bank.rng(measured.images, solver.name, 0)
         with contained(f"solver {solver.name}"), torch.inference_mode(not solver.needs_grad):
             _solved(solver, y, problem, FreePrior(prior).metered(meter), state, rng)
-        calls = meter.forward / len(y) * len(chunks) * len(self._parts(chunks[0]))
+        calls = meter.forward / len(y) * len(chunks) * len(self._draws_of(chunks[0]))
         return repays(self.options.device, calls)
 
     def _run_chunk(
         self, chunk: list[str], done: Mapping[str, Measured], problem: Problem, prior: Prior, state: Any
     ) -> None:
         measured = replace(self.bank.measure(chunk), posterior=self.exact)
-        parts = [self._solve(measured, part, problem, prior, state) for part in self._parts(chunk)]
+        parts = [self._solve(measured, part, problem, prior, state) for part in self._draws_of(chunk)]
         solved = list(chain.from_iterable(parts))
         samples = torch.stack([x_hat for x_hat, _ in solved], dim=1)  # (B, samples, C, H, W)
         finite = samples.isfinite().flatten(1).all(1).tolist()
@@ -141,7 +147,7 @@ class Worker:
                 f"({', '.join(bad[:3])}); the other images are kept"
             )
 
-    def _parts(self, chunk: list[str]) -> list[range]:
+    def _draws_of(self, chunk: list[str]) -> list[range]:
         """The samples of a chunk's images that are drawn at once: as many as the batch size allows, at least one."""
         K, together = self.cell.samples, max(1, self.options.batch_size // len(chunk))
         return [range(first, min(first + together, K)) for first in range(0, K, together)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from command import called
 
 from invbench.analysis.times import times_table
 from invbench.store.reader import load_cells
@@ -28,3 +29,17 @@ def test_rows_are_by_benchmark_task_and_solver() -> None:
     frame = times_table(load_cells(STORE)).frame
     places = list(zip(frame["task"], frame["solver"], strict=True))
     assert places == sorted(places)
+
+
+def test_the_command_prints_it_in_place_of_scores(tmp_path: Path) -> None:
+    printed = called(["table", "--times", "--out", str(STORE), "solver=ddrm"], tmp_path)
+    assert printed.returncode == 0
+    assert "hours of solving" in printed.stdout
+    assert "psnr" not in printed.stdout
+
+
+@pytest.mark.parametrize("other", [["--metrics", "psnr"], ["--paper", "1"], ["--budgets", "20"]])
+def test_it_goes_with_no_other_table(tmp_path: Path, other: list[str]) -> None:
+    refused = called(["table", "--times", "--out", str(STORE), *other], tmp_path)
+    assert refused.returncode != 0
+    assert "--times prints seconds, not scores; leave out --paper, --metrics and --budgets" in refused.stderr

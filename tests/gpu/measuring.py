@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import torch
 from made_networks import TINY
-from torch import nn
 
 from invbench.meter import synchronize
 from invbench.priors.adm.sources import AdmFfhq256
-from invbench.priors.adm.unet import UNet
+from invbench.priors.adm.unet import UNet, convolve_in
 from invbench.rng import seeded
 
 DEVICE = torch.device(os.environ.get("DEVICE", "cuda"))
@@ -47,11 +46,7 @@ class Figure:
 def network(dtype: torch.dtype) -> UNet:
     """A network of the size of FFHQ's on the device, its convolutions in ``dtype``, as the product lays it out."""
     net = seeded(lambda: UNet(CONFIG)).eval().requires_grad_(False)
-    for blocks in (net.input_blocks, net.middle_block, net.output_blocks):
-        for module in blocks.modules():
-            if isinstance(module, nn.Conv1d | nn.Conv2d):
-                module.to(dtype)
-    return net.to(DEVICE).to(memory_format=torch.channels_last)
+    return convolve_in(net, dtype).to(DEVICE).to(memory_format=torch.channels_last)
 
 
 def medians(*calls: Callable[[], object], rounds: int = 9) -> list[float]:

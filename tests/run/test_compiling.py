@@ -19,6 +19,7 @@ from invbench.priors.adm.prior import AdmPrior
 from invbench.priors.gmm_prior import GmmPrior
 from invbench.run.compiling import REPAYING_CALLS, compiled, repays
 from invbench.run.config import parse_compile
+from invbench.run.solving import Worker
 
 SHAPE = (3, 8, 8)
 
@@ -77,12 +78,6 @@ def test_a_prior_without_a_network_cannot_be_compiled() -> None:
 
 
 def test_a_network_that_cannot_be_compiled_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(net: Any, **options: Any) -> Any:
-        def call(*args: Any) -> Tensor:
-            raise RuntimeError("no compiler here")
-
-        return call
-
     monkeypatch.setattr(torch, "compile", fails)
     with pytest.raises(ConfigError, match=r"failed \(RuntimeError: no compiler here\); use compile=false"):
         compiled(tiny(), 2, needs_grad=False)
@@ -105,6 +100,15 @@ def test_another_value_is_refused() -> None:
         parse_compile("maybe")
 
 
+def fails(net: Any, **options: Any) -> Any:
+    """A torch.compile of which every call fails."""
+
+    def call(*args: Any) -> Tensor:
+        raise RuntimeError("no compiler here")
+
+    return call
+
+
 @dataclass(frozen=True)
 class Caller(Toy):
     """Calls the prior twice."""
@@ -123,3 +127,21 @@ def test_a_run_tells_what_compiling_took(run: Run, tmp_path: Path, monkeypatch: 
     assert fast["cost"]["compile_seconds"] > 0 == plain["cost"]["compile_seconds"]
     assert fast["cell"] == plain["cell"]
     assert fast["cost"]["nfe_forward"] == plain["cost"]["nfe_forward"] == 4
+
+
+def test_a_compiler_that_is_absent_fails_no_cell_that_did_not_ask_for_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", fails)
+    monkeypatch.setattr(Worker, "_repays", lambda *_: True)
+    cell = cell_of(Caller(), benchmark="photos")
+    with pytest.warns(UserWarning, match=r"no compiler here.* The network is not compiled"):
+        assert run(cell, compile=None, out=tmp_path / "auto", n=2).status == "complete"
+    asked = run(cell, compile=True, out=tmp_path / "asked", n=2)
+    assert asked.status == "failed"
+    assert "use compile=false" in asked.reason
+
+
+def test_calls_are_not_counted_on_a_cpu(run: Run) -> None:
+    run(cell_of(Caller(), benchmark="photos"), compile=None, n=2)
+    assert Caller.calls == [2]  # of the run alone

@@ -6,10 +6,10 @@ import copy
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from invbench import DataError, Prior, Shape, alpha_bar, linear_betas, load_strict, read_state_dict, seeded
-from invbench.priors.adm.unet import UNet, UNetConfig
+from invbench.priors.adm.unet import UNet, UNetConfig, convolve_in
 
 
 class AdmPrior(Prior):
@@ -50,11 +50,7 @@ def load_adm(
     with torch.device("meta"):
         net = UNet(config)
     load_strict(net, state, str(path))
-    net = net.eval().requires_grad_(False)
-    for blocks in (net.input_blocks, net.middle_block, net.output_blocks):
-        for module in blocks.modules():
-            if isinstance(module, nn.Conv1d | nn.Conv2d):
-                module.to(dtype)
+    net = convolve_in(net.eval().requires_grad_(False), dtype)
     net = net.to(device).to(memory_format=torch.channels_last)
     return AdmPrior(net, x_shape, dtype)
 

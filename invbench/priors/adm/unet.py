@@ -57,7 +57,8 @@ class GroupNorm(nn.GroupNorm):
 
     On a CPU in float32 the moments are per image and per channel first, so that a row of the result does not depend
     on the batch around it: ``F.group_norm`` on channels-last CPU tensors splits its sums by batch size (differences of
-    1e-5, amplified by every sampling step). Elsewhere, and where it is compiled, it is ``F.group_norm``.
+    1e-5, amplified by every sampling step). Elsewhere, where it is compiled, and in half precision without gradients
+    it is ``F.group_norm``.
     """
 
     def __init__(self, channels: int) -> None:
@@ -266,6 +267,15 @@ class UNet(nn.Module):
         with _full_precision(x):  # an error of the noise counts 157 times over in the image at t = 999
             norm, _, head = self.out
             return head(norm(x.float(), silu=True))
+
+
+def convolve_in(net: UNet, dtype: torch.dtype) -> UNet:
+    """The network with the convolutions of its blocks in ``dtype``; norms, time embedding and output stay float32."""
+    for blocks in (net.input_blocks, net.middle_block, net.output_blocks):
+        for module in blocks.modules():
+            if isinstance(module, nn.Conv1d | nn.Conv2d):
+                module.to(dtype)
+    return net
 
 
 def _full_precision(x: Tensor) -> contextlib.AbstractContextManager[Any]:
