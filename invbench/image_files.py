@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import stat
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,16 +104,39 @@ def _what_it_is(path: Path) -> str:
     return " but a web page" if start.startswith((b"<!doctype", b"<html")) else ""
 
 
+class _Limit:
+    """Pillow's limit of pixels is ours while any thread reads."""
+
+    def __init__(self) -> None:
+        self.lock, self.readers, self.before = threading.Lock(), 0, Image.MAX_IMAGE_PIXELS
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if not self.readers:
+                self.before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, LARGEST // 2  # it refuses twice as many
+            self.readers += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.readers -= 1
+            if not self.readers:
+                Image.MAX_IMAGE_PIXELS = self.before
+
+
+_limit = _Limit()
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Pillow's limit is ours, and what it warns of (metadata, sizes below the limit) is not shown."""
-    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, LARGEST // 2  # Pillow refuses twice as many
-    try:
-        with warnings.catch_warnings():
+    """Pillow's limit is ours, and what it warns of (metadata, sizes below the limit) is not shown.
+
+    But for what it warns of in other threads than the main one: what is shown is decided for all threads at once.
+    """
+    with _limit, ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():
+            stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
+        yield
 
 
 def _orientation(file: Image.Image) -> int:

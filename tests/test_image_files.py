@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from made_images import random_pixels, save, truncated
 from PIL import Image, features
 
+from invbench import image_files
 from invbench.errors import DataError
 from invbench.image_files import ORIENTATIONS, crop_resize, read_rgb, suffixes, to_tensor, upright_size
 
@@ -200,3 +203,29 @@ def test_large_photographs_are_read_without_a_warning(tmp_path: Path, monkeypatc
     with pytest.raises(DataError, match=r"a\.png: it has more than 80 million pixels; make it smaller"):
         read_rgb(tmp_path / "a.png")
     assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_threads_that_read_leave_warnings_and_pillow_s_limit_as_they_were() -> None:
+    """The second to begin ends last: what it found is not what there was before both."""
+    before = list(warnings.filters), Image.MAX_IMAGE_PIXELS
+    begun, both_begun, first_done = threading.Event(), threading.Event(), threading.Event()
+
+    def first() -> int | None:
+        with image_files._quiet():
+            begun.set()
+            both_begun.wait(10)
+            limit = Image.MAX_IMAGE_PIXELS
+        first_done.set()
+        return limit
+
+    def second() -> int | None:
+        begun.wait(10)
+        with image_files._quiet():
+            both_begun.set()
+            first_done.wait(10)
+            return Image.MAX_IMAGE_PIXELS
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(2) as pool:
+        limits = [each.result() for each in [pool.submit(first), pool.submit(second)]]
+        assert limits == [image_files.LARGEST // 2] * 2
+        assert (list(warnings.filters), Image.MAX_IMAGE_PIXELS) == before
