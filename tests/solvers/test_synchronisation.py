@@ -68,10 +68,11 @@ def waits(name: str, task: str, steps: int) -> Counter[str]:
 @pytest.mark.parametrize("task", PHOTOS.main_tasks)
 @pytest.mark.parametrize("name", SOLVERS)
 def test_no_step_waits_for_the_device(name: str, task: str) -> None:
-    """Nor does a solve, but for the five tables of DAVI's bridge."""
+    """Nor does a solve, once tables are made."""
+    waits(name, task, 3)  # tables that are made once
     few, more = waits(name, task, 3), waits(name, task, 9)
     assert more == few, "a step adds nothing"
-    assert sum(few.values()) <= (5 if name == "davi" else 0), few
+    assert not few
 
 
 @pytest.mark.parametrize("inference", [True, False])
