@@ -213,6 +213,7 @@ class Training:
         card = {
             **self.about,
             **self.config,
+            **getattr(network, "metadata", {}),
             "step": step + 1,
             "seconds": round(self._spent() + self.start.get("seconds", 0), 1),  # what the weights cost in all
             "machine": f"{self.device.type}, {torch.get_num_threads()} threads, {self.processes} processes",

@@ -52,9 +52,12 @@ def _loaded(path: Path) -> object:
         raise DataError(f"checkpoint {path} cannot be read; it may be truncated ({first})") from None
 
 
-def load_strict(module: nn.Module, state: dict[str, Tensor], source: str) -> None:
+def load_strict(
+    module: nn.Module, state: dict[str, Tensor], source: str, metadata: Mapping[str, Any] | None = None
+) -> None:
     """Load in place, in the module's own types and where it is; of a module on the meta device, where ``state`` is.
 
+    A module with a method ``adopt`` takes from the file's ``metadata``, where given, what tensors do not show.
     Raises DataError that names missing, unexpected, mis-shaped tensors.
     """
     own = module.state_dict()
@@ -69,6 +72,9 @@ def load_strict(module: nn.Module, state: dict[str, Tensor], source: str) -> Non
         raise DataError(f"{source} does not fit the network: {listed}")
     fitting = {k: v.to(own[k].dtype if own[k].device == NOWHERE else own[k]) for k, v in state.items()}
     module.load_state_dict(fitting, assign=True)
+    adopt = getattr(module, "adopt", None)
+    if metadata is not None and callable(adopt):
+        adopt(metadata)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -12,7 +12,9 @@ from invbench.priors.adm.sources import AdmPhotos
 from invbench.priors.adm.unet import UNet, UNetConfig
 
 TINY = UNetConfig(channels=32, channel_mult=(1, 2), num_res_blocks=1, attention_factors=(2,), head_channels=16)
-RICH = UNetConfig(channels=32, channel_mult=(1, 2, 2), num_res_blocks=2, attention_factors=(1, 4), head_channels=32)
+RICH = UNetConfig(
+    channels=32, channel_mult=(1, 2, 2), num_res_blocks=2, attention_factors=(1, 4), head_channels=32, groups=16
+)
 
 
 def draw(*shape: int, use: str = "x") -> Tensor:

@@ -126,7 +126,7 @@ class Davi(Trainable):
         card, state = read_checkpoint(path)
         if path.suffix == ".safetensors" and not self.transfer:  # the authors' have no metadata
             self._check(card, benchmark, task, path)
-        ib.load_strict(net, state, str(path))
+        ib.load_strict(net, state, str(path), card)
         return card
 
     def checkpoint(self, benchmark: str, task: str) -> Path:

@@ -19,8 +19,9 @@ class AdmOptions:
       average's decay is at most ``ema``
     - the loss is the squared error of the noise, plus ``bound`` times the variational bound, a mean over steps (Nichol
       and Dhariwal weigh its sum over 1000 by 0.001, which is 1 here), for the variance, plus
-      ``colour`` times the squared error of the mean colour of the predicted image. The first hardly sees the last, an
-      image's mean being a millionth of it at high noise, and samplers that start from noise go wrong there first
+      ``colour`` times that of the mean colour of the predicted image, mean of sqrt(1 + e^2) - 1. The first hardly sees
+      the last, an image's mean being a millionth of it at high noise, and samplers that start from noise go wrong there
+      first
     - the error of the noise is weighted by 1 / SNR, between 1 and ``low_snr``; 1 is the plain loss
     """
 
@@ -34,7 +35,7 @@ class AdmOptions:
     clip: float = 1.0
     ema: float = 0.9995
     bound: float = 0.001
-    colour: float = 0.0
+    colour: float = 0.02
     low_snr: float = 1.0
 
     def __post_init__(self) -> None:

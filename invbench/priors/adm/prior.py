@@ -43,13 +43,13 @@ def load_adm(
     """
     from invbench import read_card
 
-    state = read_state_dict(path)
-    if solver := read_card(path).get("solver"):
+    state, card = read_state_dict(path), read_card(path)
+    if solver := card.get("solver"):
         name = solver.get("name", "another") if isinstance(solver, dict) else solver
         raise DataError(f"{path} holds weights of solver {name}, not a prior's; name it as solver.weights")
     with torch.device("meta"):
         net = UNet(config)
-    load_strict(net, state, str(path))
+    load_strict(net, state, str(path), card)
     net = convolve_in(net.eval().requires_grad_(False), dtype)
     net = net.to(device).to(memory_format=torch.channels_last)
     return AdmPrior(net, x_shape, dtype)

@@ -108,7 +108,10 @@ class AdmPhotos(_Network, TrainablePrior):
 
     @staticmethod
     def config() -> UNetConfig:
-        return _config(channels=32, channel_mult=(1, 2, 2), num_res_blocks=1, attention_factors=(), head_channels=16)
+        mult = (1, 2, 2)
+        return _config(
+            channels=32, channel_mult=mult, num_res_blocks=1, attention_factors=(), head_channels=16, groups=8
+        )
 
     def _path(self) -> Path:
         shipped = files("invbench.priors.adm") / "weights" / "adm_photos.safetensors"

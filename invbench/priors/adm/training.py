@@ -54,9 +54,14 @@ def losses(prior: AdmPrior, x0: Tensor, rng: Rng, training: Training, low_snr: f
     eps_hat, weight = eps_hat.float(), ((1 - abar) / abar).clamp(1, low_snr)
     return {
         "eps": (weight * (eps - eps_hat).square()).mean(),
-        "colour": (prior.to_x0(x_t, eps_hat, t) - x0).mean((2, 3)).square().mean(),
+        "colour": bounded((prior.to_x0(x_t, eps_hat, t) - x0).mean((2, 3))),
         "bound": variational_bound(x0, x_t, t, eps_hat.detach(), v.float(), prior.abar).mean(),
     }
+
+
+def bounded(error: Tensor) -> Tensor:
+    """Mean of sqrt(1 + e^2) - 1: e^2 / 2 of small errors, and of large ones, as at high noise, a bounded gradient."""
+    return ((1 + error.square()).sqrt() - 1).mean()
 
 
 def validate(average: AdmPrior, training: Training, step: int) -> None:

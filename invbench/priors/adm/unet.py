@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-GROUPS = 32
+from invbench import DataError
+
+PUBLISHED_GROUPS = 32
 PART = 4096  # pixels that the group norm goes through at once
 
 
@@ -27,7 +29,8 @@ class UNetConfig:
     """Shape of an ADM U-Net.
 
     ``attention_factors`` are downsampling factors (1, 2, 4, ...) at which every residual block is followed by
-    attention; the middle block always has one.
+    attention; the middle block always has one. ``groups`` are those of every group norm: 32 in the published networks.
+    With as many groups as channels each channel loses its mean, and the network knows no colour.
     """
 
     channels: int
@@ -37,6 +40,7 @@ class UNetConfig:
     head_channels: int
     in_channels: int = 3
     out_channels: int = 6
+    groups: int = PUBLISHED_GROUPS
 
     @property
     def stride(self) -> int:
@@ -61,8 +65,8 @@ class GroupNorm(nn.GroupNorm):
     it is ``F.group_norm``.
     """
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(GROUPS, channels, eps=1e-5)
+    def __init__(self, channels: int, groups: int) -> None:
+        super().__init__(groups, channels, eps=1e-5)
 
     def forward(
         self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None, silu: bool = False
@@ -162,14 +166,14 @@ def _over_group(moments: Tensor, groups: int) -> Tensor:
 class ResBlock(nn.Module):
     """Residual block with scale-shift time conditioning; ``resample`` is "up", "down" or None."""
 
-    def __init__(self, c_in: int, c_out: int, emb_channels: int, resample: str | None = None) -> None:
+    def __init__(self, c_in: int, c_out: int, emb_channels: int, groups: int, resample: str | None = None) -> None:
         super().__init__()
         self.resample = resample
-        self.in_layers = nn.Sequential(GroupNorm(c_in), nn.SiLU(), nn.Conv2d(c_in, c_out, 3, padding=1))
+        self.in_layers = nn.Sequential(GroupNorm(c_in, groups), nn.SiLU(), nn.Conv2d(c_in, c_out, 3, padding=1))
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(emb_channels, 2 * c_out))
         conv = nn.Conv2d(c_out, c_out, 3, padding=1)
         _zero(conv)
-        self.out_layers = nn.Sequential(GroupNorm(c_out), nn.SiLU(), nn.Dropout(0.0), conv)
+        self.out_layers = nn.Sequential(GroupNorm(c_out, groups), nn.SiLU(), nn.Dropout(0.0), conv)
         self.skip_connection = nn.Identity() if c_in == c_out else nn.Conv2d(c_in, c_out, 1)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
@@ -184,10 +188,10 @@ class ResBlock(nn.Module):
 class AttentionBlock(nn.Module):
     """Self-attention over pixels; ``qkv`` holds [q, k, v] of head 0, then of head 1, ... (the legacy order)."""
 
-    def __init__(self, channels: int, head_channels: int) -> None:
+    def __init__(self, channels: int, head_channels: int, groups: int) -> None:
         super().__init__()
         self.head_channels = head_channels
-        self.norm = GroupNorm(channels)
+        self.norm = GroupNorm(channels, groups)
         self.qkv = nn.Conv1d(channels, 3 * channels, 1)
         self.proj_out = nn.Conv1d(channels, channels, 1)
         _zero(self.proj_out)
@@ -218,41 +222,60 @@ class UNet(nn.Module):
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
-        c, emb = config.channels, 4 * config.channels
+        c, emb, groups = config.channels, 4 * config.channels, config.groups
         self.time_embed = nn.Sequential(nn.Linear(c, emb), nn.SiLU(), nn.Linear(emb, emb))
         levels = list(enumerate(config.channel_mult))
 
         def attention(level: int, channels: int) -> list[nn.Module]:
             has_attention = 2**level in config.attention_factors
-            return [AttentionBlock(channels, config.head_channels)] if has_attention else []
+            return [AttentionBlock(channels, config.head_channels, groups)] if has_attention else []
 
         inputs = [Stage([nn.Conv2d(config.in_channels, c, 3, padding=1)])]
         skips, width = [c], c
         for level, mult in levels:
             for _ in range(config.num_res_blocks):
-                inputs.append(Stage([ResBlock(width, mult * c, emb), *attention(level, mult * c)]))
+                inputs.append(Stage([ResBlock(width, mult * c, emb, groups), *attention(level, mult * c)]))
                 width = mult * c
                 skips.append(width)
             if level != levels[-1][0]:
-                inputs.append(Stage([ResBlock(width, width, emb, "down")]))
+                inputs.append(Stage([ResBlock(width, width, emb, groups, "down")]))
                 skips.append(width)
         self.input_blocks = nn.ModuleList(inputs)
 
-        middle = AttentionBlock(width, config.head_channels)
-        self.middle_block = Stage([ResBlock(width, width, emb), middle, ResBlock(width, width, emb)])
+        middle = AttentionBlock(width, config.head_channels, groups)
+        self.middle_block = Stage([ResBlock(width, width, emb, groups), middle, ResBlock(width, width, emb, groups)])
 
         outputs = []
         for level, mult in reversed(levels):
             for i in range(config.num_res_blocks + 1):
-                blocks = [ResBlock(width + skips.pop(), mult * c, emb), *attention(level, mult * c)]
+                blocks = [ResBlock(width + skips.pop(), mult * c, emb, groups), *attention(level, mult * c)]
                 width = mult * c
                 if level and i == config.num_res_blocks:
-                    blocks.append(ResBlock(width, width, emb, "up"))
+                    blocks.append(ResBlock(width, width, emb, groups, "up"))
                 outputs.append(Stage(blocks))
         self.output_blocks = nn.ModuleList(outputs)
         head = nn.Conv2d(width, config.out_channels, 3, padding=1)
         _zero(head)
-        self.out = nn.Sequential(GroupNorm(width), nn.SiLU(), head)
+        self.out = nn.Sequential(GroupNorm(width, groups), nn.SiLU(), head)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What its weights do not show, and files of them say."""
+        return {"groups": self.out[0].num_groups}
+
+    def adopt(self, metadata: Mapping[str, Any]) -> None:
+        """Become the network that weights with this metadata were trained in; the published files have none.
+
+        Raises DataError for groups that do not divide the channels.
+        """
+        norms = [module for module in self.modules() if isinstance(module, GroupNorm)]
+        groups = metadata.get("groups", PUBLISHED_GROUPS)
+        if type(groups) is not int or groups < 1 or any(norm.num_channels % groups for norm in norms):
+            raise DataError(
+                f"expected groups that divide the network's channels; got {groups!r} in the weights' metadata"
+            )
+        for norm in norms:
+            norm.num_groups = groups
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """x (B, 3, H, W), t (B,), or (1,) for a step shared by the batch -> (B, 6, H, W)."""

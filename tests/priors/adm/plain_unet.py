@@ -11,10 +11,10 @@ from torch import Tensor
 from invbench.priors.adm.unet import UNetConfig
 
 
-def plain_norm(state: dict[str, Tensor], key: str, x: Tensor) -> Tensor:
-    groups = x.reshape(len(x), 32, -1)
-    mean, var = groups.mean(2, keepdim=True), groups.var(2, unbiased=False, keepdim=True)
-    normal = ((groups - mean) / (var + 1e-5).sqrt()).reshape(x.shape)
+def plain_norm(state: dict[str, Tensor], key: str, x: Tensor, groups: int) -> Tensor:
+    parts = x.reshape(len(x), groups, -1)
+    mean, var = parts.mean(2, keepdim=True), parts.var(2, unbiased=False, keepdim=True)
+    normal = ((parts - mean) / (var + 1e-5).sqrt()).reshape(x.shape)
     return normal * state[f"{key}.weight"][:, None, None] + state[f"{key}.bias"][:, None, None]
 
 
@@ -31,10 +31,10 @@ def swish(x: Tensor) -> Tensor:
     return x * torch.sigmoid(x)
 
 
-def plain_attention(state: dict[str, Tensor], key: str, x: Tensor, head: int) -> Tensor:
+def plain_attention(state: dict[str, Tensor], key: str, x: Tensor, head: int, groups: int) -> Tensor:
     """The channels of qkv are [q, k, v] of head 0, then [q, k, v] of head 1, and so on."""
     B, C, H, W = x.shape
-    flat = plain_norm(state, f"{key}.norm", x).flatten(2)
+    flat = plain_norm(state, f"{key}.norm", x, groups).flatten(2)
     qkv = torch.einsum("oc,bct->bot", state[f"{key}.qkv.weight"][:, :, 0], flat) + state[f"{key}.qkv.bias"][:, None]
     heads = []
     for start in range(0, 3 * C, 3 * head):
@@ -46,15 +46,15 @@ def plain_attention(state: dict[str, Tensor], key: str, x: Tensor, head: int) ->
     return x + out.reshape(B, C, H, W)
 
 
-def plain_res(state: dict[str, Tensor], key: str, x: Tensor, emb: Tensor, how: str = "") -> Tensor:
+def plain_res(state: dict[str, Tensor], key: str, x: Tensor, emb: Tensor, groups: int, how: str = "") -> Tensor:
     def resample(z: Tensor) -> Tensor:
         if how == "up":
             return z.repeat_interleave(2, 2).repeat_interleave(2, 3)
         return z.reshape(*z.shape[:2], z.shape[2] // 2, 2, -1, 2).mean((3, 5)) if how == "down" else z
 
-    h = plain_conv(state, f"{key}.in_layers.2", resample(swish(plain_norm(state, f"{key}.in_layers.0", x))))
+    h = plain_conv(state, f"{key}.in_layers.2", resample(swish(plain_norm(state, f"{key}.in_layers.0", x, groups))))
     scale, shift = plain_linear(state, f"{key}.emb_layers.1", swish(emb))[:, :, None, None].chunk(2, 1)
-    h = swish(plain_norm(state, f"{key}.out_layers.0", h) * (1 + scale) + shift)
+    h = swish(plain_norm(state, f"{key}.out_layers.0", h, groups) * (1 + scale) + shift)
     skip = plain_conv(state, f"{key}.skip_connection", x) if f"{key}.skip_connection.weight" in state else x
     return resample(skip) + plain_conv(state, f"{key}.out_layers.3", h)
 
@@ -72,9 +72,9 @@ def plain_unet(state: dict[str, Tensor], config: UNetConfig, x: Tensor, t: Tenso
         for i in range(count):
             block = f"{key}.{i}"
             if f"{block}.qkv.weight" in state:
-                x = plain_attention(state, block, x, config.head_channels)
+                x = plain_attention(state, block, x, config.head_channels, config.groups)
             else:
-                x = plain_res(state, block, x, emb, how if i == count - 1 else "")
+                x = plain_res(state, block, x, emb, config.groups, how if i == count - 1 else "")
         return x
 
     per_level, levels = config.num_res_blocks + 1, len(config.channel_mult)
@@ -83,10 +83,10 @@ def plain_unet(state: dict[str, Tensor], config: UNetConfig, x: Tensor, t: Tenso
     for i in range(1, levels * per_level):
         x = stage(f"input_blocks.{i}", x, "down" if i % per_level == 0 else "")
         skips.append(x)
-    x = plain_res(state, "middle_block.0", x, emb)
-    x = plain_attention(state, "middle_block.1", x, config.head_channels)
-    x = plain_res(state, "middle_block.2", x, emb)
+    x = plain_res(state, "middle_block.0", x, emb, config.groups)
+    x = plain_attention(state, "middle_block.1", x, config.head_channels, config.groups)
+    x = plain_res(state, "middle_block.2", x, emb, config.groups)
     for i in range(levels * per_level):
         last_of_level = i % per_level == per_level - 1 and i < (levels - 1) * per_level
         x = stage(f"output_blocks.{i}", torch.cat([x, skips.pop()], 1), "up" if last_of_level else "")
-    return plain_conv(state, "out.2", swish(plain_norm(state, "out.0", x)))
+    return plain_conv(state, "out.2", swish(plain_norm(state, "out.0", x, config.groups)))

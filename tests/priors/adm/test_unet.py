@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from made_networks import RICH, TINY, draw, on_meta, randomised
 from plain_unet import plain_attention, plain_unet
 from torch import Tensor
 
+from invbench import DataError
 from invbench.priors.adm.sources import AdmFfhq256, AdmImagenet256, AdmPhotos
 from invbench.priors.adm.unet import AttentionBlock, GroupNorm, UNet, UNetConfig, timestep_embedding
 
@@ -89,17 +91,17 @@ def test_the_network_is_its_definition(config: UNetConfig) -> None:
 
 @pytest.mark.parametrize("head", [8, 16, 64])
 def test_attention_has_the_legacy_layout(head: int) -> None:
-    block = AttentionBlock(64, head)
+    block = AttentionBlock(64, head, 32)
     with torch.no_grad():
         for name, p in block.named_parameters():
             p.copy_(draw(*p.shape, use=name) / 4)
         x = draw(2, 64, 4, 6)
-        expected = plain_attention({f"a.{k}": v for k, v in block.state_dict().items()}, "a", x, head)
+        expected = plain_attention({f"a.{k}": v for k, v in block.state_dict().items()}, "a", x, head, 32)
         torch.testing.assert_close(block(x, x), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_group_norm_is_that_of_torch_with_scale_and_shift_after_it() -> None:
-    norm, x, scale, shift = GroupNorm(64), draw(3, 64, 4, 6) + 2, draw(3, 64, use="scale"), draw(3, 64, use="shift")
+    norm, x, scale, shift = GroupNorm(64, 32), draw(3, 64, 4, 6) + 2, draw(3, 64, use="scale"), draw(3, 64, use="shift")
     with torch.no_grad():
         norm.weight.copy_(draw(64, use="w"))
         norm.bias.copy_(draw(64, use="b"))
@@ -111,7 +113,7 @@ def test_group_norm_is_that_of_torch_with_scale_and_shift_after_it() -> None:
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_the_gradients_of_group_norm_are_those_of_torch(frozen: bool) -> None:
-    norm, weight = GroupNorm(64).requires_grad_(not frozen), draw(3, 64, 4, 6, use="weight")
+    norm, weight = GroupNorm(64, 32).requires_grad_(not frozen), draw(3, 64, 4, 6, use="weight")
     inputs = [draw(3, 64, 4, 6) + 2, draw(1, 64, use="scale"), draw(1, 64, use="shift")]
 
     def gradients(f: Callable[[Tensor, Tensor, Tensor], Tensor]) -> tuple[Tensor, ...]:
@@ -135,3 +137,31 @@ def test_gradients_with_respect_to_the_image_are_right() -> None:
         leaf = x.clone().requires_grad_()
         grads.append(torch.autograd.grad(f(leaf, t).square().sum(), leaf)[0])
     torch.testing.assert_close(grads[0], grads[1], rtol=1e-4, atol=1e-4 * grads[1].abs().max().item())
+
+
+def test_groups_are_read_from_the_metadata_and_are_32_without() -> None:
+    net, x, t = randomised(AdmPhotos.config()), draw(1, 3, 8, 8), torch.tensor([500])
+    outputs = {}
+    for groups in (8, 16, 32):
+        net.adopt({"groups": groups})
+        assert net.metadata == {"groups": groups}
+        outputs[groups] = net(x, t)
+        expected = plain_unet(net.state_dict(), replace(net.config, groups=groups), x, t)
+        torch.testing.assert_close(outputs[groups], expected, rtol=1e-4, atol=1e-4)
+    net.adopt({})
+    torch.testing.assert_close(net(x, t), outputs[32], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("groups", [0, 7, -8, 8.0, "8", True, None])
+def test_groups_that_divide_no_channels_are_refused(groups: object) -> None:
+    with pytest.raises(DataError, match="expected groups that divide the network's channels; got"):
+        randomised(TINY).adopt({"groups": groups})
+
+
+def test_with_a_group_per_channel_the_mean_colour_is_lost() -> None:
+    """The cause of the former prior's fault: a constant added to all of an image changes nothing behind the norm."""
+    x = draw(2, 32, 8, 8)
+    for groups, lost in ((32, True), (8, False)):
+        norm = GroupNorm(32, groups)
+        moved = norm(x + torch.linspace(-1, 1, 32)[None, :, None, None])
+        assert torch.allclose(moved, norm(x), atol=1e-5) == lost
