@@ -1,4 +1,10 @@
-"""The embedded benchmark: 64 x 64 crops of photographs that scikit-image ships."""
+"""The embedded benchmark: 64 x 64 crops of the photographs of the Kodak suite, and of five that scikit-image ships.
+
+All are halved by exact 2 x 2 means. Of each, sixteen squares of a 4 x 4 grid that spans it (in the two smallest
+photographs they overlap), in the order of the SHA-256 of their pixels, those that overlap an earlier one last.
+``photos.csv`` lists them; crops of Kodak's photographs and of the rocket, which is no lossless file, are in
+``photos_crops``, a picture a photograph with its crops side by side; the others are cut out of scikit-image's files.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +23,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SIDE = 64
+CROPS = Path(__file__).with_name("photos_crops")
+SPLITS = {
+    "test": ("test",),
+    "large": ("test", "large"),
+    "tune": ("tune",),
+}  # and the lines of photos.csv that are in each
 PHOTOS = Benchmark(
     name="photos",
-    version=1,
+    version=2,
     prior="adm_photos",
     summary="embedded tier: 64x64 crops of real photographs, small shipped prior",
-    n=48,
+    n=66,
     tasks={
         "denoise": {"noise": "gaussian 0.2 [-1,1]"},
         "sr4": {"factor": 4},
@@ -46,11 +58,11 @@ PHOTOS = Benchmark(
 
 
 class Crop(NamedTuple):
-    """One line of ``photos.csv``: a square of SIDE pixels in a half-scale photograph."""
+    """One line of ``photos.csv``: a square of SIDE pixels in a photograph of half its scale."""
 
     id: str
     split: str
-    file: str
+    photograph: str
     top: int
     left: int
     sha256: str
@@ -58,39 +70,45 @@ class Crop(NamedTuple):
 
 @dataclass(frozen=True)
 class Photos(Dataset):
-    """Fixed crops of photographs halved by exact 2 x 2 means, no two overlapping.
+    """Fixed crops of photographs.
 
-    ``test``: 48 crops of astronaut, chelsea, coffee and motorcycle_left, alternating between them. ``tune``: 24
-    crops of rocket and ihc, for choosing hyper-parameters. Each crop's pixels are verified by SHA-256.
+    - ``test``: the first 3 crops of each of 22 photographs, 66: 18 of the Kodak suite, astronaut, chelsea, coffee and
+      motorcycle_left. The first 22 are one of each photograph
+    - ``large``: all 16 crops of the same photographs, 352, those of ``test`` first
+    - ``tune``: 4 crops of each of 7 others, 28, for choosing hyper-parameters: every fourth of the Kodak suite, and the
+      rocket
+
+    Each crop's pixels are verified by SHA-256. The crops of a photograph are a group.
     """
 
     name: ClassVar[str] = "photos"
-    summary: ClassVar[str] = "64x64 crops of scikit-image's colour photographs"
+    summary: ClassVar[str] = "64x64 crops of photographs: the Kodak suite and scikit-image's"
     benchmark: ClassVar[Benchmark] = PHOTOS
     split: str = "test"
 
     def __post_init__(self) -> None:
-        splits = sorted({crop.split for crop in _crops().values()})
-        if self.split not in splits:
-            raise ConfigError(f"photos: split must be one of {', '.join(splits)}; got {self.split!r}")
+        if self.split not in SPLITS:
+            raise ConfigError(f"photos: split must be one of {', '.join(SPLITS)}; got {self.split!r}")
 
     @property
     def x_shape(self) -> Shape:
         return (3, SIDE, SIDE)
 
     def ids(self) -> Sequence[str]:
-        return [crop.id for crop in _crops().values() if crop.split == self.split]
+        return [crop.id for crop in _crops().values() if crop.split in SPLITS[self.split]]
+
+    def group(self, image_id: str) -> str:
+        return _crops()[image_id].photograph
 
     def load(self, image_id: str) -> Tensor:
         import torch
 
         crop = _crops()[image_id]
-        rows, cols = (slice(start, start + SIDE) for start in (crop.top, crop.left))
-        pixels = _half_scale(crop.file)[rows, cols].copy()
+        pixels = _shipped(crop) if (CROPS / f"{crop.photograph}.png").is_file() else _cut(crop)
         if hashlib.sha256(pixels.tobytes()).hexdigest() != crop.sha256:
             raise DataError(
                 f"photos: the pixels of {image_id} are not those of the benchmark (SHA-256 differs); "
-                f"scikit-image's {crop.file} or the image decoder has changed"
+                "reinstall invbench and scikit-image"
             )
         return torch.from_numpy(pixels).permute(2, 0, 1).float().div(127.5).sub(1).contiguous()
 
@@ -99,24 +117,47 @@ class Photos(Dataset):
 def _crops() -> dict[str, Crop]:
     text = Path(__file__).with_name("photos.csv").read_text()
     rows = csv.DictReader(text.splitlines())
-    crops = (Crop(r["id"], r["split"], r["file"], int(r["top"]), int(r["left"]), r["sha256"]) for r in rows)
+    crops = (Crop(r["id"], r["split"], r["photograph"], int(r["top"]), int(r["left"]), r["sha256"]) for r in rows)
     return {crop.id: crop for crop in crops}
 
 
-@cache
-def _half_scale(file: str) -> Any:
-    """uint8 (H // 2, W // 2, 3): rounded mean of every 2 x 2 block."""
+def _shipped(crop: Crop) -> Any:
+    """uint8 (SIDE, SIDE, 3), out of the picture with the photograph's crops side by side."""
     import numpy as np
-    from PIL import Image
 
-    path = files("skimage") / "data" / file
+    mine = [each.id for each in _crops().values() if each.photograph == crop.photograph]
+    left = SIDE * mine.index(crop.id)
+    return np.ascontiguousarray(_pixels(CROPS / f"{crop.photograph}.png")[:, left : left + SIDE])
+
+
+def _cut(crop: Crop) -> Any:
+    """uint8 (SIDE, SIDE, 3), out of the whole photograph."""
+    rows, cols = (slice(start, start + SIDE) for start in (crop.top, crop.left))
+    return _half_scale(crop.photograph)[rows, cols].copy()
+
+
+@cache
+def _half_scale(photograph: str) -> Any:
+    """uint8 (H // 2, W // 2, 3): rounded mean of every 2 x 2 block of a photograph of scikit-image."""
+    import numpy as np
+
+    path = Path(str(files("skimage") / "data" / f"{photograph}.png"))
     if not path.is_file():
-        raise DataError(f"photos: scikit-image does not hold data/{file}; reinstall scikit-image")
-    with path.open("rb") as stream, Image.open(stream) as image:
-        full = np.asarray(image.convert("RGB")).astype(np.uint16)
+        raise DataError(f"photos: scikit-image does not hold data/{path.name}; reinstall scikit-image")
+    full = _pixels(path).astype(np.uint16)
     full = full[: full.shape[0] // 2 * 2, : full.shape[1] // 2 * 2]
     total = full[0::2, 0::2] + full[1::2, 0::2] + full[0::2, 1::2] + full[1::2, 1::2]
     return ((total + 2) // 4).astype(np.uint8)
+
+
+@cache
+def _pixels(path: Path) -> Any:
+    """uint8 (H, W, 3)."""
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 @hookimpl

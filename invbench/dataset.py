@@ -74,6 +74,10 @@ class Dataset(ABC):
     def load(self, image_id: str) -> Tensor:
         """(C, H, W) float32 in [-1, 1]. Raises DataError for an image that is absent, damaged or altered."""
 
+    def group(self, image_id: str) -> str:
+        """What an image is a part of, such as a photograph: intervals and tests resample groups, not their images."""
+        return image_id
+
     def windows(self) -> Windows | None:
         """Where its images are parts of larger ones, for trainings; None where each is a file of its own."""
         return None

@@ -14,7 +14,7 @@ import torch
 from msgspec.structs import replace as replace_fields
 from torch import Tensor
 
-from invbench.errors import ConfigError, SolverError, UnsupportedProblem
+from invbench.errors import ConfigError, PluginError, SolverError, UnsupportedProblem
 from invbench.guard import contained
 from invbench.meter import Meter, peak_bytes, synchronize
 from invbench.prior import Prior
@@ -198,8 +198,18 @@ class Worker:
                 for sample, cost in spent
                 for (name, unit), value in zip(COSTS, cost, strict=True)
             ]
-            by_image.append([*rows, *costs_of[:-1], replace_fields(costs_of[-1], y=identity)])
+            last = replace_fields(costs_of[-1], y=identity, group=self._group(image))
+            by_image.append([*rows, *costs_of[:-1], last])
         return by_image
+
+    def _group(self, image: str) -> str:
+        """What an image is a part of; "" where that is itself."""
+        dataset = self.bank.dataset
+        with contained(f"dataset {dataset.name}"):
+            group = dataset.group(image)
+        if not isinstance(group, str):
+            raise PluginError(f"dataset {dataset.name}: expected a text as group of {image}; got {group!r}")
+        return "" if group == image else group
 
 
 def _solved(solver: Solver, *arguments: Any) -> Any:

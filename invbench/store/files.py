@@ -60,7 +60,8 @@ LAST = "nfe_backward"  # the last row written for a sample: with it, the sample 
 class Record(msgspec.Struct, frozen=True, gc=False):
     """One number. Millions are read at once: what is no container needs no garbage collector.
 
-    ``y`` is in the last row of an image alone: the fingerprint of its measurement.
+    ``y`` and ``group`` are in the last row of an image alone: the fingerprint of its measurement, and what the image is
+    a part of where that is not itself.
     """
 
     cell: str
@@ -72,6 +73,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     unit: str
     y_sha256: str
     y: Fingerprint | None = None
+    group: str = ""
 
     @property
     def key(self) -> Key:
@@ -134,9 +136,7 @@ def _lines(rows: Iterable[Record]) -> bytes:
 
 def _line(row: Record) -> str:
     """JSON by the letter, which has neither nan (null here) nor infinity (1e999, which every reader takes for it)."""
-    fields = msgspec.to_builtins(row)
-    if row.y is None:
-        del fields["y"]
+    fields = {key: value for key, value in msgspec.to_builtins(row).items() if key not in ("y", "group") or value}
     if math.isfinite(row.value):
         return json.dumps(fields)
     text = {True: "null", False: "1e999" if row.value > 0 else "-1e999"}[math.isnan(row.value)]

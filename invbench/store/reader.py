@@ -69,6 +69,12 @@ class LoadedCell:
         return dict(sorted(by_image.items()))
 
     @cached_property
+    def groups(self) -> dict[str, str]:
+        """What each image is a part of: itself, where nothing else is recorded."""
+        own = {r.image: r.group for r in self.rows if r.group}
+        return {image: own.get(image, image) for image in self.measured}
+
+    @cached_property
     def scored(self) -> set[tuple[str, str, str]]:
         """What there is a number of: image, metric and protocol."""
         return {(r.image, r.metric, r.protocol) for r in self.rows}
