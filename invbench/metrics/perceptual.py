@@ -5,21 +5,14 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from invbench import Artifact, DataError, Measurement, Metric, hookimpl, locate
+from invbench import Artifact, DataError, Measurement, Metric, hookimpl
+from invbench.metrics.trunks import ARTIFACTS, trunk_state
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 C, ALPHA, SCALES = 30.0, 4.2, 3  # HaarPSI's constants and number of wavelet scales
 YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
-TORCHVISION = "https://download.pytorch.org/models/"
-TRUNKS = {
-    "alex": Artifact("lpips_alex", "alexnet-owt-7be5be79.pth", f"{TORCHVISION}alexnet-owt-7be5be79.pth", "7be5be79"),
-    "vgg": Artifact("lpips_vgg", "vgg16-397923af.pth", f"{TORCHVISION}vgg16-397923af.pth", "397923af"),
-    "squeeze": Artifact(
-        "lpips_squeeze", "squeezenet1_1-b8a52dc0.pth", f"{TORCHVISION}squeezenet1_1-b8a52dc0.pth", "b8a52dc0"
-    ),
-}
 
 
 def haarpsi(x_hat: Tensor, x: Tensor) -> Tensor:
@@ -129,10 +122,7 @@ def _lpips(trunk: str, scaled: bool) -> Any:
 
     import torch
 
-    from invbench import read_state_dict
-
-    artifact = TRUNKS[trunk]
-    weights = read_state_dict(locate(artifact))
+    weights, path = trunk_state(trunk)
     import lpips
 
     with warnings.catch_warnings():
@@ -142,20 +132,21 @@ def _lpips(trunk: str, scaled: bool) -> Any:
     try:
         network.net.load_state_dict({key: weights[name] for key, name in names.items()})
     except (KeyError, RuntimeError) as error:
-        raise DataError(f"{artifact.name}: {artifact.filename} is not torchvision's file: {error}") from None
+        raise DataError(f"{path} is not torchvision's {trunk}: {error}") from None
     if not scaled:
         network.scaling_layer = torch.nn.Identity()
     return network.eval().requires_grad_(False)
 
 
 class LPIPSAlex(LPIPS):
-    """The package's default: AlexNet."""
+    """The package's default: AlexNet, whose weights ship."""
 
     name: ClassVar[str] = "lpips_alex"
-    summary: ClassVar[str] = "LPIPS with AlexNet, the package's default"
+    order: ClassVar[int] = 25
+    headline: ClassVar[bool] = True
+    summary: ClassVar[str] = "LPIPS with AlexNet, the package's default; ships"
     protocol: ClassVar[str] = "lpips/alex/v0.1/in[-1,1]/clip/float"
     trunk: ClassVar[str] = "alex"
-    artifacts: ClassVar[tuple[Artifact, ...]] = (TRUNKS["alex"],)
 
 
 class LPIPSVgg(LPIPS):
@@ -165,7 +156,7 @@ class LPIPSVgg(LPIPS):
     summary: ClassVar[str] = "LPIPS with VGG16"
     protocol: ClassVar[str] = "lpips/vgg/v0.1/in[-1,1]/clip/float"
     trunk: ClassVar[str] = "vgg"
-    artifacts: ClassVar[tuple[Artifact, ...]] = (TRUNKS["vgg"],)
+    artifacts: ClassVar[tuple[Artifact, ...]] = (ARTIFACTS["vgg"],)
 
 
 class LPIPSSqueeze(LPIPS):
@@ -175,7 +166,7 @@ class LPIPSSqueeze(LPIPS):
     summary: ClassVar[str] = "LPIPS with SqueezeNet"
     protocol: ClassVar[str] = "lpips/squeeze/v0.1/in[-1,1]/clip/float"
     trunk: ClassVar[str] = "squeeze"
-    artifacts: ClassVar[tuple[Artifact, ...]] = (TRUNKS["squeeze"],)
+    artifacts: ClassVar[tuple[Artifact, ...]] = (ARTIFACTS["squeeze"],)
 
 
 class LPIPSDavi(LPIPS):
@@ -189,7 +180,7 @@ class LPIPSDavi(LPIPS):
     protocol: ClassVar[str] = "lpips/vgg/v0.1/unscaled/in[-1,1]/u8-trunc"
     trunk: ClassVar[str] = "vgg"
     scaled: ClassVar[bool] = False
-    artifacts: ClassVar[tuple[Artifact, ...]] = (TRUNKS["vgg"],)
+    artifacts: ClassVar[tuple[Artifact, ...]] = (ARTIFACTS["vgg"],)
 
     def prepare(self, x_hat: Tensor) -> Tensor:
         return (127.5 * (x_hat + 1)).floor() / 127.5 - 1

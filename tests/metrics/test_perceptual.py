@@ -7,18 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import lpips
+import numpy as np
 import piq
 import pytest
 import torch
 import torchvision
 from made_images import measurement, pair
+from PIL import Image
 from torch import Tensor
 
-from invbench import DataError
+from invbench import DataError, Metric
+from invbench.artifacts import fetch
 from invbench.metrics import perceptual
-from invbench.metrics.perceptual import TRUNKS, HaarPSI, LPIPSAlex, LPIPSDavi, LPIPSSqueeze, LPIPSVgg, haarpsi
+from invbench.metrics.perceptual import HaarPSI, LPIPSAlex, LPIPSDavi, LPIPSSqueeze, LPIPSVgg, haarpsi
+from invbench.metrics.trunks import ARTIFACTS, trunk_state
 
-MODELS = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}
+MODELS = {"vgg": "vgg16", "squeeze": "squeezenet1_1"}  # whose weights are fetched
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 40), (1, 32, 32), (3, 33, 47)])
@@ -58,7 +62,7 @@ def _no_classifiers() -> Iterator[None]:
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with random trunks in torchvision's layout."""
     folder = tmp_path_factory.mktemp("trunks")
-    for name, artifact in TRUNKS.items():
+    for name, artifact in ARTIFACTS.items():
         torch.manual_seed(1)
         network = getattr(torchvision.models, MODELS[name])(weights=None)
         state = {k: v for k, v in network.state_dict().items() if k.startswith("features")}
@@ -71,19 +75,20 @@ def trunks(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     """A copy of these trunks, read without their hashes."""
     monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
     monkeypatch.setenv("INVBENCH_CACHE", str(tmp_path / "cache"))
-    for artifact in TRUNKS.values():
+    for artifact in ARTIFACTS.values():
         object.__setattr__(artifact, "sha256", "")
         shutil.copy(drawn / artifact.filename, tmp_path)
     perceptual._lpips.cache_clear()
     yield tmp_path
     perceptual._lpips.cache_clear()
-    for artifact in TRUNKS.values():
+    for artifact in ARTIFACTS.values():
         object.__setattr__(artifact, "sha256", artifact.filename.rpartition("-")[2].removesuffix(".pth"))
 
 
 def reference(name: str, folder: Path) -> lpips.LPIPS:
     network = lpips.LPIPS(net=name, pnet_rand=True, verbose=False)
-    state = torch.load(folder / TRUNKS[name].filename, weights_only=True)
+    shipped = name not in ARTIFACTS
+    state = trunk_state(name)[0] if shipped else torch.load(folder / ARTIFACTS[name].filename, weights_only=True)
     for slice_ in (m for key, m in network.net.named_children() if key.startswith("slice")):
         for index, layer in slice_.named_children():
             own = {
@@ -113,7 +118,7 @@ def test_the_official_call_has_neither_scaling_nor_more_than_eight_bits(trunks: 
 def unscaled(x_hat: Tensor, x: Tensor, folder: Path) -> Tensor:
     """LPIPS from its definition: unit features of five layers, squared differences, linear layers, means."""
     features = torchvision.models.vgg16(weights=None).features
-    state = torch.load(folder / TRUNKS["vgg"].filename, weights_only=True)
+    state = torch.load(folder / ARTIFACTS["vgg"].filename, weights_only=True)
     features.load_state_dict({k.removeprefix("features."): v for k, v in state.items()})
     linear = torch.load(Path(lpips.__file__).parent / "weights/v0.1/vgg.pth", weights_only=True, map_location="cpu")
     total, a, b = torch.zeros(len(x)), x_hat, x
@@ -131,17 +136,43 @@ def test_absent_weights_are_reported_with_the_command(tmp_path: Path, monkeypatc
     monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
     perceptual._lpips.cache_clear()
     _, x = pair((3, 64, 64))
-    assert "invbench fetch lpips_alex" in (LPIPSAlex().unavailable(measurement(x)) or "")
+    assert "invbench fetch lpips_vgg" in (LPIPSVgg().unavailable(measurement(x)) or "")
 
 
 def test_a_file_of_another_network_is_refused(trunks: Path) -> None:
-    (trunks / TRUNKS["alex"].filename).write_bytes((trunks / TRUNKS["squeeze"].filename).read_bytes())
+    (trunks / ARTIFACTS["vgg"].filename).write_bytes((trunks / ARTIFACTS["squeeze"].filename).read_bytes())
     _, x = pair((3, 64, 64))
-    with pytest.raises(DataError, match="not torchvision's file"):
-        LPIPSAlex()(x, measurement(x))
+    with pytest.raises(DataError, match="not torchvision's vgg"):
+        LPIPSVgg()(x, measurement(x))
 
 
 def test_a_file_of_another_hash_is_refused(trunks: Path) -> None:
-    object.__setattr__(TRUNKS["alex"], "sha256", "7be5be79")
+    object.__setattr__(ARTIFACTS["vgg"], "sha256", "397923af")
     _, x = pair((3, 64, 64))
-    assert "expected SHA-256 7be5be79" in (LPIPSAlex().unavailable(measurement(x)) or "")
+    assert "expected SHA-256 397923af" in (LPIPSVgg().unavailable(measurement(x)) or "")
+
+
+def picture(name: str) -> Tensor:
+    """One of the LPIPS authors' three pictures, (1, 3, 64, 64) in [-1, 1]."""
+    with Image.open(Path(__file__).parent / "pictures" / f"{name}.png") as image:
+        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
+def distances(metric: Metric) -> list[float]:
+    """Of the two distorted pictures to the reference."""
+    return [metric(picture(name), measurement(picture("ex_ref"))).item() for name in ("ex_p0", "ex_p1")]
+
+
+def test_the_published_distances_come_out() -> None:
+    """The read-me of the authors' package: 0.722 and 0.138."""
+    assert distances(LPIPSAlex()) == pytest.approx([0.722, 0.138], abs=5e-4)
+
+
+@pytest.mark.long
+def test_the_fetched_trunk_gives_the_distances_measured_with_torchvisions() -> None:
+    try:
+        fetch(ARTIFACTS["vgg"])
+    except DataError as error:
+        pytest.skip(f"neither file can be had here: {error}")
+    perceptual._lpips.cache_clear()
+    assert distances(LPIPSVgg()) == pytest.approx([0.56861, 0.42166], abs=5e-5)
