@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 import numpy as np
 import pandas as pd
 
+from invbench.analysis.clusters import clustered
 from invbench.analysis.stats import bca_interval
 from invbench.errors import ConfigError
 from invbench.noise import parse_noise
@@ -199,7 +200,7 @@ def mean_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None
 
 def interval_of(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> tuple[float, float]:
     """The 95 % interval of ``mean_of``; its ends are nan if there is no interval."""
-    values = image_means(cell, metric, images).dropna().to_numpy(dtype=float)
+    values = clustered(image_means(cell, metric, images), cell.groups)
     if len(values):
         return bca_interval(values)
     scores = cell.set_scores(cell.images if images is None else images)

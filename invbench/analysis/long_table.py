@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 
 import pandas as pd
 
+from invbench.analysis.clusters import Groups, clustered, labels
 from invbench.analysis.comparable import by_measurement, solver_of
 from invbench.analysis.digits import Metrics
 from invbench.analysis.group import Group
@@ -36,6 +37,7 @@ class Number:
     protocol: str = ""
     scores: str = ""  # "one sample", "all samples" or "set"
     n: int = 0
+    groups: int = 0  # of the images, of which intervals are
     value: float = math.nan
     low: float = math.nan
     high: float = math.nan
@@ -55,7 +57,7 @@ def _numbers(group: Group) -> Iterator[Number]:
         if cell.rows:
             blank = _blank(cell, group.label(cell))
             for of_mean, records in cell.frame.groupby(cell.frame["sample"] == MEAN):
-                yield from _means(blank, records, "all samples" if of_mean else "one sample")
+                yield from _means(blank, records, "all samples" if of_mean else "one sample", cell.groups)
             yield from (_of_set(blank, score) for score in cell.sets)
 
 
@@ -75,13 +77,15 @@ def _blank(cell: LoadedCell, label: str) -> Number:
     )
 
 
-def _means(blank: Number, records: pd.DataFrame, scores: str) -> Iterator[Number]:
+def _means(blank: Number, records: pd.DataFrame, scores: str, groups: Groups) -> Iterator[Number]:
     """The mean of each column over images."""
     columns = by_column(records)
-    ends = columnwise(bca_intervals, [values.dropna().to_numpy(float) for values in columns.values()])
+    ends = columnwise(bca_intervals, [clustered(values, groups) for values in columns.values()])
     for (column, values), (low, high) in zip(columns.items(), ends, strict=True):
         named = replace(blank, metric=column.metric, protocol=column.protocol, scores=scores)
-        yield replace(named, n=int(values.count()), value=float(values.mean()), low=low, high=high)
+        clusters = len(set(labels(values.dropna().index, groups)))
+        named = replace(named, n=int(values.count()), groups=clusters)
+        yield replace(named, value=float(values.mean()), low=low, high=high)
 
 
 def _of_set(blank: Number, score: Score) -> Number:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from invbench.analysis.clusters import labels
 from invbench.analysis.columns import Column, protocols_note
 from invbench.analysis.comparable import LAST_BITS, Sameness, assumptions, names_by, sameness
 from invbench.analysis.digits import Metrics
@@ -29,15 +30,27 @@ def table_notes(group: Group, columns: Sequence[Column]) -> list[str]:
     if not group.comparable:
         notes.append("WARNING: there is no image that all rows have; they are not comparable.")
     if any(cell.measured for cell in group.cells):
-        notes.append("Means over images with 95 % BCa bootstrap intervals; seconds at the batch size of the run.")
-        if any(len(cell.images) < COVERED for cell in group.measured):
-            notes.append(f"WARNING: intervals over fewer than {COVERED} images are too narrow.")
+        units = {len(cell.images): _clusters(cell) for cell in group.measured}
+        notes.append(_intervals_note(any(units[n] < n for n in units)))
+        if any(clusters < COVERED for clusters in units.values()):
+            notes.append(f"WARNING: intervals over fewer than {COVERED} images, or groups of them, are too narrow.")
         notes.append(protocols_note(columns))
         notes += _measurement_notes(group)
     notes += assumptions({group.label(cell): cell for cell in group.cells})
     for cell in group.cells:
         notes += _cell_notes(group.label(cell), cell)
     return notes
+
+
+def _clusters(cell: LoadedCell) -> int:
+    """The number of groups of a cell's images."""
+    return len(set(labels(cell.images, cell.groups)))
+
+
+def _intervals_note(in_groups: bool) -> str:
+    """What intervals and tests are of."""
+    of = "; intervals and tests are of groups of images (photographs), each a unit" if in_groups else ""
+    return f"Means over images with 95 % BCa bootstrap intervals{of}; seconds at the batch size of the run."
 
 
 def _measurement_notes(group: Group) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from invbench.analysis.clusters import by_cluster, labels
 from invbench.analysis.comparable import label, sameness, shared_images
 from invbench.analysis.stats import bca_interval, differences, mean_difference
 from invbench.errors import ConfigError
@@ -20,30 +21,39 @@ from invbench.store.reader import LoadedCell
 class Pair:
     """One metric of two cells, on the images for which both have a value; values per image, means over samples.
 
-    ``nan`` counts the other common images, and ``lost`` those of them for which the old cell has a value.
+    ``groups`` are those of the images; without, each is one of its own. ``nan`` counts the other common images, and
+    ``lost`` those of them for which the old cell has a value.
     """
 
     metric: str
     old: NDArray[np.float64]
     new: NDArray[np.float64]
+    groups: tuple[str, ...] = ()
     nan: int = 0
     lost: int = 0
 
     @classmethod
-    def of(cls, metric: str, old: NDArray[np.float64], new: NDArray[np.float64]) -> Pair:
+    def of(cls, metric: str, old: NDArray[np.float64], new: NDArray[np.float64], groups: Sequence[str] = ()) -> Pair:
         """From values that may be NaN."""
         without, good = np.isnan(old), ~(np.isnan(old) | np.isnan(new))
-        return cls(metric, old[good], new[good], int((~good).sum()), int((np.isnan(new) & ~without).sum()))
+        of_good = tuple(group for group, keep in zip(groups, good, strict=False) if keep)
+        return cls(metric, old[good], new[good], of_good, int((~good).sum()), int((np.isnan(new) & ~without).sum()))
 
     @property
     def n(self) -> str:
-        """The number of images, and how many were left out."""
-        return f"{len(self.old)} ({self.nan} nan)" if self.nan else str(len(self.old))
+        """The number of images, how many groups they are, and how many images were left out."""
+        clusters = f" ({len(set(self.groups))} groups)" if len(set(self.groups)) < len(self.groups) else ""
+        return f"{len(self.old)}{clusters}" + (f" ({self.nan} nan)" if self.nan else "")
 
     @property
     def differences(self) -> NDArray[np.float64]:
         """New minus old, per image; 0 where both are equally infinite."""
         return differences(self.new, self.old)
+
+    @property
+    def clustered(self) -> NDArray[np.float64]:
+        """Differences of clusters of images."""
+        return by_cluster(self.differences, self.groups) if self.groups else self.differences
 
     @property
     def difference(self) -> float:
@@ -79,8 +89,10 @@ def _pairs_of_images(old: LoadedCell, new: LoadedCell, protocol: str) -> Iterato
     """Pairs of scores of images, on the images that both have."""
     a, b = per_image(old, protocol), per_image(new, protocol)
     merged = a.merge(b, on=["metric", "protocol", "image"], suffixes=("_old", "_new"))
+    groups = {**old.groups, **new.groups}
     for (metric, _), rows in merged.groupby(["metric", "protocol"], sort=False):
-        yield Pair.of(str(metric), rows["value_old"].to_numpy(float), rows["value_new"].to_numpy(float))
+        before, after = (rows[name].to_numpy(float) for name in ("value_old", "value_new"))
+        yield Pair.of(str(metric), before, after, labels(rows["image"], groups))
 
 
 def _pairs_of_sets(old: LoadedCell, new: LoadedCell, protocol: str) -> Iterator[Pair]:
@@ -116,7 +128,7 @@ def in_words(pair: Pair, old: str, new: str) -> dict[str, str]:
     """A pair as cells of a table, by header; ``old`` and ``new`` are those of its means."""
     if not len(pair.old):
         return {"metric": pair.metric, "n": pair.n, old: "nan", new: "nan", "difference": "nan", "ratio": "nan"}
-    low, high = bca_interval(pair.differences)
+    low, high = bca_interval(pair.clustered)
     wide = low != high and len(pair.old) > 1
     interval = f" [{low:+.3g}, {high:+.3g}]" if wide else ""
     return {

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from invbench.analysis.clusters import Groups, clustered, counted
 from invbench.analysis.columns import BACKWARD, Column, headers, ordered, table_of
 from invbench.analysis.comparable import means_by_image
 from invbench.analysis.digits import Metrics, formatted, spec_of
@@ -18,11 +19,12 @@ from invbench.store.schema import Score
 
 
 class Scores(NamedTuple):
-    """The data of a row: records of images, and scores of them as a set."""
+    """The data of a row: records of images, scores of them as a set, and the images' groups."""
 
     label: str
     records: pd.DataFrame  # as LoadedCell.frame
     sets: Sequence[Score] = ()
+    groups: Groups = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +32,10 @@ class Row:
     """A row of a table: the text of each column and, of means over images, the value of each image."""
 
     label: str
-    n: int
+    n: str
     cells: Mapping[Column, str]
     values: Mapping[Column, pd.Series]
+    groups: Groups
 
     def with_cells(self, cells: Mapping[Column, str]) -> Row:
         """The row with the text of further columns."""
@@ -47,16 +50,25 @@ def rows_of(scores: Sequence[Scores], metrics: Metrics) -> list[Row]:
     """A row of each: means over images with their intervals, and the scores of sets with theirs."""
     values = [by_column(each.records) for each in scores]
     return [
-        Row(each.label, each.records["image"].nunique(), {**means, **_set_cells(each.sets, metrics)}, of_images)
-        for each, means, of_images in zip(scores, _mean_cells(values, metrics), values, strict=True)
+        Row(
+            each.label,
+            counted(each.records["image"].unique(), each.groups),
+            {**means, **_set_cells(each.sets, metrics)},
+            of_images,
+            each.groups,
+        )
+        for each, means, of_images in zip(scores, _mean_cells(scores, values, metrics), values, strict=True)
     ]
 
 
-def _mean_cells(values: Sequence[Mapping[Column, pd.Series]], metrics: Metrics) -> list[dict[Column, str]]:
+def _mean_cells(
+    scores: Sequence[Scores], values: Sequence[Mapping[Column, pd.Series]], metrics: Metrics
+) -> list[dict[Column, str]]:
     """The text of each mean, by row."""
     places = [(row, column) for row, of_row in enumerate(values) for column in of_row]
-    images = [values[row][column].to_numpy(dtype=float) for row, column in places]
-    texts = format_means(images, [spec_of(column.metric, metrics) for _, column in places])
+    images = [values[row][column] for row, column in places]
+    specs = [spec_of(column.metric, metrics) for _, column in places]
+    texts = format_means(images, [scores[row].groups for row, _ in places], specs)
     cells: list[dict[Column, str]] = [{} for _ in values]
     for (row, column), text in zip(places, texts, strict=True):
         if column.metric != BACKWARD or text != "0":  # most solvers make no backward passes
@@ -109,22 +121,21 @@ def by_column(records: pd.DataFrame) -> dict[Column, pd.Series]:
     return means
 
 
-def format_mean(values: np.ndarray, spec: str) -> str:
-    """``23.85 [23.10, 24.61]``: mean and 95 % interval; excluded NaN are counted.
+def format_mean(values: pd.Series, spec: str, groups: Groups | None = None) -> str:
+    """``23.85 [23.10, 24.61]``: mean and 95 % interval of values by image; excluded NaN are counted.
 
-    >>> format_mean(np.array([2.0, 2.0]), ".1f")
+    >>> format_mean(pd.Series([2.0, 2.0]), ".1f")
     '2.0'
     """
-    return format_means([values], [spec])[0]
+    return format_means([values], [groups or {}], [spec])[0]
 
 
-def format_means(columns: Sequence[np.ndarray], specs: Sequence[str]) -> list[str]:
+def format_means(columns: Sequence[pd.Series], groups: Sequence[Groups], specs: Sequence[str]) -> list[str]:
     """The same for several columns, faster than one by one."""
-    good = [values[~np.isnan(values)] for values in columns]
-    intervals = columnwise(bca_intervals, good)
+    intervals = columnwise(bca_intervals, [clustered(*each) for each in zip(columns, groups, strict=True)])
     return [
-        _format_mean(values, len(column) - len(values), interval, spec)
-        for column, values, interval, spec in zip(columns, good, intervals, specs, strict=True)
+        _format_mean(column.dropna().to_numpy(dtype=float), int(column.isna().sum()), interval, spec)
+        for column, interval, spec in zip(columns, intervals, specs, strict=True)
     ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from invbench.analysis.clusters import Groups, clustered
 from invbench.analysis.columns import Column, chosen, protocols_note
 from invbench.analysis.comparable import headline, solver_of
 from invbench.analysis.digits import Metrics
@@ -45,7 +46,7 @@ def _sample_table(group: Group, metrics: Metrics, kind: str, floor: str, only: S
     cells = _cells(group, metrics, kind, only)
     if not cells:
         return None
-    scores = [Scores(group.label(cell), _records(cell, metrics, kind, only)) for cell in cells]
+    scores = [Scores(group.label(cell), _records(cell, metrics, kind, only), groups=cell.groups) for cell in cells]
     rows = rows_of(scores, metrics)
     columns = chosen(columns_of(rows, metrics), only)
     notes = [SAMPLE_TABLES[kind], protocols_note(columns)]
@@ -80,11 +81,11 @@ def _beside_floor(cells: Sequence[LoadedCell], rows: Sequence[Row], floor: str) 
 def _stars(row: Row, exact: Row) -> dict[Column, str]:
     """A star for each score that differs from the exact sampler's on the images that both have."""
     both = [column for column in row.values if column in exact.values]
-    return {column: "*" for column in both if _differ(row.values[column], exact.values[column])}
+    return {column: "*" for column in both if _differ(row.values[column], exact.values[column], row.groups)}
 
 
-def _differ(values: pd.Series, exact: pd.Series) -> bool:
-    differences = (values - exact).dropna().to_numpy(dtype=float)
+def _differ(values: pd.Series, exact: pd.Series, groups: Groups) -> bool:
+    differences = clustered(values - exact, groups)
     low, high = bca_interval(differences)
     return len(differences) >= COVERED and (low > 0 or high < 0)
 

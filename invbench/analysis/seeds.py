@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from msgspec.structs import replace
 
+from invbench.analysis.clusters import by_cluster, counted, labels
 from invbench.analysis.comparable import headline, label, measurement_key
 from invbench.analysis.digits import format_value
 from invbench.analysis.stats import components, mean_difference
@@ -70,12 +71,15 @@ def _lines(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> 
         values = group.pivot_table(index="image", columns="seed", values="value").dropna()
         if min(values.shape) < 2:
             continue
-        scores = values.to_numpy(float)
+        groups = {image: group for cell in cells for image, group in cell.groups.items()}
+        scores = by_cluster(values.to_numpy(float), labels(values.index, groups))
+        if len(scores) < 2:
+            continue
+        line = {"metric": str(metric), "n": counted(values.index, groups)}
         if np.isinf(scores).any():  # restored exactly: infinite scores have no standard deviation
-            mean_alone = {"mean": format_value(str(metric), mean_difference(scores.ravel()), metrics)}
-            lines.append({"metric": str(metric), "n": str(len(values)), **mean_alone, **dict.fromkeys(DEVIATIONS, "-")})
+            mean = format_value(str(metric), mean_difference(scores.ravel()), metrics)
+            lines.append({**line, "mean": mean, **dict.fromkeys(DEVIATIONS, "-")})
             continue
         mean, half, *parts = (format_value(str(metric), v, metrics) for v in components(scores))
-        deviations = dict(zip(DEVIATIONS, parts, strict=True))
-        lines.append({"metric": str(metric), "n": str(len(values)), "mean": f"{mean} ± {half}", **deviations})
+        lines.append({**line, "mean": f"{mean} ± {half}", **dict(zip(DEVIATIONS, parts, strict=True))})
     return lines

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from invbench.analysis.clusters import by_cluster, labels
 from invbench.analysis.columns import Column
 from invbench.analysis.digits import Metrics
 from invbench.analysis.rows import Row
@@ -19,11 +20,11 @@ class PairedComparisons(NamedTuple):
 
     column: Column
     best: int
-    differences: dict[int, np.ndarray]  # the best less the other, in images; by row
+    differences: dict[int, np.ndarray]  # the best less the other, in clusters of images; by row
 
     @property
     def n(self) -> int:
-        """The number of those images."""
+        """The number of those clusters."""
         return len(next(iter(self.differences.values())))
 
     @property
@@ -54,7 +55,9 @@ def _of_column(rows: Sequence[Row], column: Column, metrics: Metrics) -> PairedC
     scores = shared.to_numpy(dtype=float)
     means = scores.mean(axis=0)
     best = int(means.argmax() if higher else means.argmin())
-    to_others = {row: differences(scores[:, best], scores[:, j]) for j, row in enumerate(values) if j != best}
+    groups = labels(shared.index, {image: group for row in rows for image, group in row.groups.items()})
+    others = {row: j for j, row in enumerate(values) if j != best}
+    to_others = {row: by_cluster(differences(scores[:, best], scores[:, j]), groups) for row, j in others.items()}
     return PairedComparisons(column, list(values)[best], to_others)
 
 

@@ -130,15 +130,30 @@ def _picks(n: int, resamples: int) -> NDArray[np.int64]:
 
 
 def set_interval(
-    scores: Callable[[NDArray[np.int64]], Sequence[float]], value: float, n: int, resamples: int = SET_RESAMPLES
+    scores: Callable[[NDArray[np.int64]], Sequence[float]],
+    value: float,
+    groups: Sequence[str],
+    resamples: int = SET_RESAMPLES,
 ) -> tuple[float, float]:
-    """95 % interval of a set's score: value -+ 1.96 bootstrap standard deviations over its n images.
+    """95 % interval of a set's score: value -+ 1.96 bootstrap standard deviations over its clusters of images.
 
-    ``scores`` are those of resamples (resamples, n). Not percentiles: a resample repeats images, which raises most
-    distances.
+    ``groups`` are those of its n images; ``scores`` are those of resamples (resamples, n). Not percentiles: a resample
+    repeats images, which raises most distances.
     """
-    spread = float(np.std(np.asarray(scores(_picks(n, resamples)), float), ddof=1))
+    spread = float(np.std(np.asarray(scores(_clusters_of(groups, resamples)), float), ddof=1))
     return value - 1.96 * spread, value + 1.96 * spread
+
+
+def _clusters_of(groups: Sequence[str], resamples: int) -> NDArray[np.int64]:
+    """(resamples, n): indices of the images of clusters drawn with replacement, as many images as there are."""
+    members: dict[str, list[int]] = {}
+    for i, group in enumerate(groups):
+        members.setdefault(group, []).append(i)
+    clusters, n = list(members.values()), len(groups)
+    if len(clusters) == n:
+        return _picks(n, resamples)
+    draws = np.random.default_rng(0).integers(0, len(clusters), (resamples, n))  # at least one image each
+    return np.array([[i for pick in draw for i in clusters[pick]][:n] for draw in draws])
 
 
 def sign_flip_p(differences: NDArray[np.float64], flips: int = FLIPS) -> float:

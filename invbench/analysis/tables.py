@@ -62,9 +62,10 @@ def _scores(cell: LoadedCell, group: Group, metrics: Metrics) -> list[Scores]:
     records = records_of(cell.frame, IMAGES, metrics)
     of_mean = records["sample"] == MEAN
     name = group.label(cell)
-    scores = [Scores(name, records[~of_mean], group.set_scores(cell))]
+    scores = [Scores(name, records[~of_mean], group.set_scores(cell), cell.groups)]
     if of_mean.any():
-        scores.append(Scores(f"{name}, mean of {records['sample'].max() + 1}", records[of_mean]))
+        several = f"{name}, mean of {records['sample'].max() + 1}"
+        scores.append(Scores(several, records[of_mean], groups=cell.groups))
     return scores
 
 

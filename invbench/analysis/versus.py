@@ -24,15 +24,15 @@ class Comparison(NamedTuple):
 
     def verdict(self, p: float, comparisons: int) -> str:
         """The better solver, if they differ significantly, given the corrected p and the number of comparisons."""
-        if not can_be_significant(len(self.pair.old), comparisons):
+        if not can_be_significant(len(self.pair.clustered), comparisons):
             return "too few images"
         return "tie" if p >= SIGNIFICANT else self.ahead
 
     def sample_size(self, comparisons: int) -> str:
         """The required sample size; "-" if there are too few images to estimate it."""
-        if not can_be_significant(len(self.pair.old), comparisons):
+        if not can_be_significant(len(self.pair.clustered), comparisons):
             return "-"
-        return f"{required_sample_size(self.pair.differences):g}"
+        return f"{required_sample_size(self.pair.clustered):g}"
 
 
 def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping[str, bool]) -> Table:
@@ -44,14 +44,15 @@ def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping
     compared = [each for match in matches for each in _comparisons(*match, higher)]
     if not compared:
         raise _nothing_in_common(cells, first, second)
-    ps = holm([sign_flip_p(each.pair.differences) for each in compared])
+    ps = holm([sign_flip_p(each.pair.clustered) for each in compared])
     lines = []
     for each, p in zip(compared, ps, strict=True):
         means = {"task": each.place, **in_words(each.pair, second, first), "p": f"{p:.3g}"}
         lines.append(means | {"better": each.verdict(p, len(ps)), "required sample size": each.sample_size(len(ps))})
     notes = [
         f"{first} less {second}, on the images both have; 95 % BCa intervals; p by sign flips, Holm's correction over "
-        f"{len(lines)} rows; required sample size: images that show the difference at 5 % with probability 0.8."
+        f"{len(lines)} rows; required sample size: images that show the difference at 5 % with probability 0.8, or "
+        "groups of images (photographs) where images are in groups, of which intervals and tests then are."
     ]
     if any(sameness(match) == "last bits" for match in matches):
         notes.append(LAST_BITS)

@@ -12,13 +12,13 @@ from typing import Any
 import click
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 from tabulate import tabulate
 
+from invbench.analysis.clusters import clustered
 from invbench.analysis.columns import first
 from invbench.analysis.comparable import by_measurement
-from invbench.analysis.digits import format_value, spec_of
-from invbench.analysis.rows import format_mean
+from invbench.analysis.digits import format_interval, format_value
 from invbench.analysis.stats import bca_interval
 from invbench.atomic import write_atomic
 from invbench.cli.jobs import Job, run_jobs
@@ -33,7 +33,7 @@ from invbench.store.jsonfiles import json_text
 from invbench.store.reader import LoadedCell, load_cells
 from invbench.store.schema import JSON
 
-DEFAULTS = {"n": "8", "references": "false", "out": "results/tune"}
+DEFAULTS = {"n": "28", "references": "false", "out": "results/tune"}
 SPLIT = "tune"
 
 
@@ -180,11 +180,8 @@ def _hint(rows: Sequence[Ranked], searched: Sequence[str]) -> None:
 
 
 def _shown(row: Ranked, objective: type[Metric]) -> dict[str, Any]:
-    score, seconds = (
-        format_mean(np.array(row.scores), spec_of(objective.name, {objective.name: objective})),
-        f"{row.seconds:.2g}",
-    )
-    return {**row.values, objective.name: score, "s/image": seconds}
+    score = format_interval(objective.name, row.mean, *row.interval, {objective.name: objective})
+    return {**row.values, objective.name: score, "s/image": f"{row.seconds:.2g}"}
 
 
 def _toml(place: str, best: Ranked, objective: type[Metric], command: str) -> list[str]:
@@ -197,7 +194,8 @@ def _toml(place: str, best: Ranked, objective: type[Metric], command: str) -> li
 
 
 def _row(cell: LoadedCell, searched: Sequence[str], objective: type[Metric]) -> Ranked:
-    solver, scores = cell.run.config.solver.options, _scores(cell, objective)
+    solver, of_images = cell.run.config.solver.options, _scores(cell, objective)
+    scores = of_images.to_numpy(dtype=float)
     seconds = [r.value for r in cell.rows if r.metric == "seconds" and r.sample != MEAN]
     return Ranked(
         cell=cell.id,
@@ -205,20 +203,20 @@ def _row(cell: LoadedCell, searched: Sequence[str], objective: type[Metric]) -> 
         given={key: solver[key] for key, origin in cell.run.origins.items() if origin == WRITTEN and key in solver},
         n=len(scores),
         mean=float(scores.mean()) if len(scores) else math.nan,
-        interval=bca_interval(scores),
+        interval=bca_interval(clustered(of_images, cell.groups)),
         scores=scores.tolist(),
         seconds=float(np.mean(seconds)) if seconds else math.nan,
     )
 
 
-def _scores(cell: LoadedCell, objective: type[Metric]) -> NDArray[np.float64]:
-    """One number per image: of its samples together, or the mean over its samples."""
+def _scores(cell: LoadedCell, objective: type[Metric]) -> pd.Series:
+    """One number by image: of its samples together, or the mean over its samples."""
     together = issubclass(objective, SampleMetric)
     by_image: dict[str, list[float]] = {}
     for row in cell.rows:
         if row.protocol == objective.protocol and (row.sample == MEAN) == together:
             by_image.setdefault(row.image, []).append(row.value)
-    return np.array([np.mean(values) for values in by_image.values()])
+    return pd.Series({image: float(np.mean(values)) for image, values in by_image.items()}, dtype=float)
 
 
 def _loss(mean: float, objective: type[Metric]) -> float:

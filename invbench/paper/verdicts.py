@@ -34,6 +34,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from invbench.analysis.clusters import clustered
 from invbench.analysis.comparable import shared_images
 from invbench.analysis.digits import format_interval, format_value
 from invbench.analysis.pairs import Pair, pairs, per_image
@@ -179,10 +180,10 @@ def _compare(
     scores = _pair(claim, pair, own, metrics)
     if isinstance(scores, MissingResult):
         return scores
-    leads = sign * scores.differences
+    leads = sign * scores.clustered
     p, (low, high) = sign_flip_p(leads), bca_interval(leads)
     names = f"{better} {format_value(claim.metric, scores.new.mean(), metrics)}, lead over {worse}"
-    text = f"{names} {mean_difference(leads):+.3g} [{low:+.3g}, {high:+.3g}], p {p:.2g}, n {len(leads)}"
+    text = f"{names} {mean_difference(leads):+.3g} [{low:+.3g}, {high:+.3g}], p {p:.2g}, n {scores.n}"
     return Comparison(mean_difference(leads), p, len(leads), text)
 
 
@@ -220,8 +221,8 @@ def _estimate(cell: LoadedCell, claim: Claim, metrics: Metrics) -> Estimate:
     protocol = protocol_of(claim, metrics)
     if scores := [s for s in cell.sets if s.protocol == protocol]:
         return _of_set(scores[0])
-    values = per_image(cell, protocol)["value"].to_numpy(dtype=float)
-    return Estimate(float(values.mean()), *bca_interval(values), len(values))
+    values = per_image(cell, protocol).set_index("image")["value"]
+    return Estimate(float(values.mean()), *bca_interval(clustered(values, cell.groups)), len(values))
 
 
 def _set_score(cell: LoadedCell, images: Collection[str], protocol: str) -> Estimate | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from invbench.analysis.clusters import labels
 from invbench.analysis.comparable import by_measurement
 from invbench.errors import InvbenchError, MetricError, StoreError
 from invbench.metric import Metric, SetMetric
@@ -131,8 +132,9 @@ def _set_scores(
         for m in usable:
             restored[m.name].append(scorer.features(m, x_hat, measured))
             truth[m.name].append(scorer.features(m, measured.x, measured))
+    groups = labels(images, cell.groups)
     scores = [
-        scorer.set_score(m, _joined(truth[m.name]), _joined(restored[m.name]))
+        scorer.set_score(m, _joined(truth[m.name]), _joined(restored[m.name]), groups)
         for m in usable
         if m.name not in scorer.faults
     ]

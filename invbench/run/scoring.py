@@ -86,8 +86,8 @@ class Scorer:
 
         return self._call(metric, call)
 
-    def set_score(self, metric: SetMetric, truth: Tensor, restored: Tensor) -> Score | None:
-        """The score of a set from its features, with its interval; None where the metric fails."""
+    def set_score(self, metric: SetMetric, truth: Tensor, restored: Tensor, groups: Sequence[str]) -> Score | None:
+        """The score of a set from its features and the images' groups, with its interval; None where it fails."""
 
         def call() -> Score:
             def resampled(picks: NDArray[np.int64]) -> list[float]:
@@ -95,7 +95,7 @@ class Scorer:
                 return [_number(score) for score in scores]
 
             value = _number(metric.distance(truth.clone(), restored.clone()))
-            low, high = set_interval(resampled, value, len(truth))
+            low, high = set_interval(resampled, value, groups)
             return Score(metric.name, metric.protocol, metric.unit, value, low, high, len(truth))
 
         return self._call(metric, call)

@@ -1,0 +1,59 @@
+"""Images that are parts of one photograph are alike: what is independent is the photograph. No torch.
+
+A cluster is the images of one group (``Dataset.group``). Intervals and tests are of clusters: they take one value of
+each, whose mean is that of the images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Groups = Mapping[str, str]  # the group of each image; one that is not named is a group of its own
+
+
+def by_cluster(values: NDArray[np.float64], groups: Sequence[str]) -> NDArray[np.float64]:
+    """A value per cluster of values per image, (n,) or (n, k), whose mean over clusters is the mean over images.
+
+    Of clusters of one size it is their mean. Of others it is the mean of all, plus the cluster's deviations from it,
+    summed, over the mean size of a cluster: the influence of a cluster on the mean, with which its variance is that of
+    a ratio of sums (Cochran, 1977, section 9A). Infinite values stay, in the cluster's mean.
+
+    >>> by_cluster(np.array([1.0, 3.0, 7.0, 9.0]), ["a", "a", "b", "b"])
+    array([2., 8.])
+    """
+    codes, names = pd.factorize(np.asarray(groups, dtype=object))
+    if len(names) == len(values):
+        return values
+    sizes = np.bincount(codes)
+    columns = values.reshape(len(values), -1).T
+    if np.ptp(sizes) == 0 or not np.isfinite(values).all():
+        of = [np.bincount(codes, column) / sizes for column in columns]
+    else:
+        of = [column.mean() + np.bincount(codes, column - column.mean()) / sizes.mean() for column in columns]
+    return np.stack(of, axis=-1).reshape(len(names), *values.shape[1:])
+
+
+def clustered(values: pd.Series, groups: Groups) -> NDArray[np.float64]:
+    """Values by image that are numbers, a value per cluster."""
+    good = values.dropna()
+    return by_cluster(good.to_numpy(dtype=float), labels(good.index, groups))
+
+
+def labels(images: Iterable[str], groups: Groups) -> list[str]:
+    """The group of each image."""
+    return [groups.get(image, image) for image in images]
+
+
+def counted(images: Iterable[str], groups: Groups) -> str:
+    """The number of images and, where they are fewer, of their groups.
+
+    >>> counted(["a", "b"], {}), counted(["a", "b"], {"a": "photo", "b": "photo"})
+    ('2', '2 (1 group)')
+    """
+    images = list(images)
+    clusters = len(set(labels(images, groups)))
+    return f"{len(images)}" if clusters == len(images) else f"{len(images)} ({clusters} group{'s'[: clusters > 1]})"
