@@ -62,19 +62,12 @@ def load_strict(
     """
     own = module.state_dict()
     _refuse_whole_numbers(own, state, source)
-    faults = {
-        "missing": [k for k in own if k not in state],
-        "unexpected": [k for k in state if k not in own],
-        "of another shape": _misshapen(own, state),
-    }
-    if any(faults.values()):
-        listed = "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in faults.items() if names)
-        raise DataError(f"{source} does not fit the network: {listed}")
+    if faults := _faults(own, state):
+        raise DataError(f"{source} does not fit the network: {faults}")
     fitting = {k: v.to(own[k].dtype if own[k].device == NOWHERE else own[k]) for k, v in state.items()}
     module.load_state_dict(fitting, assign=True)
-    adopt = getattr(module, "adopt", None)
-    if metadata is not None and callable(adopt):
-        adopt(metadata)
+    if metadata is not None:
+        getattr(module, "adopt", dict)(metadata)  # where it has that method
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -108,6 +101,16 @@ def _refuse_whole_numbers(own: Mapping[str, Tensor], state: Mapping[str, Tensor]
     if whole:
         kind = str(state[whole[0]].dtype).removeprefix("torch.")
         raise DataError(f"{source}: expected floating point numbers, got {kind} in {_some(whole)}; fetch it again")
+
+
+def _faults(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
+    """Tensors that are missing, unexpected or of another shape, in words; "" if there are none."""
+    faults = {
+        "missing": [k for k in own if k not in state],
+        "unexpected": [k for k in state if k not in own],
+        "of another shape": _misshapen(own, state),
+    }
+    return "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in faults.items() if names)
 
 
 def _misshapen(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:

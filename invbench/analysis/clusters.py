@@ -46,14 +46,3 @@ def clustered(values: pd.Series, groups: Groups) -> NDArray[np.float64]:
 def labels(images: Iterable[str], groups: Groups) -> list[str]:
     """The group of each image."""
     return [groups.get(image, image) for image in images]
-
-
-def counted(images: Iterable[str], groups: Groups) -> str:
-    """The number of images and, where they are fewer, of their groups.
-
-    >>> counted(["a", "b"], {}), counted(["a", "b"], {"a": "photo", "b": "photo"})
-    ('2', '2 (1 group)')
-    """
-    images = list(images)
-    clusters = len(set(labels(images, groups)))
-    return f"{len(images)}" if clusters == len(images) else f"{len(images)} ({clusters} group{'s'[: clusters > 1]})"

@@ -30,10 +30,7 @@ def table_notes(group: Group, columns: Sequence[Column]) -> list[str]:
     if not group.comparable:
         notes.append("WARNING: there is no image that all rows have; they are not comparable.")
     if any(cell.measured for cell in group.cells):
-        units = {len(cell.images): _clusters(cell) for cell in group.measured}
-        notes.append(_intervals_note(any(units[n] < n for n in units)))
-        if any(clusters < COVERED for clusters in units.values()):
-            notes.append(f"WARNING: intervals over fewer than {COVERED} images, or groups of them, are too narrow.")
+        notes += _interval_notes(group)
         notes.append(protocols_note(columns))
         notes += _measurement_notes(group)
     notes += assumptions({group.label(cell): cell for cell in group.cells})
@@ -42,15 +39,16 @@ def table_notes(group: Group, columns: Sequence[Column]) -> list[str]:
     return notes
 
 
-def _clusters(cell: LoadedCell) -> int:
-    """The number of groups of a cell's images."""
-    return len(set(labels(cell.images, cell.groups)))
-
-
-def _intervals_note(in_groups: bool) -> str:
-    """What intervals and tests are of."""
+def _interval_notes(group: Group) -> list[str]:
+    """What intervals and tests are of, and whether of enough."""
+    clusters = [len(set(labels(cell.images, cell.groups))) for cell in group.measured]
+    in_groups = any(k < len(cell.images) for k, cell in zip(clusters, group.measured, strict=True))
     of = "; intervals and tests are of groups of images (photographs), each a unit" if in_groups else ""
-    return f"Means over images with 95 % BCa bootstrap intervals{of}; seconds at the batch size of the run."
+    notes = [f"Means over images with 95 % BCa bootstrap intervals{of}; seconds at the batch size of the run."]
+    if min(clusters, default=COVERED) < COVERED:
+        unit = "groups" if in_groups else "images"
+        notes.append(f"WARNING: intervals over fewer than {COVERED} {unit} are too narrow.")
+    return notes
 
 
 def _measurement_notes(group: Group) -> list[str]:

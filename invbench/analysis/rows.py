@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from invbench.analysis.clusters import Groups, clustered, counted
+from invbench.analysis.clusters import Groups, clustered, labels
 from invbench.analysis.columns import BACKWARD, Column, headers, ordered, table_of
 from invbench.analysis.comparable import means_by_image
 from invbench.analysis.digits import Metrics, formatted, spec_of
@@ -32,10 +32,18 @@ class Row:
     """A row of a table: the text of each column and, of means over images, the value of each image."""
 
     label: str
-    n: str
+    n: int
     cells: Mapping[Column, str]
     values: Mapping[Column, pd.Series]
-    groups: Groups
+    groups: Groups = field(default_factory=dict)
+    clusters: int | None = None  # fewer than images
+
+    @property
+    def count(self) -> int | str:
+        """The number of images and, where they are fewer, of their groups."""
+        return (
+            self.n if self.clusters is None else f"{self.n} ({self.clusters} group{'s' if self.clusters > 1 else ''})"
+        )
 
     def with_cells(self, cells: Mapping[Column, str]) -> Row:
         """The row with the text of further columns."""
@@ -50,15 +58,16 @@ def rows_of(scores: Sequence[Scores], metrics: Metrics) -> list[Row]:
     """A row of each: means over images with their intervals, and the scores of sets with theirs."""
     values = [by_column(each.records) for each in scores]
     return [
-        Row(
-            each.label,
-            counted(each.records["image"].unique(), each.groups),
-            {**means, **_set_cells(each.sets, metrics)},
-            of_images,
-            each.groups,
-        )
+        _row(each, {**means, **_set_cells(each.sets, metrics)}, of_images)
         for each, means, of_images in zip(scores, _mean_cells(scores, values, metrics), values, strict=True)
     ]
+
+
+def _row(scores: Scores, cells: Mapping[Column, str], values: Mapping[Column, pd.Series]) -> Row:
+    images = scores.records["image"].unique()
+    clusters = len(set(labels(images, scores.groups)))
+    fewer = clusters if clusters < len(images) else None
+    return Row(scores.label, len(images), cells, values, scores.groups, fewer)
 
 
 def _mean_cells(
@@ -95,7 +104,7 @@ def frame_of(rows: Sequence[Row], columns: Sequence[Column], metrics: Metrics) -
     named = list(zip(headers(columns, metrics), columns, strict=True))
     return pd.DataFrame(
         [
-            {"solver": row.label, "n": row.n} | {name: row.cells.get(column, "-") for name, column in named}
+            {"solver": row.label, "n": row.count} | {name: row.cells.get(column, "-") for name, column in named}
             for row in rows
         ]
     )

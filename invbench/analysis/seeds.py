@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
-from invbench.analysis.clusters import by_cluster, counted, labels
+from invbench.analysis.clusters import by_cluster, labels
 from invbench.analysis.comparable import headline, label, measurement_key
 from invbench.analysis.digits import format_value
 from invbench.analysis.stats import components, mean_difference
@@ -66,20 +67,22 @@ def _lines(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> 
         return []
     rows = pd.concat(scored)
     rows = rows[(rows["sample"] != MEAN) & rows["metric"].isin(list(metrics))]
+    groups = {image: group for cell in cells for image, group in cell.groups.items()}
     lines = []
-    for (metric, _), group in rows.groupby(["metric", "protocol"], sort=False):
-        values = group.pivot_table(index="image", columns="seed", values="value").dropna()
-        if min(values.shape) < 2:
-            continue
-        groups = {image: group for cell in cells for image, group in cell.groups.items()}
-        scores = by_cluster(values.to_numpy(float), labels(values.index, groups))
-        if len(scores) < 2:
-            continue
-        line = {"metric": str(metric), "n": counted(values.index, groups)}
-        if np.isinf(scores).any():  # restored exactly: infinite scores have no standard deviation
-            mean = format_value(str(metric), mean_difference(scores.ravel()), metrics)
-            lines.append({**line, "mean": mean, **dict.fromkeys(DEVIATIONS, "-")})
-            continue
-        mean, half, *parts = (format_value(str(metric), v, metrics) for v in components(scores))
-        lines.append({**line, "mean": f"{mean} ± {half}", **dict(zip(DEVIATIONS, parts, strict=True))})
+    for (metric, _), scores in rows.groupby(["metric", "protocol"], sort=False):
+        values = scores.pivot_table(index="image", columns="seed", values="value").dropna()
+        clusters = by_cluster(values.to_numpy(float), labels(values.index, groups))
+        if min(clusters.shape) > 1:
+            lines.append({"metric": str(metric), "n": str(len(values)), **_parts(clusters, str(metric), metrics)})
     return lines
+
+
+def _parts(scores: NDArray[np.float64], metric: str, metrics: Mapping[str, type[Metric]]) -> dict[str, str]:
+    """Mean and standard deviations of scores (clusters of images, seeds), in words."""
+    if np.isinf(scores).any():  # restored exactly: infinite scores have no standard deviation
+        return {
+            "mean": format_value(metric, mean_difference(scores.ravel()), metrics),
+            **dict.fromkeys(DEVIATIONS, "-"),
+        }
+    mean, half, *parts = (format_value(metric, v, metrics) for v in components(scores))
+    return {"mean": f"{mean} ± {half}", **dict(zip(DEVIATIONS, parts, strict=True))}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -55,10 +56,20 @@ def _of_column(rows: Sequence[Row], column: Column, metrics: Metrics) -> PairedC
     scores = shared.to_numpy(dtype=float)
     means = scores.mean(axis=0)
     best = int(means.argmax() if higher else means.argmin())
-    groups = labels(shared.index, {image: group for row in rows for image, group in row.groups.items()})
-    others = {row: j for j, row in enumerate(values) if j != best}
-    to_others = {row: by_cluster(differences(scores[:, best], scores[:, j]), groups) for row, j in others.items()}
-    return PairedComparisons(column, list(values)[best], to_others)
+    groups = labels(shared.index, ChainMap(*(dict(row.groups) for row in rows)))
+    to_others = _to_others(scores, best, groups)
+    return PairedComparisons(column, list(values)[best], dict(zip(_without(values, best), to_others, strict=True)))
+
+
+def _to_others(scores: np.ndarray, best: int, groups: Sequence[str]) -> list[np.ndarray]:
+    """A row's scores (images, rows) less each other row's, in clusters."""
+    others = _without(range(scores.shape[1]), best)
+    return [by_cluster(differences(scores[:, best], scores[:, j]), groups) for j in others]
+
+
+def _without(rows: Iterable[int], place: int) -> list[int]:
+    """All but the one at a place."""
+    return [row for i, row in enumerate(rows) if i != place]
 
 
 def with_significance_marks(rows: Sequence[Row], comparisons: Sequence[PairedComparisons]) -> list[Row]:

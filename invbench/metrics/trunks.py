@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from invbench import Artifact, DataError, locate, read_state_dict
+from invbench import Artifact, DataError, locate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +40,8 @@ PICKLED = {  # in JAX: file, name of the network, and places of the convolutions
 
 def trunk_state(trunk: str) -> tuple[dict[str, Tensor], Path]:
     """Tensors by torchvision's names, and the file they are from. Raises DataError where it is absent or damaged."""
+    from invbench import read_state_dict
+
     if trunk not in ARTIFACTS:
         path = Path(str(files("invbench.metrics") / "weights" / f"{trunk}.safetensors"))
         return read_state_dict(path), path

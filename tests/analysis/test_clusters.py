@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from invbench.analysis.clusters import by_cluster, clustered, counted, labels
+from invbench.analysis.clusters import by_cluster, clustered, labels
 from invbench.analysis.pairs import Pair
 from invbench.analysis.stats import bca_intervals, set_interval, sign_flip_ps
 
@@ -57,7 +57,6 @@ def test_what_is_no_number_is_left_out() -> None:
 
 def test_images_without_a_group_are_their_own() -> None:
     assert labels(["a", "b"], {"a": "photo"}) == ["photo", "b"]
-    assert counted([f"{i}" for i in range(6)], {f"{i}": f"{i % 2}" for i in range(6)}) == "6 (2 groups)"
 
 
 def drawn(experiments: int, clusters: int = 22, size: int = 3, between: float = 1.0) -> np.ndarray:

@@ -46,7 +46,7 @@ def names(*metrics: str) -> list[str]:
 
 
 def test_columns_of_images_have_a_fixed_order_with_costs_last() -> None:
-    expected = ["psnr", "ssim", "haarpsi", "swd", "consistency", "fid", "kid", "lpips_alex", "lpips_vgg"]
+    expected = ["psnr", "ssim", "lpips_alex", "haarpsi", "swd", "consistency", "fid", "kid", "lpips_vgg"]
     expected += ["nfe_forward", "nfe_backward", "seconds"]
     assert names(*sorted(expected)) == expected
     assert [c.metric for c in ordered([(name, "p") for name in reversed(expected)])] == expected, "of those installed"
@@ -86,8 +86,8 @@ def test_a_table_has_the_columns_in_that_order() -> None:
 
 
 def test_headline_metrics_are_those_that_say_so_in_their_order() -> None:
-    assert headline_metrics(OURS) == ["psnr", "haarpsi"]
-    assert headline_metrics(ALL) == ["leading", "psnr", "haarpsi"]
+    assert headline_metrics(OURS) == ["psnr", "lpips_alex", "haarpsi"]
+    assert headline_metrics(ALL) == ["leading", "psnr", "lpips_alex", "haarpsi"]
     assert (first(OURS), first(ALL), first({"theirs": Theirs})) == ("psnr", "leading", "")
 
 

@@ -179,7 +179,7 @@ def test_the_interval_of_a_set_holds_the_truth_as_often_as_it_says() -> None:
     rng, held = np.random.default_rng(7), []
     for _ in range(200):
         x = rng.normal(2, 1, 60)
-        low, high = set_interval(lambda picks, x=x: x[picks].mean(1), float(x.mean()), 60)
+        low, high = set_interval(lambda picks, x=x: x[picks].mean(1), float(x.mean()), [str(i) for i in range(60)])
         held.append(low < 2 < high)
     assert 0.89 < np.mean(held) < 0.99
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from made import loaded_cell
 from msgspec.structs import asdict, replace
@@ -224,11 +225,11 @@ def test_an_unknown_format_is_refused() -> None:
     ],
 )
 def test_a_mean_without_a_spread_has_no_interval(values: list[float], text: str) -> None:
-    assert format_mean(np.array(values), ".2f") == text
+    assert format_mean(pd.Series(np.array(values)), ".2f") == text
 
 
 def test_a_mean_has_its_interval_and_counts_what_it_left_out() -> None:
-    text = format_mean(np.array([1.0, 2.0, 3.0, 4.0, np.nan]), ".1f")
+    text = format_mean(pd.Series(np.array([1.0, 2.0, 3.0, 4.0, np.nan])), ".1f")
     assert text.startswith("2.5 [1.")
     assert text.endswith("] (1 nan)")
 
@@ -279,12 +280,12 @@ def test_as_csv_every_number_has_a_row_with_its_interval(stored: list[LoadedCell
 
 
 def test_columns_can_be_chosen_and_one_that_is_not_there_says_how_to_get_it() -> None:
-    from invbench.metrics.perceptual import LPIPSAlex
+    from invbench.metrics.perceptual import LPIPSVgg
 
-    (table,) = build_tables([cell_of()], {**METRICS, "lpips_alex": LPIPSAlex}, only=["lpips_alex", "psnr"])
+    (table,) = build_tables([cell_of()], {**METRICS, "lpips_vgg": LPIPSVgg}, only=["lpips_vgg", "psnr"])
     row = table.frame.to_dict("records")[0]
-    assert list(row) == ["solver", "n", "lpips_alex ↓", "psnr ↑ (dB)"]
-    assert row["lpips_alex ↓"] == "not available: run 'invbench fetch lpips_alex', then 'invbench rescore'"
+    assert list(row) == ["solver", "n", "lpips_vgg ↓", "psnr ↑ (dB)"]
+    assert row["lpips_vgg ↓"] == "not available: run 'invbench fetch lpips_vgg', then 'invbench rescore'"
     assert not [note for note in table.notes if "swd" in note or "ssim" in note], "notes are of what is shown"
     with pytest.raises(ConfigError, match="did you mean 'psnr'"):
         build_tables([cell_of()], METRICS, only=["pnsr"])

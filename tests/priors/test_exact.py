@@ -198,7 +198,7 @@ def test_an_interval_of_infinite_values_has_no_width_and_no_warning(values: list
         warnings.simplefilter("error")
         low, high = bca_interval(np.array(values))
     assert low == high or np.isnan([low, high]).all()
-    assert format_mean(np.array([INF, values[-1]]), ".2f") == "inf"
+    assert format_mean(pd.Series(np.array([INF, values[-1]])), ".2f") == "inf"
 
 
 def test_the_best_of_a_column_differs_from_an_exact_equal_by_nothing() -> None:

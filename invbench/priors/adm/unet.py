@@ -264,10 +264,12 @@ class UNet(nn.Module):
         return {"groups": self.out[0].num_groups}
 
     def adopt(self, metadata: Mapping[str, Any]) -> None:
-        """Become the network that weights with this metadata were trained in; the published files have none.
+        """Become the network that weights with this metadata were trained in; without any, nothing is known of it.
 
-        Raises DataError for groups that do not divide the channels.
+        Trainings that noted no groups had 32. Raises DataError for groups that do not divide the channels.
         """
+        if not metadata:
+            return
         norms = [module for module in self.modules() if isinstance(module, GroupNorm)]
         groups = metadata.get("groups", PUBLISHED_GROUPS)
         if type(groups) is not int or groups < 1 or any(norm.num_channels % groups for norm in norms):

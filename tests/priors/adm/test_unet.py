@@ -139,7 +139,7 @@ def test_gradients_with_respect_to_the_image_are_right() -> None:
     torch.testing.assert_close(grads[0], grads[1], rtol=1e-4, atol=1e-4 * grads[1].abs().max().item())
 
 
-def test_groups_are_read_from_the_metadata_and_are_32_without() -> None:
+def test_groups_are_those_of_the_metadata_and_32_in_that_of_former_trainings() -> None:
     net, x, t = randomised(AdmPhotos.config()), draw(1, 3, 8, 8), torch.tensor([500])
     outputs = {}
     for groups in (8, 16, 32):
@@ -148,8 +148,11 @@ def test_groups_are_read_from_the_metadata_and_are_32_without() -> None:
         outputs[groups] = net(x, t)
         expected = plain_unet(net.state_dict(), replace(net.config, groups=groups), x, t)
         torch.testing.assert_close(outputs[groups], expected, rtol=1e-4, atol=1e-4)
-    net.adopt({})
+    net.adopt({"solver": {"name": "davi"}})
     torch.testing.assert_close(net(x, t), outputs[32], rtol=0, atol=0)
+    net.adopt({"groups": 8})
+    net.adopt({})
+    torch.testing.assert_close(net(x, t), outputs[8], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("groups", [0, 7, -8, 8.0, "8", True, None])
