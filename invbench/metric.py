@@ -69,6 +69,11 @@ class SetMetric(Metric):
     def distance(self, truth: Tensor, restored: Tensor) -> float:
         """Between the features of n truths and of their reconstructions, both (n, ...)."""
 
+    def estimate(self, truth: Tensor, restored: Tensor, groups: Sequence[str]) -> tuple[float, float, float] | None:
+        """The distance with a 95 % interval of the metric's own, given the images' groups; None: by bootstrap."""
+        del truth, restored, groups
+        return None
+
     def distances(self, truth: Tensor, restored: Tensor, picks: Tensor) -> Sequence[float]:
         """The distance of each resample: ``picks`` (resamples, n) are indices of its images. Override it for speed."""
         return [self.distance(truth[pick], restored[pick]) for pick in picks]

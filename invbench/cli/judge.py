@@ -119,9 +119,8 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
     protocol differs  recorded otherwise: noise, prior, NFE, options by hand, metric, sets of other images, nan
     not run           records are missing; the commands are below the table
 
-    A proxy is the same statement on other images, with another prior, other weights and other metrics (haarpsi for
-    LPIPS, swd for FID): its verdict is about that experiment, not the paper's. The false-positive rate is 5 % for each
-    claim.
+    A proxy is the same statement on other images, with another prior, other weights and another metric (kid_alex for
+    FID): its verdict is about that experiment, not the paper's. The false-positive rate is 5 % for each claim.
     """
     from invbench.analysis.table import FORMATS
     from invbench.paper.claims import chosen, load_claims

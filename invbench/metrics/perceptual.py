@@ -98,7 +98,7 @@ class LPIPS(Metric):
         if measurement.A.x_shape[0] != 3 or min(measurement.A.x_shape[1:]) < 32:
             return "images must be in colour and at least 32x32 pixels"
         try:
-            _lpips(self.trunk, self.scaled)
+            lpips_network(self.trunk, self.scaled)
         except DataError as error:
             return str(error)
         return None
@@ -106,7 +106,7 @@ class LPIPS(Metric):
     def __call__(self, x_hat: Tensor, measurement: Measurement) -> Tensor:
         import torch
 
-        network = _lpips(self.trunk, self.scaled).to(x_hat.device)
+        network = lpips_network(self.trunk, self.scaled).to(x_hat.device)
         with torch.inference_mode():
             return network(self.prepare(x_hat.clamp(-1, 1)), measurement.x).flatten().double()
 
@@ -116,7 +116,7 @@ class LPIPS(Metric):
 
 
 @cache
-def _lpips(trunk: str, scaled: bool) -> Any:
+def lpips_network(trunk: str, scaled: bool) -> Any:
     """The network with the package's linear layers and torchvision's trunk, whose file has no slices."""
     import warnings
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from invbench import Artifact, DataError, Measurement, Metric, SetMetric, hookimpl, locate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import torch
     from torch import Tensor
 
-PATCH, PATCHES, DIRECTIONS, COARSEST = 7, 32, 64, 16  # of the sliced Wasserstein distance
 INCEPTION = {
     "clean": Artifact(
         "inception_fid",
@@ -30,98 +28,11 @@ INCEPTION = {
 }
 
 
-class PatchWasserstein(SetMetric):
-    """Sliced Wasserstein distance of patches on the levels of a Laplacian pyramid (Karras et al., 2018).
-
-    W1 along 64 fixed directions of 32 patches of 7x7 pixels a level, at fixed places, in standard deviations of the
-    truths' projections; a mean over directions and over levels down to 16 pixels. The reconstruction is clipped.
-    """
-
-    name: ClassVar[str] = "swd"
-    order: ClassVar[int] = 40
-    summary: ClassVar[str] = "sliced Wasserstein distance of image patches; needs no weights"
-    protocol: ClassVar[str] = "swd/laplacian/7x7/w1/64-directions/clip[-1,1]/float"
-    unit: ClassVar[str] = "std"
-    higher_is_better: ClassVar[bool] = False
-
-    def unavailable(self, measurement: Measurement) -> str | None:
-        small = min(measurement.A.x_shape[1:]) < COARSEST
-        return f"images must be at least {COARSEST}x{COARSEST} pixels" if small else None
-
-    def __call__(self, x_hat: Tensor, measurement: Measurement) -> Tensor:
-        """Projections of patches, (B, levels, patches, directions)."""
-        import torch
-
-        from invbench import Rng
-
-        rng, levels = Rng.single(purpose="swd"), []
-        for level in laplacian_pyramid(x_hat.clamp(-1, 1)):
-            top, left = (rng.integers(side - PATCH + 1, (PATCHES,))[0].tolist() for side in level.shape[2:])
-            patches = [level[..., i : i + PATCH, j : j + PATCH].flatten(1) for i, j in zip(top, left, strict=True)]
-            directions = rng.randn((patches[0].shape[1], DIRECTIONS))[0]
-            levels.append(torch.stack(patches, 1).float() @ (directions / directions.norm(dim=0)).to(level.device))
-        return torch.stack(levels, 1)
-
-    def distance(self, truth: Tensor, restored: Tensor) -> float:
-        a, b = (z.transpose(0, 1).flatten(1, 2) for z in (truth, restored))  # (levels, n patches, directions)
-        apart = (a.sort(1).values - b.sort(1).values).abs().mean(1)
-        return float((apart / a.std(1).clamp(min=1e-6)).mean())
-
-    def distances(self, truth: Tensor, restored: Tensor, picks: Tensor) -> list[float]:
-        """W1 is the area between two distribution functions: values are sorted once, and resamples weigh images."""
-        import torch
-
-        n, patches = len(truth), truth.shape[2]
-        a, b = (z.permute(1, 3, 0, 2).flatten(2) for z in (truth, restored))  # (levels, directions, n patches)
-        values, order = torch.cat([a, b], 2).sort(2)
-        gaps, owner = values.diff(dim=2), (order // patches).flatten()  # of 2 n images, the truths first
-        weights = _counts(picks, n).to(a)
-        with _one_thread():
-            signed = torch.cat([weights, -weights], 1)
-            areas = torch.stack([_area(each.index_select(0, owner).view_as(values), gaps) for each in signed])
-        squares, sums = (z.unflatten(2, (n, patches)).double().sum(3) @ weights.double().T for z in (a.square(), a))
-        variance = (squares - sums**2 / (n * patches)) / (n * patches - 1)  # (levels, directions, resamples)
-        std = variance.clamp(min=0).sqrt().clamp(min=1e-6).permute(2, 0, 1)
-        return (areas.double() / (n * patches) / std).mean((1, 2)).tolist()
-
-
-def _area(steps: Tensor, gaps: Tensor) -> Tensor:
-    """Under the absolute value of a function of these steps: (levels, directions, values) -> (levels, directions)."""
-    return steps.cumsum_(2)[..., :-1].abs_().mul_(gaps).sum(2)
-
-
 def _counts(picks: Tensor, n: int) -> Tensor:
     """How often each resample (resamples, n) holds each of n images: (resamples, n)."""
     import torch
 
     return torch.zeros_like(picks).scatter_add_(1, picks, torch.ones_like(picks)).to(torch.float64)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Many short calls: threads of torch wait for each other longer than they work."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def laplacian_pyramid(x: Tensor) -> list[Tensor]:
-    """Band-pass levels of (B, C, H, W) and the low-pass rest of at least 16 pixels, by a binomial filter of 5 taps."""
-    import torch.nn.functional as F
-
-    taps = x.new_tensor([1, 4, 6, 4, 1]) / 16
-    kernel = (taps[:, None] * taps).expand(x.shape[1], 1, 5, 5)
-    levels = []
-    while min(x.shape[2:]) >= 2 * COARSEST:
-        low = F.conv2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), kernel, groups=x.shape[1])[..., ::2, ::2]
-        levels.append(x - F.interpolate(low, size=x.shape[2:], mode="bilinear", align_corners=False))
-        x = low
-    return [*levels, x]
 
 
 class InceptionMetric(SetMetric):
@@ -291,4 +202,4 @@ def _pytorch_fid(path: Any, device: torch.device) -> Callable[[Tensor], Tensor]:
 
 @hookimpl
 def invbench_register_metrics() -> list[type[Metric]]:
-    return [PatchWasserstein, FID, FIDLegacy, KID]
+    return [FID, FIDLegacy, KID]

@@ -12,7 +12,7 @@ from invbench.analysis.comparable import assumptions, measurement_key, title_par
 from invbench.analysis.digits import format_value
 from invbench.analysis.table import Table
 from invbench.errors import ConfigError
-from invbench.metric import Metric
+from invbench.metric import Metric, SetMetric
 from invbench.paper.marks import ARROWS, Style
 from invbench.paper.printed import PaperTable, ranked
 from invbench.paper.proxy_rows import MEASURED, Place, ProxyRows, solvers_of
@@ -84,7 +84,8 @@ class ProxyTable:
     def notes_on_images(self) -> Iterator[str]:
         """How many images means are over."""
         counted = ", ".join(f"{task} {len(self.rows.common(task))}" for task in self.tasks)
-        of_sets = ", swd of them as one set" if "swd" in self.rows.metrics else ""
+        names = [m for m in self.rows.metrics if issubclass(self.style.metrics.get(m, Metric), SetMetric)]
+        of_sets = f", {', '.join(names)} of them as one set" if names else ""
         yield (
             f"Means over the images all rows of a task have ({counted}){of_sets}; best bold, second underlined, ties "
             "included."

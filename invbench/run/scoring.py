@@ -90,12 +90,8 @@ class Scorer:
         """The score of a set from its features and the images' groups, with its interval; None where it fails."""
 
         def call() -> Score:
-            def resampled(picks: NDArray[np.int64]) -> list[float]:
-                scores = metric.distances(truth.clone(), restored.clone(), torch.from_numpy(picks))
-                return [_number(score) for score in scores]
-
-            value = _number(metric.distance(truth.clone(), restored.clone()))
-            low, high = set_interval(resampled, value, groups)
+            own = metric.estimate(truth.clone(), restored.clone(), groups)
+            value, low, high = map(_number, own) if own else _bootstrapped(metric, truth, restored, groups)
             return Score(metric.name, metric.protocol, metric.unit, value, low, high, len(truth))
 
         return self._call(metric, call)
@@ -125,6 +121,19 @@ class Scorer:
             return None
         finally:
             self._on_stage("")
+
+
+def _bootstrapped(
+    metric: SetMetric, truth: Tensor, restored: Tensor, groups: Sequence[str]
+) -> tuple[float, float, float]:
+    """The distance with its interval from resamples of groups."""
+
+    def resampled(picks: NDArray[np.int64]) -> list[float]:
+        scores = metric.distances(truth.clone(), restored.clone(), torch.from_numpy(picks))
+        return [_number(score) for score in scores]
+
+    value = _number(metric.distance(truth.clone(), restored.clone()))
+    return value, *set_interval(resampled, value, groups)
 
 
 def _calls(metrics: Sequence[Metric], samples: Tensor) -> list[tuple[int, Metric, Tensor]]:

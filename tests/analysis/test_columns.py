@@ -46,7 +46,7 @@ def names(*metrics: str) -> list[str]:
 
 
 def test_columns_of_images_have_a_fixed_order_with_costs_last() -> None:
-    expected = ["psnr", "ssim", "lpips_alex", "haarpsi", "swd", "consistency", "fid", "kid", "lpips_vgg"]
+    expected = ["psnr", "ssim", "lpips_alex", "haarpsi", "kid_alex", "consistency", "fid", "kid", "lpips_vgg"]
     expected += ["nfe_forward", "nfe_backward", "seconds"]
     assert names(*sorted(expected)) == expected
     assert [c.metric for c in ordered([(name, "p") for name in reversed(expected)])] == expected, "of those installed"

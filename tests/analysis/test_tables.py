@@ -286,6 +286,6 @@ def test_columns_can_be_chosen_and_one_that_is_not_there_says_how_to_get_it() ->
     row = table.frame.to_dict("records")[0]
     assert list(row) == ["solver", "n", "lpips_vgg ↓", "psnr ↑ (dB)"]
     assert row["lpips_vgg ↓"] == "not available: run 'invbench fetch lpips_vgg', then 'invbench rescore'"
-    assert not [note for note in table.notes if "swd" in note or "ssim" in note], "notes are of what is shown"
+    assert not [note for note in table.notes if "kid_alex" in note or "ssim" in note], "notes are of what is shown"
     with pytest.raises(ConfigError, match="did you mean 'psnr'"):
         build_tables([cell_of()], METRICS, only=["pnsr"])

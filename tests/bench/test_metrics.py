@@ -11,7 +11,7 @@ from invbench.plugins import load_catalog
 from invbench.priors.adm.sources import AdmPhotos
 
 BATCH, SHAPE = 16, (3, 64, 64)
-METRICS = ("psnr", "ssim", "haarpsi", "swd")
+METRICS = ("psnr", "ssim", "haarpsi", "kid_alex")
 
 
 def metric(name: str) -> Metric:

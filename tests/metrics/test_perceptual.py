@@ -78,9 +78,9 @@ def trunks(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     for artifact in ARTIFACTS.values():
         object.__setattr__(artifact, "sha256", "")
         shutil.copy(drawn / artifact.filename, tmp_path)
-    perceptual._lpips.cache_clear()
+    perceptual.lpips_network.cache_clear()
     yield tmp_path
-    perceptual._lpips.cache_clear()
+    perceptual.lpips_network.cache_clear()
     for artifact in ARTIFACTS.values():
         object.__setattr__(artifact, "sha256", artifact.filename.rpartition("-")[2].removesuffix(".pth"))
 
@@ -134,7 +134,7 @@ def unscaled(x_hat: Tensor, x: Tensor, folder: Path) -> Tensor:
 def test_absent_weights_are_reported_with_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INVBENCH_CACHE", str(tmp_path))
     monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
-    perceptual._lpips.cache_clear()
+    perceptual.lpips_network.cache_clear()
     _, x = pair((3, 64, 64))
     assert "invbench fetch lpips_vgg" in (LPIPSVgg().unavailable(measurement(x)) or "")
 
@@ -174,5 +174,5 @@ def test_the_fetched_trunk_gives_the_distances_measured_with_torchvisions() -> N
         fetch(ARTIFACTS["vgg"])
     except DataError as error:
         pytest.skip(f"neither file can be had here: {error}")
-    perceptual._lpips.cache_clear()
+    perceptual.lpips_network.cache_clear()
     assert distances(LPIPSVgg()) == pytest.approx([0.56861, 0.42166], abs=5e-5)

@@ -113,7 +113,7 @@ def test_every_verdict_on_a_proxy_says_so() -> None:
     cells = [cell_of("davi", "photos", psnr=25.0), cell_of("fps", "photos", psnr=20.0)]
     table = claims_table(list(PROXIES.values()), cells, METRICS)
     rows = table.frame.to_dict("records")
-    assert "haarpsi for LPIPS, swd for FID, deblur for deblur_ddrm_tiled, other images" in table.notes[1]
+    assert "haarpsi for LPIPS, kid_alex for FID, deblur for deblur_ddrm_tiled, other images" in table.notes[1]
     assert len(rows) == len(PROXIES)
     assert all(r["verdict"].endswith("(proxy, protocol differs)") for r in rows)
     assert {r["claim"]: r["verdict"] for r in rows}[ORDER] == "reproduced (proxy, protocol differs)"

@@ -149,12 +149,12 @@ def test_an_order_of_sets_needs_intervals_apart(ours: float, half: float, expect
 
 
 def test_sets_of_other_images_are_not_compared(tmp_path: Path) -> None:
-    fps = with_set(cell_of("fps", "photos", n=16), tmp_path, "swd", 0.2, 0.01)
-    davi = with_set(cell_of("davi", "photos", n=48), tmp_path, "swd", 0.1, 0.01)
+    fps = with_set(cell_of("fps", "photos", n=16), tmp_path, "kid_alex", 0.2, 0.01)
+    davi = with_set(cell_of("davi", "photos", n=48), tmp_path, "kid_alex", 0.1, 0.01)
     finding = judged(SETS, fps, davi, proxy=True)
     assert (finding.verdict, finding.missing) == ("protocol differs", ("DAVI", "FPS"))
-    assert "swd of 16 images, not the 48 of DAVI" in finding.reason
-    davi = with_set(cell_of("davi", "photos", n=48), tmp_path / "common", "swd", 0.1, 0.01, n=16)
+    assert "kid_alex of 16 images, not the 48 of DAVI" in finding.reason
+    davi = with_set(cell_of("davi", "photos", n=48), tmp_path / "common", "kid_alex", 0.1, 0.01, n=16)
     finding = judged(SETS, fps, davi, proxy=True)
     assert (finding.verdict, finding.n) == ("reproduced", 16)
 

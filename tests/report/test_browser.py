@@ -56,7 +56,7 @@ def generated(n: int, title: str = "generated") -> Section:
     ]
     scores = ["9.5 [9, 10]", "100 [99, 101] best", "-"]
     frame = pd.DataFrame(
-        {"solver": ["b", title, "c"], "n": [1, 3, 2], "psnr ↑ (dB)": scores, "swd ↓": ["2", "10", "1"]}
+        {"solver": ["b", title, "c"], "n": [1, 3, 2], "psnr ↑ (dB)": scores, "kid_alex ↓": ["2", "10", "1"]}
     )
     table = Table(title, frame, (f"WARNING: {title}",))
     browser = Browser(["truth", "measurement", title, "other"], rows)

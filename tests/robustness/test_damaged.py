@@ -80,7 +80,7 @@ RUNS: dict[str, Edit | bytes] = {
     "images below none": set_value(-5, "images"),
 }
 OTHERS: dict[str, tuple[str, bytes]] = {
-    "sets without protocol": ("sets.json", b'{"a": {"images": ["0"], "scores": [{"metric": "swd", "value": 1}]}}'),
+    "sets without protocol": ("sets.json", b'{"a": {"images": ["0"], "scores": [{"metric": "kid_alex", "value": 1}]}}'),
     "sets a list": ("sets.json", b"[]"),
     "sets deep": ("sets.json", b"[" * 200_000),
     "rows of garbage": ("records.jsonl", b"\xff\xfe\n{}\n[1]\n" + b"[" * 200_000 + b"\n"),

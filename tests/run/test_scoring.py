@@ -92,7 +92,7 @@ def test_recomputed_scores_are_those_of_the_run(out: Path) -> None:
 
 
 def test_a_run_scores_its_images_as_a_set_and_a_table_prints_it(out: Path) -> None:
-    (score,) = [s for s in cell_of(out).sets if s.metric == "swd"]
+    (score,) = [s for s in cell_of(out).sets if s.metric == "kid_alex"]
     assert score.n == 3
     assert score.low < score.value < score.high
     text = CliRunner().invoke(main, ["table", "--out", str(out)], catch_exceptions=False).output
@@ -141,13 +141,13 @@ def test_a_cell_that_has_grown_is_compared_as_the_largest_set_that_all_were_scor
     assert [s.n for s in cell_of(out).sets] == [3]
     both = [cell_of(out), cell_of(out, "pinv")]
     assert len(shared_images(both)) == 5
-    assert len(shared_images(both, "psnr", "swd")) == 3
+    assert len(shared_images(both, "psnr", "kid_alex")) == 3
     table = build_tables(both, *CATALOG.for_tables())[0]
     assert any("Of the 3 images on which all rows were scored" in note for note in table.notes)
     assert not any("rows have different images" in note for note in table.notes)
-    (score,) = (s for s in cell_of(out).sets if s.metric == "swd")
+    (score,) = (s for s in cell_of(out).sets if s.metric == "kid_alex")
     assert f"{score.value:.3f} [" in table.render()
-    (pair,) = (p for p in pairs(*both) if p.metric == "swd")
+    (pair,) = (p for p in pairs(*both) if p.metric == "kid_alex")
     assert pair.old.tolist() == [score.value]
 
 
@@ -156,7 +156,7 @@ def test_a_cell_that_is_run_again_forgets_the_scores_of_its_sets(out: Path) -> N
     path.write_text(path.read_text().replace('"value": ', '"value": 1'))
     arguments = ["run", "solver=wiener", "task=sr4", "n=3", f"out={out}", "references=false", "overwrite=true"]
     assert CliRunner().invoke(main, arguments, catch_exceptions=False).exit_code == 0
-    (score,) = [s for s in cell_of(out).sets if s.metric == "swd"]
+    (score,) = [s for s in cell_of(out).sets if s.metric == "kid_alex"]
     assert score.value < 10
 
 
