@@ -1,37 +1,27 @@
 #!/bin/sh
-# Every released record, table and figure, from nothing: some 17 hours of solving on a CPU, and trainings; resumable, since
-# complete cells are not run again. Run from the repository's root as 'make reproduce', or 'make reproduce DEVICE=cuda'. Trainings need BSDS500
-# (see invbench info bsds500). A table of the cells with their times ends it.
+# Every released record, table and figure, from nothing: some 15 hours of solving on a CPU; resumable, since
+# complete cells are not run again. Run from the repository's root as 'make reproduce', or 'make reproduce DEVICE=cuda'. LPIPS with VGG16 is fetched. A table of
+# the cells with their times ends it.
 set -e
 device=${DEVICE:-auto}
 if [ "$device" = cuda ]; then batch=64; else batch=16; fi
 run() { invbench run device="$device" batch_size=$batch "$@"; }
 tasks=denoise,sr4,inpaint,deblur,colorize
 
-# Photographs, all 48 crops.
-run solver=davi,ddrm,ddnm,ddnm_plus,diffpir,pigdm,mcg,ddim,wiener,red_diff,dps,fps task=$tasks
-run solver=pigdm task=sr4 samples=4 n=16
+invbench fetch lpips_vgg
+
+# Photographs: all 66 crops, and one of each photograph for 1,000 calls.
+run solver=davi,ddrm,ddnm,ddnm_plus,diffpir,pigdm,wiener task=$tasks
+run solver=red_diff,dps,fps task=sr4 n=22
 
 # Table 3: the noise level is hidden.  Table 9: Poisson noise.  Solvers that need a level are told 0.05, as in the paper.
-run solver=davi,ddrm,ddnm_plus,pigdm,red_diff,dps task=deblur task.noise='uniform 0.01..0.1 [-1,1]' \
-    assume='0.05 [-1,1]' n=16 references=false
-run solver=davi,ddnm_plus,pigdm,red_diff,dps task=deblur,sr4 task.noise='poisson 1.0' assume='0.05 [-1,1]' n=16 \
-    references=false
+run solver=davi,ddrm,ddnm_plus,pigdm task=deblur task.noise='uniform 0.01..0.1 [-1,1]' \
+    assume='0.05 [-1,1]' n=22 references=false
+run solver=davi,ddnm_plus,pigdm task=deblur,sr4 task.noise='poisson 1.0' assume='0.05 [-1,1]' n=22 references=false
 
 # Against posteriors that are known.
 run benchmark=gmm task=$tasks solver=ddrm,ddnm,ddnm_plus,pigdm,diffpir,mcg,ddim,fps,red_diff,dps n=16 samples=16
 run benchmark=gmm2d task=denoise solver=davi,ddrm,ddnm,ddnm_plus,pigdm,diffpir,fps,red_diff,mcg,dps n=16 samples=64
-
-# Table 5: what DAVI is made of, at an equal, small budget.
-for letter in a b c d e f; do
-    folder=results/train/ablation-$letter
-    case $letter in c|d|e) form="solver.perturbation=constant" ;; *) form="solver.perturbation=rising" ;; esac
-    case $letter in c) h=0 ;; *) h=0.01 ;; esac
-    invbench train solver=davi task=deblur solver.h=$h +ablation=$letter dtype=bfloat16 training.steps=300 \
-        training.lr=4e-4 folder=$folder device=$device
-    run solver=davi task=deblur solver.weights=$folder/weights.safetensors $form solver.h=$h solver.temperature=1 \
-        references=false out=results/runs/ablations
-done
 
 # Tables 4 and 13: what a solve costs, on its own.
 OMP_NUM_THREADS=1 invbench bench solver=davi,ddrm,ddnm_plus,diffpir,pigdm,red_diff,fps,dps task=sr4 --repeats 5 --limit 20
@@ -41,18 +31,17 @@ rm -rf results/released
 for benchmark in photos gmm gmm2d; do
     invbench release results/released benchmark=$benchmark
 done
-invbench release results/released/ablations --out results/runs/ablations
 rm -rf results/reference && mv results/released results/reference
 
 for task in denoise sr4 inpaint deblur colorize; do
     if [ $task = denoise ]; then sigma=0.2; else sigma=0.05; fi
     invbench figure benchmark=photos task=$task "noise=gaussian $sigma [-1,1]" --rows 3 --zoom \
-        --solvers davi,ddrm,ddnm_plus,diffpir,pigdm,red_diff,dps --to docs/images/solvers-$task.png
+        --solvers davi,ddrm,ddnm_plus,diffpir,pigdm --to docs/images/solvers-$task.png
 done
 invbench figure benchmark=photos task=sr4 'noise=gaussian 0.05 [-1,1]' --rows 3 --zoom \
-    --solvers bicubic,davi,ddrm,diffpir,dps --to docs/images/sr4.png
-invbench figure front benchmark=photos 'noise=gaussian 0.05 [-1,1]' --cost seconds --metric haarpsi \
-    --solvers davi,ddrm,ddnm_plus,diffpir,pigdm,red_diff,fps,dps --to docs/images/front.png
+    --solvers bicubic,davi,ddrm,ddnm_plus,pigdm --to docs/images/sr4.png
+invbench figure front benchmark=photos 'noise=gaussian 0.05 [-1,1]' --cost seconds --metric lpips_alex \
+    --solvers davi,ddrm,ddnm_plus,diffpir,pigdm --to docs/images/front.png
 invbench figure benchmark=gmm2d task=denoise --to docs/images/solvers-gmm2d.png
 python docs/figures/bridge.py --to docs/images/davi-bridge.png
 python docs/figures/ikl.py --to docs/images/davi-ikl.png

@@ -35,10 +35,9 @@ def write(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> type[Any]
     return Toy
 
 
-def test_some_solvers_are_tuned_for_every_headline_task_of_photos() -> None:
+def test_solvers_that_can_be_tuned_declare_a_space() -> None:
     assert set(TUNED) == {"davi", "dps", "mcg", "pigdm", "diffpir", "red_diff"}
-    for name in set(TUNED) - {"davi"}:
-        assert {("photos", task) for task in CATALOG.benchmark("photos").main_tasks} <= set(tables(SOLVERS[name]))
+    assert all(space(SOLVERS[name]) for name in TUNED)
 
 
 @pytest.mark.parametrize("name", TUNED)
@@ -91,21 +90,21 @@ def test_an_unknown_field_of_the_space_is_named(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_run_takes_the_set_of_its_task_unless_values_are_given(invbench: Callable[..., Any], tmp_path: Path) -> None:
-    options = ["solver=red_diff", "task=colorize", "solver.nfe=2", "n=1", "references=false"]
+    options = ["benchmark=gmm", "solver=red_diff", "task=colorize", "solver.nfe=2", "n=1", "references=false"]
     for written in ([], ["solver.lam=0.5"]):
         result = invbench("run", *options, *written)
         assert result.returncode == 0, result.stderr
-    runs = [json.loads(path.read_text()) for path in (tmp_path / "results/runs/photos/colorize").glob("*/run.json")]
+    runs = [json.loads(path.read_text()) for path in (tmp_path / "results/runs/gmm/colorize").glob("*/run.json")]
     origins = {run["config"]["solver"]["lam"]: run["origins"] for run in runs}
-    assert set(origins) == {1.0, 0.5}
-    assert origins[1.0]["lam"].startswith("tuned: invbench tune solver=red_diff task=colorize")
+    assert set(origins) == {8.0, 0.5}
+    assert origins[8.0]["lam"].startswith("tuned: invbench tune benchmark=gmm task=colorize solver=red_diff")
     assert origins[0.5]["lam"] == WRITTEN
-    assert origins[1.0]["nfe"] == WRITTEN
-    assert origins[1.0]["lr"] == DEFAULT
+    assert origins[8.0]["nfe"] == WRITTEN
+    assert origins[8.0]["lr"] == DEFAULT
 
 
 def test_info_prints_the_sets(invbench: Callable[..., Any]) -> None:
-    printed = invbench("info", "diffpir").stdout
+    printed = invbench("info", "dps").stdout
     assert "set by presets:" in printed
-    assert "photos denoise" in printed
-    assert "lam=2.0, zeta=1.0" in printed
+    assert "gmm denoise" in printed
+    assert "zeta=0.1" in printed
