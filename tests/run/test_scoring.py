@@ -18,7 +18,7 @@ from invbench.analysis.tables import build_tables
 from invbench.cli import main
 from invbench.errors import StoreError
 from invbench.metrics.distortion import PSNR
-from invbench.metrics.realism import PatchWasserstein
+from invbench.metrics.kernel import KidAlex
 from invbench.plugins import load_catalog
 from invbench.run.rebuild import Remeasure
 from invbench.run.rescore import rescore, score_set
@@ -218,7 +218,7 @@ def test_a_single_image_is_no_set(out: Path) -> None:
     cell = cell_of(out)
     one = LoadedCell(cell.id, cell.run, [r for r in cell.rows if r.image == cell.images[0]], cell.folders, 0)
     (cell.folders[0] / "sets.json").unlink()
-    score_set(one, Scorer([PatchWasserstein()]), Remeasure(cell.run, CATALOG))
+    score_set(one, Scorer([KidAlex()]), Remeasure(cell.run, CATALOG))
     assert cell_of(out).sets == []
 
 
