@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 
 from invbench.cli import main
-from invbench.cli.train_plan import chosen_variants, part
-from invbench.cli.train_request import Request
 from invbench.plugins import load_catalog
 from invbench.run.checks import check_overrides
 
@@ -49,22 +47,6 @@ def test_every_run_names_plugins_and_options_that_exist(commands: list[list[str]
     catalog = load_catalog()
     for words in arguments(commands, "run"):
         check_overrides(words, catalog)
-
-
-def test_every_ablation_is_trained_and_run_in_the_form_it_was_trained_in(commands: list[list[str]]) -> None:
-    catalog = load_catalog()
-    cls = catalog.get("solver", "davi")
-    forms = {}
-    for words in arguments(commands, "train"):
-        request = Request.parse(words)
-        variants = chosen_variants(cls, request.variants)
-        part(cls.options, request, "training", [variants.get("training", {})])
-        solver = part(cls, request, "solver", [variants.get("solver", {})])
-        forms[f"{request.options.folder}/weights.safetensors"] = solver.perturbation, solver.h
-    runs = [dict(word.split("=", 1) for word in words) for words in arguments(commands, "run")]
-    ran = {r["solver.weights"]: r for r in runs if "solver.weights" in r}
-    assert len(forms) == 6
-    assert {path: (r["solver.perturbation"], float(r["solver.h"])) for path, r in ran.items()} == forms
 
 
 @pytest.mark.parametrize("name", ["bench", "rescore", "release", "figure"])

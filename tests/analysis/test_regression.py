@@ -34,6 +34,8 @@ def _in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         print(result.stdout, result.stderr)
         return result.returncode
 
+    for name, folder in matrix.NOTHING_FETCHED.items():
+        monkeypatch.setenv(name, folder)
     monkeypatch.setattr(matrix, "invbench", invbench)
 
 

@@ -285,7 +285,7 @@ GOOD: list[tuple[list[str], str]] = [  # command lines, and what they print
     ([*RUN, "task.noise=gaussian 0.1 [0,1]", "--cfg", "job"], "noise: gaussian 0.2 [-1,1]"),
     ([*RUN, "task.noise='gaussian 0.1 [0,1]','gaussian 0.3 [0,1]'", "--cfg", "job"], "noise: gaussian 0.6 [-1,1]"),
     (["run", "solver=dps", "task=sr4,inpaint", "benchmark=gmm", "--cfg", "job"], "box: 8"),
-    (["run", "solver=dps", "task=sr4", "--cfg", "job"], "zeta: 0.5"),
+    (["run", "solver=dps", "task=sr4", "--cfg", "job"], "zeta: 1.0"),
     (["table", "--out", "./runs/", "--format", "csv"], "gmm2d,denoise"),
     (["table", "--out", "runs", "seed=0"], "pinv"),
     (["explain", "pinv-42c157df8bda", "--out", "runs"], "cell 42c157df8bda"),

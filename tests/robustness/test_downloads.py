@@ -357,7 +357,7 @@ def test_a_file_that_cannot_be_read_is_reported() -> None:
 
 def test_fetch_lists_sizes(invbench: Callable[..., Any], cache: Path) -> None:
     cache.mkdir()
-    (cache / "alexnet-owt-7be5be79.pth").write_bytes(bytes(2_000_000))
+    (cache / "vgg16-397923af.pth").write_bytes(bytes(2_000_000))
     lines = {line.split()[0]: line.split()[1:] for line in invbench("fetch").stdout.splitlines()}
     assert lines["adm_imagenet256"][:4] == ["2.2", "GB", "not", "fetched"]
-    assert lines["lpips_alex"][:5] == ["2", "MB", "in", "the", "cache"]
+    assert lines["lpips_vgg"][:5] == ["2", "MB", "in", "the", "cache"]
