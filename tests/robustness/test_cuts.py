@@ -38,12 +38,11 @@ def done(root: Path) -> None:
 
 
 def unscored(root: Path) -> None:
-    """A complete cell without one metric and without the scores of its set."""
+    """A complete cell without one metric."""
     done(root)
     (folder,) = cell_folders(root / "o")
     rows = folder / "records.jsonl"
     rows.write_text("".join(line + "\n" for line in rows.read_text().splitlines() if '"ssim"' not in line))
-    (folder / "sets.json").unlink()
     CellStore(folder).write_checksums()
 
 
