@@ -1,7 +1,7 @@
 """The embedded benchmark: 64 x 64 crops of the photographs of the Kodak suite, and of five that scikit-image ships.
 
-All are halved by exact 2 x 2 means. Of each, sixteen squares of a 4 x 4 grid that spans it (in the two smallest
-photographs they overlap), in the order of the SHA-256 of their pixels, those that overlap an earlier one last.
+All are halved by exact 2 x 2 means. Of each, sixteen squares of a 4 x 4 grid that spans it (they overlap in
+photographs of fewer than 256 rows), in the order of the SHA-256 of their pixels; overlapping an earlier one, last.
 ``photos.csv`` lists them; crops of Kodak's photographs and of the rocket, which is no lossless file, are in
 ``photos_crops``, a picture a photograph with its crops side by side; the others are cut out of scikit-image's files.
 """

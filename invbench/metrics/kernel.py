@@ -22,7 +22,7 @@ class KidAlex(SetMetric):
     it is unbiased for other photographs, and 0 on average for images that are drawn like the truths. The reconstruction
     is clipped. The interval is the jackknife's over photographs.
 
-    Unlike the sliced Wasserstein distance of patches, it orders degradations as people do: docs/metrics.md.
+    It grows with the strength of every degradation that was tried: docs/metrics.md.
     """
 
     name: ClassVar[str] = "kid_alex"
