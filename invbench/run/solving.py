@@ -57,6 +57,8 @@ class Worker:
         total = sum(map(len, chunks))
         self.on_progress(self.run.images, total)
         todo = [chunk for chunk in chunks if not done.keys() >= set(chunk)]
+        for image in chain.from_iterable(todo):
+            self._group(image)  # what a dataset gets wrong is said before anything is solved
         if not todo:
             return None
 
