@@ -35,15 +35,18 @@ def ieee_float32() -> Iterator[None]:
 
 
 @pytest.fixture
-def figure() -> Callable[..., None]:
+def figure(request: pytest.FixtureRequest) -> Callable[..., None]:
     """``figure(what, value, "{:.2f}", at_most=0.35)`` adds a line to the table, and fails where the bar is missed.
 
     Bars are of a GPU: on a CPU nothing is compared with them.
     """
 
+    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+
     def note(what: str, value: float, form: str = "{:.2f}", **bar: float) -> None:
         line = Figure(what, form.format(value), form, **bar)
         _figures.append(line)
+        terminal.write_line(f"\n{line.what}: {line.value} {line.bar}")  # at once: a run may be cut off
         assert DEVICE.type == "cpu" or line.holds(value), f"{what}: {line.value}, expected {line.bar}"
 
     return note
