@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import invbench as ib
@@ -76,8 +77,7 @@ class GmmImages(Dataset):
         return _ids(self.size, self.split)
 
     def load(self, image_id: str) -> Tensor:
-        mixture = ib.patch_mixture()
-        return mixture.sample(Rng.single(dataset=self.name, image=image_id))[0].float().reshape(self.x_shape)
+        return _patches().sample(Rng.single(dataset=self.name, image=image_id))[0].float().reshape(self.x_shape)
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,17 @@ class PlanePoints(Dataset):
         return _ids(self.size, self.split)
 
     def load(self, image_id: str) -> Tensor:
-        mixture = ib.planar_mixture()
-        return mixture.sample(Rng.single(dataset=self.name, image=image_id))[0].float().reshape(self.x_shape)
+        return _plane().sample(Rng.single(dataset=self.name, image=image_id))[0].float().reshape(self.x_shape)
+
+
+@cache
+def _patches() -> Any:
+    return ib.patch_mixture()  # 52 MB, not for every image anew
+
+
+@cache
+def _plane() -> Any:
+    return ib.planar_mixture()
 
 
 def _check(size: int, split: str) -> None:

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from invbench import LinearOperator, Posterior, Prior, Problem, Shape, alpha_bar, linear_betas
+from invbench.priors.adm.sources import AdmGmm
 from invbench.priors.exact import ExactPosterior
 from invbench.priors.gmm import GaussianMixture, LinearGaussianPosterior
+from invbench.priors.mixtures import PATCH_SHAPE
 from invbench.priors.mlp import MlpPrior
 
 
@@ -30,7 +32,10 @@ class GmmPrior(Prior):
         score = self.mixture.score(x_t.flatten(1).cpu().double(), abar)
         return (-((1 - abar) ** 0.5) * score).to(x_t).reshape(x_t.shape), None
 
-    def student(self) -> MlpPrior:
+    def student(self) -> Prior:
+        """Of patches a U-Net that has learned their score, as the paper's are; in the plane an untrained MLP."""
+        if self.x_shape == PATCH_SHAPE:
+            return AdmGmm().load(self.x_shape, self.device).student()
         return MlpPrior(self.x_shape, self.abar, self.device)
 
     def posterior(self, problem: Problem) -> Posterior | None:

@@ -94,7 +94,7 @@ class CountedPrior(GmmPrior):
     mixture: CountedMixture
 
     def student(self) -> MlpPrior:
-        student, tally = GmmPrior.student(self), self.mixture.tally
+        student, tally = MlpPrior(self.x_shape, self.abar, self.device), self.mixture.tally
 
         def count(module: nn.Module, args: tuple[Any, ...]) -> None:
             tally.rows += len(args[0])

@@ -28,6 +28,8 @@ class DaviOptions:
       "uniform", "end"
     - ``shared``: psi and phi learn from one x0_hat and one x_t, as in Algorithm 1, and so from one pass of either; phi
       sees psi's prediction from before psi's update. The official code draws twice (difference 18)
+    - ``conditional`` shows psi the measurement, so that the divergence is of q(x | y) from the prior, as in eq. 8;
+      without, as in the paper's algorithm, of what phi makes of all measurements together
     - ``bound`` adds the code's variational bound to psi's loss, for channels that nothing reads (difference 19)
     - ``posterior``: "implicit", or "gaussian" of standard deviation ``std``, which needs no psi (A.2; 0 is Dirac)
     - ``redraw``: a new operator every iteration, where the task's is random (a mask somewhere else)
@@ -50,6 +52,7 @@ class DaviOptions:
     ikl_schedule: str = "linear"
     density: str = "beta"
     shared: bool = True
+    conditional: bool = False
     bound: bool = False
     posterior: str = "implicit"
     std: float = 0.0

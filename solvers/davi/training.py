@@ -17,6 +17,7 @@ from invbench import ConfigError, Operator, Prior, Rng, Task, Training
 from . import losses
 from .adversary import Discriminator, adaptive_weight, fool_loss, judge_loss
 from .bridge import draw_a, network_input
+from .conditional import conditioned
 from .options import DaviOptions
 
 if TYPE_CHECKING:
@@ -36,12 +37,13 @@ class Part:
 
 @dataclass
 class Noised:
-    """x_t, its time and the networks' index of it, the noise that predicts its score, psi's prediction once made."""
+    """x_t, its time and the networks' index of it, the noise that predicts its score; what psi sees and says."""
 
     x_t: Tensor
     t: Tensor
     index: Tensor
     eps: Tensor
+    shown: Tensor
     eps_psi: Tensor | None = None
 
 
@@ -61,6 +63,8 @@ class Learner:
         self.o, self.bridge = o, self.solver.make_bridge()
         self.diffusion = losses.Diffusion(o.ikl_schedule, o.T, self.theta, self.training.device)
         self.phi, self.psi, self.average = (self.theta.student() for _ in range(3))
+        if o.conditional:
+            self.psi = conditioned(self.psi)
         self.training.compiled(*(each.net for each in (self.theta, self.phi, self.psi) if hasattr(each, "net")))
         if self.solver.weights:
             for network in (self.phi.net, self.average.net):
@@ -98,12 +102,16 @@ class Learner:
 
     def diffuse(self, x0_hat: Tensor, part: Part, std: float = 0.0) -> Noised:
         """Draw t and x_t about x0_hat (lines 7 and 8)."""
-        return Noised(*self.diffusion.draw(x0_hat.detach(), part.rng, std))
+        x_t, t, index, eps = self.diffusion.draw(x0_hat.detach(), part.rng, std)
+        shown = x_t
+        if self.o.conditional:
+            shown = torch.cat([x_t, network_input(part.y, part.A, self.solver.fill)], dim=1)
+        return Noised(x_t, t, index, eps, shown)
 
     def score_loss(self, x0_hat: Tensor, noised: Noised, step: int) -> Tensor:
         """What psi minimises (line 10); leaves its prediction in ``noised``."""
         with self.training.autocast():
-            eps_psi, v = self.psi.eps_and_v(noised.x_t, noised.index)
+            eps_psi, v = self.psi.eps_and_v(noised.shown, noised.index)
         noised.eps_psi = eps_psi.detach().float()
         loss = losses.score(eps_psi.float(), noised.eps)
         self.training.log(step, score=loss)
@@ -145,7 +153,7 @@ class Learner:
         with torch.no_grad(), self.training.autocast():
             eps_theta, eps_psi = self.theta.eps(x_t, t).float(), noised.eps_psi
             if eps_psi is None:
-                eps_psi = self.psi.eps(x_t, t).float() if self.o.posterior == "implicit" else noised.eps
+                eps_psi = self.psi.eps(noised.shown, t).float() if self.o.posterior == "implicit" else noised.eps
         self.training.log(step, gap=(eps_theta - eps_psi).square().mean())
         return losses.ikl(x0_hat, eps_theta, eps_psi)
 

@@ -77,16 +77,13 @@ class _Published(_Network):
 
 
 @dataclass(frozen=True)
-class AdmPhotos(_Network, TrainablePrior):
-    """1.3M parameters, trained on BSDS500 photographs; any size divisible by 4. See the model card beside it.
+class _Shipped(_Network, TrainablePrior):
+    """A small network whose weights ship.
 
     ``weights`` is another file of such a network. Without it, a training starts from random weights; with it, from that
     file (``shipped``: from the file that ships).
     """
 
-    name: ClassVar[str] = "adm_photos"
-    summary: ClassVar[str] = "small ADM of natural photographs, shipped (1.3M parameters)"
-    native_side: ClassVar[int] = 64
     options: ClassVar[type[AdmOptions]] = AdmOptions
     weights: str = ""
     dtype: str = "float32"
@@ -106,16 +103,39 @@ class AdmPhotos(_Network, TrainablePrior):
         start = self.load(x_shape, device) if self.weights else fresh_adm(self.config(), x_shape, device, training.seed)
         return fit(start, training)
 
+    def _path(self) -> Path:
+        shipped = files("invbench.priors.adm") / "weights" / f"{self.name}.safetensors"
+        return existing(self.weights) if self.weights not in ("", "shipped") else Path(str(shipped))
+
+
+@dataclass(frozen=True)
+class AdmPhotos(_Shipped):
+    """1.3M parameters, trained on BSDS500 photographs; any size divisible by 4. See the model card beside it."""
+
+    name: ClassVar[str] = "adm_photos"
+    summary: ClassVar[str] = "small ADM of natural photographs, shipped (1.3M parameters)"
+    native_side: ClassVar[int] = 64
+
     @staticmethod
     def config() -> UNetConfig:
-        mult = (1, 2, 2)
         return _config(
-            channels=32, channel_mult=mult, num_res_blocks=1, attention_factors=(), head_channels=16, groups=8
+            channels=32, channel_mult=(1, 2, 2), num_res_blocks=1, attention_factors=(), head_channels=16, groups=8
         )
 
-    def _path(self) -> Path:
-        shipped = files("invbench.priors.adm") / "weights" / "adm_photos.safetensors"
-        return existing(self.weights) if self.weights not in ("", "shipped") else Path(str(shipped))
+
+@dataclass(frozen=True)
+class AdmGmm(_Shipped):
+    """What a network learns of the patch mixture ``gmm`` from draws of it: where its students begin."""
+
+    name: ClassVar[str] = "adm_gmm"
+    summary: ClassVar[str] = "small ADM of the patch mixture gmm, shipped (0.8M parameters)"
+    native_side: ClassVar[int] = 16
+
+    @staticmethod
+    def config() -> UNetConfig:
+        return _config(
+            channels=32, channel_mult=(1, 2), num_res_blocks=1, attention_factors=(), head_channels=16, groups=8
+        )
 
 
 @dataclass(frozen=True)
@@ -183,4 +203,4 @@ def _load(config: UNetConfig, path: Path, x_shape: Shape, device: torch.device |
 
 @hookimpl
 def invbench_register_priors() -> list[type[PriorSource]]:
-    return [AdmPhotos, AdmFfhq256, AdmImagenet256]
+    return [AdmPhotos, AdmGmm, AdmFfhq256, AdmImagenet256]
