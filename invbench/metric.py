@@ -60,10 +60,11 @@ class SetMetric(Metric):
     """One number for a set of images: a distance between the features of reconstructions and truths.
 
     Called like other metrics, it returns the features of each image, a row each: (B, C, H, W) -> (B, ...). ``least`` is
-    the number of images below which a table warns.
+    the number of images below which a table warns; ``deviations``, what its intervals are made of, in its words.
     """
 
     least: ClassVar[int] = 2048
+    deviations: ClassVar[str] = "bootstrap, over groups of images,"
 
     @abstractmethod
     def distance(self, truth: Tensor, restored: Tensor) -> float:

@@ -22,6 +22,7 @@ from invbench.store.schema import JSON, Config, Part, Run
 
 Key = TypeVar("Key")
 Sameness = Literal["same bytes", "last bits", "different", "unknown"]
+FLOAT32 = "float32"
 LAST_BITS = "Measurements agree to 1e-5 of their norm and differ in last bits: rows were made on different processors."
 
 
@@ -44,9 +45,15 @@ def by_measurement(cells: Sequence[LoadedCell]) -> list[list[LoadedCell]]:
 
 
 def measurement_key(config: Config) -> str:
-    """Text that is equal for cells whose solvers saw the same measurements and prior."""
-    shared = {k: v for k, v in config.plain().items() if k not in ("solver", "samples", "assumed", "plugins")}
-    return json.dumps(shared, sort_keys=True)
+    """Text that is equal for cells whose solvers saw the same measurements and prior, in whatever precision."""
+    shared = {k: v for k, v in config.plain().items() if k not in ("solver", "samples", "assumed", "plugins", "prior")}
+    options = {k: v for k, v in config.prior.plain().items() if k != "dtype"}
+    return json.dumps({**shared, "prior": options}, sort_keys=True)
+
+
+def precision(cell: LoadedCell) -> str:
+    """Of the network's arithmetic: float32, or the option ``dtype`` of the prior."""
+    return str(cell.run.config.prior.options.get("dtype", FLOAT32))
 
 
 def sameness(cells: Sequence[LoadedCell]) -> Sameness:
@@ -70,13 +77,20 @@ def _other_bytes(cells: Sequence[LoadedCell]) -> Iterator[tuple[Measured, Measur
 
 
 def label(cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
-    """Solver name, with the options that differ between cells of that name."""
+    """Solver name, with the options that differ between cells of that name, and another precision than float32."""
     own = _options(cell)
     same_name = [options for options in map(_options, cells) if options["name"] == own["name"]]
     parts = [f"{k}={v}" for k, v in own.items() if any(options.get(k) != v for options in same_name)]
-    if same_name.count(own) > 1:  # nothing differs but the version of a plugin
+    if _twins(cell, cells) > 1:  # nothing differs but the version of a plugin
         parts.append(f"[{cell.id[:6]}]")
+    if precision(cell) != FLOAT32:
+        parts.append(f"[{precision(cell)}]")
     return " ".join([solver_of(cell), *parts])
+
+
+def _twins(cell: LoadedCell, cells: Sequence[LoadedCell]) -> int:
+    """How many cells have its options and precision."""
+    return sum(_options(other) == _options(cell) and precision(other) == precision(cell) for other in cells)
 
 
 def _options(cell: LoadedCell) -> dict[str, JSON]:
@@ -145,10 +159,10 @@ def _describe(dataset: Part, places: Mapping[str, str]) -> str:
     return f"dataset {dataset.name}" + (f" ({options})" if options else "")
 
 
-def most_default(cell: LoadedCell) -> tuple[int, bool, int]:
-    """Sort key, greatest for a solver's representative cell: fewest options changed, one sample, most images."""
+def most_default(cell: LoadedCell) -> tuple[int, bool, int, bool]:
+    """Sort key, greatest for a solver's representative cell: then one sample, most images, float32."""
     written = sum(origin == WRITTEN for origin in cell.run.origins.values())
-    return -written, cell.run.config.samples == 1, len(cell.images)
+    return -written, cell.run.config.samples == 1, len(cell.images), precision(cell) == FLOAT32
 
 
 def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> pd.Series:

@@ -82,8 +82,9 @@ def set_notes(group: Group, metrics: Metrics, in_table: Collection[str]) -> list
     """Which images the scores of sets are computed on, and warnings about them."""
     names = [name for name in group.common_sets if name in in_table]
     by_images = names_by((tuple(group.common_sets[name]), name) for name in names)
+    by_kind = names_by(((tuple(group.common_sets[name]), _deviations(name, metrics)), name) for name in names)
     by_least = names_by((_least(name, metrics), name) for name in names if _fewest(name, group) < _least(name, metrics))
-    notes = [_images_note(images, of) for images, of in by_images.items()]
+    notes = [_images_note(images, deviations, of) for (images, deviations), of in by_kind.items()]
     notes += [
         f"WARNING: {', '.join(of)} of fewer than {least:,} images: biased, so compare at equal n only."
         for least, of in by_least.items()
@@ -95,9 +96,15 @@ def set_notes(group: Group, metrics: Metrics, in_table: Collection[str]) -> list
     return notes
 
 
-def _images_note(images: Sequence[str], names: Sequence[str]) -> str:
+def _images_note(images: Sequence[str], deviations: str, names: Sequence[str]) -> str:
     of = f"the {len(images)} images on which all rows were scored" if images else "all images of a row"
-    return f"Of {of} as one set, first samples, -+1.96 bootstrap deviations over images: {', '.join(names)}."
+    return f"Of {of} as one set, first samples, -+1.96 {deviations} deviations: {', '.join(names)}."
+
+
+def _deviations(name: str, metrics: Metrics) -> str:
+    """How the interval of a score of sets was estimated."""
+    metric = metrics.get(name, Metric)
+    return metric.deviations if issubclass(metric, SetMetric) else SetMetric.deviations
 
 
 def _least(name: str, metrics: Metrics) -> int:

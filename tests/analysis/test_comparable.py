@@ -173,6 +173,19 @@ def test_a_solver_whose_options_have_grown_has_another_label_than_before() -> No
     assert len({label(c, cells) for c in cells}) == 2
 
 
+def test_precision_is_the_rows_own_and_no_other_measurement() -> None:
+    """Of the same solver with the same options, on a GPU and on a CPU."""
+    prior = {"name": "p", "sha256": "0" * 8}
+    exact, tf32 = (cell_of(config={"prior": {**prior, "dtype": dtype}}, cell=dtype) for dtype in ("float32", "tf32"))
+    assert measurement_key(exact.run.config) == measurement_key(tf32.run.config)
+    assert [label(c, [exact, tf32]) for c in (exact, tf32)] == ["s", "s [tf32]"]
+    assert label(tf32, [tf32]) == "s [tf32]"
+    assert max([tf32, exact, tf32], key=most_default) is exact
+    assert measurement_key(cell_of(config={"prior": {**prior, "other": 1}}).run.config) != measurement_key(
+        exact.run.config
+    )
+
+
 def test_numbers_of_two_protocols_are_never_averaged() -> None:
     cell = cell_of()
     other = [replace(row, protocol="psnr/other", value=50.0) for row in cell.rows if row.metric == "psnr"]
