@@ -80,6 +80,11 @@ class Noise(ABC):
     def sigma_y(self) -> float | None:
         """Gaussian level on [-1, 1] that a solver may be given; None where the experiment hides it."""
 
+    @property
+    @abstractmethod
+    def effective(self) -> Sigma:
+        """The root mean square deviation of the noise, over the levels that are drawn; of photons, that of mid-grey."""
+
     @abstractmethod
     def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
         """Draw y given H x: (B, *y_shape) -> y and its true standard deviation, real and broadcastable to y.
@@ -117,6 +122,10 @@ class GaussianNoise(Noise):
     def sigma_y(self) -> float:
         return self.sigma.pm1
 
+    @property
+    def effective(self) -> Sigma:
+        return self.sigma
+
     def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
         std = clean.real.new_full((len(clean),) + (1,) * (clean.ndim - 1), self.sigma.pm1)
         return clean + std * rng.randn_like(clean), std
@@ -151,6 +160,12 @@ class UniformSigma(Noise):
     @property
     def sigma_y(self) -> None:
         return None
+
+    @property
+    def effective(self) -> Sigma:
+        """sqrt((low^2 + low high + high^2) / 3)."""
+        low, high = self.low.pm1, self.high.pm1
+        return Sigma(math.sqrt((low**2 + low * high + high**2) / 3), "[-1,1]")
 
     def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
         share = rng.rand(()).to(clean.real)
@@ -195,6 +210,11 @@ class PoissonNoise(Noise):
     @property
     def sigma_y(self) -> None:
         return None
+
+    @property
+    def effective(self) -> Sigma:
+        """2 sqrt(u / (255 rate)) at u = 1/2."""
+        return Sigma(2 * math.sqrt(0.5 / (255 * self.rate)), "[-1,1]")
 
     def refuse(self, A: Operator, task: str) -> None:
         """Raise ConfigError where H x is complex, or where it leaves [-1, 1] for images that do not."""

@@ -12,6 +12,10 @@
     [ffhq256.colorize]          # one task
     zeta = 0.4
     origin = "..."
+
+    [photos.sr4.psnr]           # one task, taken where it is asked for: settings=psnr
+    zeta = 0.5
+    origin = "..."
 """
 
 from __future__ import annotations
@@ -23,11 +27,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from invbench.errors import PluginError, unknown
+from invbench.errors import ConfigError, PluginError, unknown
 
 DEFAULT, WRITTEN = "default", "command line"
+TUNED = "tuned: "  # begins the origin of what invbench tune chose
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,32 @@ class Settings:
     origin: str = DEFAULT
 
 
-def settings(cls: type[Any], benchmark: str, task: str) -> Settings:
-    """The set for a task of a preset, else that for the preset, else none."""
-    return tables(cls).get((benchmark, task)) or tables(cls).get((benchmark, "")) or Settings()
+class Place(NamedTuple):
+    """What a set is for: a preset, one of its tasks or '' for all, and its name where it must be asked for."""
+
+    preset: str
+    task: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return ".".join(part for part in self if part)
+
+
+def settings(cls: type[Any], benchmark: str, task: str, name: str = "") -> Settings:
+    """The set for a task of a preset, else that for the preset, else none; or the task's of this name.
+
+    Raises ConfigError where there is none of the name.
+    """
+    sets = tables(cls)
+    if not name:
+        return sets.get(Place(benchmark, task)) or sets.get(Place(benchmark, "")) or Settings()
+    if found := sets.get(Place(benchmark, task, name)):
+        return found
+    names = sorted(place.name for place in sets if place[:2] == (benchmark, task) and place.name)
+    raise ConfigError(
+        f"settings={name}: solver {cls.name} has no set of this name for task {task} of {benchmark}; it has: "
+        f"{', '.join(names) or 'none'}. Leave settings out for its usual options"
+    )
 
 
 def space(cls: type[Any]) -> Mapping[str, list[Any]]:
@@ -50,23 +78,24 @@ def space(cls: type[Any]) -> Mapping[str, list[Any]]:
     return declared
 
 
-def tables(cls: type[Any]) -> dict[tuple[str, str], Settings]:
-    """Every set of a solver by preset and task; the task of a set for all tasks is ''.
+def tables(cls: type[Any]) -> dict[Place, Settings]:
+    """Every set of a solver.
 
     Raises PluginError where a set names no field of the solver or no origin.
     """
     presets = {preset: content for preset, content in _load(_path(cls)).items() if preset != "space"}
     return {
-        (preset, task): _settings(cls, f"{preset}.{task}".rstrip("."), values)
+        Place(preset, task, name): _settings(cls, str(Place(preset, task, name)), values)
         for preset, content in presets.items()
-        for task, values in _sets(content).items()
+        for task, of_task in _sets(content).items()
+        for name, values in _sets(of_task).items()
     }
 
 
 def _sets(content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The sets of a preset, by task; that for every task by ''."""
+    """The tables in a table, by name, and its own values by ''."""
     shared = {key: value for key, value in content.items() if not isinstance(value, dict)}
-    own: dict[str, Mapping[str, Any]] = {task: each for task, each in content.items() if isinstance(each, dict)}
+    own: dict[str, Mapping[str, Any]] = {name: each for name, each in content.items() if isinstance(each, dict)}
     return {"": shared, **own} if shared else own
 
 

@@ -69,6 +69,15 @@ def test_what_cannot_be_meant_is_refused(make: Callable[[], object], message: st
         make()
 
 
+@pytest.mark.parametrize("text", ["gaussian 0.05 [0,1]", "uniform 0.01..0.1 [-1,1]", "poisson 0.5"])
+def test_the_effective_level_is_the_root_mean_square_of_the_noise(text: str) -> None:
+    """Of a mid-grey image; 2,000 images of 50 values, so that the standard error is 0.5 % where levels are drawn."""
+    noise, grey = parse_noise(text), torch.zeros(2000, 1, 5, 10)
+    y, std = noise.sample(grey, Rng.for_images([str(i) for i in range(2000)], purpose="effective"))
+    assert float((y - grey).square().mean().sqrt()) == pytest.approx(noise.effective.pm1, rel=0.02)
+    assert float(std.square().mean().sqrt()) == pytest.approx(noise.effective.pm1, rel=0.02)
+
+
 @given(LEVELS, UNITS)
 def test_gaussian_noise_survives_a_round_trip_through_text(value: float, unit: str) -> None:
     noise = GaussianNoise(Sigma(value, unit))

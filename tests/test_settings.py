@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from invbench import settings as module
-from invbench.errors import PluginError
+from invbench.errors import ConfigError, PluginError
 from invbench.plugins import load_catalog
 from invbench.settings import DEFAULT, WRITTEN, Settings, origins, settings, space, tables
 
@@ -36,7 +36,7 @@ def write(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> type[Any]
 
 
 def test_solvers_that_can_be_tuned_declare_a_space() -> None:
-    assert set(TUNED) == {"davi", "dps", "mcg", "pigdm", "diffpir", "red_diff"}
+    assert set(TUNED) == {"davi", "ddnm_plus", "ddrm", "diffpir", "dps", "mcg", "pigdm", "red_diff"}
     assert all(space(SOLVERS[name]) for name in TUNED)
 
 
@@ -44,7 +44,7 @@ def test_solvers_that_can_be_tuned_declare_a_space() -> None:
 def test_shipped_sets_name_known_places_and_say_how_they_were_found(name: str) -> None:
     cls = SOLVERS[name]
     assert set(space(cls)) <= {f.name for f in fields(cls)}
-    for (preset, task), chosen in tables(cls).items():
+    for (preset, task, objective), chosen in tables(cls).items():
         assert task in ("", *CATALOG.benchmark(preset).tasks)
         assert cls(**chosen.values), "the values are accepted"
         if preset in ("ffhq256", "imagenet256") or name == "davi":  # from papers and official codes, or by hand
@@ -54,6 +54,19 @@ def test_shipped_sets_name_known_places_and_say_how_they_were_found(name: str) -
         assert {f"solver={name}", f"task={task}"} <= set(words)
         assert preset == "photos" or f"benchmark={preset}" in words
         assert "test" not in chosen.origin
+        assert not objective or f"objective={objective}" in words
+
+
+def test_a_set_with_a_name_is_taken_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    toy = write(
+        monkeypatch, tmp_path, '[a.sr4.psnr]\nlam = 3.0\norigin = "tuned: "\n[a]\nlam = 2.0\norigin = "paper"\n'
+    )
+    assert settings(toy, "a", "sr4").values == {"lam": 2.0}
+    assert settings(toy, "a", "sr4", "psnr").values == {"lam": 3.0}
+    with pytest.raises(ConfigError, match="toy has no set of this name for task sr4 of a; it has: psnr"):
+        settings(toy, "a", "sr4", "ssim")
+    with pytest.raises(ConfigError, match="it has: none"):
+        settings(toy, "a", "deblur", "psnr")
 
 
 def test_a_set_for_the_task_wins_over_one_for_the_preset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from invbench.analysis.clusters import clustered
 from invbench.analysis.stats import bca_interval
 from invbench.errors import ConfigError
 from invbench.noise import parse_noise
-from invbench.settings import WRITTEN
+from invbench.settings import TUNED, WRITTEN
 from invbench.store.files import MEAN
 from invbench.store.fingerprint import Measured
 from invbench.store.reader import LoadedCell
@@ -159,10 +159,11 @@ def _describe(dataset: Part, places: Mapping[str, str]) -> str:
     return f"dataset {dataset.name}" + (f" ({options})" if options else "")
 
 
-def most_default(cell: LoadedCell) -> tuple[int, bool, int, bool]:
+def most_default(cell: LoadedCell) -> tuple[int, bool, int, bool, int]:
     """Sort key, greatest for a solver's representative cell: then one sample, most images, float32."""
     written = sum(origin == WRITTEN for origin in cell.run.origins.values())
-    return -written, cell.run.config.samples == 1, len(cell.images), precision(cell) == FLOAT32
+    tuned = sum(origin.startswith(TUNED) for origin in cell.run.origins.values())
+    return -written, cell.run.config.samples == 1, len(cell.images), precision(cell) == FLOAT32, -tuned
 
 
 def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> pd.Series:

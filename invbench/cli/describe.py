@@ -104,7 +104,8 @@ def _settings(cls: type[Any]) -> list[str]:
     from invbench.settings import tables
 
     lines = []
-    for (preset, task), chosen in tables(cls).items():
+    for (preset, task, name), chosen in tables(cls).items():
         values = ", ".join(f"{k}={v}" for k, v in chosen.values.items())
-        lines.append(f"  {f'{preset} {task}':<24} {values}  ({chosen.origin})")
+        where = f"{preset} {task}" + (f" settings={name}" if name else "")
+        lines.append(f"  {where:<24} {values}  ({chosen.origin})")
     return ["set by presets:", *lines] if lines else []

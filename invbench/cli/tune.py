@@ -26,7 +26,7 @@ from invbench.errors import ConfigError, StoreError, unknown
 from invbench.metric import Metric, SampleMetric
 from invbench.plugins import Catalog
 from invbench.run.overrides import split
-from invbench.settings import WRITTEN, space
+from invbench.settings import TUNED, WRITTEN, space
 from invbench.solver import Solver
 from invbench.store.files import MEAN
 from invbench.store.jsonfiles import json_text
@@ -190,7 +190,7 @@ def _toml(place: str, best: Ranked, objective: type[Metric], command: str) -> li
     mean = format_value(objective.name, best.mean, {objective.name: objective})
     result = f"{objective.name} {mean}, n {best.n}, {better[objective.higher_is_better]}"
     values = [f"{key} = {json.dumps(value)}" for key, value in {**best.given, **best.values}.items()]
-    return [f"[{place}]", *values, f"origin = {json.dumps(f'tuned: {command} ({result})')}"]
+    return [f"[{place}.{objective.name}]", *values, f"origin = {json.dumps(f'{TUNED}{command} ({result})')}"]
 
 
 def _row(cell: LoadedCell, searched: Sequence[str], objective: type[Metric]) -> Ranked:

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from invbench.dataset import Benchmark, Dataset
 from invbench.errors import ConfigError
 from invbench.guard import contained
-from invbench.noise import Sigma, canonical
+from invbench.noise import Noise, Sigma, canonical
 from invbench.numbers import numbers_of
 from invbench.plugins import Catalog, Plugin
 from invbench.prior import PriorSource
@@ -34,6 +34,8 @@ from invbench.task import Task
 
 if TYPE_CHECKING:
     from invbench.run.cell import Cell, Options
+
+EFFECTIVE = "effective"  # of assume: the level that the noise has on average
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,8 @@ def _settings(choice: Choice, catalog: Catalog, solver: str | None = None) -> tu
     cls = catalog.get("solver", solver or choice.names["solver"])
     own = () if solver else choice.written
     written = frozenset(key.removeprefix("solver.") for key in own if key.startswith("solver."))
-    return settings(cls, catalog.benchmark(choice.names["benchmark"]).name, choice.names["task"]), written
+    name = "" if solver else choice.config.settings
+    return settings(cls, catalog.benchmark(choice.names["benchmark"]).name, choice.names["task"], name), written
 
 
 def _assumed(text: str, task: Task, solver: Solver) -> str:
@@ -168,8 +171,13 @@ def _assumed(text: str, task: Task, solver: Solver) -> str:
             f"assume={text}: the noise of task {task.name!r} ({task.noise}) states its level. "
             "Leave assume out, or choose 'uniform 0.01..0.1 [-1,1]' or 'poisson 1.0' as task.noise"
         )
-    level = Sigma.parse(text).on_pm1()
+    level = _effective(task.noise_model) if text == EFFECTIVE else Sigma.parse(text).on_pm1()
     return str(level) if solver.needs_sigma else ""
+
+
+def _effective(noise: Noise) -> Sigma:
+    """The noise's own level where it has several, to four digits: it names the cell."""
+    return Sigma(float(f"{noise.effective.pm1:.4g}"), "[-1,1]")
 
 
 def options(choice: Choice, cell: Cell, command: str) -> Options:

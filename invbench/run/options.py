@@ -48,6 +48,7 @@ class RunConfig:
     seed: int = 0
     n: int = 0
     samples: int = 1
+    settings: str = ""
     assume: str = ""
     batch_size: int = 16
     device: str = "auto"
@@ -65,7 +66,8 @@ HELP = {
     "seed": "measurement and sampling seed",
     "n": "number of images; 0 is the preset's own",
     "samples": "reconstructions drawn per measurement; their mean is scored besides",
-    "assume": "a noise level to give to solvers that need one where the noise hides its own, as '0.05 [-1,1]'",
+    "settings": "a set of the solver's options by name, as lpips_alex or psnr, for which they were tuned",
+    "assume": "a noise level for solvers that need one where the noise hides its own: '0.05 [-1,1]', or effective",
     "batch_size": "images solved at once; changes no result (of batches of one, the last bits)",
     "device": "auto, cpu, cuda, cuda:1",
     "compile": "compile the network: true, false, or auto, on a GPU where many calls are planned",

@@ -95,6 +95,9 @@ def test_a_level_that_is_assumed_is_given_and_recorded(tmp_path: Path) -> None:
     (cell, _) = load_cells(tmp_path, solver="wiener")
     verified = CliRunner().invoke(main, ["verify", cell.id, "--out", str(tmp_path), "--images", "1"])
     assert verified.exit_code == 0, verified.output
+    words = ["run", "solver=wiener", *hidden, "assume=effective", "references=false"]
+    told = CliRunner().invoke(main, words, catch_exceptions=False).output
+    assert "Given a noise level of 0.06083 [-1,1], not the image's own: wiener" in told, "sqrt(0.0037)"
     refused = CliRunner().invoke(main, ["run", "solver=wiener", "task=denoise", "assume='0.05 [-1,1]'"])
     assert refused.exit_code == 1
     assert "states its level. Leave assume out" in refused.output

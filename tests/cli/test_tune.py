@@ -35,7 +35,7 @@ def test_the_ranking_is_printed_written_and_made_on_the_tuning_split(
     assert [row["n"] for row in ranking["ranking"]] == [4, 4, 4]
     assert {row["values"]["zeta"] for row in ranking["ranking"]} == {0.0, 0.03, 3.0}
     lines = result.stdout.partition("TOML file:")[2].partition("result:")[0]
-    settings = tomllib.loads(lines)["gmm2d"]["denoise"]
+    settings = tomllib.loads(lines)["gmm2d"]["denoise"]["psnr"]
     assert settings["zeta"] == ranking["ranking"][0]["values"]["zeta"]
     assert settings["origin"].startswith("tuned: invbench tune benchmark=gmm2d task=denoise")
     records = [p for p in (tmp_path / "results/tune").rglob("records.jsonl")]
@@ -47,7 +47,9 @@ def test_the_ranking_is_printed_written_and_made_on_the_tuning_split(
 def test_the_declared_space_is_searched_unless_values_are_given(invbench: Callable[..., Any], tmp_path: Path) -> None:
     assert invbench("tune", *PLANE[:3], "solver.nfe=2", "n=1").returncode == 0
     (path,) = tmp_path.rglob("tune-dps-seed0.json")
-    assert {row["values"]["zeta"] for row in json.loads(path.read_text())["ranking"]} == {0.1, 0.2, 0.5, 1.0, 2.0}
+    assert {row["values"]["zeta"] for row in json.loads(path.read_text())["ranking"]} == {
+        *(0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)
+    }
 
 
 def test_a_score_of_several_samples_can_be_the_objective(invbench: Callable[..., Any], tmp_path: Path) -> None:
