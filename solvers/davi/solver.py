@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 class Davi(Trainable):
     """One evaluation of a network trained for the task.
 
-    ``weights`` is a file, from which a training starts; without it, a run takes the checkpoint shipped for preset and
-    task, and a training begins with the prior. ``h`` is the size of the perturbation; ``bridge``, ``output`` and
+    ``weights`` is a file, from which a training starts, or the name of shipped ones (``variational``); without it, a run
+    takes the checkpoint shipped for preset and task, and a training begins with the prior. ``h`` is the size of the perturbation; ``bridge``, ``output`` and
     ``perturbation`` are described in ``solvers/davi/bridge.py``, and must be those of the training. ``temperature``
     scales h in a run: 1 samples as trained, less trades diversity for fidelity. ``fill`` and ``hole`` are what the
     network sees where inpainting measures nothing: 0 ("zero") or a "smooth" surface, and noise on it. ``transfer``
@@ -130,14 +130,14 @@ class Davi(Trainable):
         return card
 
     def checkpoint(self, benchmark: str, task: str) -> Path:
+        folder = Path(__file__).with_name("weights") / benchmark
+        if (named := folder / self.weights / f"{task}.safetensors").is_file():
+            return named
         if self.weights:
             path = Path(self.weights).expanduser()
             if not path.is_file():
                 raise DataError(f"davi: no weights at {path}; {_advice(benchmark, task)}")
             return path
-        shipped = Path(__file__).with_name("weights") / benchmark / f"{task}.safetensors"
-        if shipped.is_file():
-            return shipped
         advice = _advice(benchmark, task)
         released = [a for a in self.artifacts if a.name == f"davi_{benchmark}_{task}"]
         if not released:
