@@ -32,7 +32,8 @@ from typing import Any, NamedTuple
 from invbench.errors import ConfigError, PluginError, unknown
 
 DEFAULT, WRITTEN = "default", "command line"
-TUNED = "tuned: "  # begins the origin of what invbench tune chose
+TUNED = "tuned: "  # begins the origin of what invbench tune chose, in records also after the name of a set
+NAMED = "settings="  # begins the origin, in a record, of a set that was asked for
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def settings(cls: type[Any], benchmark: str, task: str, name: str = "") -> Setti
     if not name:
         return sets.get(Place(benchmark, task)) or sets.get(Place(benchmark, "")) or Settings()
     if found := sets.get(Place(benchmark, task, name)):
-        return found
+        return Settings(found.values, f"settings={name}: {found.origin}")
     names = sorted(place.name for place in sets if place[:2] == (benchmark, task) and place.name)
     raise ConfigError(
         f"settings={name}: solver {cls.name} has no set of this name for task {task} of {benchmark}; it has: "

@@ -62,7 +62,7 @@ def test_a_set_with_a_name_is_taken_where_it_is_asked_for(monkeypatch: pytest.Mo
         monkeypatch, tmp_path, '[a.sr4.psnr]\nlam = 3.0\norigin = "tuned: "\n[a]\nlam = 2.0\norigin = "paper"\n'
     )
     assert settings(toy, "a", "sr4").values == {"lam": 2.0}
-    assert settings(toy, "a", "sr4", "psnr").values == {"lam": 3.0}
+    assert settings(toy, "a", "sr4", "psnr") == Settings({"lam": 3.0}, "settings=psnr: tuned: ")
     with pytest.raises(ConfigError, match="toy has no set of this name for task sr4 of a; it has: psnr"):
         settings(toy, "a", "sr4", "ssim")
     with pytest.raises(ConfigError, match="it has: none"):

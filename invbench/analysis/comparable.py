@@ -14,7 +14,7 @@ from invbench.analysis.clusters import clustered
 from invbench.analysis.stats import bca_interval
 from invbench.errors import ConfigError
 from invbench.noise import parse_noise
-from invbench.settings import TUNED, WRITTEN
+from invbench.settings import NAMED, TUNED, WRITTEN
 from invbench.store.files import MEAN
 from invbench.store.fingerprint import Measured
 from invbench.store.reader import LoadedCell
@@ -80,12 +80,17 @@ def label(cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
     """Solver name, with the options that differ between cells of that name, and another precision than float32."""
     own = _options(cell)
     same_name = [options for options in map(_options, cells) if options["name"] == own["name"]]
-    parts = [f"{k}={v}" for k, v in own.items() if any(options.get(k) != v for options in same_name)]
+    parts = [_short(k, v) for k, v in own.items() if any(options.get(k) != v for options in same_name)]
     if _twins(cell, cells) > 1:  # nothing differs but the version of a plugin
         parts.append(f"[{cell.id[:6]}]")
     if precision(cell) != FLOAT32:
         parts.append(f"[{precision(cell)}]")
     return " ".join([solver_of(cell), *parts])
+
+
+def _short(key: str, value: JSON) -> str:
+    """An option as a label has it."""
+    return f"{key}={value[:8] if key == 'sha256' and isinstance(value, str) else value}"
 
 
 def _twins(cell: LoadedCell, cells: Sequence[LoadedCell]) -> int:
@@ -162,7 +167,7 @@ def _describe(dataset: Part, places: Mapping[str, str]) -> str:
 def most_default(cell: LoadedCell) -> tuple[int, bool, int, bool, int]:
     """Sort key, greatest for a solver's representative cell: then one sample, most images, float32."""
     written = sum(origin == WRITTEN for origin in cell.run.origins.values())
-    tuned = sum(origin.startswith(TUNED) for origin in cell.run.origins.values())
+    tuned = sum(origin.startswith((TUNED, NAMED)) for origin in cell.run.origins.values())
     return -written, cell.run.config.samples == 1, len(cell.images), precision(cell) == FLOAT32, -tuned
 
 
