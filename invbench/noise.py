@@ -83,7 +83,10 @@ class Noise(ABC):
     @property
     @abstractmethod
     def effective(self) -> Sigma:
-        """The root mean square deviation of the noise, over the levels that are drawn; of photons, that of mid-grey."""
+        """The root mean square deviation of the noise, over the levels that are drawn; of photons, that of mid-grey.
+
+        On [-1, 1], to four digits: it is written and compared.
+        """
 
     @abstractmethod
     def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
@@ -124,7 +127,7 @@ class GaussianNoise(Noise):
 
     @property
     def effective(self) -> Sigma:
-        return self.sigma
+        return _four_digits(self.sigma.pm1)
 
     def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
         std = clean.real.new_full((len(clean),) + (1,) * (clean.ndim - 1), self.sigma.pm1)
@@ -165,7 +168,7 @@ class UniformSigma(Noise):
     def effective(self) -> Sigma:
         """sqrt((low^2 + low high + high^2) / 3)."""
         low, high = self.low.pm1, self.high.pm1
-        return Sigma(math.sqrt((low**2 + low * high + high**2) / 3), "[-1,1]")
+        return _four_digits(math.sqrt((low**2 + low * high + high**2) / 3))
 
     def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
         share = rng.rand(()).to(clean.real)
@@ -214,7 +217,7 @@ class PoissonNoise(Noise):
     @property
     def effective(self) -> Sigma:
         """2 sqrt(u / (255 rate)) at u = 1/2."""
-        return Sigma(2 * math.sqrt(0.5 / (255 * self.rate)), "[-1,1]")
+        return _four_digits(2 * math.sqrt(0.5 / (255 * self.rate)))
 
     def refuse(self, A: Operator, task: str) -> None:
         """Raise ConfigError where H x is complex, or where it leaves [-1, 1] for images that do not."""
@@ -284,6 +287,10 @@ def canonical(text: str) -> str:
     ('gaussian 0.1 [-1,1]', 'poisson 1.0')
     """
     return str(parse_noise(text).on_pm1())
+
+
+def _four_digits(level: float) -> Sigma:
+    return Sigma(float(f"{level:.4g}"), "[-1,1]")
 
 
 def _text(number: float) -> str:

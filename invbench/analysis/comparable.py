@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -164,11 +164,29 @@ def _describe(dataset: Part, places: Mapping[str, str]) -> str:
     return f"dataset {dataset.name}" + (f" ({options})" if options else "")
 
 
-def most_default(cell: LoadedCell) -> tuple[int, bool, int, bool, int]:
-    """Sort key, greatest for a solver's representative cell: then one sample, most images, float32."""
-    written = sum(origin == WRITTEN for origin in cell.run.origins.values())
-    tuned = sum(origin.startswith((TUNED, NAMED)) for origin in cell.run.origins.values())
-    return -written, cell.run.config.samples == 1, len(cell.images), precision(cell) == FLOAT32, -tuned
+class Standing(NamedTuple):
+    """How usual a cell is; the greatest of a solver's cells represents it."""
+
+    unwritten: int  # less the options that were written on the command line
+    one_sample: bool
+    images: int
+    exact: bool  # in float32
+    unasked: int  # less the options of sets that must be asked for, or were tuned
+    fair: bool  # given the effective level of a noise that hides its own
+
+
+def most_default(cell: LoadedCell) -> Standing:
+    """Sort key, greatest for a solver's representative cell."""
+    config, origins = cell.run.config, list(cell.run.origins.values())
+    level = str(parse_noise(config.task.noise).effective) if config.assumed else ""
+    return Standing(
+        unwritten=-origins.count(WRITTEN),
+        one_sample=config.samples == 1,
+        images=len(cell.images),
+        exact=precision(cell) == FLOAT32,
+        unasked=-sum(origin.startswith((TUNED, NAMED)) for origin in origins),
+        fair=bool(level) and config.assumed == level,
+    )
 
 
 def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> pd.Series:

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from invbench.dataset import Benchmark, Dataset
 from invbench.errors import ConfigError
 from invbench.guard import contained
-from invbench.noise import Noise, Sigma, canonical
+from invbench.noise import Sigma, canonical
 from invbench.numbers import numbers_of
 from invbench.plugins import Catalog, Plugin
 from invbench.prior import PriorSource
@@ -171,13 +171,8 @@ def _assumed(text: str, task: Task, solver: Solver) -> str:
             f"assume={text}: the noise of task {task.name!r} ({task.noise}) states its level. "
             "Leave assume out, or choose 'uniform 0.01..0.1 [-1,1]' or 'poisson 1.0' as task.noise"
         )
-    level = _effective(task.noise_model) if text == EFFECTIVE else Sigma.parse(text).on_pm1()
+    level = task.noise_model.effective if text == EFFECTIVE else Sigma.parse(text).on_pm1()
     return str(level) if solver.needs_sigma else ""
-
-
-def _effective(noise: Noise) -> Sigma:
-    """The noise's own level where it has several, to four digits: it names the cell."""
-    return Sigma(float(f"{noise.effective.pm1:.4g}"), "[-1,1]")
 
 
 def options(choice: Choice, cell: Cell, command: str) -> Options:

@@ -181,6 +181,9 @@ def test_precision_is_the_rows_own_and_no_other_measurement() -> None:
     assert [label(c, [exact, tf32]) for c in (exact, tf32)] == ["s", "s [tf32]"]
     assert label(tf32, [tf32]) == "s [tf32]"
     assert max([tf32, exact, tf32], key=most_default) is exact
+    hidden = {"task": {"name": "t", "noise": "uniform 0.01..0.1 [-1,1]"}}
+    told, level = (cell_of(config={**hidden, "assumed": f"{x} [-1,1]"}) for x in ("0.05", "0.06083"))
+    assert max([told, level, told], key=most_default) is level
     asked = cell_of(config={"prior": {**prior, "dtype": "float32"}}, origins={"eta": "settings=psnr: tuned"})
     assert max([asked, exact, asked], key=most_default) is exact
     assert measurement_key(cell_of(config={"prior": {**prior, "other": 1}}).run.config) != measurement_key(
