@@ -44,7 +44,6 @@ for benchmark in photos gmm gmm2d; do
     invbench release results/released benchmark=$benchmark
 done
 invbench release results/released/samples benchmark=photos --out results/samples
-cp results/reference/tuning.csv results/released/
 rm -rf results/reference && mv results/released results/reference
 
 for task in denoise sr4 inpaint deblur colorize; do
