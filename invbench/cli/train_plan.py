@@ -131,7 +131,8 @@ def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark, device
     folder = Path(request.options.out).expanduser() / "priors" / f"{cls.name}-{digest(config)}"
     training = started(folder, config, options, images, measured, request.options, device)
     training.about["origin"] = tuned.origin
-    return Plan(source.fit, training, f"invbench run prior={cls.name} prior.weights={{}} solver=ddrm task=sr4")
+    use = f"invbench run prior={cls.name} benchmark={benchmark.name} prior.weights={{}} solver=ddrm task=sr4"
+    return Plan(source.fit, training, use)
 
 
 def started(
