@@ -83,10 +83,7 @@ class Noise(ABC):
     @property
     @abstractmethod
     def effective(self) -> Sigma:
-        """The root mean square deviation of the noise, over the levels that are drawn; of photons, that of mid-grey.
-
-        On [-1, 1], to four digits: it is written and compared.
-        """
+        """Root mean square of the noise on [-1, 1], over drawn levels; of photons, at mid-grey. To four digits."""
 
     @abstractmethod
     def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
@@ -166,7 +163,6 @@ class UniformSigma(Noise):
 
     @property
     def effective(self) -> Sigma:
-        """sqrt((low^2 + low high + high^2) / 3)."""
         low, high = self.low.pm1, self.high.pm1
         return _four_digits(math.sqrt((low**2 + low * high + high**2) / 3))
 
@@ -216,7 +212,6 @@ class PoissonNoise(Noise):
 
     @property
     def effective(self) -> Sigma:
-        """2 sqrt(u / (255 rate)) at u = 1/2."""
         return _four_digits(2 * math.sqrt(0.5 / (255 * self.rate)))
 
     def refuse(self, A: Operator, task: str) -> None:

@@ -85,11 +85,23 @@ def test_the_authors_checkpoints_are_found_by_preset_and_task(tmp_path: Path, mo
     assert Davi().checkpoint("ffhq256", "sr4") == path
 
 
-@pytest.mark.parametrize("path", sorted(Path(learning.__file__).parent.glob("weights/*/*")), ids=str)
+WEIGHTS = Path(learning.__file__).with_name("weights")
+
+
+@pytest.mark.parametrize("path", sorted(WEIGHTS.rglob("*.safetensors")), ids=str)
 def test_shipped_weights_have_metadata(path: Path) -> None:
     card = read_card(path)
-    assert card["benchmark"] == path.parent.name
+    assert card["benchmark"] == path.relative_to(WEIGHTS).parts[0]
     assert card["task"]["name"] == path.stem
     assert {"command", "seed", "seconds", "step", "losses", "validation", "machine"} <= card.keys()
     assert len(card["dataset"]["sha256"]) == 64
     assert "/" not in json.dumps({**card, "origin": ""}).replace("1 / 2", "")
+
+
+def test_shipped_weights_are_found_by_their_name() -> None:
+    assert (
+        Davi(weights="variational").checkpoint("photos", "sr4")
+        == WEIGHTS / "photos" / "variational" / "sr4.safetensors"
+    )
+    with pytest.raises(ib.DataError, match="no weights at variational"):
+        Davi(weights="variational").checkpoint("photos", "denoise")
