@@ -44,12 +44,12 @@ if TYPE_CHECKING:
 class Davi(Trainable):
     """One evaluation of a network trained for the task.
 
-    ``weights`` is a file, from which a training starts, or the name of shipped ones (``variational``); without it, a run
-    takes the checkpoint shipped for preset and task, and a training begins with the prior. ``h`` is the size of the perturbation; ``bridge``, ``output`` and
-    ``perturbation`` are described in ``solvers/davi/bridge.py``, and must be those of the training. ``temperature``
-    scales h in a run: 1 samples as trained, less trades diversity for fidelity. ``fill`` and ``hole`` are what the
-    network sees where inpainting measures nothing: 0 ("zero") or a "smooth" surface, and noise on it. ``transfer``
-    allows weights of another task, preset or form.
+    ``weights`` is a file, from which a training starts, or the name of shipped ones (``variational``); without it, a
+    run takes the checkpoint shipped for preset and task, and a training begins with the prior. ``h`` is the size of the
+    perturbation; ``bridge``, ``output`` and ``perturbation`` are described in ``solvers/davi/bridge.py``, and must be
+    those of the training. ``temperature`` scales h in a run: 1 samples as trained, less trades diversity for fidelity.
+    ``fill`` and ``hole`` are what the network sees where inpainting measures nothing: 0 ("zero") or a "smooth" surface,
+    and noise on it. ``transfer`` allows weights of another task, preset or form.
     """
 
     name: ClassVar[str] = "davi"
