@@ -17,7 +17,7 @@ run solver=dps task=sr4,deblur
 run solver=ddrm task=denoise,deblur,inpaint settings=lpips_alex references=false
 run solver=ddrm task=sr4,colorize settings=psnr references=false
 run solver=ddnm_plus,diffpir task=sr4,deblur,inpaint settings=lpips_alex references=false
-run solver=diffpir task=denoise settings=lpips_alex references=false
+run solver=ddnm_plus,diffpir task=denoise,colorize settings=lpips_alex references=false
 # DAVI's other recipe, and samples of both.
 run solver=davi task=sr4,deblur,inpaint settings=variational references=false
 run solver=davi task=sr4,deblur,inpaint settings=variational samples=8 n=22 references=false out=results/samples

@@ -85,8 +85,20 @@ class _Shipped(_Network, TrainablePrior):
     """
 
     options: ClassVar[type[AdmOptions]] = AdmOptions
+    channel_mult: ClassVar[tuple[int, ...]]
     weights: str = ""
     dtype: str = "float32"
+
+    @classmethod
+    def config(cls) -> UNetConfig:
+        return _config(
+            channels=32,
+            channel_mult=cls.channel_mult,
+            num_res_blocks=1,
+            attention_factors=(),
+            head_channels=16,
+            groups=8,
+        )
 
     def load(self, x_shape: Shape, device: torch.device | str) -> AdmPrior:
         self.refuse(x_shape)
@@ -115,12 +127,7 @@ class AdmPhotos(_Shipped):
     name: ClassVar[str] = "adm_photos"
     summary: ClassVar[str] = "small ADM of natural photographs, shipped (1.3M parameters)"
     native_side: ClassVar[int] = 64
-
-    @staticmethod
-    def config() -> UNetConfig:
-        return _config(
-            channels=32, channel_mult=(1, 2, 2), num_res_blocks=1, attention_factors=(), head_channels=16, groups=8
-        )
+    channel_mult: ClassVar[tuple[int, ...]] = (1, 2, 2)
 
 
 @dataclass(frozen=True)
@@ -130,12 +137,7 @@ class AdmGmm(_Shipped):
     name: ClassVar[str] = "adm_gmm"
     summary: ClassVar[str] = "small ADM of the patch mixture gmm, shipped (0.8M parameters)"
     native_side: ClassVar[int] = 16
-
-    @staticmethod
-    def config() -> UNetConfig:
-        return _config(
-            channels=32, channel_mult=(1, 2), num_res_blocks=1, attention_factors=(), head_channels=16, groups=8
-        )
+    channel_mult: ClassVar[tuple[int, ...]] = (1, 2)
 
 
 @dataclass(frozen=True)
