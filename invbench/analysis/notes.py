@@ -81,6 +81,7 @@ def _cell_notes(name: str, cell: LoadedCell) -> Iterator[str]:
 def set_notes(group: Group, metrics: Metrics, in_table: Collection[str]) -> list[str]:
     """Which images the scores of sets are computed on, and warnings about them."""
     names = [name for name in group.common_sets if name in in_table]
+    by_images = names_by((tuple(group.common_sets[name]), name) for name in names)
     by_kind = names_by(((tuple(group.common_sets[name]), _deviations(name, metrics)), name) for name in names)
     by_least = names_by((_least(name, metrics), name) for name in names if _fewest(name, group) < _least(name, metrics))
     notes = [_images_note(images, deviations, of) for (images, deviations), of in by_kind.items()]
@@ -88,7 +89,7 @@ def set_notes(group: Group, metrics: Metrics, in_table: Collection[str]) -> list
         f"WARNING: {', '.join(of)} of fewer than {least:,} images: biased, so compare at equal n only."
         for least, of in by_least.items()
     ]
-    if apart := [name for name in names if not group.common_sets[name]]:
+    if apart := by_images.get(()):
         notes.append(
             f"WARNING: rows have different images; 'invbench rescore' scores {', '.join(apart)} on those all have."
         )

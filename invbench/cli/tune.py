@@ -160,16 +160,8 @@ def _report(cells: Sequence[LoadedCell], searched: Sequence[str], objective: typ
     click.echo(f"\n{solver} on {place}, n {rows[0].n}, seed {config.seed}, by {objective.protocol}")
     click.echo(tabulate([_shown(row, objective) for row in rows], headers="keys", disable_numparse=True))
     _hint(rows, searched)
-    click.echo(
-        "\n".join(
-            [
-                f"taken with settings={objective.name}, for the solver's TOML file:",
-                "",
-                *_toml(place, rows[0], objective, command),
-                "",
-            ]
-        )
-    )
+    click.echo(f"taken with settings={objective.name}, for the solver's TOML file:\n")
+    click.echo("\n".join([*_toml(place, rows[0], objective, command), ""]))
     path = cells[0].folders[0].parent / f"tune-{solver}-seed{config.seed}.json"
     split = config.dataset.options.get("split")
     result = Tuning(command, objective.protocol, split, rows)
