@@ -70,6 +70,8 @@ from .solver import OnStep as OnStep
 from .solver import Solver as Solver
 from .solver import Trainable as Trainable
 from .task import Task as Task
+from .trained import refuse_other_training as refuse_other_training
+from .trained import trained_weights as trained_weights
 from .training import Training as Training
 from .weights import load_strict as load_strict
 from .weights import read_card as read_card

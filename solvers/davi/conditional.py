@@ -23,7 +23,7 @@ def conditioned(psi: Prior) -> Prior:
     with torch.no_grad():
         wide.weight.copy_(torch.cat([first.weight, torch.zeros_like(first.weight)], dim=1))
         wide.bias.copy_(first.bias)  # type: ignore[union-attr]
-    wide = wide.to(first.weight.device).to(memory_format=torch.channels_last)
+    net.input_blocks[0][0] = wide.to(first.weight.device).to(memory_format=torch.channels_last)
     channels, *size = psi.x_shape
     psi.x_shape = (2 * channels, *size)
     return psi

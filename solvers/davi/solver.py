@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import invbench as ib
-from invbench import Artifact, DataError, OnStep, Prior, Problem, Rng, Task, Trainable, hookimpl
+from invbench import Artifact, OnStep, Prior, Problem, Rng, Task, Trainable, hookimpl
 
 from .options import ABLATIONS, DaviOptions, check
 from .released import ARTIFACTS
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from invbench import Training
 
     from .bridge import Bridge
+
+FORM = ("bridge", "output", "perturbation", "fill", "h")  # as in the training
 
 
 @dataclass(frozen=True)
@@ -125,53 +127,18 @@ class Davi(Trainable):
         path = self.checkpoint(benchmark, task["name"])
         card, state = read_checkpoint(path)
         if path.suffix == ".safetensors" and not self.transfer:  # the authors' have no metadata
-            self._check(card, benchmark, task, path)
+            ib.refuse_other_training(self, card, benchmark, task, path, FORM)
         ib.load_strict(net, state, str(path), card)
         return card
 
     def checkpoint(self, benchmark: str, task: str) -> Path:
-        folder = Path(__file__).with_name("weights") / benchmark
-        if (named := folder / self.weights / f"{task}.safetensors").is_file():
-            return named
-        if self.weights:
-            path = Path(self.weights).expanduser()
-            if not path.is_file():
-                raise DataError(f"davi: no weights at {path}; {_advice(benchmark, task)}")
-            return path
-        advice = _advice(benchmark, task)
-        released = [a for a in self.artifacts if a.name == f"davi_{benchmark}_{task}"]
-        if not released:
-            raise DataError(f"davi: no weights are shipped for task {task!r} of {benchmark!r}; {advice}")
-        try:
-            return ib.locate(released[0])
-        except DataError as error:
-            raise DataError(f"{error}; or {advice}") from None
+        return ib.trained_weights(self, benchmark, task)
 
     def make_bridge(self) -> Bridge:
         """The bridge of these options."""
         from .bridge import Bridge
 
         return Bridge(self.bridge, self.output, self.perturbation, self.h)
-
-    def _check(self, card: Mapping[str, Any], benchmark: str, task: Mapping[str, Any], path: Path) -> None:
-        """Raise DataError if the metadata names another solver, task, preset or form."""
-        if card.get("solver", {}).get("name") != self.name:
-            raise DataError(f"davi: {path} holds no weights of a DAVI training; {_advice(benchmark, task['name'])}")
-        if (card["benchmark"], card["task"]["name"]) != (benchmark, task["name"]):
-            raise DataError(
-                f"davi: {path} was trained for task {card['task']['name']!r} of {card['benchmark']!r}, not for "
-                f"{task['name']!r} of {benchmark!r}; {_advice(benchmark, task['name'])}, or set solver.transfer=true"
-            )
-        for key in task.keys() & card["task"].keys() - {"noise"}:
-            if card["task"][key] != task[key]:
-                raise DataError(
-                    f"davi: {path} was trained with task.{key}={card['task'][key]}, not {task[key]}; train again, or "
-                    "set solver.transfer=true"
-                )
-        for key in ("bridge", "output", "perturbation", "fill", "h"):
-            trained = card["solver"].get(key, getattr(Davi, key))  # metadata from before this option existed
-            if trained != getattr(self, key):
-                raise DataError(f"davi: {path} was trained with {key}={trained}; set solver.{key}={trained}")
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -181,11 +148,6 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     state = ib.read_state_dict(path, entry="implicit_func_ema")
     average = {key.removeprefix("ema_model."): v for key, v in state.items() if key.startswith("ema_model.")}
     return {}, average or state
-
-
-def _advice(benchmark: str, task: str) -> str:
-    command = f"invbench train solver=davi benchmark={benchmark} task={task}"
-    return f"train them with '{command}' and name the file: solver.weights=FILE"
 
 
 @hookimpl

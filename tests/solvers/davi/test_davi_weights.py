@@ -38,7 +38,7 @@ def test_the_authors_checkpoints_load_and_the_average_is_taken(tmp_path: Path, n
         ),
         ({"solver": {"name": "davi", "h": 0.0}}, r"was trained with h=0.0; set solver.h=0.0"),
         ({"task": {"name": "sr4", "factor": 2}}, r"was trained with task.factor=2, not 4; train again"),
-        ({"solver": {}}, r"holds no weights of a DAVI training; train them with"),
+        ({"solver": {}}, r"holds no weights of a training of davi; train them with"),
     ],
 )
 def test_weights_of_another_training_are_refused(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
