@@ -29,19 +29,19 @@ def linear_betas(steps: int = T) -> Floats:
     return np.linspace(scale * 1e-4, scale * 0.02, steps)
 
 
-def quad_betas(steps: int = T) -> Floats:
-    """Squares of an even grid between the square roots of the end points (the official DAVI code's schedule)."""
+def quad_betas(steps: int = T, end: float = 0.02) -> Floats:
+    """Squares of an even grid between the square roots of 1e-4 and ``end`` (the official DAVI code's schedule)."""
     import numpy as np
 
     scale = T / steps
-    return np.square(np.linspace(math.sqrt(scale * 1e-4), math.sqrt(scale * 0.02), steps))
+    return np.square(np.linspace(math.sqrt(scale * 1e-4), math.sqrt(scale * end), steps))
 
 
-def bridge_betas(steps: int = T) -> Floats:
-    """First half of the quadratic schedule and its mirror image (I2SB, DAVI)."""
+def bridge_betas(steps: int = T, end: float = 0.02) -> Floats:
+    """First half of the quadratic schedule and its mirror image (I2SB, whose beta_max is 1000 ``end``; DAVI)."""
     import numpy as np
 
-    half = quad_betas(steps)[: steps // 2]
+    half = quad_betas(steps, end)[: steps // 2]
     return np.concatenate([half, half[::-1]])
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def trained_weights(solver: Trainable, benchmark: str, task: str) -> Path:
     """The file that ``solver.weights`` names, else what ships for preset and task, else what the authors released.
 
-    ``weights`` is a path or the name of shipped ones; these lie in ``weights/PRESET/`` beside the solver's module, named
-    ones in a folder of their name there. The authors' is the artifact ``SOLVER_PRESET_TASK``.
+    ``weights`` is a path or the name of shipped ones; these lie in ``weights/PRESET/`` beside the solver's module,
+    named ones in a folder of their name there. The authors' is the artifact ``SOLVER_PRESET_TASK``.
     Raises DataError, with the command of the training, where there is none.
     """
     weights = str(getattr(solver, "weights", ""))
@@ -71,9 +71,7 @@ def refuse_other_training(
     for key in form:
         trained = metadata["solver"].get(key, getattr(type(solver), key))  # metadata from before this option existed
         if trained != getattr(solver, key):
-            raise DataError(
-                f"{solver.name}: {path} was trained with {key}={trained}; set solver.{key}={trained}"
-            )
+            raise DataError(f"{solver.name}: {path} was trained with {key}={trained}; set solver.{key}={trained}")
 
 
 def _advice(solver: Trainable, benchmark: str, task: str) -> str:

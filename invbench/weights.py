@@ -17,10 +17,11 @@ NOWHERE = torch.device("meta")
 SHOWN = 6  # names listed of each fault
 
 
-def read_state_dict(path: Path, entry: str = "") -> dict[str, Tensor]:
+def read_state_dict(path: Path, entry: str = "", names: str = "") -> dict[str, Tensor]:
     """Tensors by name from a ``.safetensors`` or a PyTorch file (``weights_only``).
 
-    Where a file holds several state dicts, as the checkpoints of a training do, ``entry`` is the one to take.
+    Where a file holds several state dicts, as the checkpoints of a training do, ``entry`` is the one to take. One of
+    torch_ema, a list of averages, has the names of the entry ``names``, the averaged network's.
 
     Raises DataError for a file that is absent, empty, truncated, holds code, or is no flat dict of tensors.
     """
@@ -30,10 +31,19 @@ def read_state_dict(path: Path, entry: str = "") -> dict[str, Tensor]:
         raise DataError(f"checkpoint {path} is empty; fetch it again")
     state = _loaded(path)
     if isinstance(state, dict):
-        state = state.get(entry, state)
+        state = _averages(state, entry, names) or state.get(entry, state)
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise DataError(f"checkpoint {path}: expected a flat dict of tensors")
     return state
+
+
+def _averages(file: Mapping[str, Any], entry: str, names: str) -> dict[str, Any]:
+    """The averages of torch_ema in an entry, by the names of another; empty where there are none that fit."""
+    averages, network = file.get(entry), file.get(names)
+    listed = averages.get("shadow_params") if isinstance(averages, dict) else None
+    if not isinstance(listed, list) or not isinstance(network, dict) or len(listed) != len(network):
+        return {}
+    return dict(zip(network, listed, strict=True))
 
 
 def _loaded(path: Path) -> object:
