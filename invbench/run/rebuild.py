@@ -63,7 +63,8 @@ def located(cell: LoadedCell, others: Sequence[LoadedCell]) -> Run:
     """A cell's run.json; where its folder of images is gone, with that of another cell on the same images."""
     for each in (cell, *others):
         places = each.run.places
-        if all(Path(place).expanduser().exists() for place in places.values()):
+        files = places.keys() - each.run.named.keys()
+        if all(Path(places[key]).expanduser().exists() for key in files):
             return msgspec.structs.replace(cell.run, places=places) if places else cell.run
     return cell.run
 

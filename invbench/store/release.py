@@ -58,7 +58,7 @@ def release_cells(cells: Sequence[LoadedCell], to: Path) -> Generator[str, None,
             yield f"left out: {reason}"
             continue
         sessions = [_shared(each) for each in cell.run.sessions]
-        run = replace(cell.run, images=len(cell.images), sessions=sessions, places={})
+        run = replace(cell.run, images=len(cell.images), sessions=sessions, places=cell.run.named)
         CellStore(folder).replace(cell.rows, run, cell.all_sets())
         yield f"{len(cell.images)} images: {folder}"
     return refused

@@ -154,6 +154,11 @@ class Run(msgspec.Struct):
     training: Training | None = None  # of a trained solver
     traceback: str | None = None  # of a cell that failed
 
+    @property
+    def named(self) -> dict[str, str]:
+        """Those of ``places`` that are names of shipped files, as ``solver.weights=variational``: of any machine."""
+        return {key: place for key, place in self.places.items() if Path(place).stem == place}
+
     def plain(self) -> dict[str, JSON]:
         """As JSON."""
         fields: dict[str, JSON] = msgspec.to_builtins(self)

@@ -123,6 +123,17 @@ def test_a_released_cell_is_solved_again_and_its_scores_compared(recorded_store:
     assert "DIFFERS" in result.output
 
 
+def test_a_released_cell_of_named_weights_is_solved_again(tmp_path: Path) -> None:
+    """Their name says which weights were taken, on any machine; a path does not."""
+    own, to = tmp_path / "own", tmp_path / "to"
+    words = ["solver=davi", "task=sr4", "settings=variational", "n=2", "references=false"]
+    invbench("run", *words, f"out={own}")
+    invbench("release", str(to), "--out", str(own))
+    (cell,) = load_cells(to)
+    assert cell.run.places == {"solver.weights": "variational"}
+    assert invbench("verify", cell.id, "--out", str(to)).count("same  ") == 2
+
+
 def test_an_unfinished_cell_is_left_out(recorded_store: Path, tmp_path: Path) -> None:
     (cell, *_) = load_cells(recorded_store, solver="wiener")
     for folder in cell.folders:
