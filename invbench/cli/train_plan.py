@@ -22,10 +22,11 @@ from invbench.linops import Identity
 from invbench.numbers import TRAININGS
 from invbench.plugins import Catalog
 from invbench.prior import TrainablePrior
-from invbench.problem import Measurement
+from invbench.problem import Measurement, Problem
 from invbench.run.bank import MeasurementBank, image_ids
 from invbench.run.config import preset_size, refuse_misfit
 from invbench.run.nodes import make, typed
+from invbench.run.solving import declared_mismatch
 from invbench.settings import settings
 from invbench.solver import Trainable
 from invbench.training import DTYPES, Training
@@ -71,6 +72,8 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark, devic
     images = training_images(request, catalog, benchmark)
     refuse_misfit(source, images)
     measured = held_out(benchmark, catalog, task, images, request.options.seed)
+    if measured is not None:
+        _refuse_untrainable(solver, task, measured)
     prior = source.load(images.x_shape, device)
     start = solver.checkpoint(benchmark.name, task_name) if getattr(solver, "weights", "") else None
     form, defaults = ({k: v for k, v in named(each).items() if k != "weights"} for each in (solver, cls()))
@@ -98,6 +101,13 @@ def _trainable(request: Request, catalog: Catalog) -> type[Trainable]:
     if "task" not in request.names:
         raise ConfigError(f"expected task=NAME. Available: {', '.join(sorted(catalog.plugins['task']))}")
     return cls
+
+
+def _refuse_untrainable(solver: Trainable, task: Any, measured: Measurement) -> None:
+    """Raise ConfigError for a task that the trained solver could not run."""
+    problem = Problem(measured.A, task.noise_model.sigma_y, task.name, "")
+    if reason := declared_mismatch(solver, problem):
+        raise ConfigError(f"solver {solver.name} {reason}")
 
 
 def _overridden(fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
