@@ -1,5 +1,8 @@
 """The names of ``invbench``, and where each is defined. They are loaded on first use: see ``__init__.py``."""
 
+from .api.restoring import restore as restore
+from .api.running import load as load
+from .api.running import run as run
 from .artifacts import Artifact as Artifact
 from .artifacts import data_advice as data_advice
 from .artifacts import data_root as data_root
@@ -15,6 +18,7 @@ from .errors import InvbenchError as InvbenchError
 from .errors import UnsupportedProblem as UnsupportedProblem
 from .errors import unknown as unknown
 from .hookspecs import hookimpl as hookimpl
+from .image_files import read_plane as read_plane
 from .image_files import read_rgb as read_rgb
 from .images import ImageFolder as ImageFolder
 from .linops import BlockMean as BlockMean

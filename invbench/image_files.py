@@ -74,6 +74,34 @@ def read_rgb(path: Path) -> Image.Image:
     raise DataError(f"cannot read image {printable(path)}: {reason}")
 
 
+def read_plane(path: Path) -> Tensor:
+    """A mask or a kernel, (H, W) float32, from a picture, as [0, 1], or from numbers in an ``.npy`` file, as they are.
+
+    Raises DataError for a file that is neither, or has other axes.
+    """
+    import torch
+
+    if path.suffix != ".npy":
+        return torch.from_numpy(np.asarray(read_rgb(path), dtype=np.float32).mean(2) / 255)
+    plane = read_array(path)
+    if plane.ndim != 2 or not np.isfinite(plane).all():
+        raise DataError(f"{printable(path)}: expected finite numbers (height, width); got shape {plane.shape}")
+    return torch.from_numpy(np.ascontiguousarray(plane, dtype=np.float32))
+
+
+def read_array(path: Path) -> np.ndarray:
+    """The numbers of an ``.npy`` file; objects in it are refused. Raises DataError."""
+    if reason := _no_file(path):
+        raise DataError(f"cannot read {printable(path)}: {reason}")
+    try:
+        array: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"cannot read {printable(path)}: {printable(str(error))}; expected an .npy file") from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
+        raise DataError(f"{printable(path)}: expected an array of real numbers")
+    return array
+
+
 def upright_size(path: Path) -> tuple[int, int]:
     """(width, height) of what ``read_rgb`` returns, of a file that it can read; from the head of most files."""
     with _quiet(), Image.open(path, formats=formats()) as file:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, final
 
+from invbench.artifacts import existing
 from invbench.noise import Noise, parse_noise
 from invbench.operator import Operator, Shape
 
@@ -18,10 +21,12 @@ class Task(ABC):
     """A named experiment. Subclasses are frozen dataclasses; a benchmark preset fixes their fields.
 
     ``noise`` is text with a unit: ``gaussian 0.05 [-1,1]``, ``uniform 0.01..0.1 [-1,1]``, ``poisson 1.0``.
+    ``places`` names the options that are files: a cell's identity has the SHA-256 of their content, not their names.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str] = ""
+    places: ClassVar[tuple[str, ...]] = ()
     noise: str = "gaussian 0.05 [-1,1]"
 
     def __post_init__(self) -> None:
@@ -32,6 +37,12 @@ class Task(ABC):
     def noise_model(self) -> Noise:
         """The noise as an object."""
         return parse_noise(self.noise)
+
+    @final
+    def fingerprint(self) -> str:
+        """SHA-256 of the files that ``places`` names; "" where none is given. Raises DataError for one that is absent."""
+        files = [existing(path) for path in (getattr(self, key) for key in self.places) if path]
+        return hashlib.sha256(b"".join(map(Path.read_bytes, files))).hexdigest() if files else ""
 
     @abstractmethod
     def operator(self, x_shape: Shape, rng: Rng) -> Operator:

@@ -62,11 +62,12 @@ def refuse_other_training(
             f"{solver.name}: {path} was trained for task {metadata['task']['name']!r} of {metadata['benchmark']!r}, "
             f"not for {task['name']!r} of {benchmark!r}; {advice}, or set solver.transfer=true"
         )
-    for key in task.keys() & metadata["task"].keys() - {"noise"}:
-        if metadata["task"][key] != task[key]:
+    for key in task.keys() - {"noise"}:
+        trained = metadata["task"].get(key, "" if isinstance(task[key], str) else task[key])  # of before it existed
+        if trained != task[key]:
             raise DataError(
-                f"{solver.name}: {path} was trained with task.{key}={metadata['task'][key]}, not {task[key]}; train "
-                "again, or set solver.transfer=true"
+                f"{solver.name}: {path} was trained with task.{key}={trained}, not {task[key]}; train again, or set "
+                "solver.transfer=true"
             )
     for key in form:
         trained = metadata["solver"].get(key, getattr(type(solver), key))  # metadata from before this option existed

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import invbench as ib
-from invbench import ConfigError, Operator, Rng, Shape, Task, hookimpl
+from invbench import ConfigError, DataError, Operator, Rng, Shape, Task, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,19 +16,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GaussianDeblur(Task):
-    """Gaussian blur of standard deviation ``std`` pixels, ``taps`` wide.
+    """Gaussian blur of standard deviation ``std`` pixels, ``taps`` wide, or that of a ``kernel``, a file.
 
-    One-dimensional singular values below ``threshold`` are set to zero in H itself, as the reference codes do.
+    One-dimensional singular values below ``threshold`` are set to zero in H itself, as the reference codes do. A kernel
+    is a picture or an ``.npy`` array; it is scaled to sum 1, and blurs with periodic borders.
     """
 
     name: ClassVar[str] = "deblur"
-    summary: ClassVar[str] = "Gaussian blur"
+    summary: ClassVar[str] = "Gaussian blur, or that of a kernel"
+    places: ClassVar[tuple[str, ...]] = ("kernel",)
     std: float = 3.0
     taps: int = 61
     threshold: float = 0.03
+    kernel: str = ""
 
     def operator(self, x_shape: Shape, rng: Rng) -> Operator:
         del rng
+        if self.kernel:
+            return ib.Circular(x_shape, read_kernel(Path(self.kernel).expanduser()))
         taps = gaussian_taps(self.std, self.taps)
         rows, cols = (blur_matrix(side, taps) for side in x_shape[1:])
         return ib.Separable(x_shape, rows, cols, self.threshold)
@@ -117,6 +123,14 @@ class MotionDeblur(Task):
         if self.boundary not in operators:
             raise ConfigError(f"deblur_motion: boundary must be one of {', '.join(operators)}; got {self.boundary!r}")
         return operators[self.boundary](x_shape, motion_kernel(self.length, self.angle))
+
+
+def read_kernel(path: Path) -> Tensor:
+    """The weights of a file, scaled to sum 1. Raises DataError for a file that holds none."""
+    kernel = ib.read_plane(path)
+    if kernel.sum() <= 0:
+        raise DataError(f"{path}: expected a kernel whose weights have a sum above 0; got {kernel.sum():g}")
+    return kernel / kernel.sum()
 
 
 def gaussian_taps(std: float, taps: int) -> Tensor:

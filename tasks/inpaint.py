@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import invbench as ib
@@ -11,15 +12,19 @@ from invbench import ConfigError, Operator, Rng, Shape, Task, hookimpl
 
 @dataclass(frozen=True)
 class InpaintBox(Task):
-    """A centred square of side ``box`` pixels is missing (DAVI: 128 of 256)."""
+    """A centred square of side ``box`` pixels is missing (DAVI: 128 of 256), or what is white in ``mask``, a picture."""
 
     name: ClassVar[str] = "inpaint"
-    summary: ClassVar[str] = "a centred square is missing"
+    summary: ClassVar[str] = "a centred square, or a mask, is missing"
+    places: ClassVar[tuple[str, ...]] = ("mask",)
     box: int = 128
+    mask: str = ""
 
     def operator(self, x_shape: Shape, rng: Rng) -> Operator:
         del rng
         _, H, W = x_shape
+        if self.mask:
+            return without_mask(x_shape, Path(self.mask).expanduser())
         return without_box(x_shape, self.box, (H - self.box) // 2, (W - self.box) // 2)
 
 
@@ -55,6 +60,16 @@ class InpaintRandom(Task):
         if not 1 <= k < H * W:
             raise ConfigError(f"inpaint_random: 'missing' must leave some pixels and take some; got {self.missing}")
         return ib.Selection(x_shape, rng.permutation(H * W)[0, :k].sort().values)
+
+
+def without_mask(x_shape: Shape, path: Path) -> Operator:
+    """Keep what is dark in a mask. Raises ConfigError for one of another size, or that keeps all or nothing."""
+    missing, (_, H, W) = ib.read_plane(path) >= 0.5, x_shape
+    if tuple(missing.shape) != (H, W):
+        raise ConfigError(f"inpaint: the mask is {missing.shape[0]}x{missing.shape[1]}, the image {H}x{W}; crop either")
+    if missing.all() or not missing.any():
+        raise ConfigError(f"inpaint: {path} is {'all' if missing.all() else 'nowhere'} white; what is white is missing")
+    return ib.Selection(x_shape, (~missing).flatten().nonzero()[:, 0])
 
 
 def without_box(x_shape: Shape, box: int, top: int, left: int) -> Operator:

@@ -29,30 +29,30 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TREE = ("invbench", "solvers", "tasks", "datasets", "results", "examples", "tests", "pyproject.toml")
-RUN = "run/test_runner.py run/test_solving.py run/test_resume.py"
+RUN = "harness/test_runner.py harness/test_solving.py harness/test_resume.py"
 CLAIMS = "paper/test_verdicts.py paper/test_evidence.py paper/test_claims.py"
 TESTS = {  # fast files first
     "analysis/comparable": "analysis/test_comparable.py analysis/test_tables.py paper/test_proxy.py",
     "analysis/compare": "analysis/test_compare.py analysis/test_seeds.py analysis/test_regression.py",
-    "analysis/pairs": "analysis/test_compare.py run/test_scoring.py",
+    "analysis/pairs": "analysis/test_compare.py harness/test_scoring.py",
     "analysis/versus": "analysis/test_compare.py",
-    "run/resume": "run/test_resume.py run/test_runner.py analysis/test_seeds.py",
+    "harness/resume": "harness/test_resume.py harness/test_runner.py analysis/test_seeds.py",
     "analysis/significance": "analysis/test_significance.py analysis/test_tables.py",
     "paper/verdicts": CLAIMS,
     "store/files": f"store/test_records.py {RUN}",
     "store/reader": f"store/test_records.py store/test_release.py {RUN}",
     "store/writer": f"store/test_records.py store/test_release.py {RUN}",
     "store/release": f"store/test_release.py {CLAIMS} paper/test_proxy.py",
-    "run/runner": f"{RUN} analysis/test_seeds.py",
-    "run/scoring": f"run/test_scoring.py {RUN}",
+    "harness/runner": f"{RUN} analysis/test_seeds.py",
+    "harness/scoring": f"harness/test_scoring.py {RUN}",
     "analysis/stats": "analysis/test_stats.py analysis/test_seeds.py",
-    "analysis/tables": "analysis/test_tables.py analysis/test_significance.py run/test_scoring.py cli/test_main.py",
+    "analysis/tables": "analysis/test_tables.py analysis/test_significance.py harness/test_scoring.py cli/test_main.py",
     "analysis/columns": "analysis/test_columns.py analysis/test_tables.py analysis/test_significance.py",
-    "analysis/group": "analysis/test_tables.py analysis/test_comparable.py run/test_scoring.py",
+    "analysis/group": "analysis/test_tables.py analysis/test_comparable.py harness/test_scoring.py",
     "analysis/long_table": "analysis/test_tables.py",
-    "analysis/notes": "analysis/test_tables.py analysis/test_significance.py run/test_scoring.py",
+    "analysis/notes": "analysis/test_tables.py analysis/test_significance.py harness/test_scoring.py",
     "analysis/rows": "analysis/test_tables.py analysis/test_significance.py analysis/test_digits.py",
-    "analysis/sample_tables": "analysis/test_sample_tables.py analysis/test_tables.py run/test_scoring.py",
+    "analysis/sample_tables": "analysis/test_sample_tables.py analysis/test_tables.py harness/test_scoring.py",
 }
 SECONDS = 180  # of the tests of one mutation; a mutation that hangs is seen
 

@@ -14,10 +14,10 @@ from bench.timing import seconds
 from made_networks import randomised
 from published_unet import plain_forward, published
 
+from invbench.harness.bench import matmul_speed
 from invbench.priors.adm.cost import count
 from invbench.priors.adm.sources import AdmFfhq256, AdmPhotos
 from invbench.priors.adm.unet import convolve_in
-from invbench.run.bench import matmul_speed
 
 SHAPES = {"photos": (AdmPhotos.config(), (16, 3, 64, 64)), "ffhq": (AdmFfhq256.config(), (1, 3, 256, 256))}
 

@@ -138,8 +138,8 @@ def moved() -> None:
     from safetensors.numpy import load_file
 
     from invbench.cli import main
+    from invbench.harness.rebuild import rebuild_bank
     from invbench.plugins import load_catalog
-    from invbench.run.rebuild import rebuild_bank
     from invbench.store.jsonfiles import read_run
 
     distances_by_kind: dict[str, Any] = {}

@@ -117,9 +117,9 @@ def shares(*overrides: str) -> Shares:
 def _watch(stages: Stages) -> None:
     """Count what a run calls. Everything that it imports is imported here, and counted as that."""
     from invbench.cli import compute
-    from invbench.run import here, runner, solving
-    from invbench.run.bank import MeasurementBank
-    from invbench.run.scoring import Scorer
+    from invbench.harness import here, runner, solving
+    from invbench.harness.bank import MeasurementBank
+    from invbench.harness.scoring import Scorer
     from invbench.store.writer import CellStore
 
     stages.watch(MeasurementBank, "measure", lambda *_: "measuring")

@@ -13,10 +13,10 @@ from torch import Tensor
 
 import invbench as ib
 from invbench import ConfigError, PoissonNoise, Rng, parse_noise
+from invbench.harness.bank import MeasurementBank
 from invbench.metrics.consistency import Consistency
 from invbench.noise import GaussianNoise, Noise, Sigma, UniformSigma
 from invbench.plugins import load_catalog
-from invbench.run.bank import MeasurementBank
 
 # Levels are printed with six significant digits, so only such levels survive a round trip.
 LEVELS = st.integers(0, 999_999).map(lambda k: k / 1e5)

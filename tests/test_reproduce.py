@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from invbench.cli import main
+from invbench.harness.checks import check_overrides
 from invbench.plugins import load_catalog
-from invbench.run.checks import check_overrides
 
 ROOT = Path(__file__).parent.parent
 NOTE = f"""#!{sys.executable}

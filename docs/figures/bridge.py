@@ -18,8 +18,8 @@ from invbench_solvers.davi.bridge import END, Bridge, draw_a, network_input
 import invbench as ib
 from invbench.figures.canvas import BLUE, ORANGE, PAGE, save, sheet, styled
 from invbench.figures.pictures import picture
+from invbench.harness.bank import MeasurementBank
 from invbench.plugins import load_catalog
-from invbench.run.bank import MeasurementBank
 from invbench.settings import settings
 
 STATES = (0, 250, 500, 750, END)

@@ -11,16 +11,16 @@ import click
 
 from invbench.cli.sweep import compose
 from invbench.errors import InvbenchError
+from invbench.harness.config import Choice, build
+from invbench.harness.overrides import unquoted
 from invbench.plugins import Catalog
-from invbench.run.config import Choice, build
-from invbench.run.overrides import unquoted
 from invbench.store.schema import BenchCost
 
 
 def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) -> int:
     """Measure what each solver of the jobs costs on its own, print the table and keep the numbers."""
-    from invbench.run.bench import cost_table, keep
-    from invbench.run.environment import session
+    from invbench.harness.bench import cost_table, keep
+    from invbench.harness.environment import session
 
     titles: list[str] = []
     command = shlex.join(["invbench", "bench", *overrides, f"--repeats={repeats}", f"--limit={limit:g}"])
@@ -49,7 +49,7 @@ def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) ->
 
 def plan(overrides: list[str], catalog: Catalog) -> int:
     """Print what the jobs would take, without running them."""
-    from invbench.run.bench import Forecast, forecast, forecast_table
+    from invbench.harness.bench import Forecast, forecast, forecast_table
 
     def handle(choice: Choice) -> Iterator[Forecast]:
         try:
@@ -71,8 +71,8 @@ def plan(overrides: list[str], catalog: Catalog) -> int:
 
 def _benched(choice: Choice, catalog: Catalog, batch: int) -> tuple[Any, Any]:
     """The cell of a job, to be solved for its cost; a batch size that the user set takes precedence."""
-    from invbench.run.bench import Bench
-    from invbench.run.here import how_to_run
+    from invbench.harness.bench import Bench
+    from invbench.harness.here import how_to_run
 
     cell = build(choice, catalog)
     options = how_to_run(choice, cell, "")

@@ -44,7 +44,7 @@ HELP = {
 def run_help(catalog: Catalog) -> str:
     from dataclasses import fields
 
-    from invbench.run.options import HELP, RunConfig
+    from invbench.harness.options import HELP, RunConfig
 
     defaults = {f.name: f.default for f in fields(RunConfig)}
     names = {kind: ", ".join(sorted(catalog.plugins[kind])) for kind in ("solver", "task", "dataset", "prior")}

@@ -14,16 +14,16 @@ from invbench.cli.progress import progress
 from invbench.cli.sweep import compose, launch
 from invbench.errors import InvbenchError, LockedCell
 from invbench.guard import printable
+from invbench.harness.checks import launcher, without_launcher
+from invbench.harness.config import Choice
+from invbench.harness.jobs import run_request
+from invbench.harness.outcome import Outcome
+from invbench.harness.request import Request, faults_of, job_requests, named
 from invbench.interrupts import noted_interrupts
 from invbench.messages import plain_warnings
 from invbench.plugins import Catalog, load_catalog
-from invbench.run.checks import launcher, without_launcher
-from invbench.run.config import Choice, build
-from invbench.run.jobs import run_request
-from invbench.run.outcome import Outcome
-from invbench.run.request import Request, faults_of, named
 
-Ask = Callable[[Choice, str], Request]  # for a job's own solver, "", or for a reference
+Ask = Callable[[Choice, str], Request]  # for a job's own solver, ""
 
 
 class Job(NamedTuple):
@@ -67,10 +67,7 @@ def _run_job(choice: Choice, catalog: Catalog, ask: Ask) -> Iterator[Job]:
     """Run the cell of a job after its references."""
     out, request = Path(choice.config.out).expanduser(), ask(choice, "")
     try:
-        requests = [ask(choice, solver) for solver in _solvers(choice, catalog)]
-        if not any(request.at_risk(catalog) for request in requests):
-            build(choice, catalog).config()  # absent weights stop the job before its references are run
-        for request in requests:
+        for request in job_requests(choice, catalog, request):
             if job := _run(request, catalog, out):
                 yield job
     except InvbenchError as error:
@@ -96,13 +93,6 @@ def _run(request: Request, catalog: Catalog, out: Path) -> Job | None:
         return None
     _tell(request.title, done.outcome)
     return Job(done.outcome.cell, done.key, out, (*faults, *faults_of(request, done.outcome)))
-
-
-def _solvers(choice: Choice, catalog: Catalog) -> list[str]:
-    """The solvers of a job: its references, then "" for its own."""
-    own = choice.names["solver"]
-    references = catalog.benchmark(choice.names["benchmark"]).references if choice.config.references else ()
-    return [*(name for name in references if name != own), ""]
 
 
 def _tell(title: str, outcome: Outcome) -> None:

@@ -47,7 +47,7 @@ def compare(
 @out_option
 def explain(cell: str, out: Path) -> None:
     """Print where a cell's numbers come from: command, configuration, hashes, machine. CELL is an id or a folder."""
-    from invbench.run.verify import explain, find_cell
+    from invbench.harness.verify import explain, find_cell
 
     click.echo(explain(find_cell(cell, out)))
 
@@ -67,8 +67,8 @@ def verify(ctx: click.Context, cell: str, images: int, tolerance: float, device:
     Differences are of values on [-1,1], and of scores where records were released without reconstructions.
     Exits with 1 if a file was changed or an image is not reproduced.
     """
+    from invbench.harness.verify import find_cell, verify
     from invbench.plugins import load_catalog
-    from invbench.run.verify import find_cell, verify
 
     lines, good = verify(find_cell(cell, out), images, load_catalog(), tolerance, device)
     click.echo("\n".join(lines))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invbench.errors import ConfigError, unknown
+from invbench.harness.places import folder
 from invbench.noise import canonical
-from invbench.run.places import folder
 
 if TYPE_CHECKING:
     from invbench.analysis.table import Table
@@ -126,8 +126,8 @@ def rescore(filters: tuple[str, ...], out: Path, device: str) -> None:
     No solver is run. Use it after installing a metric, or fetching its weights.
     """
     from invbench.device import choose_device
+    from invbench.harness.rescore import rescore_all
     from invbench.plugins import load_catalog
-    from invbench.run.rescore import rescore_all
 
     for line in rescore_all(recorded_cells(filters, out), load_catalog(), choose_device(device)):
         click.echo(line)

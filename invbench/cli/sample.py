@@ -13,12 +13,12 @@ import torch
 
 from invbench.device import arithmetic, choose_device, refuse_precision
 from invbench.errors import ConfigError, StoreError, unknown
+from invbench.harness.nodes import typed
+from invbench.harness.overrides import split
+from invbench.harness.places import folder as place
 from invbench.image_files import to_image
 from invbench.plugins import Catalog
 from invbench.rng import Rng
-from invbench.run.nodes import typed
-from invbench.run.overrides import split
-from invbench.run.places import folder as place
 from invbench.sampling import draw
 from invbench.schedule import stride_grid
 

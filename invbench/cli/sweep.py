@@ -20,11 +20,11 @@ from omegaconf import DictConfig
 from invbench.cli.read import OUT
 from invbench.errors import ConfigError, InvbenchError, StoreError, one_line
 from invbench.guard import reason_of
+from invbench.harness.checks import check_overrides, folders, launcher, shards, shows_job, without_cfg
+from invbench.harness.config import Choice, described
+from invbench.harness.options import register
+from invbench.harness.overrides import composing, for_hydra, reason
 from invbench.plugins import Catalog
-from invbench.run.checks import check_overrides, folders, launcher, shards, shows_job, without_cfg
-from invbench.run.config import Choice, described
-from invbench.run.options import register
-from invbench.run.overrides import composing, for_hydra, reason
 
 Result = TypeVar("Result")
 Work = Callable[[Choice], list[str]]  # a job in a worker, and what went wrong in it, a line each

@@ -15,7 +15,7 @@ from typing import Any
 import click
 import torch
 
-from invbench.cli.progress import bar_on_terminal
+from invbench.api.progress import progress_bar
 from invbench.cli.train_plan import Plan, build
 from invbench.cli.train_request import Request
 from invbench.device import arithmetic
@@ -115,7 +115,7 @@ def shown_progress(training: Training) -> Iterator[None]:
     if training.rank:
         yield
         return
-    bar, size = bar_on_terminal("training", "{task.description}"), getattr(training.options, "batch_size", 1)
+    bar, size = progress_bar("training", "{task.description}"), getattr(training.options, "batch_size", 1)
     began: list[tuple[float, int]] = []
     last_shown = [time.monotonic()]
 

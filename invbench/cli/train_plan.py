@@ -18,15 +18,15 @@ from invbench.cli.train_request import Request, TrainConfig
 from invbench.dataset import Benchmark, Dataset
 from invbench.device import choose_device, has_bfloat16, refuse_precision
 from invbench.errors import ConfigError, DataError, unknown
+from invbench.harness.bank import MeasurementBank, image_ids
+from invbench.harness.config import preset_size, refuse_misfit
+from invbench.harness.nodes import make, typed
+from invbench.harness.solving import declared_mismatch
 from invbench.linops import Identity
 from invbench.numbers import TRAININGS
 from invbench.plugins import Catalog
 from invbench.prior import TrainablePrior
 from invbench.problem import Measurement, Problem
-from invbench.run.bank import MeasurementBank, image_ids
-from invbench.run.config import preset_size, refuse_misfit
-from invbench.run.nodes import make, typed
-from invbench.run.solving import declared_mismatch
 from invbench.settings import settings
 from invbench.solver import Trainable
 from invbench.training import DTYPES, Training

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from invbench.errors import ConfigError, unknown
+from invbench.harness.nodes import typed
+from invbench.harness.overrides import split
+from invbench.harness.places import folder
 from invbench.prior import TrainablePrior
-from invbench.run.nodes import typed
-from invbench.run.overrides import split
-from invbench.run.places import folder
 from invbench.solver import Trainable
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from invbench.analysis.stats import bca_interval
 from invbench.atomic import write_atomic
 from invbench.cli.jobs import Job, run_jobs
 from invbench.errors import ConfigError, StoreError, unknown
+from invbench.harness.overrides import split
 from invbench.metric import Metric, SampleMetric
 from invbench.plugins import Catalog
-from invbench.run.overrides import split
 from invbench.settings import TUNED, WRITTEN, space
 from invbench.solver import Solver
 from invbench.store.files import MEAN

@@ -18,8 +18,8 @@ from invbench.store.reader import LoadedCell
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from invbench.harness.bank import MeasurementBank
     from invbench.plugins import Catalog
-    from invbench.run.bank import MeasurementBank
 
 PICTURES, CHARTS = ("grid", "errors"), ("bars", "scatter", "front")
 SUFFIXES = (".png", ".pdf", ".svg")
@@ -133,7 +133,7 @@ def draw(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, request: Requ
     Raises ConfigError where that file is ambiguous.
     """
     from invbench.figures.pictures import figure_place
-    from invbench.run.rebuild import located, rebuild_bank
+    from invbench.harness.rebuild import located, rebuild_bank
 
     groups = by_measurement(cells)
     if request.to and len(groups) > 1:
@@ -181,7 +181,7 @@ def _plane(
     Raises ConfigError where errors were to be mapped.
     """
     from invbench.figures.pictures import plane
-    from invbench.run.rebuild import rebuild_posterior
+    from invbench.harness.rebuild import rebuild_posterior
 
     if request.kind == "errors":
         raise ConfigError(f"errors are mapped of images; {bank.dataset.name} has shape {bank.dataset.x_shape}")

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from torch import Tensor
 
+    from invbench.harness.bank import MeasurementBank
     from invbench.problem import Measurement, Posterior
-    from invbench.run.bank import MeasurementBank
 
 MOST_SAMPLES = 6  # samples in a figure of samples
 
@@ -167,7 +167,7 @@ def _density(exact: Posterior, measured: Measurement) -> tuple[np.ndarray, np.nd
 
 def measured_again(bank: MeasurementBank, cells: Sequence[LoadedCell], images: Sequence[str]) -> Measurement:
     """The measurements of images. Raises StoreError where a cell solved others, since its dataset's files changed."""
-    from invbench.run.bank import recorded
+    from invbench.harness.bank import recorded
 
     measured = bank.measure(images)
     for cell, (image, now) in product(cells, zip(images, recorded(measured), strict=True)):

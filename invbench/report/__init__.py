@@ -24,8 +24,8 @@ from invbench.errors import ConfigError, StoreError
 from invbench.figures.canvas import png
 from invbench.figures.drawing import Request, chart
 from invbench.figures.pictures import figures_of
+from invbench.harness.verify import explain
 from invbench.report.browser import Browser, browse
-from invbench.run.verify import explain
 from invbench.store.reader import LoadedCell
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from invbench.harness.bank import MeasurementBank
     from invbench.plugins import Catalog
-    from invbench.run.bank import MeasurementBank
 
 SIDE = 128  # longest side of a picture, pixels
 CHUNK = 24  # images that the page builds at once, when they scroll into view
@@ -110,7 +110,7 @@ def _columns(cells: Sequence[LoadedCell], metrics: Metrics) -> list[Column]:
 
 
 def _rows(cells: Sequence[LoadedCell], columns: Sequence[Column], catalog: Catalog, n: int) -> list[Row]:
-    from invbench.run.rebuild import located, rebuild_bank
+    from invbench.harness.rebuild import located, rebuild_bank
 
     bank = rebuild_bank(located(cells[0], cells), catalog)
     if not showable(bank.dataset.x_shape):
@@ -121,7 +121,7 @@ def _rows(cells: Sequence[LoadedCell], columns: Sequence[Column], catalog: Catal
 
 
 def _row(bank: MeasurementBank, image: str, columns: Sequence[Column]) -> Row:
-    from invbench.run.bank import recorded
+    from invbench.harness.bank import recorded
 
     measured = bank.measure([image])
     now = recorded(measured)[0]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import click
 from tabulate import tabulate
 
+from invbench.harness.isolation import Ended, Send, apart
 from invbench.plugins import Plugin, load_catalog
-from invbench.run.isolation import Ended, Send, apart
 from invbench.testing.findings import Finding
 from invbench.testing.plugins import check_plugin
 

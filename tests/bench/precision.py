@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from invbench.device import arithmetic, choose_device
+from invbench.harness.bank import MeasurementBank
+from invbench.harness.nodes import make
 from invbench.plugins import load_catalog
 from invbench.prior import Prior
 from invbench.rng import Rng
-from invbench.run.bank import MeasurementBank
-from invbench.run.nodes import make
 
 STEPS = (10, 100, 300, 600, 990)
 CROPS = 8

@@ -7,8 +7,8 @@ import pytest
 import invbench as ib
 from invbench.cli.train_plan import build, chosen_variants
 from invbench.cli.train_request import Request
+from invbench.harness.nodes import typed
 from invbench.plugins import load_catalog
-from invbench.run.nodes import typed
 
 CATALOG = load_catalog()
 PLANE = ["solver=davi", "benchmark=gmm2d", "task=denoise", "training.batch_size=8"]

@@ -19,10 +19,10 @@ from invbench.analysis.stats import bca_interval
 from invbench.cli import main
 from invbench.errors import ConfigError
 from invbench.figures import charts
+from invbench.harness.rebuild import Remeasure
+from invbench.harness.rescore import score_set
+from invbench.harness.scoring import Scorer
 from invbench.plugins import load_catalog
-from invbench.run.rebuild import Remeasure
-from invbench.run.rescore import score_set
-from invbench.run.scoring import Scorer
 from invbench.store.reader import LoadedCell, load_cells
 
 

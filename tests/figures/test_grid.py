@@ -16,10 +16,10 @@ from invbench.figures import pictures
 from invbench.figures.drawing import draw
 from invbench.figures.grid import SIDE
 from invbench.figures.pictures import comparison, measurement_pictures, picture
+from invbench.harness.cell import Cell, Options
+from invbench.harness.rebuild import rebuild_bank
+from invbench.harness.runner import run_cell
 from invbench.plugins import load_catalog
-from invbench.run.cell import Cell, Options
-from invbench.run.rebuild import rebuild_bank
-from invbench.run.runner import run_cell
 from invbench.store.reader import LoadedCell, load_cells
 
 CATALOG = load_catalog()

@@ -19,8 +19,8 @@ from invbench.errors import ConfigError, StoreError
 from invbench.figures.drawing import Request, draw
 from invbench.figures.grid import SIDE, Box, grid, worst_square
 from invbench.figures.pictures import comparison, error_map, measurement_pictures, picture, showable
+from invbench.harness.rebuild import rebuild_bank
 from invbench.plugins import load_catalog
-from invbench.run.rebuild import rebuild_bank
 from invbench.store.reader import LoadedCell, load_cells
 
 CATALOG = load_catalog()

@@ -10,9 +10,9 @@ from measuring import CONFIG, DEVICE, ROWS, SIDE, medians, network
 from published_unet import plain_forward, published
 from torch import Tensor
 
+from invbench.harness.compiling import compiled
 from invbench.priors.adm.cost import count
 from invbench.priors.adm.prior import AdmPrior
-from invbench.run.compiling import compiled
 
 T = 500
 HALF = torch.bfloat16

@@ -13,16 +13,16 @@ import torch
 from measuring import DEVICE, ROWS, SIDE, network
 from torch import Tensor
 
+from invbench.harness.bank import MeasurementBank
+from invbench.harness.compiling import compiled
+from invbench.harness.nodes import typed_settings
+from invbench.harness.solving import declared_mismatch
 from invbench.meter import Meter, synchronize
 from invbench.metrics.distortion import psnr
 from invbench.plugins import load_catalog
 from invbench.priors.adm.prior import AdmPrior
 from invbench.problem import Problem
 from invbench.rng import Rng
-from invbench.run.bank import MeasurementBank
-from invbench.run.compiling import compiled
-from invbench.run.nodes import typed_settings
-from invbench.run.solving import declared_mismatch
 from invbench.settings import settings
 from invbench.solver import Solver
 

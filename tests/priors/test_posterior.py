@@ -13,14 +13,14 @@ from torch import Tensor
 
 import invbench as ib
 from invbench.cli import main
+from invbench.harness.cell import Cell, Options
+from invbench.harness.rebuild import Remeasure
+from invbench.harness.runner import run_cell
 from invbench.metrics import posterior as scores
 from invbench.metrics.samples import CRPS, Coverage, DiversityNull, DiversityRange, Spread
 from invbench.plugins import load_catalog
 from invbench.priors.exact import ExactPosterior, _cdf, _quantile
 from invbench.priors.gmm import Covariance, GaussianMixture
-from invbench.run.cell import Cell, Options
-from invbench.run.rebuild import Remeasure
-from invbench.run.runner import run_cell
 from invbench.store.files import Record
 from invbench.store.reader import load_cells
 

@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from invbench.cli import compute as commands  # noqa: F401  (what commands import when they run, imported before the fork)
 from invbench.cli import main
 from invbench.figures import charts, pictures  # noqa: F401
-from invbench.run import jobs  # noqa: F401  (what commands import when they run, imported before the fork)
+from invbench.harness import jobs  # noqa: F401  (what commands import when they run, imported before the fork)
 from invbench.store.files import cell_folders
 from invbench.store.writer import CellStore
 

@@ -17,7 +17,7 @@ from solving import CATALOG, first_pixel, make, restore, solve, two_modes, unaid
 from torch import Tensor
 
 import invbench as ib
-from invbench.run.solving import declared_mismatch
+from invbench.harness.solving import declared_mismatch
 
 COSTS = {  # network evaluations per image, forward and backward, at the defaults or the options given
     ("ddim", ()): (100, 0),

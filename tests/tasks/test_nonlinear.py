@@ -16,9 +16,9 @@ from torch import Tensor
 
 import invbench as ib
 from invbench.cli import main
+from invbench.harness.solving import declared_mismatch
 from invbench.plugins import load_catalog
 from invbench.priors.gmm import Covariance, GaussianMixture
-from invbench.run.solving import declared_mismatch
 
 CATALOG = load_catalog()
 TASKS = ("hdr", "phase_retrieval")

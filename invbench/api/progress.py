@@ -1,0 +1,41 @@
+"""Bars, in terminals and notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+@contextmanager
+def bar(title: str, wanted: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal or in a notebook; nothing elsewhere, or where it is not wanted."""
+    drawn = progress_bar("{task.description}") if wanted else None
+    if drawn is None:
+        yield lambda done, total: None
+        return
+    with drawn:
+        task = drawn.add_task(title, total=None)
+        yield lambda done, total: drawn.update(task, completed=done, total=total)
+
+
+def progress_bar(before: str, after: str = "") -> Progress | None:
+    """A bar between two texts, with counts and times, on standard error; None where that is no terminal or notebook."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    if not (console.is_terminal or console.is_jupyter):
+        return None
+    columns = (TextColumn(before), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(*columns, TextColumn(after), console=console, transient=True)

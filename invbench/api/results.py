@@ -1,0 +1,146 @@
+"""What a run has recorded, for Python and notebooks: a tidy frame, tables, pictures, reconstructions."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invbench.analysis.comparable import by_measurement
+from invbench.analysis.group import Group
+from invbench.analysis.long_table import long_table
+from invbench.analysis.table import Table
+from invbench.analysis.tables import build_tables
+from invbench.errors import DataError
+from invbench.figures.drawing import Request, chart, draw, select
+from invbench.plugins import Catalog
+from invbench.store.reader import LoadedCell
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+
+
+class Tables(list[Table]):
+    """Tables that print as text, and show as HTML in a notebook."""
+
+    def __str__(self) -> str:
+        return "\n\n".join(table.render() for table in self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return "\n".join(table.render("html") for table in self)
+
+    def render(self, how: str = "text") -> str:
+        """All of them as text, md, latex, html or csv."""
+        return "\n\n".join(table.render(how) for table in self)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that was drawn, at ``path``; a notebook shows it."""
+
+    path: Path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def _repr_png_(self) -> bytes | None:
+        return self.path.read_bytes() if self.path.suffix == ".png" else None
+
+
+@dataclass(frozen=True)
+class Results:
+    """Cells, each a solver on a task of a benchmark with a seed, of the folder ``out``; ``faults`` went wrong, a line each.
+
+    Notebooks show it as its tables.
+    """
+
+    cells: tuple[LoadedCell, ...]
+    out: Path
+    catalog: Catalog
+    faults: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """A number a row: benchmark, task, seed, solver, cell, image, group, sample, metric, protocol, value.
+
+        The sample -1 is the mean of all samples; seconds and network calls are metrics, too.
+        """
+        import pandas as pd
+
+        return pd.concat([_rows(cell, name) for cell, name in self._named()], ignore_index=True)
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """A mean, or a score of all images, a row, with its interval, n, protocol and cell."""
+        return long_table(self.cells, self.catalog.for_tables()[0]).frame
+
+    def table(self, metrics: Sequence[str] = ()) -> Tables:
+        """A table for each measurement, with all columns that are recorded, or these."""
+        metrics = metrics.split(",") if isinstance(metrics, str) and metrics else metrics
+        return Tables(build_tables(self.cells, *self.catalog.for_tables(), only=tuple(metrics)))
+
+    def figure(self, kind: str = "grid", to: str | Path | None = None, **options: Any) -> list[Picture] | Any:
+        """Pictures of kind ``grid`` or ``errors``, drawn beside the records or at ``to``; or a matplotlib Figure.
+
+        The latter are ``bars``, ``scatter`` and ``front``. Options are those of ``invbench figure``: ``metric``,
+        ``rows``, ``images``, ``zoom``, ``cost``, ``solvers``.
+        """
+        request = Request(kind=kind, to=Path(to) if to else None, **options)
+        cells = select(self.cells, request.solvers)
+        if kind in ("bars", "scatter", "front"):
+            return chart(cells, self.catalog, self.out, request)
+        drawable = [cell for cell in cells if cell.images and all(map(cell.image_path, cell.images))]
+        if not drawable:
+            raise DataError("the reconstructions of these cells are not here; run the solvers to have them")
+        return [Picture(path) for path in draw(drawable, self.catalog, self.out, request)]
+
+    @cached_property
+    def images(self) -> dict[str, dict[str, Tensor]]:
+        """Reconstructions (samples, C, H, W) in [-1, 1], by solver and image; only those that lie beside the records.
+
+        Where several measurements are here, the names of solvers begin with benchmark and task.
+        """
+        several = len(by_measurement(self.cells)) > 1
+        found: dict[str, dict[str, Tensor]] = {}
+        for cell, name in self._named():
+            key = f"{cell.run.config.place}/{name}" if several else name
+            here = [image for image in cell.images if cell.image_path(image)]
+            found[key] = {image: cell.reconstructions(image) for image in here}
+        return found
+
+    def __repr__(self) -> str:
+        return str(self.table()) if self.cells else "no results"
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_() + "".join(f"<p>{html.escape(line)}</p>" for line in self.faults)
+
+    def _named(self) -> Iterator[tuple[LoadedCell, str]]:
+        """Each cell, and its name among those of its measurement."""
+        for group in map(Group, by_measurement(self.cells)):
+            for cell in group.cells:
+                yield cell, group.label(cell)
+
+
+def _rows(cell: LoadedCell, name: str) -> pd.DataFrame:
+    """The numbers of a cell."""
+    config = cell.run.config
+    about = {
+        "benchmark": config.benchmark.name,
+        "task": config.task.name,
+        "seed": config.seed,
+        "solver": name,
+        "cell": cell.id,
+    }
+    frame = cell.frame.astype({"image": str, "metric": str, "protocol": str})
+    groups = frame["image"].map(cell.groups)
+    front = frame.assign(**about, group=groups)
+    return front[[*about, "image", "group", "sample", "metric", "protocol", "value"]]

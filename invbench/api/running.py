@@ -1,0 +1,105 @@
+"""Running solvers, and reading what was recorded."""
+
+from __future__ import annotations
+
+import uuid
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from invbench.analysis.comparable import measurement_key
+from invbench.api.progress import bar
+from invbench.api.results import Results
+from invbench.errors import DataError
+from invbench.harness.choices import choices
+from invbench.harness.config import Choice
+from invbench.harness.jobs import run_request
+from invbench.harness.outcome import Done
+from invbench.harness.request import Request, faults_of, job_requests
+from invbench.plugins import Catalog, load_catalog
+from invbench.store.reader import load_cells
+from invbench.store.released import results_folder
+
+REFERENCE = "reference"  # names our released records
+
+
+def run(
+    solver: str | Sequence[str],
+    task: str | Sequence[str],
+    benchmark: str | Sequence[str] = "photos",
+    *,
+    progress: bool = True,
+    **options: Any,
+) -> Results:
+    """Run solvers on tasks of benchmarks, as ``invbench run`` does, or take what is recorded already.
+
+    ``options`` are those of the command: ``n``, ``seed``, ``samples``, ``settings``, ``device``, ``out`` and so on; an
+    option of a plugin has two underscores for the point, as ``solver__eta=0.5``. Several values, a list or a tuple, are
+    a sweep. Presets and tuned settings apply as they do there.
+
+    Raises ConfigError, PluginError or DataError, before any network call, for what cannot be run. What fails later is
+    warned of, and stands in ``faults`` of the result.
+
+    >>> run("pinv", "denoise", "gmm2d", n=2, references=False, out=getfixture("tmp_path"), progress=False).table("psnr")
+    gmm2d denoise: gaussian 0.3 [-1,1], gmm2d, seed 0
+    ...
+    """
+    named = {"benchmark": benchmark, "solver": solver, "task": task}
+    words = [f"{key.replace('__', '.')}={_word(value)}" for key, value in {**named, **options}.items()]
+    catalog = load_catalog()
+    keys: set[str] = set()
+    faults: list[str] = []
+    outs: set[Path] = set()
+    for choice in list(choices(words, catalog)):
+        for done, lines in _run_job(choice, catalog, " ".join(words), progress):
+            keys.add(done.key or "")
+            faults += lines
+        outs.add(Path(choice.config.out).expanduser())
+    for line in faults:
+        warnings.warn(line, stacklevel=2)
+    cells = [c for out in sorted(outs) for c in load_cells(out) if measurement_key(c.run.config) in keys]
+    return Results(tuple(cells), min(outs), catalog, tuple(faults))
+
+
+def load(folder: str | Path = "results/runs", **filters: str) -> Results:
+    """What is recorded below a folder; ``reference`` names the records that come with invbench.
+
+    ``filters`` choose by ``benchmark``, ``task``, ``solver``, ``noise`` or ``dataset``, several with commas between.
+    Raises DataError where nothing is left.
+
+    >>> sorted(load("reference", benchmark="photos", task="sr4", solver="pinv,bicubic").frame["solver"].unique())
+    ['bicubic', 'pinv']
+    """
+    out = results_folder() / REFERENCE if str(folder) == REFERENCE else Path(folder).expanduser()
+    cells = load_cells(out, **filters)
+    if not cells:
+        chosen = " ".join(f"{key}={value}" for key, value in filters.items())
+        raise DataError(f"no records in {folder}{f' of {chosen}' if chosen else ''}; make some with invbench.run(...)")
+    return Results(tuple(cells), out, load_catalog())
+
+
+def _run_job(choice: Choice, catalog: Catalog, command: str, progress: bool) -> Iterator[tuple[Done, list[str]]]:
+    """Run the cell of a job after its references; what came of each, and what went wrong in it."""
+    text = f"invbench.run: {command}"
+    requests = job_requests(choice, catalog, Request(choice, "", text, uuid.uuid4().hex))
+    for request in requests:
+        lines: list[str] = []
+        with bar(request.title, progress) as on_progress:
+            done = run_request(request, catalog, on_progress, lines.append)
+        yield done, [*lines, *faults_of(request, done.outcome)]
+
+
+def _word(value: Any) -> str:
+    """A value as it is written on the command line.
+
+    >>> _word(True), _word([0, 1.5]), _word("gaussian 0.1 [-1,1]"), _word(("a,b", "c"))
+    ('true', '0,1.5', 'gaussian 0.1 [-1,1]', "'a,b',c")
+    """
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{_word(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return ",".join(f"'{each}'" if isinstance(each, str) and "," in each else _word(each) for each in value)
+    return str(value)

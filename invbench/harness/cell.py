@@ -1,0 +1,113 @@
+"""What is run, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from invbench.artifacts import weights_sha256
+from invbench.dataset import Benchmark, Dataset
+from invbench.errors import (
+    PluginError,
+)
+from invbench.harness.outcome import OnProgress
+from invbench.harness.scoring import OnStage
+from invbench.noise import Sigma
+from invbench.plugins import source_sha256
+from invbench.prior import PriorSource
+from invbench.problem import Problem
+from invbench.solver import Solver, Trainable
+from invbench.store.schema import Config, Part, Preset, Run
+from invbench.task import Task
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A solver on a task of a benchmark with one seed: everything that determines its numbers."""
+
+    benchmark: Benchmark
+    task: Task
+    dataset: Dataset
+    source: PriorSource
+    solver: Solver
+    seed: int = 0
+    samples: int = 1
+    assumed: str = ""  # the noise level that the solver is given where the noise hides its own
+    plugins: tuple[tuple[str, str], ...] = ()  # distributions and versions the parts came with
+    origins: Mapping[str, str] = field(default_factory=dict)  # where each of the solver's values comes from
+
+    def config(self) -> Config:
+        """What determines its numbers: two cells with equal configurations are the same cell."""
+        placed, weights = self._placed(), None
+        if isinstance(self.solver, Trainable):
+            weights = weights_sha256(self.solver.checkpoint(self.benchmark.name, self.task.name))
+        hashes = {"prior": _text("prior", self.source), "dataset": _text("dataset", self.dataset) or None}
+        hashes |= {"solver": weights, "task": self.task.fingerprint() or None}
+        parts = {
+            kind: Part(part.name, {k: v for k, v in asdict(part).items() if k not in placed[kind]}, hashes.get(kind))
+            for kind, part in self._parts().items()
+        }
+        preset = Preset(self.benchmark.name, self.benchmark.version)
+        return Config(
+            preset, **parts, seed=self.seed, samples=self.samples, plugins=dict(self.plugins), assumed=self.assumed
+        )
+
+    def places(self) -> dict[str, str]:
+        """Where its files were found, by option; no part of its identity, which hashes of the files are."""
+        placed, parts = self._placed(), {kind: asdict(part) for kind, part in self._parts().items()}
+        by_option = {f"{kind}.{key}": str(parts[kind][key]) for kind, keys in placed.items() for key in keys}
+        return {option: place for option, place in by_option.items() if place}
+
+    def _parts(self) -> dict[str, Any]:
+        return {"task": self.task, "dataset": self.dataset, "prior": self.source, "solver": self.solver}
+
+    def _placed(self) -> dict[str, tuple[str, ...]]:
+        """The options that only say where files lie, by kind."""
+        files = {"prior": self.source, **({"solver": self.solver} if isinstance(self.solver, Trainable) else {})}
+        weights = {kind: ("weights",) for kind, part in files.items() if hasattr(part, "weights")}
+        return {"task": self.task.places, "dataset": self.dataset.places, "prior": (), "solver": (), **weights}
+
+    def as_given(self, problem: Problem) -> Problem:
+        """The problem as the solver is given it."""
+        return replace(problem, sigma_y=Sigma.parse(self.assumed).pm1) if self.assumed else problem
+
+    def code(self) -> dict[str, str]:
+        """Hashes of the plugins' source, which is kept beside the records but is no part of the cell's identity."""
+        return {"solver": source_sha256(type(self.solver)), "task": source_sha256(type(self.task))}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a cell is run; nothing here changes its numbers."""
+
+    out: Path
+    n: int
+    batch_size: int = 16
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    shard: tuple[int, int] = (0, 1)
+    overwrite: bool = False
+    command: str = ""
+    command_id: str = ""  # what a command overwrites, it overwrites once
+    joined: bool = False  # whether its command runs all shards
+    compile: bool | None = False  # None: where the planned calls repay it
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a running cell reports: its folder with its run.json, once; the images done; the metric that is called."""
+
+    on_begin: Callable[[Path, Run], None] = lambda folder, run: None
+    on_progress: OnProgress = lambda done, total: None
+    on_stage: OnStage = lambda name: None
+
+
+def _text(kind: str, part: PriorSource | Dataset) -> str:
+    """A part's fingerprint. Raises PluginError where it is no text."""
+    value: object = part.fingerprint()
+    if not isinstance(value, str):
+        raise PluginError(f"{kind} {part.name}: expected a text as fingerprint; got a {type(value).__name__}")
+    return value

@@ -1,0 +1,44 @@
+"""Jobs from ``key=value`` words without Hydra: for Python, and for commands that run no sweep of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from types import SimpleNamespace
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from invbench.harness.checks import EXAMPLE, checked_values
+from invbench.harness.config import Choice
+from invbench.harness.nodes import node_of
+from invbench.harness.options import GROUPS, HYDRAS, RunConfig
+from invbench.harness.overrides import split
+from invbench.harness.places import folder
+from invbench.plugins import Catalog
+
+
+def choices(words: Sequence[str], catalog: Catalog) -> Iterator[Choice]:
+    """The jobs of ``solver=ddrm,dps task=sr4 seed=0,1``, the last key changing fastest, as Hydra would compose them.
+
+    Raises ConfigError or PluginError for unknown names and keys, and for values that are not of their field's type.
+    """
+    checked = checked_values(dict(split(words, EXAMPLE)), catalog)
+    for values in product(*checked.values()):
+        yield _choice(dict(zip(checked, values, strict=True)), catalog)
+
+
+def _choice(written: Mapping[str, Any], catalog: Catalog) -> Choice:
+    """The job of these values; what was not written is as the classes have it."""
+    benchmark = written.get("benchmark", "photos")
+    names = {kind: written.get(kind, benchmark) for kind in ("benchmark", *GROUPS)}
+    own = {"prior": catalog.benchmark(benchmark).prior} if names["prior"] == benchmark else {}
+    config = {f.name: getattr(RunConfig(), f.name) for f in dataclasses.fields(RunConfig) if f.name not in HYDRAS}
+    config |= {key: value for key, value in written.items() if "." not in key}
+    for kind in GROUPS:
+        fields = OmegaConf.to_container(node_of(catalog.get(kind, {**names, **own}[kind])))
+        mine = {key.partition(".")[2]: value for key, value in written.items() if key.startswith(f"{kind}.")}
+        config[kind] = fields | mine  # type: ignore[operator]
+    del config["benchmark"]
+    return Choice(names, SimpleNamespace(**config | {"out": str(folder(config["out"]))}), frozenset(written))

@@ -1,0 +1,163 @@
+"""One cell that was asked for: run here where nothing is at risk, else in a process of its own, or in several.
+
+Free of torch, as is a process that only waits for others.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from invbench.analysis.comparable import measurement_key
+from invbench.errors import InvbenchError, PluginError
+from invbench.harness.config import limits
+from invbench.harness.isolation import Ended, Send, Stop, apart
+from invbench.harness.outcome import Done, OnProgress, Outcome, fail
+from invbench.harness.request import Request, faults_of, named
+from invbench.messages import plain_warnings
+from invbench.plugins import Catalog, load_catalog
+from invbench.store.schema import Run
+
+
+def run_request(
+    request: Request, catalog: Catalog, on_progress: OnProgress, on_fault: Callable[[str], None] = lambda line: None
+) -> Done:
+    """Run a cell, and score its images as a set. Raises InvbenchError where there is no cell to record a fault in.
+
+    ``on_fault`` is told what became of shards that failed, a line each.
+    """
+    if request.in_parts:
+        _run_parts(request, on_progress, on_fault)
+        return _run_apart(replace(request, joins=True), lambda done, total: None)
+    if request.at_risk(catalog):
+        return _run_apart(request, on_progress)
+    return _run_here(request, catalog, (), _watching(lambda kind, content: _pass_on(on_progress, kind, content)))
+
+
+def _run_parts(request: Request, on_progress: OnProgress, on_fault: Callable[[str], None]) -> None:
+    """Run the shards of a cell on this machine, each in a process of its own, which share its threads."""
+    count = request.choice.config.shards
+    workers = min(count, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    together = _Together(on_progress)
+    with Stop() as stop, ThreadPoolExecutor(workers) as pool:
+        parts = [request.part(i) for i in range(count)]
+        running = [pool.submit(_run_apart, part, together.of(part), stop, workers) for part in parts]
+        try:
+            for part, future in zip(parts, running, strict=True):
+                for line in _faults_of_part(part, future):
+                    on_fault(line)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop.now()
+            raise
+
+
+def _faults_of_part(part: Request, future: Future[Done]) -> list[str]:
+    try:
+        return faults_of(part, future.result().outcome)
+    except InvbenchError as error:
+        return [named(part, error)]
+
+
+class _Together:
+    """The progress of several shards as that of one cell."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress, self._lock = on_progress, threading.Lock()
+        self._counts: dict[str, tuple[int, int]] = {}
+
+    def of(self, part: Request) -> OnProgress:
+        """Where a shard reports its own."""
+
+        def report(done: int, total: int) -> None:
+            with self._lock:
+                self._counts[part.title] = done, total
+                self._on_progress(*map(sum, zip(*self._counts.values(), strict=True)))
+
+        return report
+
+
+def _run_here(request: Request, catalog: Catalog, without: Collection[str], watch: Any) -> Done:
+    from invbench.harness.here import run_here
+
+    return run_here(request, catalog, without, watch)
+
+
+def _watching(send: Send) -> Any:
+    """What a cell tells while it runs, as events."""
+    from invbench.harness.cell import Watch
+
+    return Watch(
+        on_begin=lambda folder, run: send("begin", (folder, run)),
+        on_progress=lambda done, total: send("progress", (done, total)),
+        on_stage=lambda name: send("stage", name),
+    )
+
+
+def _pass_on(on_progress: OnProgress, kind: str, content: Any) -> None:
+    if kind == "progress":
+        on_progress(*content)
+
+
+def _run_apart(request: Request, on_progress: OnProgress, stop: Stop | None = None, sharing: int = 1) -> Done:
+    """Run a cell in a process of its own, and again without a metric in which that has ended.
+
+    ``sharing`` processes share the machine's threads; all of them end at a ``stop``.
+    """
+    _, seconds = limits(request.choice.config)
+    without: dict[str, str] = {}
+    while True:
+        heard = _Heard(on_progress)
+        try:
+            done: Done = apart(_job, (request, tuple(without), sharing), heard, seconds, stop)
+        except Ended as ended:
+            if not heard.stage:
+                return heard.failed(request, f"{ended}")
+            without[heard.stage] = f"{ended}"
+            continue
+        return replace(done, outcome=replace(done.outcome, faults={**without, **done.outcome.faults}))
+
+
+def _job(send: Send, request: Request, without: Collection[str], sharing: int) -> Done:
+    """What the other process does."""
+    import torch
+
+    if sharing > 1:
+        torch.set_num_threads(max(1, torch.get_num_threads() // sharing))
+    with plain_warnings():
+        return _run_here(request, load_catalog(), without, _watching(send))
+
+
+@dataclass
+class _Heard:
+    """What a process has reported before it ended."""
+
+    on_progress: OnProgress
+    stage: str = ""  # the metric that is called
+    begun: tuple[Path, Run] | None = None
+    images: int = field(default=0)
+
+    def __call__(self, kind: str, content: Any) -> None:
+        """Take an event."""
+        if kind == "begin":
+            self.begun = content
+        elif kind == "stage":
+            self.stage = content
+        else:
+            self.images, total = content
+            self.on_progress(self.images, total)
+
+    def failed(self, request: Request, reason: str) -> Done:
+        """Record that the cell failed. Raises PluginError where the process ended before there was one."""
+        if self.begun is None:
+            raise PluginError(f"{request.title}: its process, or a plugin in it, {reason}")
+        folder, fresh = self.begun
+        fail(folder, fresh, reason, f"none: the process of the cell {reason}")
+        solver = fresh.config.solver.name
+        outcome = Outcome("failed", fresh.cell, solver, folder, self.images, reason)
+        return Done(outcome, measurement_key(fresh.config))

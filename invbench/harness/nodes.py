@@ -1,0 +1,59 @@
+"""A plugin's dataclass as a node of Hydra's configuration, and instances made from values."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, ValidationError
+
+from invbench.errors import ConfigError, InvbenchError, PluginError, unknown
+from invbench.harness.overrides import for_hydra, read
+
+
+def node_of(cls: type[Any]) -> DictConfig:
+    """A plugin's dataclass as a configuration node. Raises PluginError where its annotations cannot be read."""
+    try:
+        node: DictConfig = OmegaConf.structured(cls)
+    except Exception as error:  # omegaconf and typing raise what they please on annotations they cannot read
+        reason = str(error).splitlines()[0]
+        raise PluginError(
+            f"{cls.__module__}.{cls.__name__} cannot be configured: {reason}. Its fields must be of plain types, and "
+            "every annotation importable"
+        ) from None
+    OmegaConf.set_readonly(node, None)  # a frozen dataclass makes its node read-only
+    return node
+
+
+def make(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
+    """An instance of a plugin's dataclass. Raises ConfigError with the plugin's name for a wrong value."""
+    try:
+        return cls(**values)
+    except InvbenchError:
+        raise
+    except Exception as error:  # in a third party's __post_init__
+        named = "" if isinstance(error, TypeError | ValueError) else f"{type(error).__name__}: "
+        raise ConfigError(f"{kind} {cls.name}: {named}{error}") from None
+
+
+def typed(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
+    """An instance whose fields have the types they declare. Raises ConfigError for an unknown field or wrong value."""
+    known = [f.name for f in dataclasses.fields(cls)]
+    for key in values:
+        if key not in known:
+            raise ConfigError(unknown(f"option of {kind}", key, known))
+    node = node_of(cls)
+    fields: Any = OmegaConf.to_container(node)
+    for key, value in values.items():
+        fields[key] = read(node, key, value if isinstance(value, str) else for_hydra(value), f"{kind}.{key}")
+    return make(cls, fields, kind)
+
+
+def typed_settings(cls: type[Any], values: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """A set of hyper-parameters, each of its field's type."""
+    try:
+        settings: Any = OmegaConf.to_container(OmegaConf.merge(node_of(cls), dict(values)))
+    except ValidationError as error:
+        raise PluginError(f"hyper-parameters of {origin!r}: {str(error).splitlines()[0]}") from None
+    return {key: settings[key] for key in values}

@@ -1,0 +1,94 @@
+"""From a recorded configuration back to what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from invbench.errors import StoreError
+from invbench.guard import described
+from invbench.harness.nodes import make
+from invbench.problem import Measurement
+from invbench.store.schema import Run
+
+if TYPE_CHECKING:
+    from invbench.harness.bank import MeasurementBank
+    from invbench.harness.cell import Cell
+    from invbench.plugins import Catalog
+    from invbench.prior import Prior
+    from invbench.problem import Posterior
+    from invbench.store.reader import LoadedCell
+
+
+def rebuild_bank(run: Run, catalog: Catalog) -> MeasurementBank:
+    """The measurement bank of a recorded cell. Raises ConfigError where a plugin no longer has its options."""
+    from invbench.harness.bank import MeasurementBank
+
+    benchmark = catalog.benchmark(run.config.benchmark.name)
+    dataset, task = (rebuild("dataset", run, catalog), rebuild("task", run, catalog))
+    return MeasurementBank.open(benchmark, dataset, task, run.config.seed)
+
+
+def rebuild_posterior(run: Run, catalog: Catalog, bank: MeasurementBank) -> Posterior | None:
+    """The exact posterior of a recorded cell, where it is known: at the noise's own level, not an assumed one."""
+    with described(f"prior {run.config.prior.name}"):
+        prior: Prior = rebuild("prior", run, catalog).load(bank.dataset.x_shape, "cpu")
+        return prior.posterior(bank.problem())
+
+
+class Remeasure:
+    """Measures a recorded cell's images again, with the exact posterior where several samples are scored by it.
+
+    ``held`` are the images that the dataset still has.
+    """
+
+    def __init__(self, run: Run, catalog: Catalog) -> None:
+        self.bank = rebuild_bank(run, catalog)
+        self.held = set(self.bank.ids())
+        self._exact = rebuild_posterior(run, catalog, self.bank) if run.config.samples > 1 else None
+
+    def __call__(self, images: Sequence[str]) -> Measurement:
+        """Raises StoreError for an image that the dataset no longer has."""
+        for image in images:
+            if image not in self.held:
+                raise StoreError(f"dataset {self.bank.dataset.name} holds no image {image!r}, which was recorded")
+        return replace(self.bank.measure(images), posterior=self._exact)
+
+
+def located(cell: LoadedCell, others: Sequence[LoadedCell]) -> Run:
+    """A cell's run.json; where its folder of images is gone, with that of another cell on the same images."""
+    for each in (cell, *others):
+        places = each.run.places
+        files = places.keys() - each.run.named.keys()
+        if all(Path(places[key]).expanduser().exists() for key in files):
+            return msgspec.structs.replace(cell.run, places=places) if places else cell.run
+    return cell.run
+
+
+def rebuild_cell(run: Run, catalog: Catalog) -> Cell:
+    """The cell of a run.json, with the weights that are found today."""
+    from invbench.harness.cell import Cell
+
+    config = run.config
+    return Cell(
+        benchmark=catalog.benchmark(config.benchmark.name),
+        task=rebuild("task", run, catalog),
+        dataset=rebuild("dataset", run, catalog),
+        source=rebuild("prior", run, catalog),
+        solver=rebuild("solver", run, catalog),
+        seed=config.seed,
+        samples=config.samples,
+        assumed=config.assumed,
+        plugins=tuple(sorted(config.plugins.items())),
+    )
+
+
+def rebuild(kind: str, run: Run, catalog: Catalog) -> Any:
+    """The task, dataset, prior or solver of a recorded cell, its files where they were found then."""
+    part = dict(run.config.parts())[kind]
+    places = {k.removeprefix(f"{kind}."): v for k, v in run.places.items() if k.startswith(f"{kind}.")}
+    return make(catalog.get(kind, part.name), {**part.options, **places}, kind)
