@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from invbench.analysis.comparable import measurement_key
 from invbench.api.progress import bar
 from invbench.api.results import Results
+from invbench.api.words import words_of
 from invbench.errors import DataError
 from invbench.harness.choices import choices
 from invbench.harness.config import Choice
@@ -46,7 +47,7 @@ def run(
     ...
     """
     named = {"benchmark": benchmark, "solver": solver, "task": task}
-    words = [f"{key.replace('__', '.')}={_word(value)}" for key, value in {**named, **options}.items()]
+    words = words_of({**named, **options})
     catalog = load_catalog()
     keys: set[str] = set()
     faults: list[str] = []
@@ -88,18 +89,3 @@ def _run_job(choice: Choice, catalog: Catalog, command: str, progress: bool) -> 
         with bar(request.title, progress) as on_progress:
             done = run_request(request, catalog, on_progress, lines.append)
         yield done, [*lines, *faults_of(request, done.outcome)]
-
-
-def _word(value: Any) -> str:
-    """A value as it is written on the command line.
-
-    >>> _word(True), _word([0, 1.5]), _word("gaussian 0.1 [-1,1]"), _word(("a,b", "c"))
-    ('true', '0,1.5', 'gaussian 0.1 [-1,1]', "'a,b',c")
-    """
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_word(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return ",".join(f"'{each}'" if isinstance(each, str) and "," in each else _word(each) for each in value)
-    return str(value)

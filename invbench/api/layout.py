@@ -1,0 +1,148 @@
+"""A measurement of one's own as problems that operator and prior take: whole, or a picture in padded tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from invbench.api.measurements import BLURS, Own, as_measured, extended, scale_of
+from invbench.api.parts import Parts
+from invbench.api.tiles import Tiling
+from invbench.errors import ConfigError
+from invbench.linops import Selection
+from invbench.operator import Operator, Shape
+
+WHOLE, TILE, OVERLAP = 512, 256, 32  # sides: the largest image restored whole; of tiles; what neighbours share
+MARGIN = 32  # around blurred images
+MOST = 128  # pixels that are added to fit a prior
+SMALL = 64
+
+Layout: TypeAlias = "Exact | Pictured"
+
+
+def layout(parts: Parts, own: Own, tile: int, size: str) -> Layout:
+    """How a measurement is restored. Raises ConfigError where it does not fit the operator, or the image the prior."""
+    if own.picture and parts.own_operator is None:
+        return Pictured(parts, own, tile)
+    return Exact(parts, own, size)
+
+
+class Exact:
+    """A measurement as its operator has it, restored whole."""
+
+    def __init__(self, parts: Parts, own: Own, size: str) -> None:
+        self.A = parts.own_operator or parts.operator(_shape(size))
+        y = own.values
+        if own.picture and tuple(y.shape) != tuple(self.A.y_shape):
+            y = as_measured(y[None], self.A)[0]
+        if tuple(y.shape) != tuple(self.A.y_shape):
+            expected = tuple(self.A.y_shape)
+            raise ConfigError(
+                f"expected y of shape {expected}, as the operator measures; got {tuple(own.values.shape)}"
+            )
+        parts.refuse(self.A.x_shape)
+        self.y = y[None]
+
+    def tiles(self) -> Iterator[tuple[Operator, Tensor]]:
+        """The operator and the measurement (1, *y_shape)."""
+        yield self.A, self.y
+
+    def joined(self, tiles: list[Tensor]) -> Tensor:
+        """The image of the tile."""
+        return tiles[0]
+
+    def inside(self, residual: Tensor) -> Tensor:
+        """What of A x - y counts: all."""
+        return residual
+
+
+class Pictured:
+    """A picture, padded to what operator and prior take, in tiles where it is large."""
+
+    def __init__(self, parts: Parts, own: Own, tile: int) -> None:
+        self.parts, self.own = parts, own
+        self.scale = scale_of(parts.operator, own)
+        height, width = (side * self.scale for side in own.values.shape[1:])
+        self.mask = self._mask(height, width)
+        self.margin = MARGIN if self._blurs(height, width) else 0
+        side = tile or (TILE if max(height, width) > WHOLE else max(height, width))
+        core = (min(height, side // self.scale * self.scale), min(width, side // self.scale * self.scale))
+        self.tiling = Tiling(height, width, *core, min(OVERLAP, min(core) // 4) // self.scale * self.scale)
+        tall, wide = (each + 2 * self.margin for each in core)
+        self.shape = _least(parts, tall, wide, self.scale)
+        self.extra = (self.shape[1] - tall, self.shape[2] - wide)
+
+    def tiles(self) -> Iterator[tuple[Operator, Tensor]]:
+        """Each tile's operator and measurement (1, *y_shape). Tiles share their operator, but those of a mask."""
+        s, (tall, wide) = self.scale, (self.tiling.tall, self.tiling.wide)
+        shared = None if self.mask is not None else self.parts.operator(self.shape)
+        for top, left in self.tiling.corners:
+            crop = self.own.values[:, top // s : (top + tall) // s, left // s : (left + wide) // s]
+            y = extended(crop, self.margin // s, self.extra[0] // s, self.extra[1] // s, fade=self.margin > 0)[None]
+            A = shared or self._selection(top, left)
+            yield A, as_measured(y, A)
+
+    def joined(self, tiles: list[Tensor]) -> Tensor:
+        """The image of the tiles (K, C, h, w)."""
+        return self.tiling.join([self._core(tile) for tile in tiles])
+
+    def inside(self, residual: Tensor) -> Tensor:
+        """What of A x - y counts: of a blur not the margin, which is made up."""
+        return self._core(residual) if self.margin else residual
+
+    def _core(self, x: Tensor) -> Tensor:
+        m = self.margin
+        return x[..., m : m + self.tiling.tall, m : m + self.tiling.wide]
+
+    def _mask(self, height: int, width: int) -> Tensor | None:
+        """Which pixels (H, W) are measured, where the task is a mask."""
+        if not isinstance(self._sample(height, width), Selection):
+            return None
+        A = self.parts.operator((3, height, width))
+        return A.guess(torch.ones(1, *A.y_shape))[0, 0] > 0
+
+    def _blurs(self, height: int, width: int) -> bool:
+        return self.mask is None and isinstance(self._sample(height, width), BLURS)
+
+    def _sample(self, height: int, width: int) -> Operator:
+        """An operator of the kind of the task's, of a small image where it has one."""
+        small = [min(side, SMALL * self.scale) for side in (height, width)]
+        try:
+            return self.parts.operator((3, small[0], small[1]))
+        except ConfigError:  # a mask has the size of the image, a kernel may be larger
+            return self.parts.operator((3, height, width))
+
+    def _selection(self, top: int, left: int) -> Operator:
+        """The mask of a tile; what is added to fit the prior is not measured."""
+        assert self.mask is not None
+        part = self.mask[top : top + self.tiling.tall, left : left + self.tiling.wide]
+        kept = torch.zeros(self.shape[1:], dtype=torch.bool)
+        kept[: part.shape[0], : part.shape[1]] = part
+        if not kept.any():
+            raise ConfigError("a whole tile of the picture is missing; choose a larger tile, as tile=512")
+        return Selection(self.shape, kept.flatten().nonzero()[:, 0])
+
+
+def _least(parts: Parts, tall: int, wide: int, step: int) -> Shape:
+    """The least shape of images of this size, or larger by steps, that the prior takes. Raises ConfigError."""
+    added = range(0, MOST + 1, step)
+    sizes = sorted((down + right, down, right) for down in added for right in added)
+    for _, down, right in sizes:
+        try:
+            parts.refuse(shape := (3, tall + down, wide + right))
+        except ConfigError:
+            continue
+        return shape
+    parts.refuse((3, tall, wide))
+    raise ConfigError(f"the prior takes no images of about {tall}x{wide}")
+
+
+def _shape(size: str) -> Shape:
+    """(3, H, W) of "HxW"."""
+    height, _, width = size.partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise ConfigError(f"y is no picture: expected size=HxW, that of the image, as size=64x64; got {size!r}")
+    return (3, int(height), int(width))

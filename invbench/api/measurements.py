@@ -1,0 +1,140 @@
+"""Measurements of one's own: read from pictures, files and arrays, and laid out as an operator measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from invbench.errors import ConfigError, DataError
+from invbench.image_files import read_array, read_rgb
+from invbench.linops import Circular, Convolution, Selection, Separable
+from invbench.operator import Operator
+
+BLURS = (Circular, Convolution, Separable)
+
+
+@dataclass(frozen=True)
+class Own:
+    """A measurement as it came: ``values`` in [-1, 1], an image (C, h, w) where ``picture``, else of A's own shape.
+
+    A ``grey`` picture is repeated over three channels; ``alpha`` (h, w) in [0, 1] is what was transparent.
+    """
+
+    values: Tensor
+    picture: bool
+    grey: bool = False
+    alpha: Tensor | None = None
+
+
+def read_measurement(y: Any) -> Own:
+    """A measurement from a path, a PIL image, an array or a tensor.
+
+    Pictures and arrays of bytes, (H, W), (H, W, 3) or (H, W, 4), have the range 0 to 255. Other arrays and tensors, and
+    ``.npy`` files of them, are measurements in [-1, 1]: an image (C, H, W), or y as the operator has it.
+    Raises DataError for what is none of these.
+    """
+    if isinstance(y, str | Path):
+        path = Path(y).expanduser()
+        y = read_array(path) if path.suffix == ".npy" else _opened(path)
+    if isinstance(y, Image.Image):
+        return _of_bytes(np.asarray(y if y.mode in ("L", "LA", "RGB", "RGBA") else y.convert("RGB")))
+    if isinstance(y, np.ndarray) and y.dtype == np.uint8:
+        return _of_bytes(y)
+    if not isinstance(y, np.ndarray | Tensor):
+        raise DataError(f"expected a measurement as a file, a picture, an array or a tensor; got {type(y).__name__}")
+    values = torch.as_tensor(np.ascontiguousarray(y) if isinstance(y, np.ndarray) else y).detach().cpu()
+    if not values.is_complex():
+        values = values.float()
+    if not torch.view_as_real(values).isfinite().all() if values.is_complex() else not values.isfinite().all():
+        raise DataError("the measurement holds values that are not finite")
+    return Own(values, picture=values.ndim == 3 and values.shape[0] in (1, 3))
+
+
+def _opened(path: Path) -> Image.Image:
+    """A picture as it is stored: with its transparency, or grey, where it is."""
+    rgb = read_rgb(path)
+    with Image.open(path) as file:
+        mode, bands = file.mode, file.getbands()
+        if mode in ("L", "RGBA", "LA") and file.size == rgb.size:
+            return file.copy()
+    return rgb.convert("L") if bands == ("L",) else rgb
+
+
+def _of_bytes(pixels: np.ndarray) -> Own:
+    """(H, W), (H, W, 1 to 4) of 0 to 255."""
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4 or 0 in pixels.shape:
+        raise DataError(f"expected a picture (height, width, 1 to 4 channels); got shape {pixels.shape}")
+    values = torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)
+    alpha = values[-1] if len(values) in (2, 4) else None
+    colour = values[:-1] if alpha is not None else values
+    return Own(2 * colour.expand(3, -1, -1) - 1, picture=True, grey=len(colour) == 1, alpha=alpha)
+
+
+def scale_of(make: Any, y: Own, small: int = 256) -> int:
+    """How many pixels of the image a pixel of a picture stands for, along a side, for operators that ``make`` makes.
+
+    Raises ConfigError where no operator of this task measures such a picture.
+    """
+    _, h, w = y.values.shape
+    faults: list[str] = []
+    for side in ((min(h, small), min(w, small)), (h, w)):
+        for scale in (1, 2, 4, 8, 16):
+            try:
+                A = make((3, side[0] * scale, side[1] * scale))
+            except ConfigError as error:
+                faults.append(str(error))
+                continue
+            if isinstance(A, Selection) or (len(A.y_shape) == 3 and tuple(A.y_shape[1:]) == side):
+                return scale
+    reason = f": {faults[-1]}" if faults else ", whose measurements are no images"
+    raise ConfigError(
+        f"a picture of {h}x{w} is no measurement of this task{reason}; give y as an .npy file, and size=HxW"
+    )
+
+
+def as_measured(picture: Tensor, A: Operator) -> Tensor:
+    """A picture (B, 3, h, w) as y of A, (B, *y_shape): its kept pixels, its mean over channels, or itself."""
+    if isinstance(A, Selection):
+        return A(picture)
+    if A.y_shape[0] == 1 and picture.shape[1] == 3:
+        return picture.mean(1, keepdim=True)
+    return picture
+
+
+def extended(picture: Tensor, margin: int, bottom: int, right: int, fade: bool) -> Tensor:
+    """A picture (C, h, w) with its borders repeated: a margin all around, more below and at the right.
+
+    With ``fade`` the margin falls to 0, mid-grey, which blurs with zero and with periodic borders both agree with.
+    """
+    pads = (margin, margin + right, margin, margin + bottom)
+    wide = F.pad(picture[None], pads, mode="replicate")[0]
+    if not fade or not margin:
+        return wide
+    rows = _falling(wide.shape[1], margin, margin + bottom)
+    return wide * rows[:, None] * _falling(wide.shape[2], margin, margin + right)
+
+
+def _falling(length: int, before: int, after: int) -> Tensor:
+    """1 within, half a cosine down to 0 over the margins."""
+    at = torch.arange(length)
+    inside = torch.minimum((at + 0.5) / before, (length - at - 0.5) / after).clamp(max=1)
+    return 0.5 - 0.5 * torch.cos(torch.pi * inside)
+
+
+def noise_of(picture: Tensor) -> float:
+    """Standard deviation of white noise in a picture (C, h, w), from its second differences (Immerkaer, 1996).
+
+    An upper estimate: fine texture counts, too.
+    """
+    kernel = torch.tensor([[1.0, -2, 1], [-2, 4, -2], [1, -2, 1]])[None, None]
+    response = F.conv2d(picture[:, None], kernel)
+    return float(response.abs().median() / 0.6745 / 6)

@@ -1,0 +1,96 @@
+"""What restores: plugins by name, with their presets, or objects of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from invbench.api.words import words_of
+from invbench.errors import ConfigError
+from invbench.harness.choices import choices
+from invbench.harness.config import build
+from invbench.noise import Sigma
+from invbench.operator import Operator, Shape
+from invbench.plugins import load_catalog
+from invbench.prior import Prior, PriorSource
+from invbench.problem import Problem
+from invbench.rng import Rng
+from invbench.solver import Solver
+from invbench.task import Task
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A solver, a task or operator, and where the prior comes from, or a prior; ``sigma`` is what the solver is told."""
+
+    solver: Solver
+    task: Task
+    source: PriorSource
+    benchmark: str
+    sigma: float | None  # on [-1, 1]
+    own_operator: Operator | None = None
+    own_prior: Prior | None = None
+
+    def operator(self, x_shape: Shape) -> Operator:
+        """A for images of this shape. Raises ConfigError where it has another."""
+        if self.own_operator is None:
+            return self.task.operator(x_shape, Rng.single(purpose="operator", task=self.task.name, use="restore"))
+        if tuple(self.own_operator.x_shape) != tuple(x_shape):
+            shape = tuple(self.own_operator.x_shape)
+            raise ConfigError(f"the operator is for images of shape {shape}; this one has {tuple(x_shape)}")
+        return self.own_operator
+
+    def prior(self, x_shape: Shape, device: torch.device) -> Prior:
+        """The prior for images of this shape. Raises ConfigError or DataError."""
+        return self.own_prior or self.source.load(x_shape, device)
+
+    def refuse(self, x_shape: Shape) -> None:
+        """Raise ConfigError where the prior takes no images of this shape."""
+        if self.own_prior is None:
+            self.source.refuse(x_shape)
+
+    def problem(self, A: Operator) -> Problem:
+        """What the solver is given."""
+        options = {key: value for key, value in asdict(self.task).items() if key != "noise"}
+        name = self.task.name if self.own_operator is None else "own"
+        return Problem(A, self.sigma, name, "own", self.benchmark, options)
+
+
+def parts_of(
+    solver: str | Solver,
+    A: str | Operator,
+    sigma: str | Sigma | None,
+    prior: str | Prior,
+    benchmark: str,
+    options: Mapping[str, Any],
+) -> Parts:
+    """The plugins and objects. Raises ConfigError or PluginError for unknown names and options, or without a level."""
+    named = {"benchmark": benchmark, "solver": solver if isinstance(solver, str) else "pinv"}
+    named["task"] = A if isinstance(A, str) else "denoise"
+    if isinstance(prior, str) and prior:
+        named["prior"] = prior
+    noise = {"task__noise": f"gaussian {Sigma.parse(str(sigma))}"} if sigma is not None else {}
+    if both := {**named, **noise}.keys() & options.keys():
+        raise ConfigError(f"{', '.join(both)} is given twice; give sigma, or the task's noise")
+    catalog = load_catalog()
+    found = list(choices(words_of({**named, **noise, **options}), catalog))
+    if len(found) != 1:
+        raise ConfigError(f"expected one value of each option; these make {len(found)} jobs")
+    cell = build(found[0], catalog)
+    own = cell.solver if isinstance(solver, str) else solver
+    level = Sigma.parse(cell.assumed).pm1 if cell.assumed else cell.task.noise_model.sigma_y
+    told = level if noise or "task__noise" in options else None
+    if told is None and own.needs_sigma:
+        raise ConfigError(f"solver {own.name} needs the level of the noise: sigma='0.02 [0,1]'")
+    return Parts(
+        own,
+        cell.task,
+        cell.source,
+        benchmark,
+        told,
+        None if isinstance(A, str) else A,
+        None if isinstance(prior, str) else prior,
+    )

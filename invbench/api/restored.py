@@ -1,0 +1,99 @@
+"""What came of a restoration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from invbench.atomic import write_atomic
+from invbench.errors import ConfigError
+from invbench.image_files import to_image
+
+
+@dataclass(frozen=True)
+class Restored:
+    """Samples (K, C, H, W) in [-1, 1], and what can be said of them without the truth.
+
+    ``misfit`` is the rms of A x - y, on [-1, 1], and ``sigma`` the level of the noise, None where none was given: their
+    ratio should be near 1. ``calls`` are evaluations of the network for a sample, ``seconds`` those of all.
+    """
+
+    samples: Tensor
+    misfit: float
+    sigma: float | None
+    calls: float
+    seconds: float
+    grey: bool = False
+    alpha: Tensor | None = None
+
+    @property
+    def mean(self) -> Tensor:
+        """Of the samples: (C, H, W)."""
+        return self.samples.mean(0)
+
+    @property
+    def std(self) -> Tensor:
+        """Standard deviation of the samples at every pixel: (C, H, W); 0 where there is one."""
+        return self.samples.std(0, correction=0)
+
+    @property
+    def spread(self) -> float:
+        """Root mean square of ``std``."""
+        return float(self.std.square().mean().sqrt())
+
+    @cached_property
+    def picture(self) -> Image.Image:
+        """The mean as a picture, grey or with the transparency of y where that was so."""
+        return self._pictured(self.mean)
+
+    def save(self, path: str | Path) -> list[Path]:
+        """Write the mean; with several samples also each, ``NAME-0.png``, and ``NAME-std.png``. ``.npy`` is exact.
+
+        The picture of the deviation is white at 0.5.
+        """
+        path = Path(path).expanduser()
+        wanted = {path: self.mean}
+        if len(self.samples) > 1:
+            wanted |= {path.with_stem(f"{path.stem}-{k}"): x for k, x in enumerate(self.samples)}
+            wanted[path.with_stem(f"{path.stem}-std")] = 4 * self.std - 1 if path.suffix != ".npy" else self.std
+        for each, x in wanted.items():
+            self._write(each, x)
+        return list(wanted)
+
+    def __repr__(self) -> str:
+        _, C, H, W = self.samples.shape
+        level = f", {self.misfit / self.sigma:.2f} times the noise" if self.sigma else ""
+        several = f", spread {self.spread:.3f}" if len(self.samples) > 1 else ""
+        what = f"{len(self.samples)} samples of {C}x{H}x{W}" if len(self.samples) > 1 else f"{C}x{H}x{W}"
+        return f"{what}: misfit {self.misfit:.4f}{level}{several}; {self.calls:g} network calls, {self.seconds:.1f} s"
+
+    def _repr_png_(self) -> bytes:
+        data = BytesIO()
+        self.picture.save(data, format="PNG")
+        return data.getvalue()
+
+    def _pictured(self, x: Tensor) -> Image.Image:
+        image = to_image(x.mean(0, keepdim=True).expand(3, -1, -1) if len(x) == 3 and self.grey else x)
+        image = image.convert("L") if self.grey or len(x) == 1 else image
+        if self.alpha is not None:
+            alpha = Image.fromarray((255 * self.alpha).round().byte().numpy()).resize(image.size)
+            image.putalpha(alpha)
+        return image
+
+    def _write(self, path: Path, x: Tensor) -> None:
+        data = BytesIO()
+        if path.suffix == ".npy":
+            np.save(data, x.numpy())
+        else:
+            suffixes = Image.registered_extensions()
+            if path.suffix.lower() not in suffixes:
+                raise ConfigError(f"{path}: expected the name of a picture, as x.png, or of numbers, x.npy")
+            self._pictured(x).save(data, format=suffixes[path.suffix.lower()])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, data.getvalue())

@@ -1,0 +1,156 @@
+"""Restoring a measurement of one's own, whose truth nobody has."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invbench.api.layout import Layout, layout
+from invbench.api.measurements import Own, noise_of, read_measurement
+from invbench.api.parts import Parts, parts_of
+from invbench.api.progress import bar
+from invbench.api.restored import Restored
+from invbench.device import choose_device, refuse_precision
+from invbench.errors import ConfigError, SolverError, UnsupportedProblem
+from invbench.harness.solving import declared_mismatch
+from invbench.meter import Meter
+from invbench.noise import Sigma
+from invbench.operator import Operator
+from invbench.prior import Prior
+from invbench.problem import Problem
+from invbench.rng import Rng
+from invbench.solver import Solver
+
+TOO_FAR = 3.0  # levels of noise between A x and y, rms, above which something is wrong
+TOO_NOISY = 2.0  # times its level that a picture may look noisy
+SMALLEST = 16  # side of a picture whose noise is looked at
+
+
+def restore(
+    solver: str | Solver,
+    y: Any,
+    A: str | Operator,
+    *,
+    sigma: str | Sigma | None = None,
+    prior: str | Prior = "",
+    benchmark: str = "photos",
+    samples: int = 1,
+    seed: int = 0,
+    tile: int = 0,
+    size: str = "",
+    device: str = "auto",
+    batch_size: int = 4,
+    progress: bool = True,
+    **options: Any,
+) -> Restored:
+    """Restore a measurement of one's own.
+
+    - ``y``: a file, a PIL image, an array or a tensor (:func:`~invbench.api.measurements.read_measurement`)
+    - ``A``: the name of a task, with its options as ``task__kernel="kernel.png"``, or an operator; ``size`` "HxW" is that
+      of the image where y is no picture
+    - ``sigma``: the level of Gaussian noise with its unit, ``"0.02 [0,1]"``; a task with another noise is written
+      ``task__noise="poisson 1.0"``, and what its solver is told ``assume="0.09 [-1,1]"``
+    - ``solver``, ``prior``: names, with options as ``solver__eta=0.5``, or objects; without, the benchmark's prior
+    - ``tile``: side of the tiles in which images above 512 pixels are restored; 0 chooses 256
+
+    Presets and tuned settings of the benchmark apply as in a run. Sides are padded as the prior asks, blurred borders
+    are faded out.
+    Raises ConfigError, DataError or UnsupportedProblem for what does not fit, before any network call.
+
+    >>> noisy = torch.zeros(3, 20, 30) + 0.1
+    >>> restore("wiener", noisy, "denoise", sigma="0.1 [-1,1]", progress=False).samples.shape
+    torch.Size([1, 3, 20, 30])
+    """
+    for key, value in {"samples": samples, "batch_size": batch_size}.items():
+        if value < 1:
+            raise ConfigError(f"{key} must be at least 1; got {value}")
+    parts, chosen = parts_of(solver, A, sigma, prior, benchmark, options), choose_device(device)
+    refuse_precision(parts.source.precision, chosen)
+    own = read_measurement(y)
+    work = Restoration(parts, layout(parts, own, tile, size), own, chosen, seed)
+    with bar(f"restore: {parts.solver.name}", progress) as on_progress:
+        return work.run(samples, batch_size, on_progress)
+
+
+@dataclass
+class Restoration:
+    """A measurement laid out, and the solver that restores it."""
+
+    parts: Parts
+    layout: Layout
+    own: Own
+    device: torch.device
+    seed: int
+    meter: Meter = field(default_factory=Meter)
+
+    def run(self, samples: int, at_once: int, on_progress: Callable[[int, int], None]) -> Restored:
+        """Restore every tile, and join them."""
+        tiles = list(self.layout.tiles())
+        self._look()
+        begin, restored, squares, made = time.perf_counter(), [], [], None
+        for i, (A, y) in enumerate(tiles):
+            if made is None or A is not tiles[i - 1][0]:
+                made = self._prepared(A)
+            restored.append(self._solved(i, y, made, samples, at_once))
+            residual = A(restored[-1]) - y.expand(len(restored[-1]), *y.shape[1:])
+            squares.append(self.layout.inside(residual).abs().square().mean())
+            on_progress(i + 1, len(tiles))
+        misfit = float(torch.stack(squares).mean().sqrt())
+        self._compare(misfit)
+        image = self.layout.joined(restored).clamp(-1, 1)
+        calls, seconds = self.meter.forward / samples / len(tiles), time.perf_counter() - begin
+        return Restored(image, misfit, self.parts.sigma, calls, seconds, self.own.grey, self.own.alpha)
+
+    def _prepared(self, A: Operator) -> tuple[Prior, Problem, Any]:
+        """Prior, problem and the solver's state. Raises UnsupportedProblem where the solver does not take it."""
+        problem, solver = self.parts.problem(A.to(self.device)), self.parts.solver
+        if reason := declared_mismatch(solver, problem):
+            raise UnsupportedProblem(f"solver {solver.name} {reason}")
+        prior = self.parts.prior(A.x_shape, self.device)
+        if reason := solver.skip(problem, prior):
+            raise UnsupportedProblem(f"solver {solver.name}: {reason}")
+        return prior, problem, solver.prepare(problem, prior)
+
+    def _solved(self, i: int, y: Tensor, made: tuple[Prior, Problem, Any], samples: int, at_once: int) -> Tensor:
+        """The samples of a tile: (K, C, h, w). Raises SolverError where they are not finite."""
+        solver, (prior, problem, state) = self.parts.solver, made
+        done = []
+        for first in range(0, samples, at_once):
+            rows = range(first, min(first + at_once, samples))
+            rng = Rng.for_images([f"{k}" for k in rows], purpose="restore", tile=i, solver=solver.name, seed=self.seed)
+            many = y.expand(len(rows), *y.shape[1:]).to(self.device)
+            with torch.inference_mode(not solver.needs_grad):
+                x = solver.solve(many, problem, prior.metered(self.meter), state, rng)
+            if not x.isfinite().all():
+                raise SolverError(f"{solver.name} returned values that are not finite; try other options of it")
+            done.append(x.detach().float().cpu())
+        return torch.cat(done)
+
+    def _look(self) -> None:
+        """Warn of a picture that is noisier than it is said to be."""
+        sigma, picture = self.parts.sigma, self.own.values
+        if not (sigma and self.own.picture and min(picture.shape[1:]) >= SMALLEST):
+            return
+        if (found := noise_of(picture)) > TOO_NOISY * sigma:
+            warnings.warn(
+                f"y looks noisier, {found:.2g} on [-1,1], than its sigma, {sigma:.2g}; a solver keeps what it takes for "
+                "image",
+                stacklevel=4,
+            )
+
+    def _compare(self, misfit: float) -> None:
+        """Warn of an image whose measurement is far from y."""
+        sigma = self.parts.sigma
+        if sigma and math.isfinite(misfit) and misfit > TOO_FAR * sigma:
+            warnings.warn(
+                f"A x differs from y by {misfit:.2g} rms, {misfit / sigma:.1f} times the noise: y may be no measurement "
+                "by this operator, or sigma too small",
+                stacklevel=4,
+            )
