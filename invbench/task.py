@@ -40,7 +40,7 @@ class Task(ABC):
 
     @final
     def fingerprint(self) -> str:
-        """SHA-256 of the files that ``places`` names; "" where none is given. Raises DataError for one that is absent."""
+        """SHA-256 of the files that ``places`` names; "" where none is given. Raises DataError where one is absent."""
         files = [existing(path) for path in (getattr(self, key) for key in self.places) if path]
         return hashlib.sha256(b"".join(map(Path.read_bytes, files))).hexdigest() if files else ""
 

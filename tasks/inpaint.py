@@ -12,7 +12,7 @@ from invbench import ConfigError, Operator, Rng, Shape, Task, hookimpl
 
 @dataclass(frozen=True)
 class InpaintBox(Task):
-    """A centred square of side ``box`` pixels is missing (DAVI: 128 of 256), or what is white in ``mask``, a picture."""
+    """A centred square of ``box`` pixels a side is missing (DAVI: 128 of 256), or the white of a picture, ``mask``."""
 
     name: ClassVar[str] = "inpaint"
     summary: ClassVar[str] = "a centred square, or a mask, is missing"

@@ -85,20 +85,20 @@ def scale_of(make: Any, y: Own, small: int = 256) -> int:
     Raises ConfigError where no operator of this task measures such a picture.
     """
     _, h, w = y.values.shape
-    faults: list[str] = []
+    fault: ConfigError | None = None
     for side in ((min(h, small), min(w, small)), (h, w)):
         for scale in (1, 2, 4, 8, 16):
             try:
                 A = make((3, side[0] * scale, side[1] * scale))
             except ConfigError as error:
-                faults.append(str(error))
+                fault = error if scale == 1 else fault
                 continue
-            if isinstance(A, Selection) or (len(A.y_shape) == 3 and tuple(A.y_shape[1:]) == side):
+            if isinstance(A, Selection) and scale == 1:
                 return scale
-    reason = f": {faults[-1]}" if faults else ", whose measurements are no images"
-    raise ConfigError(
-        f"a picture of {h}x{w} is no measurement of this task{reason}; give y as an .npy file, and size=HxW"
-    )
+            if len(A.y_shape) == 3 and tuple(A.y_shape[1:]) == side:
+                return scale
+    advice = "its measurements are no images; give y as an .npy file, and size=HxW"
+    raise fault or ConfigError(f"a picture of {h}x{w} is no measurement of this task: {advice}")
 
 
 def as_measured(picture: Tensor, A: Operator) -> Tensor:

@@ -24,7 +24,7 @@ from invbench.task import Task
 
 @dataclass(frozen=True)
 class Parts:
-    """A solver, a task or operator, and where the prior comes from, or a prior; ``sigma`` is what the solver is told."""
+    """A solver, a task or an operator, and a prior or where it comes from; ``sigma`` is what the solver is told."""
 
     solver: Solver
     task: Task

@@ -91,9 +91,13 @@ class Restored:
         if path.suffix == ".npy":
             np.save(data, x.numpy())
         else:
-            suffixes = Image.registered_extensions()
-            if path.suffix.lower() not in suffixes:
-                raise ConfigError(f"{path}: expected the name of a picture, as x.png, or of numbers, x.npy")
-            self._pictured(x).save(data, format=suffixes[path.suffix.lower()])
+            refuse_target(path)
+            self._pictured(x).save(data, format=Image.registered_extensions()[path.suffix.lower()])
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, data.getvalue())
+
+
+def refuse_target(path: Path) -> None:
+    """Raise ConfigError for a name that is neither a picture's nor that of numbers."""
+    if path.suffix != ".npy" and path.suffix.lower() not in Image.registered_extensions():
+        raise ConfigError(f"{path}: expected the name of a picture, as x.png, or of numbers, x.npy")

@@ -6,7 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -53,8 +53,8 @@ def restore(
     """Restore a measurement of one's own.
 
     - ``y``: a file, a PIL image, an array or a tensor (:func:`~invbench.api.measurements.read_measurement`)
-    - ``A``: the name of a task, with its options as ``task__kernel="kernel.png"``, or an operator; ``size`` "HxW" is that
-      of the image where y is no picture
+    - ``A``: the name of a task, with its options as ``task__kernel="kernel.png"``, or an operator; ``size`` "HxW" is
+      that of the image where y is no picture
     - ``sigma``: the level of Gaussian noise with its unit, ``"0.02 [0,1]"``; a task with another noise is written
       ``task__noise="poisson 1.0"``, and what its solver is told ``assume="0.09 [-1,1]"``
     - ``solver``, ``prior``: names, with options as ``solver__eta=0.5``, or objects; without, the benchmark's prior
@@ -110,13 +110,18 @@ class Restoration:
 
     def _prepared(self, A: Operator) -> tuple[Prior, Problem, Any]:
         """Prior, problem and the solver's state. Raises UnsupportedProblem where the solver does not take it."""
-        problem, solver = self.parts.problem(A.to(self.device)), self.parts.solver
+        problem, solver = self._given(self.parts.problem(A.to(self.device))), self.parts.solver
         if reason := declared_mismatch(solver, problem):
             raise UnsupportedProblem(f"solver {solver.name} {reason}")
         prior = self.parts.prior(A.x_shape, self.device)
         if reason := solver.skip(problem, prior):
             raise UnsupportedProblem(f"solver {solver.name}: {reason}")
         return prior, problem, solver.prepare(problem, prior)
+
+    def _given(self, problem: Problem) -> Problem:
+        """Of a grey picture, whose three channels share their noise, with a level at which they count once."""
+        shared = self.own.grey and problem.A.y_shape[0] == len(self.own.values) and problem.sigma_y is not None
+        return replace(problem, sigma_y=problem.sigma * math.sqrt(3)) if shared else problem
 
     def _solved(self, i: int, y: Tensor, made: tuple[Prior, Problem, Any], samples: int, at_once: int) -> Tensor:
         """The samples of a tile: (K, C, h, w). Raises SolverError where they are not finite."""
@@ -140,8 +145,8 @@ class Restoration:
             return
         if (found := noise_of(picture)) > TOO_NOISY * sigma:
             warnings.warn(
-                f"y looks noisier, {found:.2g} on [-1,1], than its sigma, {sigma:.2g}; a solver keeps what it takes for "
-                "image",
+                f"y looks noisier, {found:.2g} on [-1,1], than its sigma, {sigma:.2g}: a solver keeps what it takes "
+                "for image",
                 stacklevel=4,
             )
 
@@ -150,7 +155,7 @@ class Restoration:
         sigma = self.parts.sigma
         if sigma and math.isfinite(misfit) and misfit > TOO_FAR * sigma:
             warnings.warn(
-                f"A x differs from y by {misfit:.2g} rms, {misfit / sigma:.1f} times the noise: y may be no measurement "
-                "by this operator, or sigma too small",
+                f"A x differs from y by {misfit:.2g} rms, {misfit / sigma:.1f} times the noise: y may be no "
+                "measurement by this operator, or sigma too small",
                 stacklevel=4,
             )

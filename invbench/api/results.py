@@ -55,9 +55,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class Results:
-    """Cells, each a solver on a task of a benchmark with a seed, of the folder ``out``; ``faults`` went wrong, a line each.
+    """Cells of the folder ``out``, each a solver on a task of a benchmark with a seed.
 
-    Notebooks show it as its tables.
+    ``faults`` are what went wrong, a line each. Notebooks show it as its tables.
     """
 
     cells: tuple[LoadedCell, ...]
@@ -133,7 +133,7 @@ class Results:
 def _rows(cell: LoadedCell, name: str) -> pd.DataFrame:
     """The numbers of a cell."""
     config = cell.run.config
-    about = {
+    about: dict[str, Any] = {
         "benchmark": config.benchmark.name,
         "task": config.task.name,
         "seed": config.seed,

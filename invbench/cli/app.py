@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from invbench import __version__
-from invbench.cli import console, judge, read
+from invbench.cli import console, judge, read, restore
 from invbench.cli.describe import called, description, listing
 from invbench.cli.help import HELP, run_help
 from invbench.cli.read import not_negative
@@ -187,7 +187,7 @@ def sample(overrides: tuple[str, ...]) -> None:
     click.echo(sample(list(overrides), load_catalog()))
 
 
-for command in (*read.COMMANDS, *judge.COMMANDS):
+for command in (*read.COMMANDS, *judge.COMMANDS, *restore.COMMANDS):
     main.add_command(command)
 
 

@@ -65,14 +65,14 @@ def _faults(ask: Ask, choice: Choice) -> list[str]:
 
 def _run_job(choice: Choice, catalog: Catalog, ask: Ask) -> Iterator[Job]:
     """Run the cell of a job after its references."""
-    out, request = Path(choice.config.out).expanduser(), ask(choice, "")
+    out, own = Path(choice.config.out).expanduser(), ask(choice, "")
     try:
-        for request in job_requests(choice, catalog, request):
+        for request in job_requests(choice, catalog, own):
             if job := _run(request, catalog, out):
                 yield job
     except InvbenchError as error:
         click.echo(f"error: {printable(str(error))}", err=True)
-        yield Job(None, None, out, (named(request, error),))
+        yield Job(None, None, out, (named(own, error),))
 
 
 def _run(request: Request, catalog: Catalog, out: Path) -> Job | None:

@@ -1,0 +1,252 @@
+"""Restoring measurements of one's own: every kind of file, size and operator, against the truth that a test has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from command import called
+from PIL import Image
+from torch import Tensor
+
+import invbench
+from invbench.api.measurements import extended, noise_of, read_measurement
+from invbench.api.tiles import Tiling
+from invbench.plugins import load_catalog
+
+QUIET: dict[str, Any] = {"progress": False}
+CATALOG = load_catalog()
+
+
+def photo(height: int, width: int) -> Tensor:
+    """A part of a photograph, (3, H, W) in [-1, 1]."""
+    skimage = pytest.importorskip("skimage.data")
+    pixels = skimage.astronaut()[100 : 100 + height, 150 : 150 + width]
+    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1) / 127.5 - 1
+
+
+def noise(shape: tuple[int, ...], sigma: float) -> Tensor:
+    return sigma * invbench.Rng.single(use="noise").randn(shape)[0]
+
+
+def psnr(x: Tensor, truth: Tensor) -> float:
+    return float(10 * (4 / (x - truth).square().mean()).log10())
+
+
+def saved(x: Tensor, path: Path) -> Path:
+    Image.fromarray(((x + 1) * 127.5).clamp(0, 255).round().byte().permute(1, 2, 0).numpy()).save(path)
+    return path
+
+
+def test_a_noisy_picture_of_any_size_is_denoised(tmp_path: Path) -> None:
+    x = photo(70, 50)
+    y = x + noise(x.shape, 0.2)
+    found = invbench.restore("ddrm", saved(y, tmp_path / "y.png"), "denoise", sigma="0.1 [0,1]", **QUIET)
+    assert found.samples.shape == (1, 3, 70, 50)
+    assert psnr(found.mean, x) > psnr(y, x) + 5
+    assert 0.8 < found.misfit / 0.2 < 1.2
+    assert found.calls == 20
+    assert found.picture.size == (50, 70)
+    again = invbench.restore("ddrm", y.clamp(-1, 1).numpy(), "denoise", sigma="0.2 [-1,1]", **QUIET)
+    assert psnr(again.mean, x) == pytest.approx(psnr(found.mean, x), abs=0.5)
+
+
+def test_a_blur_by_a_kernel_file_is_undone(tmp_path: Path) -> None:
+    """Made with mirrored borders, which the periodic operator has not: that is what the faded margin is for."""
+    x = photo(64, 72)
+    kernel = torch.zeros(7, 7)
+    kernel[3] = 1
+    Image.fromarray((255 * kernel).byte().numpy()).save(tmp_path / "k.png")
+    y = invbench.Convolution((3, 64, 72), kernel / kernel.sum())(x[None])[0] + noise(x.shape, 0.02)
+    options = {"task__kernel": str(tmp_path / "k.png"), "sigma": "0.02 [-1,1]"}
+    found = invbench.restore("ddrm", y, "deblur", **options, **QUIET)
+    assert psnr(found.mean, x) > psnr(y, x) + 3
+    assert psnr(found.mean[:, :8], x[:, :8]) > psnr(y[:, :8], x[:, :8]), "and not at the expense of the border"
+    np.save(tmp_path / "k.npy", kernel.numpy())
+    same = invbench.restore("ddrm", y, "deblur", task__kernel=str(tmp_path / "k.npy"), sigma="0.02 [-1,1]", **QUIET)
+    assert torch.equal(same.samples, found.samples)
+
+
+def test_what_is_white_in_a_mask_is_filled_in(tmp_path: Path) -> None:
+    x = photo(50, 61)
+    mask = np.zeros((50, 61), np.uint8)
+    mask[20:26], mask[:, 30] = 255, 255
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    white = torch.where(torch.from_numpy(mask) > 0, 1.0, x + noise(x.shape, 0.02))
+    options = {"task__mask": str(tmp_path / "m.png"), "sigma": "0.02 [-1,1]"}
+    found = invbench.restore("ddnm_plus", white, "inpaint", solver__steps=20, **options, **QUIET)
+    assert psnr(found.mean, x) > 26
+    other = torch.where(torch.from_numpy(mask) > 0, -1.0, white)  # what the hole shows is not looked at
+    same = invbench.restore("ddnm_plus", other, "inpaint", solver__steps=20, **options, **QUIET)
+    assert torch.equal(same.samples, found.samples)
+
+
+def test_a_small_picture_is_enlarged_by_a_trained_solver() -> None:
+    x = photo(64, 80)
+    y = invbench.BlockMean((3, 64, 80), 4)(x[None])[0] + noise((3, 16, 20), 0.05)
+    found = invbench.restore("davi", y, "sr4", sigma="0.05 [-1,1]", **QUIET)
+    assert found.samples.shape == (1, 3, 64, 80)
+    assert psnr(found.mean, x) > 20
+    assert found.calls == 1
+
+
+def test_grey_stays_grey_and_transparency_is_kept(tmp_path: Path) -> None:
+    x = photo(32, 32).mean(0, keepdim=True)
+    y = x + noise(x.shape, 0.2)
+    grey = Image.fromarray(((y[0] + 1) * 127.5).clamp(0, 255).byte().numpy())
+    found = invbench.restore("ddrm", grey, "denoise", sigma="0.2 [-1,1]", **QUIET)
+    assert found.picture.mode == "L"
+    assert psnr(found.mean.mean(0, keepdim=True), x) > psnr(y, x) + 4
+    clear = Image.merge("RGBA", [*grey.convert("RGB").split(), Image.new("L", (32, 32), 128)])
+    found = invbench.restore("wiener", clear, "denoise", sigma="0.2 [-1,1]", **QUIET)
+    assert found.picture.mode == "RGBA"
+    assert np.asarray(found.picture)[..., 3].tolist() == np.full((32, 32), 128).tolist()
+
+
+def test_tiles_give_the_image_of_the_whole() -> None:
+    """Of a method without a prior, whose pixels are their neighbours' business alone."""
+    x = photo(90, 70)
+    y = x + noise(x.shape, 0.1)
+    whole = invbench.restore("wiener", y, "denoise", sigma="0.1 [-1,1]", **QUIET)
+    tiles = invbench.restore("wiener", y, "denoise", sigma="0.1 [-1,1]", tile=32, **QUIET)
+    torch.testing.assert_close(tiles.samples, whole.samples)
+    small = invbench.BlockMean((3, 88, 64), 4)(x[None, :, :88, :64])[0]
+    whole, tiles = (invbench.restore("bicubic", small, "sr4", tile=t, **QUIET) for t in (0, 48))
+    assert tiles.samples.shape == (1, 3, 88, 64)
+    assert psnr(tiles.mean[:, 8:-8, 8:-8], whole.mean[:, 8:-8, 8:-8]) > 30
+
+
+def test_tiles_are_joined_without_seams() -> None:
+    tiling = Tiling(50, 41, 20, 16, 6)
+    x = invbench.Rng.single(use="x").randn((2, 50, 41))
+    tiles = [x[..., top : top + 20, left : left + 16] for top, left in tiling.corners]
+    torch.testing.assert_close(tiling.join(tiles), x)
+
+
+def test_a_measurement_as_its_operator_has_it(tmp_path: Path) -> None:
+    A = CATALOG.get("task", "cs4")().operator(
+        (3, 32, 32), invbench.Rng.single(purpose="operator", task="cs4", use="restore")
+    )
+    x = photo(32, 32)
+    np.save(tmp_path / "y.npy", A(x[None])[0].numpy())
+    found = invbench.restore("ddrm", tmp_path / "y.npy", "cs4", size="32x32", sigma="0.01 [-1,1]", **QUIET)
+    assert found.misfit < 0.05
+    assert found.samples.shape == (1, 3, 32, 32)
+
+
+class Halves(invbench.LinearOperator):
+    """The left half of an image: an operator of the user's own."""
+
+    x_shape, y_shape = (3, 32, 32), (3, 32, 16)
+
+    def _A(self, x: Tensor) -> Tensor:
+        return x[..., :16]
+
+
+def test_objects_of_ones_own_are_used() -> None:
+    x = photo(32, 32)
+    prior = CATALOG.get("prior", "adm_photos")().load((3, 32, 32), "cpu")
+    solver = CATALOG.get("solver", "diffpir")(nfe=5)
+    found = invbench.restore(solver, x[..., :16], Halves(), sigma="0.01 [-1,1]", prior=prior, samples=3, **QUIET)
+    assert found.samples.shape == (3, 3, 32, 32)
+    assert found.spread > 0.01
+    assert found.std[..., 16:].mean() > found.std[..., :16].mean(), "more is known where it was measured"
+    assert "3 samples of 3x32x32" in repr(found)
+    assert found._repr_png_()[:4] == b"\x89PNG"
+
+
+def test_samples_do_not_depend_on_how_many_are_drawn_at_once() -> None:
+    y = photo(16, 16) + noise((3, 16, 16), 0.2)
+    one, two = (
+        invbench.restore("ddrm", y, "denoise", sigma="0.2 [-1,1]", samples=3, batch_size=b, solver__nfe=3, **QUIET)
+        for b in (1, 3)
+    )
+    torch.testing.assert_close(one.samples, two.samples, rtol=0, atol=1e-4)  # chaotic: 1e-7 a call, amplified
+
+
+def test_what_contradicts_operator_or_noise_is_warned_of() -> None:
+    x = photo(32, 32)
+    with pytest.warns(UserWarning, match="y looks noisier, 0.2 on"):
+        invbench.restore("wiener", x + noise(x.shape, 0.2), "denoise", sigma="0.02 [-1,1]", **QUIET)
+    with pytest.warns(UserWarning, match="y may be no measurement by this operator"):
+        invbench.restore("davi", photo(16, 16) * 0 + 1.0, "sr4", sigma="0.001 [-1,1]", **QUIET)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (("ddrm", "y", "denoise"), {}, "solver ddrm needs the level of the noise: sigma='0.02"),
+        (("ddrm", "y", "denoise"), {"sigma": "0.02"}, "has no unit"),
+        (("ddrm", "y", "denoise"), {"sigma": "0.02 [0,1]", "samples": 0}, "samples must be at least 1; got 0"),
+        (("ddrm", "y", "hdr"), {"sigma": "0.02 [0,1]"}, "needs an operator of type SVDOperator"),
+        (("ddrm", "y", "cs4"), {"sigma": "0.02 [0,1]"}, "is no measurement of this task"),
+        (("ddrm", "nowhere.png", "denoise"), {"sigma": "0.02 [0,1]"}, "nowhere.png: no such file"),
+        (("ddrm", 3, "denoise"), {"sigma": "0.02 [0,1]"}, "expected a measurement as a file, a picture"),
+        (("ddrm", "y", "inpaint"), {"sigma": "0.02 [0,1]", "task__box": 90}, "box must be smaller"),
+        (("ddrm", "y", "denoise"), {"sigma": "0.02 [0,1]", "task__noise": "poisson 1"}, "task__noise is given twice"),
+        (("ddrm", "y", "denoise"), {"sigma": "0.02 [0,1]", "seed__x": 1}, "unknown option"),
+        (("ddrm", "nan", "denoise"), {"sigma": "0.02 [0,1]"}, "values that are not finite"),
+        (("i2sb", "y", "colorize"), {"sigma": "0.02 [0,1]"}, "no weights are shipped for task 'colorize'"),
+    ],
+)
+def test_bad_input_is_said_before_the_first_network_call(
+    arguments: tuple[str, Any, str], options: dict[str, Any], message: str
+) -> None:
+    solver, y, task = arguments
+    own = {"y": torch.zeros(3, 32, 32), "nan": torch.full((3, 8, 8), torch.nan)}
+    with pytest.raises(invbench.InvbenchError, match=message.replace("[", r"\[")):
+        invbench.restore(solver, own.get(y, y) if isinstance(y, str) else y, task, **options, **QUIET)
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.eye(40, dtype=np.uint8) * 255).save(tmp_path / "m.png")
+    with pytest.raises(invbench.ConfigError, match="the mask is 40x40, the image 32x32"):
+        options = {"task__mask": str(tmp_path / "m.png"), "sigma": "0.02 [0,1]"}
+        invbench.restore("ddrm", torch.zeros(3, 32, 32), "inpaint", **options, **QUIET)
+
+
+def test_noise_is_seen_in_pictures_and_borders_fade() -> None:
+    flat = torch.zeros(3, 64, 64)
+    assert noise_of(flat + noise(flat.shape, 0.3)) == pytest.approx(0.3, rel=0.1)
+    wide = extended(torch.ones(3, 8, 8), 4, 2, 0, fade=True)
+    assert wide.shape == (3, 18, 16)
+    assert (wide[:, 4:12, 4:12] == 1).all()
+    assert wide[:, [0, -1]].abs().max() < 0.05
+    assert read_measurement(np.zeros((5, 4), np.uint8)).grey
+
+
+def test_the_command_restores_files_and_folders(tmp_path: Path) -> None:
+    x = photo(24, 20)
+    (tmp_path / "in").mkdir()
+    saved(x, tmp_path / "in" / "a.png")
+    np.save(tmp_path / "in" / "b.npy", x.numpy())
+    words = ["restore", "in", "task=denoise", "solver=wiener", "sigma=0.02 [0,1]", "to=out"]
+    ran = called(words, tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert Image.open(tmp_path / "out" / "a.png").size == (20, 24)
+    assert np.load(tmp_path / "out" / "b.npy").shape == (3, 24, 20)
+    ran = called(["restore", "in/a.png", *words[2:-1], "samples=2", "to=x.png"], tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert sorted(p.name for p in tmp_path.glob("x*.png")) == ["x-0.png", "x-1.png", "x-std.png", "x.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "expected a file to restore; for example"),
+        (["a.png", "task=denoise"], "expected solver=...; for example"),
+        (["a.png", "task=denoise", "solver=wiener", "to=x.png", "samples=two"], "samples: expected a whole number"),
+        (["a.png", "task=denoise", "solver=wiener", "to=x.png"], "no such file: a.png"),
+        (["y.png", "task=denoise", "solver=wiener", "to=x.docx"], "expected the name of a picture, as x.png"),
+        (["y.png", "task=denoise", "solver=wiener", "to=y.png"], "is the measurement itself"),
+    ],
+)
+def test_the_command_says_what_is_wrong_in_a_line(tmp_path: Path, words: list[str], message: str) -> None:
+    Image.new("RGB", (16, 16)).save(tmp_path / "y.png")
+    ran = called(["restore", *words], tmp_path)
+    assert ran.returncode != 0
+    assert message in ran.stderr
+    assert "Traceback" not in ran.stderr
