@@ -15,7 +15,7 @@ from torch import Tensor
 from invbench.errors import ConfigError, DataError
 from invbench.image_files import read_array, read_rgb
 from invbench.linops import Circular, Convolution, Selection, Separable
-from invbench.operator import Operator
+from invbench.operator import Operator, real_parts
 
 BLURS = (Circular, Convolution, Separable)
 
@@ -44,15 +44,18 @@ def read_measurement(y: Any) -> Own:
         path = Path(y).expanduser()
         y = read_array(path) if path.suffix == ".npy" else _opened(path)
     if isinstance(y, Image.Image):
-        return _of_bytes(np.asarray(y if y.mode in ("L", "LA", "RGB", "RGBA") else y.convert("RGB")))
-    if isinstance(y, np.ndarray) and y.dtype == np.uint8:
-        return _of_bytes(y)
-    if not isinstance(y, np.ndarray | Tensor):
-        raise DataError(f"expected a measurement as a file, a picture, an array or a tensor; got {type(y).__name__}")
-    values = torch.as_tensor(np.ascontiguousarray(y) if isinstance(y, np.ndarray) else y).detach().cpu()
-    if not values.is_complex():
-        values = values.float()
-    if not torch.view_as_real(values).isfinite().all() if values.is_complex() else not values.isfinite().all():
+        y = np.asarray(y if y.mode in ("L", "LA", "RGB", "RGBA") else y.convert("RGB"))
+    if isinstance(y, np.ndarray):
+        return _of_bytes(y) if y.dtype == np.uint8 else _of_numbers(torch.from_numpy(np.ascontiguousarray(y)))
+    if isinstance(y, Tensor):
+        return _of_numbers(y.detach().cpu())
+    raise DataError(f"expected a measurement as a file, a picture, an array or a tensor; got {type(y).__name__}")
+
+
+def _of_numbers(values: Tensor) -> Own:
+    """A measurement in [-1, 1]. Raises DataError for one that is not finite."""
+    values = values if values.is_complex() else values.float()
+    if not real_parts(values).isfinite().all():
         raise DataError("the measurement holds values that are not finite")
     return Own(values, picture=values.ndim == 3 and values.shape[0] in (1, 3))
 

@@ -10,6 +10,7 @@ import torch
 
 from invbench.api.words import words_of
 from invbench.errors import ConfigError
+from invbench.harness.cell import Cell
 from invbench.harness.choices import choices
 from invbench.harness.config import build
 from invbench.noise import Sigma
@@ -68,29 +69,38 @@ def parts_of(
     options: Mapping[str, Any],
 ) -> Parts:
     """The plugins and objects. Raises ConfigError or PluginError for unknown names and options, or without a level."""
-    named = {"benchmark": benchmark, "solver": solver if isinstance(solver, str) else "pinv"}
-    named["task"] = A if isinstance(A, str) else "denoise"
-    if isinstance(prior, str) and prior:
-        named["prior"] = prior
-    noise = {"task__noise": f"gaussian {Sigma.parse(str(sigma))}"} if sigma is not None else {}
-    if both := {**named, **noise}.keys() & options.keys():
+    noise = {} if sigma is None else {"task__noise": f"gaussian {Sigma.parse(str(sigma))}"}
+    named = {**_names(solver, A, prior, benchmark), **noise}
+    if both := named.keys() & options.keys():
         raise ConfigError(f"{', '.join(both)} is given twice; give sigma, or the task's noise")
     catalog = load_catalog()
-    found = list(choices(words_of({**named, **noise, **options}), catalog))
+    found = list(choices(words_of({**named, **options}), catalog))
     if len(found) != 1:
         raise ConfigError(f"expected one value of each option; these make {len(found)} jobs")
     cell = build(found[0], catalog)
-    own = cell.solver if isinstance(solver, str) else solver
-    level = Sigma.parse(cell.assumed).pm1 if cell.assumed else cell.task.noise_model.sigma_y
-    told = level if noise or "task__noise" in options else None
-    if told is None and own.needs_sigma:
-        raise ConfigError(f"solver {own.name} needs the level of the noise: sigma='0.02 [0,1]'")
+    own = solver if isinstance(solver, Solver) else cell.solver
+    stated = "task__noise" in {**noise, **options}
     return Parts(
         own,
         cell.task,
         cell.source,
         benchmark,
-        told,
-        None if isinstance(A, str) else A,
-        None if isinstance(prior, str) else prior,
+        _told(cell, own, stated),
+        A if isinstance(A, Operator) else None,
+        prior if isinstance(prior, Prior) else None,
     )
+
+
+def _names(solver: str | Solver, A: str | Operator, prior: str | Prior, benchmark: str) -> dict[str, str]:
+    """What is named; stand-ins where an object is given."""
+    names = {"benchmark": benchmark, "solver": "pinv", "task": "denoise"}
+    given = {"solver": solver, "task": A, "prior": prior}
+    return names | {kind: each for kind, each in given.items() if isinstance(each, str) and each}
+
+
+def _told(cell: Cell, solver: Solver, stated: bool) -> float | None:
+    """The level that a solver is told, on [-1, 1]. Raises ConfigError where it needs one that was not stated."""
+    if not stated and solver.needs_sigma:
+        raise ConfigError(f"solver {solver.name} needs the level of the noise: sigma='0.02 [0,1]'")
+    level = Sigma.parse(cell.assumed).pm1 if cell.assumed else cell.task.noise_model.sigma_y
+    return level if stated else None

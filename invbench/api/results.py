@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from invbench.analysis.columns import first
 from invbench.analysis.comparable import by_measurement
 from invbench.analysis.group import Group
 from invbench.analysis.long_table import long_table
@@ -94,7 +95,8 @@ class Results:
         The latter are ``bars``, ``scatter`` and ``front``. Options are those of ``invbench figure``: ``metric``,
         ``rows``, ``images``, ``zoom``, ``cost``, ``solvers``.
         """
-        request = Request(kind=kind, to=Path(to) if to else None, **options)
+        own = {"metric": first(self.catalog.for_tables()[0]), **options}
+        request = Request(kind=kind, to=Path(to) if to else None, **own)
         cells = select(self.cells, request.solvers)
         if kind in ("bars", "scatter", "front"):
             return chart(cells, self.catalog, self.out, request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,45 +56,48 @@ def parse(words: Sequence[str]) -> tuple[list[Path], dict[str, Any]]:
     """Files, and options as Python has them. Raises ConfigError for what is neither, or is missing."""
     from invbench.harness.overrides import split, unquoted
 
-    files = [Path(word).expanduser() for word in words if "=" not in word and not word.startswith("-")]
-    pairs = dict(split([word for word in words if "=" in word or word.startswith("-")], EXAMPLE))
-    if not files:
-        raise ConfigError(f"expected a file to restore; for example: {EXAMPLE}")
-    for key in ("task", "solver", "to"):
-        if key not in pairs:
-            raise ConfigError(f"expected {key}=...; for example: {EXAMPLE}")
+    files = [Path(word).expanduser() for word in words if not _is_option(word)]
+    pairs = dict(split(filter(_is_option, words), EXAMPLE))
+    missing = [f"{key}=..." for key in ("task", "solver", "to") if key not in pairs]
+    if missing or not files:
+        raise ConfigError(f"expected {missing[0] if files else 'a file to restore'}; for example: {EXAMPLE}")
     return files, {key.replace(".", "__"): _typed(key, unquoted(value)) for key, value in pairs.items()}
 
 
-def targets(files: Sequence[Path], to: Path) -> Iterator[tuple[Path, Path]]:
+def _is_option(word: str) -> bool:
+    return "=" in word or word.startswith("-")
+
+
+def targets(files: Sequence[Path], to: Path) -> list[tuple[Path, Path]]:
     """Each file, and where its image goes: ``to`` itself, or below it where there are several.
 
     Raises ConfigError where one is absent, or two would be written to one place.
     """
     from invbench.api.restored import refuse_target
 
+    sources = [each for file in files for each in _within(file)]
     several = len(files) > 1 or files[0].is_dir()
-    if not several:
-        refuse_target(to)
-    found: dict[Path, Path] = {}
-    for file in files:
-        if not file.exists():
-            raise ConfigError(f"no such file: {file}; expected a picture, an .npy file or a folder of them")
-        for each in _within(file):
-            end = each.suffix if each.suffix == ".npy" else ".png"
-            target = (to / each.stem).with_suffix(end) if several else to
-            if target in found:
-                raise ConfigError(f"{found[target]} and {each} would both be written to {target}; rename one")
-            if target.exists() and target.resolve() == each.resolve():
-                raise ConfigError(f"{target} is the measurement itself; choose another to=")
-            found[target] = each
-    yield from ((each, target) for target, each in found.items())
+    places = [(to / each.stem).with_suffix(_ending(each)) if several else to for each in sources]
+    for place, source in zip(places, sources, strict=True):
+        refuse_target(place)
+        if places.count(place) > 1:
+            raise ConfigError(f"several files would be written to {place}; rename {source}")
+        if place.exists() and place.samefile(source):
+            raise ConfigError(f"{place} is the measurement itself; choose another to=")
+    return list(zip(sources, places, strict=True))
+
+
+def _ending(file: Path) -> str:
+    """Of the image of a file: numbers of numbers, else a picture."""
+    return ".npy" if file.suffix == ".npy" else ".png"
 
 
 def _within(file: Path) -> list[Path]:
-    """The pictures and arrays of a folder, or the file itself."""
+    """The pictures and arrays of a folder, or the file itself. Raises ConfigError where there are none."""
     from invbench.image_files import suffixes
 
+    if not file.exists():
+        raise ConfigError(f"no such file: {file}; expected a picture, an .npy file or a folder of them")
     if not file.is_dir():
         return [file]
     kinds = {".npy", *suffixes()}
