@@ -100,7 +100,7 @@ class Beside:
     def entry(self, row: Printed, sought: Sought) -> Entry:
         """What stands beside a printed value."""
         counted = bool(self.unit) and sought.metric in (GFLOPS, CALLS)
-        cell = self.cell(sought, counted)
+        cell = self.cell(sought, counted, float(row.nfe) if row.nfe else None)
         if cell is None:
             return Entry(missing=sought.missing)
         others = [] if counted else self.protocol(row, sought).mismatches(cell)
@@ -115,11 +115,11 @@ class Beside:
         text = f"{self.style.score(cell, sought.metric, value)} ({value - float(row.value):+.3g})"
         return Entry(text, len(cell.images), _protocols(cell, sought.metric))
 
-    def cell(self, sought: Sought, counted: bool) -> LoadedCell | None:
-        """Our cell; of counted calls, that of any benchmark."""
+    def cell(self, sought: Sought, counted: bool, nfe: float | None) -> LoadedCell | None:
+        """Our cell, of so many network calls where there is one; of counted calls, that of any benchmark."""
         if counted:
             return find_anywhere(self.cells, self.table, sought.task, sought.solver)
-        return find(self.cells, self.table, sought.benchmark.name, sought.task, sought.solver)
+        return find(self.cells, self.table, sought.benchmark.name, sought.task, sought.solver, nfe)
 
     def protocol(self, row: Printed, sought: Sought) -> Protocol:
         """How the paper measured a value."""

@@ -155,17 +155,21 @@ class ProxyTable:
             yield f"Skipped {place.row} on {place.task}: {reason}."
         missing = self.rows.missing - skipped.keys()
         if missing and not self.filtered and not self.rows.table.layout.ablation:
-            solvers, tasks = (sorted(set(names)) for names in zip(*missing, strict=True))
-            yield f"Not recorded; made by: {self.rows.table.command(self.rows.benchmark, solvers, tasks)}"
+            solvers = sorted({self.rows.labels[place.row][0] for place in missing})
+            tasks = sorted({place.task for place in missing})
+            calls = sorted({f"{nfe:g}" for row, _ in missing if (nfe := self.rows.labels[row][1])}, key=float)
+            with_calls = f" solver.nfe={','.join(calls)}" if calls else ""
+            yield f"Not recorded; made by: {self.rows.table.command(self.rows.benchmark, solvers, tasks)}{with_calls}"
 
     def skipped(self) -> dict[Place, str]:
         """Why solvers did not apply, of the rows that are missing."""
         missing = self.rows.missing
         reasons: dict[Place, str] = {}
         for cell in self.rows.cells:
-            place = Place(cell.run.config.solver.name, cell.run.config.task.name)
-            if place in missing and self.rows.belongs(cell) and cell.run.status == "skipped":
-                reasons.setdefault(place, f"{cell.run.reason}")
+            if self.rows.belongs(cell) and cell.run.status == "skipped":
+                own = (cell.run.config.solver.name, cell.run.config.task.name)
+                for place in (p for p in missing if (self.rows.labels[p.row][0], p.task) == own):
+                    reasons.setdefault(place, f"{cell.run.reason}")
         return reasons
 
 

@@ -15,6 +15,7 @@ from invbench.errors import ConfigError
 from invbench.paper.beside import GFLOPS
 from invbench.paper.layout import Ablation
 from invbench.paper.printed import PaperTable
+from invbench.paper.records import makes
 from invbench.store.reader import LoadedCell
 from invbench.store.release import Costs, same_run
 from invbench.store.schema import BenchCost
@@ -59,6 +60,21 @@ class ProxyRows:
         return [solver for method, solver in ours.items() if method in methods or self.table.layout.all_solvers]
 
     @cached_property
+    def labels(self) -> dict[str, tuple[str, float | None]]:
+        """Solver and network calls of each row; the calls only where the paper has several rows of the method."""
+        ours = self.table.paper.layout.methods
+        labels: dict[str, tuple[str, float | None]] = {}
+        for solver in self.solvers:
+            calls = [method.nfe for method in self.table.methods if ours.get(method.name) == solver]
+            if len(calls) > 1:
+                labels |= {
+                    f"{solver}, {nfe} {'call' if nfe == '1' else 'calls'}": (solver, float(nfe)) for nfe in calls
+                }
+            else:
+                labels[solver] = (solver, None)
+        return labels
+
+    @cached_property
     def chosen(self) -> dict[Place, LoadedCell]:
         """The cell of each row and task. Raises ConfigError where nothing is recorded."""
         ablation = self.table.layout.ablation
@@ -70,15 +86,15 @@ class ProxyRows:
         return chosen
 
     def solved(self) -> dict[Place, LoadedCell]:
-        """By solver, those of the paper's table; of a task, all of the same measurements."""
+        """By solver and calls, those of the paper's table; of a task, all of the same measurements."""
         chosen: dict[Place, LoadedCell] = {}
         for task in self.tasks:
             groups = self.measured(task)
             best = max(groups, key=lambda g: (len(solvers_of(g)), sum(len(c.images) for c in g)), default=[])
-            for solver in self.solvers:
-                own = [cell for cell in best if solver_of(cell) == solver]
+            for label, (solver, nfe) in self.labels.items():
+                own = [c for c in best if solver_of(c) == solver and (nfe is None or makes(c, nfe))]
                 if own:
-                    chosen[Place(solver, task)] = max(own, key=most_default)
+                    chosen[Place(label, task)] = max(own, key=most_default)
         return chosen
 
     def measured(self, task: str) -> list[list[LoadedCell]]:
@@ -116,7 +132,7 @@ class ProxyRows:
     @property
     def missing(self) -> set[Place]:
         """Rows of the paper's table that are not there."""
-        return {Place(*each) for each in product(self.solvers, self.tasks)} - self.chosen.keys()
+        return {Place(*each) for each in product(self.labels, self.tasks)} - self.chosen.keys()
 
     def of_task(self, task: str) -> dict[str, LoadedCell]:
         """The cell of each row of a task."""

@@ -38,6 +38,11 @@ class Protocol(NamedTuple):
         return texts + ([] if self.nfe is None else _calls_mismatch(cell, self.nfe))
 
 
+def makes(cell: LoadedCell, nfe: float) -> bool:
+    """Whether a cell made this number of network calls, an image."""
+    return not _calls_mismatch(cell, nfe)
+
+
 def _calls_mismatch(cell: LoadedCell, nfe: float) -> list[str]:
     """That a cell made other numbers of network calls, if it did."""
     calls = sorted({r.value for r in cell.rows if r.metric == CALLS})
@@ -46,8 +51,13 @@ def _calls_mismatch(cell: LoadedCell, nfe: float) -> list[str]:
     return []
 
 
-def find(cells: Sequence[LoadedCell], table: PaperTable, benchmark: str, task: str, solver: str) -> LoadedCell | None:
-    """The representative cell of a solver: of the table's noise, and the nearest to the default configuration."""
+def find(
+    cells: Sequence[LoadedCell], table: PaperTable, benchmark: str, task: str, solver: str, nfe: float | None = None
+) -> LoadedCell | None:
+    """The representative cell of a solver: of the table's noise, and the nearest to the default configuration.
+
+    With ``nfe``, of those that made so many network calls, where there are any.
+    """
     matching = [
         c
         for c in cells
@@ -56,7 +66,8 @@ def find(cells: Sequence[LoadedCell], table: PaperTable, benchmark: str, task: s
         and c.run.config.solver.name == solver
         and table.of_its_noise(c.run.config.task.noise)
     ]
-    return max(matching, key=most_default, default=None)
+    calls = [cell for cell in matching if nfe is not None and makes(cell, nfe)]
+    return max(calls or matching, key=most_default, default=None)
 
 
 def find_anywhere(cells: Sequence[LoadedCell], table: PaperTable, task: str, solver: str) -> LoadedCell | None:
