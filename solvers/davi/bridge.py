@@ -26,7 +26,8 @@ class Bridge:
     - ``output``: "tanh" is the code's tanh(y_a - sigma_f(a) I'); "paper" is eq. 38, y_a + alpha_a I' (difference
       5), where alpha_a = abar_a, all but 0 at the measurement, leaves the network no say; "residual" is the code's
       without tanh: the network need not know the level that it corrects, which group normalisation hides
-    - ``perturbation``: "rising" is 1 - abar_a (difference 3); "constant" is 1 (ablations C to E)
+    - ``perturbation``: "rising" is 1 - abar_a (difference 3); "constant" is 1 (ablations C to E); "eq14" is "rising"
+      with sigma_a (1 - sigma_a) added to h times it (difference 4)
 
     abar_a is of the quadratic schedule with "i2sb", of the ADM priors' with "linear"; sigma_f is the code's in both.
     """
@@ -49,7 +50,13 @@ class Bridge:
     def sigma_bar(self) -> Tensor:
         """sigma_bar_a, the size of the perturbation in units of h; float64 (1000,)."""
         rising = 1 - self._abar
-        return rising if self.perturbation == "rising" else torch.ones_like(rising)
+        return torch.ones_like(rising) if self.perturbation == "constant" else rising
+
+    @property
+    def noise(self) -> Tensor:
+        """The size of the perturbation, h sigma_bar_a, with eq. 14 more within the bridge; float64 (1000,)."""
+        sigma = self.sigma
+        return self.h * self.sigma_bar + (sigma * (1 - sigma) if self.perturbation == "eq14" else 0)
 
     @property
     def _abar(self) -> Tensor:
@@ -57,9 +64,9 @@ class Bridge:
         return torch.from_numpy(ib.alpha_bar(betas))
 
     def point(self, x0: Tensor, y: Tensor, a: Tensor, z: Tensor) -> Tensor:
-        """y_a = (1 - sigma_a) y + sigma_a x_0 + h sigma_bar_a z (eq. 13); images (B, C, H, W), a (B,)."""
+        """y_a = (1 - sigma_a) y + sigma_a x_0 + h sigma_bar_a z (eqs. 13 and 14); images (B, C, H, W), a (B,)."""
         sigma = self._at("sigma", a, y)
-        return (1 - sigma) * y + sigma * x0 + self.h * self._at("sigma_bar", a, y) * z
+        return (1 - sigma) * y + sigma * x0 + self._at("noise", a, y) * z
 
     def image(self, y_a: Tensor, out: Tensor, a: Tensor) -> Tensor:
         """x0_hat from the network's output, both (B, C, H, W)."""

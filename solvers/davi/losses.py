@@ -38,12 +38,33 @@ class Diffusion:
         return abar.sqrt() * x0 + spread * eps, t, self.index[t], (1 - abar).sqrt() / spread * eps
 
 
-def ikl(x0_hat: Tensor, eps_theta: Tensor, eps_psi: Tensor) -> Tensor:
-    """A scalar whose gradient is that of the integral KL divergence (eq. 11): (eps_theta - eps_psi) / (B n) at x0_hat.
+def ikl(x0_hat: Tensor, eps_theta: Tensor, eps_psi: Tensor, weight: Tensor | float = 1.0) -> Tensor:
+    """A scalar whose gradient at x0_hat is that of the integral KL divergence: weight (eps_theta - eps_psi) / (B n).
 
-    In eq. 11's form w(t) = sqrt((1 - abar_t) / abar_t) (difference 6). No gradient goes through the predictions.
+    With the weight 1, w(t) = sqrt((1 - abar_t) / abar_t) in eq. 11's form (difference 6); for others see
+    :func:`weight`. No gradient goes through the predictions.
     """
-    return ((eps_theta - eps_psi).detach() * x0_hat).mean()
+    return ((weight * (eps_theta - eps_psi)).detach() * x0_hat).mean()
+
+
+def weight(weighting: str, x0_hat: Tensor, x_t: Tensor, eps_theta: Tensor, abar: Tensor) -> Tensor | float:
+    """What multiplies the difference of predicted noises, (B, 1, 1, 1); ``abar`` is abar_t, (B,).
+
+    With r = sqrt((1 - abar_t) / abar_t), the noise in units of the image, it is of
+
+    - "code" 1: w(t) = r, the official code's
+    - "constant" 1 / r: w(t) = 1, the paper's w(0)
+    - "dmd" r / mean |x0_hat - x0_theta|: the difference of predicted images, divided by the error of the prior's about
+      x0_hat, as in distribution matching distillation (Yin et al., CVPR 2024, eq. 8, as its code has it)
+    """
+    if weighting == "code":
+        return 1.0
+    abar = abar.to(x_t)[:, None, None, None]
+    r = ((1 - abar) / abar).sqrt()
+    if weighting == "constant":
+        return 1 / r
+    x0_theta = x_t / abar.sqrt() - r * eps_theta
+    return r / (x0_hat - x0_theta).abs().mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-6)
 
 
 def score(eps_psi: Tensor, eps: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ CHOICES = {
     "posterior": ("implicit", "gaussian"),
     "density": ("beta", "uniform", "end"),
     "ikl_schedule": ("linear", "quad", "quad_mapped"),
+    "weighting": ("code", "constant", "dmd"),
 }
 
 
@@ -26,6 +27,8 @@ class DaviOptions:
       code's discriminator (difference 9)
     - ``T``: times of the divergence, of the schedule ``ikl_schedule`` (difference 2); ``density``: p(a), "beta",
       "uniform", "end"
+    - ``weighting``: w(t) of eq. 9: "code" is the official code's, "constant" 1, "dmd" that of distribution matching
+      distillation, which a prediction's own error divides (:func:`~invbench_solvers.davi.losses.ikl`)
     - ``shared``: psi and phi learn from one x0_hat and one x_t, as in Algorithm 1, and so from one pass of either; phi
       sees psi's prediction from before psi's update. The official code draws twice (difference 18)
     - ``conditional`` shows psi the measurement, so that the divergence is of q(x | y) from the prior, as in eq. 8;
@@ -50,6 +53,7 @@ class DaviOptions:
     warmup: float = 0.0
     T: int = 1000
     ikl_schedule: str = "linear"
+    weighting: str = "code"
     density: str = "beta"
     shared: bool = True
     conditional: bool = False
@@ -95,7 +99,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-BRIDGES, MAPS, PERTURBATIONS = ("i2sb", "linear"), ("tanh", "paper", "residual"), ("rising", "constant")
+BRIDGES, MAPS = ("i2sb", "linear"), ("tanh", "paper", "residual")
+PERTURBATIONS = ("rising", "constant", "eq14")
 FILLS = ("zero", "smooth")
 
 

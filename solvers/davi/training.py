@@ -155,7 +155,9 @@ class Learner:
             if eps_psi is None:
                 eps_psi = self.psi.eps(noised.shown, t).float() if self.o.posterior == "implicit" else noised.eps
         self.training.log(step, gap=(eps_theta - eps_psi).square().mean())
-        return losses.ikl(x0_hat, eps_theta, eps_psi)
+        abar = self.diffusion.abar[noised.t]
+        weight = losses.weight(self.o.weighting, x0_hat.detach(), x_t, eps_theta, abar)
+        return losses.ikl(x0_hat, eps_theta, eps_psi, weight)
 
     def validate(self, step: int) -> None:
         """Restore the held-out measurements with Algorithm 2 and phi's average, and keep it."""

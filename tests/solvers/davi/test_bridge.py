@@ -37,6 +37,18 @@ def test_the_bridge_runs_from_the_clean_image_to_the_perturbed_measurement(sched
     torch.testing.assert_close(make_bridge(schedule, perturbation="constant").sigma_bar, torch.ones(1000).double())
 
 
+def test_equation_14_adds_noise_within_the_bridge() -> None:
+    """sigma_a (1 - sigma_a): a quarter in its middle, next to nothing at its ends."""
+    plain, more = make_bridge(), make_bridge(perturbation="eq14")
+    zero, z = torch.zeros(1, *SHAPE), draw(1, *SHAPE, use="z")
+    for a in (0, 300, 499, 999):
+        index = torch.tensor([a])
+        added = more.point(zero, zero, index, z) - plain.point(zero, zero, index, z)
+        sigma = plain.sigma[a].item()
+        torch.testing.assert_close(added, sigma * (1 - sigma) * z, rtol=1e-3, atol=1e-5)
+    assert (more.noise - plain.noise).max().item() == pytest.approx(0.25, abs=1e-3)
+
+
 def test_the_output_maps_are_those_of_code_and_paper() -> None:
     y_a, out, a = draw(2, *SHAPE), draw(2, *SHAPE, use="out"), torch.tensor([999, 499])
     sigma_f = torch.tensor([1.481319, 1.047451])[:, None, None, None]

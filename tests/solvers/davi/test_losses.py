@@ -17,6 +17,22 @@ def test_the_gradient_of_the_divergence_is_the_difference_of_predictions() -> No
     assert not zero.any()
 
 
+def test_the_weightings_are_those_of_their_papers() -> None:
+    """Of eq. 11, w(t) (s_psi - s_theta) d x_t / d x0, scores -eps / sqrt(1 - abar), d x_t / d x0 = sqrt(abar)."""
+    x_t, theta, psi = (draw(2, *SHAPE, use=use).double() for use in ("x_t", "theta", "psi"))
+    x = draw(2, *SHAPE).double().requires_grad_()
+    abar = torch.tensor([0.9, 0.2]).double()
+    a = abar[:, None, None, None]
+    slope = (theta - psi) / (1 - a).sqrt() * a.sqrt()  # (s_psi - s_theta) d x_t / d x0
+    x0_theta, x0_psi = ((x_t - (1 - a).sqrt() * eps) / a.sqrt() for eps in (theta, psi))
+    error = (x.detach() - x0_theta).abs().flatten(1).mean(1)[:, None, None, None]
+    expected = {"code": ((1 - a) / a).sqrt() * slope, "constant": slope, "dmd": (x0_psi - x0_theta) / error}
+    for weighting, gradient in expected.items():
+        weight = losses.weight(weighting, x.detach(), x_t, theta, abar)
+        (found,) = torch.autograd.grad(losses.ikl(x, theta, psi, weight), x)
+        torch.testing.assert_close(found, gradient / x.numel())
+
+
 @pytest.mark.parametrize("abar", [0.9, 0.5, 0.05])
 def test_the_gradient_is_that_of_the_kl_divergence_between_gaussians(abar: float) -> None:
     """In one dimension everything is known: brute force over a million draws against the derivative of the integral.
