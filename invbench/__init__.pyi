@@ -2,6 +2,7 @@
 
 from .api.restoring import restore as restore
 from .api.running import load as load
+from .api.running import plugin as plugin
 from .api.running import run as run
 from .artifacts import Artifact as Artifact
 from .artifacts import data_advice as data_advice

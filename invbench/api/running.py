@@ -12,7 +12,7 @@ from invbench.analysis.comparable import measurement_key
 from invbench.api.progress import bar
 from invbench.api.results import Results
 from invbench.api.words import words_of
-from invbench.errors import DataError
+from invbench.errors import ConfigError, DataError, unknown
 from invbench.harness.choices import choices
 from invbench.harness.config import Choice
 from invbench.harness.jobs import run_request
@@ -78,6 +78,19 @@ def load(folder: str | Path = "results/runs", **filters: str) -> Results:
         chosen = " ".join(f"{key}={value}" for key, value in filters.items())
         raise DataError(f"no records in {folder}{f' of {chosen}' if chosen else ''}; make some with invbench.run(...)")
     return Results(tuple(cells), out, load_catalog())
+
+
+def plugin(kind: str, name: str) -> type[Any]:
+    """The class of a solver, task, dataset, prior or metric, whose fields are its options.
+
+    Raises PluginError for a name that is not installed.
+
+    >>> plugin("solver", "ddrm")(eta=0.5).eta
+    0.5
+    """
+    if kind not in (catalog := load_catalog()).plugins:
+        raise ConfigError(unknown("kind of plugin", kind, catalog.plugins))
+    return catalog.get(kind, name)
 
 
 def _run_job(choice: Choice, catalog: Catalog, command: str, progress: bool) -> Iterator[tuple[Done, list[str]]]:
