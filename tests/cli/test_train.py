@@ -148,7 +148,7 @@ def test_a_dry_run_estimates_time_and_memory_and_writes_nothing(tmp_path: Path) 
 def test_help_lists_what_can_be_trained(words: list[str], tmp_path: Path) -> None:
     result = invbench(["train", *words], tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "solver=davi" in result.stdout
+    assert "davi, i2sb" in result.stdout
     assert "prior=adm_gmm, adm_photos" in result.stdout
     assert "--dry-run" in result.stdout
 
