@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -85,7 +86,8 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark, devic
         **common(images, options, request.options),
     }
     folder = Path(request.options.out).expanduser() / benchmark.name / task_name / f"{cls.name}-{digest(config)}"
-    own = _overridden(form, {**defaults, **preset.values})
+    own = _overridden("solver", form, {**defaults, **preset.values})
+    own += _overridden("task", named(task), {**named(type(task)()), **benchmark.tasks.get(task_name, {})})
     use = f"invbench run solver={cls.name} benchmark={benchmark.name} task={task_name} solver.weights={{}}{own}"
     training = started(folder, config, options, images, measured, request.options, device)
     training.about["origin"] = tuned.origin
@@ -110,9 +112,10 @@ def _refuse_untrainable(solver: Trainable, task: Any, measured: Measurement) -> 
         raise ConfigError(f"solver {solver.name} {reason}")
 
 
-def _overridden(fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
-    """The solver options that a run needs, as written on its command line."""
-    return "".join(f" solver.{k}={v}" for k, v in fields.items() if k != "name" and v != defaults[k])
+def _overridden(kind: str, fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    """The options of a plugin that a run needs, as written on its command line."""
+    changed = {k: v for k, v in fields.items() if k != "name" and v != defaults[k]}
+    return "".join(f" {shlex.quote(f'{kind}.{k}={v}')}" for k, v in changed.items())
 
 
 def _refuse_others(request: Request) -> None:

@@ -190,7 +190,9 @@ def chosen(claims: Sequence[Claim], names: Sequence[str]) -> list[Claim]:
     """The claims of these ids, or of ids that begin with them; all if none is named. Raises ConfigError."""
     for name in names:
         if not any(_named(c, name) for c in claims):
-            raise ConfigError(unknown("claim", name, {p for c in claims for p in (c.id, c.id.partition("/")[0])}))
+            heads = {claim.id.partition("/")[0] for claim in claims}
+            alike = {c.id for c in claims if "/" in name and c.id.startswith(f"{name.partition('/')[0]}/")}
+            raise ConfigError(unknown("claim", name, heads | alike))
     return [c for c in claims if not names or any(_named(c, name) for name in names)]
 
 

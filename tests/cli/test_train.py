@@ -144,6 +144,15 @@ def test_a_dry_run_estimates_time_and_memory_and_writes_nothing(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_training_under_another_noise_prints_a_run_with_that_noise(tmp_path: Path) -> None:
+    noise = "task.noise=gaussian 0.1 [-1,1]"
+    trained = called(["train", *PLANE, noise, "training.steps=1", "folder=out"], tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert f"'{noise}'" in trained.stdout
+    plain = called(["train", *PLANE, "training.steps=1", "folder=plain"], tmp_path)
+    assert "task.noise" not in plain.stdout
+
+
 @pytest.mark.parametrize("words", [["--help"], ["-h"]])
 def test_help_lists_what_can_be_trained(words: list[str], tmp_path: Path) -> None:
     result = invbench(["train", *words], tmp_path)

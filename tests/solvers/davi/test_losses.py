@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from davi_parts import SHAPE, draw, losses, plane_prior
+from davi_parts import CATALOG, SHAPE, draw, losses, plane_prior
 
 import invbench as ib
 
@@ -95,6 +95,41 @@ def test_mapped_times_are_for_the_network_and_the_noise_has_its_own() -> None:
     assert torch.equal(index, diffusion.index[t])
     assert (index != t).any()
     torch.testing.assert_close(x_t, (1 - diffusion.abar[t].float()).sqrt()[:, None, None, None] * eps)
+
+
+@pytest.mark.parametrize("lam", [0.25, 2.0])
+def test_red_diff_is_davi_with_a_dirac_posterior_and_without_a_network(lam: float) -> None:
+    """A.2: the mean mu in the place of phi's image, at RED-diff's times; twelve steps of Adam from the same state."""
+    prior, A = plane_prior(), ib.Selection((1, 1, 2), torch.tensor([0]))
+    y, problem = torch.tensor([[[0.7]]]), ib.Problem(A, 0.1, "task", "dataset")
+    solver = CATALOG.get("solver", "red_diff")(nfe=12, lam=lam, lr=0.05, weight="const")
+    theirs = solver.solve(y, problem, prior, None, ib.Rng.for_images(["a"], use="red"))
+
+    rng, mu = ib.Rng.for_images(["a"], use="red"), A.guess(y).clone().requires_grad_()
+    adam = torch.optim.Adam([mu], lr=0.05, betas=(0.9, 0.99))
+    for t in ib.stride_grid(12):
+        eps, abar = rng.randn_like(mu), prior.alpha_bar(t)
+        x_t = abar**0.5 * mu.detach() + (1 - abar) ** 0.5 * eps
+        divergence = losses.ikl(mu, prior.eps(x_t, t), eps, weight=lam)  # psi's prediction is eps
+        adam.zero_grad()
+        (0.5 * losses.consistency(y, A(mu)) + divergence).backward()
+        adam.step()
+    torch.testing.assert_close(mu.detach(), theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_the_gaussian_posterior_tends_to_its_closed_form() -> None:
+    """A.2 with a white prior N(m, r^2): mu of the least divergence is m, and the pull is linear."""
+    m, r, std = 0.3, 0.5, 0.2
+    rng = ib.Rng.single(use="closed")
+    for abar in (0.9, 0.4):
+        eps = rng.randn((400_000,))[0].double()
+        mu = torch.tensor(-0.1, dtype=torch.float64, requires_grad=True)
+        spread = (abar * std**2 + 1 - abar) ** 0.5
+        x_t = abar**0.5 * mu.detach() + spread * eps
+        eps_theta = (1 - abar) ** 0.5 * (x_t - abar**0.5 * m) / (abar * r**2 + 1 - abar)
+        (gradient,) = torch.autograd.grad(losses.ikl(mu, eps_theta, (1 - abar) ** 0.5 / spread * eps), mu)
+        expected = (1 - abar) ** 0.5 * abar**0.5 * (-0.1 - m) / (abar * r**2 + 1 - abar)
+        assert gradient.item() == pytest.approx(expected, abs=4 / 400_000**0.5)
 
 
 def test_the_dirac_posterior_has_the_update_of_red_diff() -> None:
