@@ -190,10 +190,15 @@ def chosen(claims: Sequence[Claim], names: Sequence[str]) -> list[Claim]:
     """The claims of these ids, or of ids that begin with them; all if none is named. Raises ConfigError."""
     for name in names:
         if not any(_named(c, name) for c in claims):
-            heads = {claim.id.partition("/")[0] for claim in claims}
-            alike = {c.id for c in claims if "/" in name and c.id.startswith(f"{name.partition('/')[0]}/")}
-            raise ConfigError(unknown("claim", name, heads | alike))
+            raise ConfigError(_no_claim(name, claims))
     return [c for c in claims if not names or any(_named(c, name) for name in names)]
+
+
+def _no_claim(name: str, claims: Sequence[Claim]) -> str:
+    """Message for an unknown id, with the beginnings of those there are, or of its own beginning all."""
+    heads = {claim.id.partition("/")[0] for claim in claims}
+    own = f"{name.partition('/')[0]}/"
+    return unknown("claim", name, heads | {c.id for c in claims if "/" in name and c.id.startswith(own)})
 
 
 @contextmanager

@@ -146,10 +146,10 @@ def test_a_dry_run_estimates_time_and_memory_and_writes_nothing(tmp_path: Path) 
 
 def test_a_training_under_another_noise_prints_a_run_with_that_noise(tmp_path: Path) -> None:
     noise = "task.noise=gaussian 0.1 [-1,1]"
-    trained = called(["train", *PLANE, noise, "training.steps=1", "folder=out"], tmp_path)
+    trained = invbench(["train", *PLANE, noise, "training.steps=1", "folder=out"], tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert f"'{noise}'" in trained.stdout
-    plain = called(["train", *PLANE, "training.steps=1", "folder=plain"], tmp_path)
+    plain = invbench(["train", *PLANE, "training.steps=1", "folder=plain"], tmp_path)
     assert "task.noise" not in plain.stdout
 
 

@@ -1,0 +1,182 @@
+"""Networks of the user's own as priors: a torch module by its dotted name, or a folder of diffusers."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from invbench import ConfigError, DataError, Prior, PriorSource, Shape, existing, hookimpl, unknown, weights_sha256
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+PREDICTS, SCHEDULES = ("eps", "x0", "v", "denoiser"), ("linear", "scaled_linear", "cosine")
+RANGES = ("[-1,1]", "[0,1]")
+
+
+@dataclass(frozen=True)
+class ModulePrior(PriorSource):
+    """A torch module of your own, ``target="package.module:name"``, a class, a function that makes one, or a module.
+
+    It is called as net(x_t, t), x_t (B, C, H, W), t the step 0 ... ``steps`` - 1, and returns a tensor, or an object
+    with ``sample``. With twice the channels, the second half is the variance interpolation of ADM.
+
+    - ``predicts``: the noise "eps", the image "x0", "v" (Salimans and Ho, 2022), or as a "denoiser" D(x; sigma) of EDM
+      the image from x_0 + sigma z, sigma in the place of t
+    - ``schedule``: of beta, "linear" (``beta_start`` to ``beta_end``), "scaled_linear" (their roots), or "cosine"
+    - ``range``: of the images it was trained on, "[-1,1]" or "[0,1]"
+    - ``weights``: a state dict, ``entry`` its name in a file with several; prefixes such as ``module.`` are taken off
+    """
+
+    name: ClassVar[str] = "module"
+    summary: ClassVar[str] = "a torch module of your own: prior.target=package.module:name"
+    target: str = ""
+    weights: str = ""
+    entry: str = ""
+    predicts: str = "eps"
+    schedule: str = "linear"
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+    steps: int = 1000
+    range: str = "[-1,1]"
+
+    def __post_init__(self) -> None:
+        for what, value, known in (
+            ("prediction", self.predicts, PREDICTS),
+            ("schedule", self.schedule, SCHEDULES),
+            ("range", self.range, RANGES),
+        ):
+            if value not in known:
+                raise ConfigError(f"prior module: {unknown(what, value, known)}")
+        if not 1 <= self.steps <= 10_000 or not 0 < self.beta_start <= self.beta_end < 1:
+            raise ConfigError("prior module: needs steps from 1 to 10,000, and 0 < beta_start <= beta_end < 1")
+
+    def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
+        from invbench.priors.own_prior import OwnPrior, betas_of, fill
+
+        net = _made(self.target)
+        if self.weights:
+            fill(net, existing(self.weights), self.entry)
+        betas = betas_of(self.schedule, self.beta_start, self.beta_end, self.steps)
+        return OwnPrior(net, x_shape, betas, self.predicts, self.range, device)
+
+    def fingerprint(self) -> str:
+        """Of the weights' file, the module's source and these options."""
+        weights = weights_sha256(existing(self.weights)) if self.weights else ""
+        form = [self.target, self.entry, self.predicts, self.schedule, self.beta_start, self.beta_end, self.steps]
+        return _digest([*form, self.range, weights, _source(self.target)])
+
+
+@dataclass(frozen=True)
+class DiffusersPrior(PriorSource):
+    """A folder as diffusers writes it: ``unet/`` with a UNet2DModel, ``scheduler/scheduler_config.json``.
+
+    The folder of the network alone will do, where the scheduler lies beside its files. Needs the package diffusers.
+    """
+
+    name: ClassVar[str] = "diffusers"
+    summary: ClassVar[str] = "a UNet2DModel of diffusers and its scheduler: prior.folder=FOLDER"
+    folder: str = ""
+
+    def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
+        from invbench.priors.own_prior import OwnPrior, betas_of
+
+        try:
+            from diffusers import UNet2DModel
+        except ImportError:
+            raise DataError("prior=diffusers needs the package: pip install diffusers") from None
+        network, scheduler = self._parts()
+        config = json.loads(scheduler.read_text(encoding="utf-8"))
+        net = UNet2DModel.from_pretrained(network, local_files_only=True)
+        names = {"epsilon": "eps", "sample": "x0", "v_prediction": "v"}
+        schedules = {"linear": "linear", "scaled_linear": "scaled_linear", "squaredcos_cap_v2": "cosine"}
+        predicts = _known(config, "prediction_type", "epsilon", names)
+        schedule = _known(config, "beta_schedule", "linear", schedules)
+        numbers = (config.get("beta_start", 1e-4), config.get("beta_end", 0.02))
+        betas = betas_of(schedule, *numbers, config.get("num_train_timesteps", 1000))
+        return OwnPrior(net, x_shape, betas, predicts, "[-1,1]", device)
+
+    def fingerprint(self) -> str:
+        network, scheduler = self._parts()
+        files = sorted(f for f in network.iterdir() if f.suffix in (".safetensors", ".bin", ".json"))
+        return _digest([weights_sha256(file) for file in [*files, scheduler]])
+
+    def _parts(self) -> tuple[Path, Path]:
+        """The network's folder and the scheduler's file. Raises DataError where they are not there."""
+        if not self.folder:
+            raise DataError("prior=diffusers needs the folder: prior.folder=FOLDER")
+        root = Path(self.folder).expanduser()
+        network = root / "unet" if (root / "unet").is_dir() else root
+        places = [root / "scheduler" / "scheduler_config.json", network / "scheduler_config.json"]
+        scheduler = next((place for place in places if place.is_file()), None)
+        if not (network / "config.json").is_file() or scheduler is None:
+            raise DataError(f"{root}: expected unet/config.json with its weights, and scheduler/scheduler_config.json")
+        return network, scheduler
+
+
+def _known(config: Mapping[str, Any], key: str, default: str, names: Mapping[str, str]) -> str:
+    """Our name of a scheduler's value. Raises ConfigError for one that has none."""
+    value = config.get(key, default)
+    if value not in names:
+        raise ConfigError(f"prior diffusers: {unknown(key, str(value), names)}")
+    return names[value]
+
+
+def _made(target: str) -> nn.Module:
+    """The module of a dotted name, made where that is a class or a function. Raises DataError or ConfigError."""
+    from torch import nn
+
+    thing = _found(target)
+    if not isinstance(thing, nn.Module) and callable(thing):
+        thing = thing()
+    if not isinstance(thing, nn.Module):
+        raise ConfigError(
+            f"prior module: expected {target} to be or to make a torch.nn.Module; got {type(thing).__name__}"
+        )
+    return thing
+
+
+def _found(target: str) -> Any:
+    """What a dotted name names; modules in the current folder are found, as by ``python -m``."""
+    if not target:
+        raise DataError("prior=module needs the network: prior.target=package.module:name")
+    place, _, name = target.replace(":", ".").rpartition(".")
+    if not place:
+        raise ConfigError(f"prior module: expected package.module:name, got {target!r}")
+    sys.path.insert(0, os.getcwd())
+    try:
+        return getattr(importlib.import_module(place), name)
+    except ImportError as error:
+        raise ConfigError(
+            f"prior module: cannot import {place} ({error}); is it installed, or in this folder?"
+        ) from None
+    except AttributeError:
+        raise ConfigError(f"prior module: {place} has no {name}") from None
+    finally:
+        sys.path.remove(os.getcwd())
+
+
+def _source(target: str) -> str:
+    """SHA-256 of the file that defines the network."""
+    import inspect
+
+    thing = _found(target)
+    named = isinstance(thing, type) or inspect.isfunction(thing)
+    return weights_sha256(Path(inspect.getfile(thing if named else type(thing))))
+
+
+def _digest(parts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+@hookimpl
+def invbench_register_priors() -> list[type[PriorSource]]:
+    return [ModulePrior, DiffusersPrior]
