@@ -14,6 +14,7 @@ from invbench import settings as module
 from invbench.errors import ConfigError, PluginError
 from invbench.plugins import load_catalog
 from invbench.settings import DEFAULT, WRITTEN, Settings, origins, settings, space, tables
+from invbench.solver import Trainable
 
 CATALOG = load_catalog()
 SOLVERS = {name: plugin.cls for name, plugin in CATALOG.plugins["solver"].items()}
@@ -36,8 +37,9 @@ def write(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> type[Any]
 
 
 def test_solvers_that_can_be_tuned_declare_a_space() -> None:
-    assert set(TUNED) == {"davi", "ddnm_plus", "ddrm", "diffpir", "dps", "mcg", "pigdm", "red_diff"}
-    assert all(space(SOLVERS[name]) for name in TUNED)
+    untrained = {"ddnm_plus", "ddrm", "diffpir", "dps", "mcg", "pigdm", "red_diff"}
+    assert set(TUNED) == {*untrained, "davi", "i2sb", "cddb", "cddb_deep"}
+    assert all(space(SOLVERS[name]) for name in TUNED if name != "i2sb"), "whose options are those of its training"
 
 
 @pytest.mark.parametrize("name", TUNED)
@@ -47,7 +49,8 @@ def test_shipped_sets_name_known_places_and_say_how_they_were_found(name: str) -
     for (preset, task, objective), chosen in tables(cls).items():
         assert task in ("", *CATALOG.benchmark(preset).tasks)
         assert cls(**chosen.values), "the values are accepted"
-        if preset in ("ffhq256", "imagenet256") or name == "davi":  # from papers and official codes, or by hand
+        trained = issubclass(cls, Trainable) and not objective
+        if preset in ("ffhq256", "imagenet256") or trained or name == "davi":  # from papers, codes, or by hand
             continue
         words = chosen.origin.partition(" (")[0].split()
         assert words[:3] == ["tuned:", "invbench", "tune"]
