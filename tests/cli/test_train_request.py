@@ -18,7 +18,10 @@ PLANE = ["solver=davi", "benchmark=gmm2d", "task=denoise", "training.batch_size=
     ("overrides", "message"),
     [
         (["solver=davi"], r"expected task=NAME. Available: .*sr4"),
-        (["task=sr4"], r"expected solver=NAME task=NAME, or prior=NAME. Trainable solvers: cddb, cddb_deep, davi, i2sb"),
+        (
+            ["task=sr4"],
+            r"expected solver=NAME task=NAME, or prior=NAME. Trainable solvers: cddb, cddb_deep, davi, i2sb",
+        ),
         (["solver=ddrm", "task=sr4"], r"solver ddrm needs no training; run it: invbench run solver=ddrm"),
         (["solver=davy", "task=sr4"], r"unknown solver 'davy'; did you mean 'davi'"),
         (["solver=davi", "task=sr4", "training.stps=3"], r"unknown option of training 'stps'; did you mean 'steps'"),

@@ -124,3 +124,16 @@ def test_a_checkpoint_that_lacks_a_tensor_is_refused(tmp_path: Path) -> None:
 def test_options_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ib.ConfigError, match=message):
         I2SB.options(**options)
+
+
+WEIGHTS = Path(training.__file__).with_name("weights")
+
+
+@pytest.mark.parametrize("path", sorted(WEIGHTS.rglob("*.safetensors")), ids=str)
+def test_shipped_networks_have_metadata_and_fit(path: Path) -> None:
+    card = ib.read_card(path)
+    assert (card["benchmark"], card["task"]["name"]) == (path.parent.name, path.stem)
+    assert {"command", "seed", "seconds", "step", "validation", "machine"} <= card.keys()
+    chosen = ib.plugin("solver", "i2sb")(beta_max=card["solver"]["beta_max"], ot_ode=card["solver"]["ot_ode"])
+    net = AdmPhotos().load((3, 16, 16), "cpu").student().net
+    chosen.load(net, "photos", card["task"])
