@@ -235,8 +235,8 @@ def info(name: str) -> None:
 def check(ctx: click.Context, name: str) -> None:
     """Run the conformance tests on a plugin: independence of rows, reproducibility, adjoints, and so on.
 
-    Prints what was found, for every plugin of that name; the exit status is 1 if any check failed. The same checks
-    run as tests, on every installed plugin: pytest --pyargs invbench.testing
+    Prints what was found, for every plugin of that name; the exit status is 1 if any check failed, or none applied. The
+    same checks run as tests, on every installed plugin: pytest --pyargs invbench.testing
     """
     from invbench.declarations import KINDS
     from invbench.plugins import load_catalog

@@ -18,12 +18,15 @@ from invbench.prior import Prior, PriorSource, TrainablePrior
 from invbench.rng import Rng
 from invbench.testing.devices import another_device, same_there
 from invbench.testing.findings import Check, NotApplicable, expect
-from invbench.testing.problems import SMALL, small_presets
+from invbench.testing.problems import SMALL, presets
 from invbench.testing.trainings import one_step
 
 INSIDE = 0.95  # of all values; a draw of a mixture may leave [-1, 1]
 SAME_ROW = 1e-4  # batches of different sizes take different kernels
-SHAPES: tuple[Shape, ...] = ((3, 16, 16), (3, 32, 32), (3, SMALL, SMALL), (3, 256, 256))
+SHAPES: tuple[Shape, ...] = (
+    *((channels, side, side) for channels in (3, 1, 2, 4) for side in (16, 32, SMALL)),
+    *((channels, 256, 256) for channels in (3, 1)),
+)
 
 
 class DatasetLab:
@@ -89,7 +92,7 @@ DATASET_CHECKS: dict[str, Check] = {"ids": ids, "repeat": repeat, "shape": shape
 
 
 class PriorLab:
-    """A prior at its defaults, loaded for the smallest images it takes."""
+    """A prior at its defaults, loaded for the images of the presets that name it, the smallest first, or others."""
 
     def __init__(self, cls: type[PriorSource]) -> None:
         self.source = cls()
@@ -97,9 +100,9 @@ class PriorLab:
     @cached_property
     def prior(self) -> Prior:
         """Weights that are the user's to fetch may be absent."""
-        known = [shape for benchmark, shape in small_presets() if benchmark.prior == self.source.name]
+        known = [shape for benchmark, shape in presets() if benchmark.prior == self.source.name]
         refusal = ""
-        for x_shape in sorted({*known, *SHAPES}, key=math.prod):
+        for x_shape in [*sorted(known, key=math.prod), *SHAPES]:
             try:
                 return self.source.load(x_shape, "cpu")
             except DataError as error:

@@ -127,6 +127,10 @@ def installed() -> Catalog:
 
 def small_presets() -> list[tuple[Benchmark, Shape]]:
     """The presets whose images are small, and the shape of those."""
+    return [(benchmark, shape) for benchmark, shape in presets() if max(shape) <= SMALL]
+
+
+def presets() -> list[tuple[Benchmark, Shape]]:
+    """The presets, and the shape of their images."""
     plugins = installed().plugins["dataset"].values()
-    presets = [(p.cls.benchmark, tuple(p.cls().x_shape)) for p in plugins if p.cls.benchmark is not None]
-    return [(benchmark, shape) for benchmark, shape in presets if max(shape) <= SMALL]
+    return [(p.cls.benchmark, tuple(p.cls().x_shape)) for p in plugins if p.cls.benchmark is not None]

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from command import Result, called
+from torch import Tensor
 from zoo import CONTROLS, ZOO
 from zoo.solvers import NotFinite
 
+import invbench as ib
 from invbench.plugins import Plugin
 from invbench.testing import Finding, check_plugin
 from invbench.testing.plugins import KITS
@@ -122,3 +125,39 @@ def test_the_tests_can_be_run_from_anywhere_for_one_plugin(tmp_path: Path) -> No
     result = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stdout
     assert "8 passed, 1 skipped" in result.stdout
+
+
+class GreyWhite(ib.PriorSource):
+    """White noise as a prior of grey images of 128 pixels, which no other shape fits."""
+
+    name = "grey_white"
+
+    def refuse(self, x_shape: ib.Shape) -> None:
+        if x_shape[0] != 1:
+            raise ib.ConfigError(f"one channel; got {x_shape}")
+
+    def load(self, x_shape: ib.Shape, device: Any) -> ib.Prior:
+        self.refuse(x_shape)
+        return White(x_shape)
+
+    def fingerprint(self) -> str:
+        return "0" * 64
+
+
+class White(ib.Prior):
+    def __init__(self, x_shape: ib.Shape) -> None:
+        self.x_shape, self.abar = x_shape, torch.from_numpy(ib.alpha_bar(ib.linear_betas()))
+
+    def _predict(self, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, None]:
+        abar = self.abar.to(x_t)[t]
+        return (1 - abar.reshape(-1, 1, 1, 1)).sqrt() * x_t, None
+
+
+def test_a_prior_of_grey_images_is_examined() -> None:
+    assert with_status(findings("prior", GreyWhite), "pass") == set(KITS["prior"].checks)
+
+
+def test_where_nothing_applies_the_check_has_failed(tmp_path: Path) -> None:
+    ran = called(["check", "module"], tmp_path)
+    assert ran.returncode == 1
+    assert "prior module: nothing was checked" in ran.stdout
