@@ -57,6 +57,7 @@ out_option = click.option(
     "--metrics", "only", default="", help="Columns, as psnr,lpips_vgg,seconds; all that is recorded if empty."
 )
 @click.option("--intervals", is_flag=True, help="With --paper: 95 % intervals beside our means.")
+@click.option("--add", "added", default="", help="With --paper and benchmark=photos: rows of other solvers, or 'all'.")
 @click.option("--times", is_flag=True, help="What each cell took, and on which device, in place of scores.")
 @click.option("--budgets", default="", help="Only the best solver within each budget of network calls, as 20,100,1000.")
 @out_option
@@ -66,6 +67,7 @@ def table(
     paper: str | None,
     only: str,
     intervals: bool,
+    added: str,
     times: bool,
     budgets: str,
     out: Path,
@@ -79,11 +81,11 @@ def table(
 
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
-    _refuse_mixed(paper, intervals, times, only or budgets)
+    _refuse_mixed(paper, intervals or bool(added), times, only or budgets)
     if paper is None:
         tables = _tables(recorded_cells(filters, out), how, names_of(only), budgets, times)
     else:
-        tables = [_paper_table(paper, filters, how, out, intervals)]
+        tables = [_paper_table(paper, filters, how, out, intervals, names_of(added))]
     print_tables(tables, how)
 
 
@@ -94,7 +96,7 @@ def _refuse_mixed(paper: str | None, intervals: bool, times: bool, columns: str)
     if paper is not None and columns:
         raise ConfigError("--paper prints the paper's columns; leave out --metrics and --budgets")
     if intervals and paper is None:
-        raise ConfigError("--intervals is of --paper; other tables have them already")
+        raise ConfigError("--intervals and --add are of --paper; other tables have all that is recorded")
 
 
 def _tables(cells: Sequence[LoadedCell], how: str, only: Sequence[str], budgets: str, times: bool) -> Sequence[Table]:
@@ -203,12 +205,14 @@ def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
     click.echo(write_page(sections, to, charts(cells, catalog, out)))
 
 
-def _paper_table(paper: str, filters: tuple[str, ...], how: str, out: Path, intervals: bool) -> Table:
+def _paper_table(
+    paper: str, filters: tuple[str, ...], how: str, out: Path, intervals: bool, added: Sequence[str]
+) -> Table:
     from invbench.paper.build import Request, build_table
     from invbench.plugins import load_catalog
 
     check_there(out)
-    return build_table(Request(paper, how, intervals, wanted_of(filters), out), load_catalog())
+    return build_table(Request(paper, how, intervals, wanted_of(filters), out, tuple(added)), load_catalog())
 
 
 def recorded_cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:

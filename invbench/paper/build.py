@@ -31,6 +31,7 @@ class Request:
     intervals: bool
     wanted: Mapping[str, str]
     out: Path
+    added: tuple[str, ...] = ()  # solvers that the paper has not
 
     @property
     def filtered(self) -> bool:
@@ -76,11 +77,15 @@ def build_table(request: Request, catalog: Catalog) -> Table:
     cells, replaced = request.cells(table)
     metrics, _ = catalog.for_tables()
     if benchmark is None or benchmark in _benchmarks(table):
+        if request.added:
+            raise ConfigError("--add gives a layout rows of other solvers on a benchmark of ours, as benchmark=photos")
         unit = call_gflops(catalog, table.layout.calls_of) if table.layout.calls_of else 0.0
         built = paper_table(table, cells, request.how, unit, metrics, request.filtered, request.intervals)
     else:
         costs = load_costs(results_folder() / "reference", request.out)
-        built = proxy_table(table, benchmark, cells, metrics, request.how, costs, request.filtered, request.intervals)
+        built = proxy_table(
+            table, benchmark, cells, metrics, request.how, costs, request.filtered, request.intervals, request.added
+        )
     return replace(built, notes=(*built.notes, *_note(replaced)))
 
 

@@ -187,13 +187,15 @@ def proxy_table(
     costs: Costs | None = None,
     filtered: bool = False,
     intervals: bool = False,
+    added: tuple[str, ...] = (),
 ) -> Table:
     """Our records on another benchmark in the layout of a published table, with weight-free realism metrics.
 
-    ``filtered`` cells leave out some on purpose; ``intervals`` of 95 % stand beside the means.
+    ``filtered`` cells leave out some on purpose; ``intervals`` of 95 % stand beside the means; ``added`` solvers have
+    rows of their own.
     Raises ConfigError where nothing is recorded for it, or it prints no scores.
     """
-    rows = ProxyRows(table, benchmark, cells, costs or {})
+    rows = ProxyRows(table, benchmark, cells, costs or {}, added)
     if not rows.metrics:
         raise ConfigError(
             f"table {table.number} has no scores that could be measured on {benchmark}; see --paper {table.option}"

@@ -11,7 +11,7 @@ from itertools import product
 from typing import NamedTuple
 
 from invbench.analysis.comparable import by_measurement, mean_of, most_default, shared_images, solver_of
-from invbench.errors import ConfigError
+from invbench.errors import ConfigError, unknown
 from invbench.paper.beside import GFLOPS
 from invbench.paper.layout import Ablation
 from invbench.paper.printed import PaperTable
@@ -32,12 +32,16 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class ProxyRows:
-    """The rows of a table, filled from the records on another benchmark."""
+    """The rows of a table, filled from the records on another benchmark.
+
+    ``added`` are solvers that the paper has not, below its own: names, or "all" that are recorded.
+    """
 
     table: PaperTable
     benchmark: str
     cells: Sequence[LoadedCell]
     costs: Costs
+    added: tuple[str, ...] = ()
 
     @cached_property
     def tasks(self) -> list[str]:
@@ -72,7 +76,19 @@ class ProxyRows:
                 }
             else:
                 labels[solver] = (solver, None)
-        return labels
+        return labels | {solver: (solver, None) for solver in self.others}
+
+    @cached_property
+    def others(self) -> list[str]:
+        """The solvers that were added. Raises ConfigError for one that is not recorded on the benchmark."""
+        of_benchmark = [c for c in self.cells if c.images and c.run.config.benchmark.name == self.benchmark]
+        recorded = sorted(solvers_of(of_benchmark) - set(self.solvers))
+        if self.added == ("all",):
+            return recorded
+        for name in self.added:
+            if name not in (*recorded, *self.solvers):
+                raise ConfigError(unknown("solver to add", name, recorded))
+        return [name for name in self.added if name not in self.solvers]
 
     @cached_property
     def chosen(self) -> dict[Place, LoadedCell]:
@@ -106,7 +122,7 @@ class ProxyRows:
     def belongs(self, cell: LoadedCell) -> bool:
         """Whether a cell is of the benchmark, the table's noise and one of its solvers."""
         config = cell.run.config
-        ours = config.benchmark.name == self.benchmark and solver_of(cell) in self.solvers
+        ours = config.benchmark.name == self.benchmark and solver_of(cell) in (*self.solvers, *self.others)
         return ours and self.table.of_its_noise(config.task.noise)
 
     def ablated(self, ablation: Ablation) -> dict[Place, LoadedCell]:
@@ -132,7 +148,8 @@ class ProxyRows:
     @property
     def missing(self) -> set[Place]:
         """Rows of the paper's table that are not there."""
-        return {Place(*each) for each in product(self.labels, self.tasks)} - self.chosen.keys()
+        rows = [row for row, (solver, _) in self.labels.items() if solver in self.solvers]
+        return {Place(*each) for each in product(rows, self.tasks)} - self.chosen.keys()
 
     def of_task(self, task: str) -> dict[str, LoadedCell]:
         """The cell of each row of a task."""

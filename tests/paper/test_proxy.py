@@ -42,6 +42,24 @@ def test_the_representative_cell_of_a_solver_has_its_default_options() -> None:
     ]
 
 
+def test_other_solvers_have_rows_where_they_are_asked_for() -> None:
+    cells = [
+        loaded_cell("photos", "sr4", s, {"psnr": v}, n)
+        for s, v, n in (("ddrm", 24.0, 3), ("mine", 25.0, 3), ("x", 1.0, 2))
+    ]
+    rows = {}
+    for added in ((), ("mine",), ("mine", "ddrm"), ("all",)):
+        table = proxy_table(DAVI.table(8), "photos", cells, METRICS, "latex", added=added)
+        rows[added] = table.frame["solver"].tolist()
+    assert rows == {(): ["ddrm"], ("mine",): (own := ["ddrm", "mine"]), ("mine", "ddrm"): own, ("all",): [*own, "x"]}
+    assert any(
+        r"\textbf{25.00}" in text
+        for text in proxy_table(DAVI.table(8), "photos", cells, METRICS, "latex", added=("mine",)).frame["sr4 psnr ↑"]
+    )
+    with pytest.raises(ConfigError, match="unknown solver to add 'mime'; did you mean 'mine'"):
+        proxy_table(DAVI.table(8), "photos", cells, METRICS, "text", added=("mime",))
+
+
 def test_ablations_are_identified_by_the_command_that_trained_them() -> None:
     plain = loaded_cell("photos", "deblur", "davi", {"psnr": 27.0})
     table = proxy_table(DAVI.table(5), "photos", [ablated("c", 26.0), plain, ablated("a", 25.0)], METRICS, "text")
