@@ -15,13 +15,15 @@ from invbench.cli.jobs import run_jobs
 from invbench.cli.spending import cost_breakdown, payoff
 from invbench.errors import DataError, PluginError, StoreError
 from invbench.figures.drawing import draw
+from invbench.harness.experiments import expanded
 from invbench.plugins import Catalog
 from invbench.store.reader import LoadedCell, load_cells
 
 
 def run(overrides: list[str], catalog: Catalog) -> int:
     """Compose, run each job's cell and its references, print tables and figures; returns the exit status."""
-    jobs = run_jobs(overrides, catalog, shlex.join(["invbench", "run", *overrides]))
+    words = expanded(overrides)
+    jobs = run_jobs(words, catalog, shlex.join(["invbench", "run", *words]))
     if jobs is None:
         return 130
     for out, key in dict.fromkeys((job.out, job.key) for job in jobs if job.key):

@@ -12,6 +12,7 @@ import click
 from invbench.cli.sweep import compose
 from invbench.errors import InvbenchError
 from invbench.harness.config import Choice, build
+from invbench.harness.experiments import expanded
 from invbench.harness.overrides import unquoted
 from invbench.plugins import Catalog
 from invbench.store.schema import BenchCost
@@ -23,6 +24,7 @@ def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) ->
     from invbench.harness.environment import session
 
     titles: list[str] = []
+    overrides = expanded(overrides)
     command = shlex.join(["invbench", "bench", *overrides, f"--repeats={repeats}", f"--limit={limit:g}"])
 
     def handle(choice: Choice) -> Iterator[BenchCost]:
@@ -50,6 +52,8 @@ def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) ->
 def plan(overrides: list[str], catalog: Catalog) -> int:
     """Print what the jobs would take, without running them."""
     from invbench.harness.bench import Forecast, forecast, forecast_table
+
+    overrides = expanded(overrides)
 
     def handle(choice: Choice) -> Iterator[Forecast]:
         try:

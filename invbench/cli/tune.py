@@ -23,6 +23,7 @@ from invbench.analysis.stats import bca_interval
 from invbench.atomic import write_atomic
 from invbench.cli.jobs import Job, run_jobs
 from invbench.errors import ConfigError, StoreError, unknown
+from invbench.harness.experiments import expanded
 from invbench.harness.overrides import split
 from invbench.metric import Metric, SampleMetric
 from invbench.plugins import Catalog
@@ -66,6 +67,7 @@ class Tuning(msgspec.Struct, frozen=True):
 
 def tune(overrides: Sequence[str], catalog: Catalog) -> int:
     """Run the sweep, print the ranking and the lines for the solver's TOML file; returns the exit status."""
+    overrides = expanded(overrides)
     command = shlex.join(["invbench", "tune", *overrides])
     pairs = _pairs(overrides)
     objective = _objective(pairs.pop("objective", first(catalog.for_tables()[0])), pairs.get("samples", "1"), catalog)

@@ -1,0 +1,99 @@
+"""A study in one file: options of a command from YAML, as ``+experiment=mine`` takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from invbench.errors import ConfigError, unknown
+
+FLAG, KEYS = "--config-dir", ("+experiment", "experiment")
+
+
+def expanded(words: Sequence[str]) -> list[str]:
+    """The words with those of a named experiment put in, but for keys that the user wrote.
+
+    ``+experiment=NAME`` reads ``experiment/NAME.yaml`` below ``--config-dir DIR`` (``conf`` without it); NAME may be
+    the path of a file, too. Its keys are options (``solver.nfe: 20``, or nested), its lists sweeps; ``defaults`` may choose
+    plugins as Hydra writes it (``- override /solver: ddrm``).
+    Raises ConfigError for a file that is absent or holds something else.
+    """
+    folder, rest = _folder(words)
+    named = [word for word in rest if _key(word) in KEYS]
+    if folder is not None and not named:
+        raise ConfigError(f"{FLAG} is the folder of experiments; name one: +experiment=NAME")
+    if len(named) > 1:
+        raise ConfigError(f"+experiment is given twice, as {' and '.join(map(repr, map(_value, named)))}; give it once")
+    own = [word for word in rest if word not in named]
+    written = {_key(word).lstrip("+") for word in own}
+    content = _read(_value(named[0]), folder or Path("conf")) if named else {}
+    return [*(f"{key}={text}" for key, text in _options(content) if key not in written), *own]
+
+
+def _key(word: str) -> str:
+    return word.partition("=")[0]
+
+
+def _value(word: str) -> str:
+    return word.partition("=")[2]
+
+
+def _folder(words: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """The folder after ``--config-dir``, with a blank or an equals sign, and the other words."""
+    rest, folder = list(words), None
+    for i, word in enumerate(words):
+        if word == FLAG and i + 1 < len(words):
+            folder, rest = words[i + 1], [*words[:i], *words[i + 2 :]]
+        elif word.startswith(f"{FLAG}="):
+            folder, rest = word.partition("=")[2], [*words[:i], *words[i + 1 :]]
+    return (None if folder is None else Path(folder).expanduser()), rest
+
+
+def _read(name: str, folder: Path) -> Mapping[str, Any]:
+    """The content of an experiment's file."""
+    own = Path(name).expanduser()
+    path = own if own.suffix in (".yaml", ".yml") else folder / "experiment" / f"{name}.yaml"
+    if not path.is_file():
+        known = [each.stem for each in sorted((folder / "experiment").glob("*.yaml"))]
+        raise ConfigError(f"no {path}: {unknown('experiment', name, known)}")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected options, as 'solver: [ddrm, dps]'; got a {type(content).__name__}")
+    return content
+
+
+def _options(content: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
+    """Each option and its text."""
+    for key, value in content.items():
+        if key == "defaults" and not within:
+            yield from _defaults(value)
+        elif isinstance(value, dict):
+            yield from _options(value, f"{within}{key}.")
+        else:
+            yield f"{within}{key}", _text(value)
+
+
+def _defaults(entries: Any) -> Iterator[tuple[str, str]]:
+    """Plugins that a list of defaults chooses; what it says of itself is left out."""
+    for entry in entries if isinstance(entries, list) else []:
+        for key, value in entry.items() if isinstance(entry, dict) else []:
+            yield str(key).removeprefix("override ").lstrip("/"), _text(value)
+
+
+def _text(value: Any) -> str:
+    """A value as it is written on the command line; of a list, a sweep.
+
+    >>> _text([0, "gaussian 0.1 [-1,1]"]), _text(True), _text("a,b")
+    ('0,gaussian 0.1 [-1,1]', 'true', 'a,b')
+    """
+    if isinstance(value, list):
+        return ",".join(map(_text, value))
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
