@@ -16,21 +16,26 @@ FLAG, KEYS = "--config-dir", ("+experiment", "experiment")
 def expanded(words: Sequence[str]) -> list[str]:
     """The words with those of a named experiment put in, but for keys that the user wrote.
 
-    ``+experiment=NAME`` reads ``experiment/NAME.yaml`` below ``--config-dir DIR`` (``conf`` without it); NAME may be
-    the path of a file, too. Its keys are options (``solver.nfe: 20``, or nested), its lists sweeps; ``defaults`` may choose
-    plugins as Hydra writes it (``- override /solver: ddrm``).
+    ``+experiment=NAME`` reads ``experiment/NAME.yaml`` below ``--config-dir DIR``, or ``conf``; NAME may be the path of
+    a file, too. Its keys are options (``solver.nfe: 20``, or nested), its lists sweeps; ``defaults`` may choose plugins
+    as Hydra writes it (``- override /solver: ddrm``).
     Raises ConfigError for a file that is absent or holds something else.
     """
     folder, rest = _folder(words)
-    named = [word for word in rest if _key(word) in KEYS]
-    if folder is not None and not named:
+    name, own = _experiment(rest)
+    if folder is not None and name is None:
         raise ConfigError(f"{FLAG} is the folder of experiments; name one: +experiment=NAME")
-    if len(named) > 1:
-        raise ConfigError(f"+experiment is given twice, as {' and '.join(map(repr, map(_value, named)))}; give it once")
-    own = [word for word in rest if word not in named]
+    content = {} if name is None else _read(name, folder or Path("conf"))
     written = {_key(word).lstrip("+") for word in own}
-    content = _read(_value(named[0]), folder or Path("conf")) if named else {}
     return [*(f"{key}={text}" for key, text in _options(content) if key not in written), *own]
+
+
+def _experiment(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The experiment that is named, if any, and the other words. Raises ConfigError where there are two."""
+    named = [_value(word) for word in words if _key(word) in KEYS]
+    if len(named) > 1:
+        raise ConfigError(f"+experiment is given twice, as {' and '.join(map(repr, named))}; give it once")
+    return next(iter(named), None), [word for word in words if _key(word) not in KEYS]
 
 
 def _key(word: str) -> str:
