@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from invbench.analysis.comparable import solver_of
 from invbench.analysis.table import Table
 from invbench.errors import ConfigError
+from invbench.paper.options import options_table
 from invbench.paper.printed import DAVI, Paper, PaperTable
 from invbench.paper.proxy import proxy_table
 from invbench.paper.published import paper_table
@@ -81,6 +82,8 @@ def build_table(request: Request, catalog: Catalog) -> Table:
             raise ConfigError("--add gives a layout rows of other solvers on a benchmark of ours, as benchmark=photos")
         unit = call_gflops(catalog, table.layout.calls_of) if table.layout.calls_of else 0.0
         built = paper_table(table, cells, request.how, unit, metrics, request.filtered, request.intervals)
+    elif table.layout.settings:
+        built = options_table(table, benchmark, catalog, request.how)
     else:
         costs = load_costs(results_folder() / "reference", request.out)
         built = proxy_table(

@@ -56,14 +56,16 @@ class Ablation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class TableLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What sets a table apart.
 
-    ``settings``: it prints no scores. ``all_solvers``: on other benchmarks it has rows of every method of the paper.
-    ``calls_of``: the benchmark whose prior's network it counts calls of.
+    ``settings``: it prints no scores, but values of ``options``, ours by the paper's name, as "davi.training.lr".
+    ``all_solvers``: on other benchmarks it has rows of every method of the paper. ``calls_of``: the benchmark whose
+    prior's network it counts calls of.
     """
 
     title: str
     noise: str = ""
     note: str = ""
     settings: bool = False
+    options: dict[str, str] = {}
     all_solvers: bool = False
     calls_of: str = ""
     ablation: Ablation | None = None

@@ -60,6 +60,15 @@ def test_other_solvers_have_rows_where_they_are_asked_for() -> None:
         proxy_table(DAVI.table(8), "photos", cells, METRICS, "text", added=("mime",))
 
 
+def test_the_hyper_parameters_of_a_benchmark_are_those_a_training_takes() -> None:
+    result = CliRunner().invoke(main, ["table", "--paper", "12", "benchmark=photos", "--format", "csv"])
+    assert result.exit_code == 0, result.output
+    rows = {line.split(",")[0]: line.split(",")[1:] for line in result.output.splitlines() if "," in line}
+    assert rows[""] == ["deblur", "sr4", "inpaint", "denoise", "colorize"]
+    assert rows["iterations_K"] == ["6000", "3400", "2000", "2000", "2000"]
+    assert rows["h"][0] == "0.03"
+
+
 def test_ablations_are_identified_by_the_command_that_trained_them() -> None:
     plain = loaded_cell("photos", "deblur", "davi", {"psnr": 27.0})
     table = proxy_table(DAVI.table(5), "photos", [ablated("c", 26.0), plain, ablated("a", 25.0)], METRICS, "text")
