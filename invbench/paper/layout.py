@@ -57,7 +57,7 @@ class TableLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What sets a table apart.
 
     ``settings``: it prints no scores, but values of ``options``, ours by the paper's name, as "davi.training.lr".
-    ``all_solvers``: on other benchmarks it has rows of every method of the paper. ``calls_of``: the benchmark whose
+    ``with_table``: another table, of which it has the rows, too, on other benchmarks. ``calls_of``: the benchmark whose
     prior's network it counts calls of.
     """
 
@@ -66,7 +66,7 @@ class TableLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
     settings: bool = False
     options: dict[str, str] = {}
-    all_solvers: bool = False
+    with_table: int = 0
     calls_of: str = ""
     ablation: Ablation | None = None
 

@@ -59,9 +59,11 @@ class ProxyRows:
     @cached_property
     def solvers(self) -> list[str]:
         """Ours of the paper's table."""
-        methods = {method.name for method in self.table.methods}
+        other = self.table.layout.with_table
+        printed = [*self.table.methods, *(self.table.paper.table(other).methods if other else ())]
+        methods = {method.name for method in printed}
         ours = self.table.paper.layout.methods
-        return [solver for method, solver in ours.items() if method in methods or self.table.layout.all_solvers]
+        return [solver for method, solver in ours.items() if method in methods]
 
     @cached_property
     def labels(self) -> dict[str, tuple[str, float | None]]:
