@@ -17,6 +17,7 @@ from invbench.store.schema import Bench, Session
 from invbench.store.writer import CellStore
 
 PLACES = ("out", "folder", "device", "dataset.root", "prior.weights")  # options that differ from machine to machine
+FILES = ("solver.weights", "prior.folder", "task.kernel", "task.mask")  # those that do where they are no bare name
 COMPLETE = ("complete", "skipped")
 Costs = Mapping[tuple[str, str, str], Bench]  # by benchmark, task and solver
 
@@ -24,10 +25,16 @@ Costs = Mapping[tuple[str, str, str], Bench]  # by benchmark, task and solver
 def portable(command: Iterable[str]) -> str:
     """A command line without the options that name places.
 
-    >>> portable(["invbench", "run", "solver=ddrm", "out=/data/runs"])
-    'invbench run solver=ddrm'
+    >>> portable(["invbench", "run", "solver=davi", "out=/data/runs", "solver.weights=/data/w.safetensors"])
+    'invbench run solver=davi'
+    >>> portable(["invbench", "run", "solver=davi", "solver.weights=variational"])
+    'invbench run solver=davi solver.weights=variational'
     """
-    return shlex.join(text for text in command if text.partition("=")[0] not in PLACES)
+    return shlex.join(text for text in command if not _is_place(*text.partition("=")[::2]))
+
+
+def _is_place(key: str, value: str) -> bool:
+    return key in PLACES or (key in FILES and Path(value).stem != value)
 
 
 def release(cells: Sequence[LoadedCell], out: Path, to: Path) -> Iterator[str]:
