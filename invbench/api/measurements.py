@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from invbench.errors import ConfigError, DataError
@@ -31,6 +31,11 @@ class Own:
     picture: bool
     grey: bool = False
     alpha: Tensor | None = None
+
+
+def in_colour(own: Own) -> Own:
+    """A picture of one channel repeated over three."""
+    return replace(own, values=own.values.expand(3, -1, -1), grey=True) if len(own.values) == 1 else own
 
 
 def read_measurement(y: Any) -> Own:
@@ -64,10 +69,10 @@ def _opened(path: Path) -> Image.Image:
     """A picture as it is stored: with its transparency, or grey, where it is."""
     rgb = read_rgb(path)
     with Image.open(path) as file:
-        mode, bands = file.mode, file.getbands()
-        if mode in ("L", "RGBA", "LA") and file.size == rgb.size:
-            return file.copy()
-    return rgb.convert("L") if bands == ("L",) else rgb
+        if file.mode in ("RGBA", "LA"):
+            return ImageOps.exif_transpose(file)
+        grey = len(file.getbands()) == 1 and file.mode != "P"
+    return rgb.convert("L") if grey else rgb
 
 
 def _of_bytes(pixels: np.ndarray) -> Own:

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from invbench.api.layout import Layout, layout
-from invbench.api.measurements import Own, noise_of, read_measurement
+from invbench.api.measurements import Own, in_colour, noise_of, read_measurement
 from invbench.api.parts import Parts, parts_of
 from invbench.api.progress import bar
 from invbench.api.restored import Restored
 from invbench.device import choose_device, refuse_precision
 from invbench.errors import ConfigError, SolverError, UnsupportedProblem
+from invbench.guard import contained
 from invbench.harness.solving import declared_mismatch
 from invbench.meter import Meter
 from invbench.noise import Sigma
@@ -30,6 +31,7 @@ from invbench.solver import Solver
 
 TOO_FAR = 3.0  # levels of noise between A x and y, rms, above which something is wrong
 TOO_NOISY = 2.0  # times its level that a picture may look noisy
+LEAST_TILE = 32
 SMALLEST = 16  # side of a picture whose noise is looked at
 
 
@@ -71,9 +73,12 @@ def restore(
     for key, value in {"samples": samples, "batch_size": batch_size}.items():
         if value < 1:
             raise ConfigError(f"{key} must be at least 1; got {value}")
+    if tile < 0 or 0 < tile < LEAST_TILE:
+        raise ConfigError(f"tile must be at least {LEAST_TILE} pixels, or 0 to choose it; got {tile}")
     parts, chosen = parts_of(solver, A, sigma, prior, benchmark, options), choose_device(device)
     refuse_precision(parts.source.precision, chosen)
     own = read_measurement(y)
+    own = in_colour(own) if own.picture and parts.own_operator is None else own
     work = Restoration(parts, layout(parts, own, tile, size), own, chosen, seed)
     with bar(f"restore: {parts.solver.name}", progress) as on_progress:
         return work.run(samples, batch_size, on_progress)
@@ -106,7 +111,8 @@ class Restoration:
         self._compare(misfit)
         image = self.layout.joined(restored).clamp(-1, 1)
         calls, seconds = self.meter.forward / samples / len(tiles), time.perf_counter() - begin
-        return Restored(image, misfit, self.parts.sigma, calls, seconds, self.own.grey, self.own.alpha)
+        grey = self._shared(tiles[0][0])
+        return Restored(image, misfit, self.parts.sigma, calls, seconds, grey, self.own.alpha)
 
     def _prepared(self, A: Operator) -> tuple[Prior, Problem, Any]:
         """Prior, problem and the solver's state. Raises UnsupportedProblem where the solver does not take it."""
@@ -120,8 +126,12 @@ class Restoration:
 
     def _given(self, problem: Problem) -> Problem:
         """Of a grey picture, whose three channels share their noise, with a level at which they count once."""
-        shared = self.own.grey and problem.A.y_shape[0] == len(self.own.values) and problem.sigma_y is not None
+        shared = self._shared(problem.A) and problem.sigma_y is not None
         return replace(problem, sigma_y=problem.sigma * math.sqrt(3)) if shared else problem
+
+    def _shared(self, A: Operator) -> bool:
+        """Whether y is a grey picture in all channels of the operator's, which does not mix them, as colorization."""
+        return self.own.grey and A.y_shape[0] == len(self.own.values)
 
     def _solved(self, i: int, y: Tensor, made: tuple[Prior, Problem, Any], samples: int, at_once: int) -> Tensor:
         """The samples of a tile: (K, C, h, w). Raises SolverError where they are not finite."""
@@ -131,7 +141,7 @@ class Restoration:
             rows = range(first, min(first + at_once, samples))
             rng = Rng.for_images([f"{k}" for k in rows], purpose="restore", tile=i, solver=solver.name, seed=self.seed)
             many = y.expand(len(rows), *y.shape[1:]).to(self.device)
-            with torch.inference_mode(not solver.needs_grad):
+            with contained(f"solver {solver.name}"), torch.inference_mode(not solver.needs_grad):
                 x = solver.solve(many, problem, prior.metered(self.meter), state, rng)
             if not x.isfinite().all():
                 raise SolverError(f"{solver.name} returned values that are not finite; try other options of it")

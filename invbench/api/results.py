@@ -109,12 +109,13 @@ class Results:
     def images(self) -> dict[str, dict[str, Tensor]]:
         """Reconstructions (samples, C, H, W) in [-1, 1], by solver and image; only those that lie beside the records.
 
-        Where several measurements are here, the names of solvers begin with benchmark and task.
+        Where several measurements are here, the names of solvers begin with benchmark and task, and end with the seed.
         """
         several = len(by_measurement(self.cells)) > 1
         found: dict[str, dict[str, Tensor]] = {}
         for cell, name in self._named():
-            key = f"{cell.run.config.place}/{name}" if several else name
+            config = cell.run.config
+            key = f"{config.place}/{name}, seed {config.seed}" if several else name
             here = [image for image in cell.images if cell.image_path(image)]
             found[key] = {image: cell.reconstructions(image) for image in here}
         return found

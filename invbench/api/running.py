@@ -23,6 +23,7 @@ from invbench.store.reader import load_cells
 from invbench.store.released import results_folder
 
 REFERENCE = "reference"  # names our released records
+FILTERS = ("benchmark", "task", "dataset", "solver", "noise", "seed")
 
 
 def run(
@@ -71,6 +72,9 @@ def load(folder: str | Path = "results/runs", **filters: str) -> Results:
     >>> sorted(load("reference", benchmark="photos", task="sr4", solver="pinv,bicubic").frame["solver"].unique())
     ['bicubic', 'pinv']
     """
+    for key in filters:
+        if key not in FILTERS:
+            raise ConfigError(unknown("filter", key, FILTERS))
     out = results_folder() / REFERENCE if str(folder) == REFERENCE else Path(folder).expanduser()
     cells = load_cells(out, **filters)
     if not cells:

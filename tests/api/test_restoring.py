@@ -106,6 +106,31 @@ def test_grey_stays_grey_and_transparency_is_kept(tmp_path: Path) -> None:
     assert np.asarray(found.picture)[..., 3].tolist() == np.full((32, 32), 128).tolist()
 
 
+def test_a_grey_photograph_is_colorized_and_one_channel_is_grey() -> None:
+    """Colour comes out of colorization, and grey of the rest, whether y is a picture or an array of one channel."""
+    x = photo(32, 32)
+    y = x.mean(0, keepdim=True)
+    bytes_ = ((y[0] + 1) * 127.5).byte().numpy()
+    for each in (y, bytes_):
+        found = invbench.restore("ddrm", each, "colorize", sigma="0.01 [-1,1]", solver__nfe=5, **QUIET)
+        assert found.picture.mode == "RGB"
+        assert psnr(found.mean.mean(0, keepdim=True), y) > 25, "five calls come near to the measured grey"
+        for task in ("denoise", "inpaint"):
+            options = {"task__box": 8} if task == "inpaint" else {}
+            plain = invbench.restore("wiener", each, task, sigma="0.01 [-1,1]", **options, **QUIET)
+            assert plain.picture.mode == "L"
+
+
+def test_a_picture_that_is_stored_turned_is_turned_with_its_transparency(tmp_path: Path) -> None:
+    upright = Image.merge("RGBA", [Image.linear_gradient("L").resize((8, 6))] * 4)
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    upright.transpose(Image.Transpose.ROTATE_180).save(tmp_path / "t.png", exif=exif)
+    own = read_measurement(tmp_path / "t.png")
+    assert own.alpha is not None
+    assert torch.equal(own.alpha, read_measurement(upright).alpha)
+
+
 def test_tiles_give_the_image_of_the_whole() -> None:
     """Of a method without a prior, whose pixels are their neighbours' business alone."""
     x = photo(90, 70)
@@ -181,6 +206,7 @@ def test_what_contradicts_operator_or_noise_is_warned_of() -> None:
         (("ddrm", "y", "denoise"), {}, "solver ddrm needs the level of the noise: sigma='0.02"),
         (("ddrm", "y", "denoise"), {"sigma": "0.02"}, "has no unit"),
         (("ddrm", "y", "denoise"), {"sigma": "0.02 [0,1]", "samples": 0}, "samples must be at least 1; got 0"),
+        (("ddrm", "y", "denoise"), {"sigma": "0.02 [0,1]", "tile": 2}, "tile must be at least 32 pixels, or 0"),
         (("ddrm", "y", "hdr"), {"sigma": "0.02 [0,1]"}, "needs an operator of type SVDOperator"),
         (("ddrm", "y", "cs4"), {"sigma": "0.02 [0,1]"}, "is no measurement of this task"),
         (("ddrm", "nowhere.png", "denoise"), {"sigma": "0.02 [0,1]"}, "nowhere.png: no such file"),

@@ -42,7 +42,8 @@ def test_lists_are_a_sweep(tmp_path: Path) -> None:
     results = invbench.run(["pinv", "wiener"], "denoise", "gmm2d", seed=(0, 1), n=2, out=str(tmp_path), **QUIET)
     assert len(results) == 4
     assert sorted(results.frame["seed"].unique()) == [0, 1]
-    assert set(results.images) == {"gmm2d/denoise/pinv", "gmm2d/denoise/wiener"}
+    solvers = ("pinv", "wiener")
+    assert set(results.images) == {f"gmm2d/denoise/{name}, seed {seed}" for name in solvers for seed in (0, 1)}
 
 
 def test_results_are_tidy_numbers_tables_and_reconstructions(tmp_path: Path) -> None:
@@ -80,6 +81,8 @@ def test_what_cannot_be_run_is_said_before_anything_is_written(tmp_path: Path) -
         invbench.run("ddrn", "sr4", out=out)
     with pytest.raises(invbench.InvbenchError, match="unknown option of solver ddrm 'etha'"):
         invbench.run("ddrm", "sr4", solver__etha=1, out=out)
+    with pytest.raises(invbench.ConfigError, match="unknown filter 'tsk'; did you mean 'task'"):
+        invbench.load("reference", tsk="sr4")
     with pytest.raises(invbench.DataError, match="no records in nowhere of task=sr4; make some with"):
         invbench.load("nowhere", task="sr4")
     assert not Path(out).exists()
