@@ -119,10 +119,12 @@ class Restoration:
         problem, solver = self._given(self.parts.problem(A.to(self.device))), self.parts.solver
         if reason := declared_mismatch(solver, problem):
             raise UnsupportedProblem(f"solver {solver.name} {reason}")
-        prior = self.parts.prior(A.x_shape, self.device)
-        if reason := solver.skip(problem, prior):
-            raise UnsupportedProblem(f"solver {solver.name}: {reason}")
-        return prior, problem, solver.prepare(problem, prior)
+        with contained(f"prior {self.parts.source.name}"):
+            prior = self.parts.prior(A.x_shape, self.device)
+        with contained(f"solver {solver.name}"):
+            if reason := solver.skip(problem, prior):
+                raise UnsupportedProblem(f"solver {solver.name}: {reason}")
+            return prior, problem, solver.prepare(problem, prior)
 
     def _given(self, problem: Problem) -> Problem:
         """Of a grey picture, whose three channels share their noise, with a level at which they count once."""

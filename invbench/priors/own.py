@@ -136,7 +136,10 @@ def _made(target: str) -> nn.Module:
 
     thing = _found(target)
     if not isinstance(thing, nn.Module) and callable(thing):
-        thing = thing()
+        try:
+            thing = thing()
+        except Exception as error:  # the user's code may raise anything
+            raise ConfigError(f"prior module: {target}() raised {type(error).__name__}: {error}") from error
     if not isinstance(thing, nn.Module):
         raise ConfigError(
             f"prior module: expected {target} to be or to make a torch.nn.Module; got {type(thing).__name__}"

@@ -119,6 +119,17 @@ def test_a_run_and_a_restoration_take_it_from_the_current_folder(home: Path) -> 
     assert ib.restore("ddrm", y, "denoise", sigma="0.1 [-1,1]", **options).samples.shape == (1, 3, 12, 10)
 
 
+def test_a_network_that_cannot_be_made_is_a_line(home: Path) -> None:
+    (home / "needs.py").write_text(NETWORK.replace("def __init__(self):", "def __init__(self, width):"))
+    words = ["restore", "y.npy", "task=denoise", "solver=ddrm", "sigma=0.1 [0,1]", "to=x.npy"]
+    np.save(home / "y.npy", np.zeros((3, 8, 8), np.float32))
+    ran = called([*words, "prior=module", "prior.target=needs:Net"], home)
+    assert ran.returncode != 0
+    assert "prior module" in ran.stderr
+    assert "width" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
