@@ -18,13 +18,15 @@ def trained_weights(solver: Trainable, benchmark: str, task: str) -> Path:
     """The file that ``solver.weights`` names, else what ships for preset and task, else what the authors released.
 
     ``weights`` is a path or the name of shipped ones; these lie in ``weights/PRESET/`` beside the solver's module,
-    named ones in a folder of their name there. The authors' is the artifact ``SOLVER_PRESET_TASK``.
+    named ones in a folder of their name there. The name may be another task's, whose weights are taken then.
+    The authors' is the artifact ``SOLVER_PRESET_TASK``.
     Raises DataError, with the command of the training, where there is none.
     """
     weights = str(getattr(solver, "weights", ""))
     folder = Path(inspect.getfile(type(solver))).with_name("weights") / benchmark
-    if (shipped := folder / weights / f"{task}.safetensors").is_file():
-        return shipped
+    for shipped in (folder / weights / f"{task}.safetensors", folder / f"{weights}.safetensors"):
+        if shipped.is_file():
+            return shipped
     advice = _advice(solver, benchmark, task)
     if weights:
         path = Path(weights).expanduser()

@@ -167,10 +167,10 @@ def train(ctx: click.Context, overrides: tuple[str, ...], dry_run: bool) -> None
     if "-h" in overrides or "--help" in overrides:
         click.echo(help_text(catalog))
         return
-    request = Request.parse(overrides)
+    request = Request.parse(overrides, dry_run)
     from invbench.cli.train import train
 
-    ctx.exit(train(request, catalog, dry_run))
+    ctx.exit(train(request, catalog))
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

@@ -11,13 +11,17 @@ from typing import ClassVar
 import click
 import torch
 
+from invbench.dataset import Dataset
 from invbench.device import arithmetic, choose_device, refuse_precision
 from invbench.errors import ConfigError, StoreError, unknown
 from invbench.harness.nodes import typed
 from invbench.harness.overrides import split
 from invbench.harness.places import folder as place
 from invbench.image_files import to_image
+from invbench.images import ImageFolder
+from invbench.operator import Shape
 from invbench.plugins import Catalog
+from invbench.prior import PriorSource
 from invbench.rng import Rng
 from invbench.sampling import draw
 from invbench.schedule import stride_grid
@@ -45,16 +49,60 @@ class SampleConfig:
         stride_grid(self.nfe)
 
 
+@dataclass(frozen=True)
+class Samples(Dataset):
+    """The first ``n`` images that were drawn from a prior into ``root``."""
+
+    name: ClassVar[str] = "samples"
+    places: ClassVar[tuple[str, ...]] = ("root",)
+    root: str
+    n: int
+    side: int
+
+    @property
+    def x_shape(self) -> Shape:
+        return (3, self.side, self.side)
+
+    def ids(self) -> Sequence[str]:
+        return [f"{each}.png" for each in sample_ids(self.n)]
+
+    def load(self, image_id: str) -> torch.Tensor:
+        return ImageFolder(Path(self.root), self.side).load(image_id)
+
+
 def sample(overrides: Sequence[str], catalog: Catalog) -> Path:
-    """Write missing samples as PNG; returns their folder."""
+    """The requested samples; returns their folder."""
     name, fields, own = parse(overrides)
     options = typed(SampleConfig, own, "sample")
-    source = typed(catalog.get("prior", name), fields, "prior")
+    return drawn(typed(catalog.get("prior", name), fields, "prior"), options)
+
+
+def folder_of(source: PriorSource, options: SampleConfig) -> Path:
+    """Where samples lie: named by the prior's hash, calls, seed, side if not 64 and precision if not float32."""
     side = f"-side{options.side}" if options.side != SampleConfig.side else ""
-    name = f"{name}-{source.fingerprint()[:8]}-nfe{options.nfe}-seed{options.seed}{side}"
-    folder = place(options.out) / name
-    ids = [f"{i:06d}" for i in range(options.n)]
-    missing = [each for each in ids if not (folder / f"{each}.png").is_file()]
+    precision = f"-{source.precision}" if source.precision != "float32" else ""
+    name = f"{source.name}-{source.fingerprint()[:8]}-nfe{options.nfe}-seed{options.seed}{side}{precision}"
+    return place(options.out) / name
+
+
+def sample_ids(n: int) -> list[str]:
+    """Ids of the first n samples."""
+    return [f"{i:06d}" for i in range(n)]
+
+
+def missing_of(folder: Path, n: int) -> list[str]:
+    """Those of the first n samples that are not there."""
+    return [each for each in sample_ids(n) if not (folder / f"{each}.png").is_file()]
+
+
+def drawn(source: PriorSource, options: SampleConfig) -> Path:
+    """Write missing samples as PNG; returns their folder.
+
+    Raises StoreError where the folder cannot be written.
+    """
+    folder = folder_of(source, options)
+    if not (missing := missing_of(folder, options.n)):
+        return folder
     device = choose_device(options.device)
     refuse_precision(source.precision, device)
     prior = source.load((3, options.side, options.side), device)

@@ -26,13 +26,13 @@ from invbench.store.release import portable
 from invbench.training import Training
 
 
-def train(request: Request, catalog: Catalog, dry_run: bool = False) -> int:
+def train(request: Request, catalog: Catalog) -> int:
     """Train, or estimate the cost of training; returns the exit status."""
     plan = build(request, catalog)
     plan.training.about["command"] = portable(["invbench", "train", *request.words])
     training = plan.training
     try:
-        if dry_run:
+        if request.dry_run:
             click.echo(estimate(plan))
             return 0
         click.echo(f"training in {training.folder}", err=True)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,13 @@ from typing import Any
 import torch
 
 from invbench.artifacts import weights_sha256
-from invbench.cli.train_request import Request, TrainConfig
+from invbench.cli.train_images import fingerprint, held_out, sampled_images, training_images
+from invbench.cli.train_request import Request, TrainConfig, part
 from invbench.dataset import Benchmark, Dataset
 from invbench.device import choose_device, has_bfloat16, refuse_precision
-from invbench.errors import ConfigError, DataError, unknown
-from invbench.harness.bank import MeasurementBank, image_ids
-from invbench.harness.config import preset_size, refuse_misfit
-from invbench.harness.nodes import make, typed
+from invbench.errors import ConfigError, unknown
+from invbench.harness.config import refuse_misfit
 from invbench.harness.solving import declared_mismatch
-from invbench.linops import Identity
 from invbench.numbers import TRAININGS
 from invbench.plugins import Catalog
 from invbench.prior import TrainablePrior
@@ -32,8 +30,6 @@ from invbench.settings import settings
 from invbench.solver import Trainable
 from invbench.training import DTYPES, Training
 from invbench.weights import read_card
-
-VALIDATED = 16  # held-out crops
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,8 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark, devic
     source = part(catalog.get("prior", request.names.get("prior", benchmark.prior)), request, "prior", [])
     tuned = settings(cls.options, benchmark.name, task_name)
     options = part(cls.options, request, "training", [tuned.values, variants.get("training", {})])
-    images = training_images(request, catalog, benchmark)
+    request = with_recipe(request, variants.get("train", {}))
+    images = sampled_images(request, catalog, benchmark, source) or training_images(request, catalog, benchmark)
     refuse_misfit(source, images)
     measured = held_out(benchmark, catalog, task, images, request.options.seed)
     if measured is not None:
@@ -122,6 +119,7 @@ def _refuse_others(request: Request) -> None:
     """Raise ConfigError for keys that do not belong to a prior's training."""
     others = [f"{kind}=" for kind in ("solver", "task") if kind in request.names or request.fields[kind]]
     others += [f"+{name}=" for name in request.variants]
+    others += ["samples="] if request.options.samples else []
     if others:
         raise ConfigError(f"a prior is trained on images alone; leave out {', '.join(others)}")
 
@@ -175,51 +173,10 @@ def started(
     )  # fmt: skip
 
 
-def training_images(request: Request, catalog: Catalog, benchmark: Benchmark) -> Dataset:
-    """The dataset that was named, or the preset's for training."""
-    preset = dict(benchmark.training)
-    name = request.names.get("dataset") or preset.get("name")
-    if not name:
-        raise ConfigError(f"benchmark {benchmark.name} names no images to train on; expected dataset=NAME")
-    fields = {k: v for k, v in preset.items() if k != "name"} if name == preset.get("name") else {}
-    cls = catalog.get("dataset", name)
-    images: Dataset = part(cls, request, "dataset", [preset_size(cls, benchmark, catalog), fields])
-    split = getattr(images, "split", "")
-    if name == benchmark.name and split in ("test", "tune"):
-        raise ConfigError(
-            f"dataset {name} holds, of split {split!r}, the images that results are reported or chosen on; "
-            "train on others"
-        )
-    if not len(images.ids()):
-        raise DataError(f"dataset {name} holds no images to train on")
-    images.check(images.ids())
-    return images
-
-
-def held_out(benchmark: Benchmark, catalog: Catalog, task: Any, images: Dataset, seed: int) -> Measurement | None:
-    """Measured crops of the preset's tuning split, of the training images' shape; None if it has no such split."""
-    cls = catalog.get("dataset", benchmark.name)
-    if "split" not in [f.name for f in dataclasses.fields(cls)]:
-        return None
-    dataset = make(cls, {"split": "tune"}, "dataset")
-    if dataset.x_shape != images.x_shape:
-        ours, theirs = ("x".join(map(str, shape[1:])) for shape in (images.x_shape, dataset.x_shape))
-        raise ConfigError(
-            f"the training images are {ours}, those of benchmark {benchmark.name} {theirs}; set dataset.side"
-        )
-    ids = image_ids(dataset)[:VALIDATED]
-    if task is not None:
-        return MeasurementBank.open(benchmark, dataset, task, seed).measure(ids)
-    x = torch.stack([dataset.load(each) for each in ids])
-    return Measurement(tuple(ids), x, x, torch.zeros(len(x), 1, 1, 1), ("",) * len(x), Identity(dataset.x_shape))
-
-
-def part(cls: type[Any], request: Request, kind: str, presets: Sequence[Mapping[str, Any]]) -> Any:
-    """An instance with, in order of increasing precedence, defaults, values of presets, and values from the user."""
-    values: dict[str, Any] = {}
-    for preset in presets:
-        values.update(preset)
-    return typed(cls, {**values, **request.fields[kind]}, kind)
+def with_recipe(request: Request, values: Mapping[str, Any]) -> Request:
+    """The request with options that a recipe sets, but for those that the user wrote."""
+    own = {key: value for key, value in values.items() if key not in request.given}
+    return dataclasses.replace(request, options=dataclasses.replace(request.options, **own))
 
 
 def chosen_variants(cls: type[Trainable], variants: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -264,14 +221,6 @@ def common(images: Dataset, options: Any, chosen: TrainConfig) -> dict[str, Any]
         "dtype": chosen.dtype,
         "invbench": TRAININGS,
     }
-
-
-def fingerprint(images: Dataset) -> str:
-    """SHA-256 of the ids and pixels of 64 images, spread over the dataset."""
-    ids, hasher = images.ids(), hashlib.sha256()
-    for i in range(0, len(ids), max(1, len(ids) // 64)):
-        hasher.update(ids[i].encode() + images.load(ids[i]).numpy().tobytes())
-    return hasher.hexdigest()
 
 
 def digest(config: Mapping[str, Any]) -> str:

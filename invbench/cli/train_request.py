@@ -12,6 +12,7 @@ from invbench.harness.nodes import typed
 from invbench.harness.overrides import split
 from invbench.harness.places import folder
 from invbench.prior import TrainablePrior
+from invbench.schedule import stride_grid
 from invbench.solver import Trainable
 
 if TYPE_CHECKING:
@@ -32,6 +33,15 @@ class TrainConfig:
     save_every: int = 500
     out: str = "results/train"
     folder: str = ""
+    samples: int = 0
+    samples_nfe: int = 100
+
+    def __post_init__(self) -> None:
+        if self.save_every < 1:
+            raise ConfigError(f"save_every must be at least 1; got {self.save_every}")
+        if self.samples < 0:
+            raise ConfigError(f"samples must not be negative; got {self.samples}")
+        stride_grid(self.samples_nfe)
 
 
 HELP = {
@@ -43,6 +53,8 @@ HELP = {
     "save_every": "steps between checkpoints, validations and sample pictures",
     "out": "folder of trainings; each has its own below, named by what determines its weights",
     "folder": "this very folder instead; a checkpoint of another training in it is refused",
+    "samples": "train on so many images drawn from the prior (DAVI-G), kept as by 'invbench sample'; 0: on the dataset",
+    "samples_nfe": "network calls a drawn image",
 }
 
 
@@ -58,9 +70,11 @@ class Request:
     variants: Mapping[str, str]
     options: TrainConfig = field(default_factory=TrainConfig)
     words: tuple[str, ...] = ()  # as they were written
+    given: frozenset[str] = frozenset()  # options that were written
+    dry_run: bool = False
 
     @classmethod
-    def parse(cls, overrides: Sequence[str]) -> Request:
+    def parse(cls, overrides: Sequence[str], dry_run: bool = False) -> Request:
         """Raises ConfigError for an argument that is not key=value, or an unknown key."""
         pairs = dict(split(overrides, "invbench train solver=davi task=sr4"))
         _refuse_unknown(pairs)
@@ -68,12 +82,10 @@ class Request:
         fields = {kind: _below(f"{kind}.", pairs) for kind in (*KINDS, "training")}
         names = {kind: pairs[kind] for kind in KINDS if kind in pairs}
         options = typed(TrainConfig, {key: pairs[key] for key in OWN if key in pairs}, "train")
-        if options.save_every < 1:
-            raise ConfigError(f"save_every must be at least 1; got {options.save_every}")
         folder(options.out)
         if options.folder:
             folder(options.folder, "folder")
-        return cls(names, fields, variants, options, tuple(overrides))
+        return cls(names, fields, variants, options, tuple(overrides), frozenset(pairs), dry_run)
 
 
 def _below(prefix: str, pairs: Mapping[str, str]) -> dict[str, Any]:
@@ -88,6 +100,14 @@ def _refuse_unknown(keys: Iterable[str]) -> None:
         known = (*KINDS, "training") if dot else (*OWN, *KINDS)
         if kind not in known and not key.startswith("+"):
             raise ConfigError(unknown("option", kind, known))
+
+
+def part(cls: type[Any], request: Request, kind: str, presets: Sequence[Mapping[str, Any]]) -> Any:
+    """An instance with, in order of increasing precedence, defaults, values of presets, and values from the user."""
+    values: dict[str, Any] = {}
+    for preset in presets:
+        values.update(preset)
+    return typed(cls, {**values, **request.fields[kind]}, kind)
 
 
 def help_text(catalog: Catalog) -> str:

@@ -35,7 +35,7 @@ class DaviOptions:
       without, as in the paper's algorithm, of what phi makes of all measurements together
     - ``bound`` adds the code's variational bound to psi's loss, for channels that nothing reads (difference 19)
     - ``posterior``: "implicit", or "gaussian" of standard deviation ``std``, which needs no psi (A.2; 0 is Dirac)
-    - ``redraw``: a new operator every iteration, where the task's is random (a mask somewhere else)
+    - ``redraw``: a new operator every iteration, of a task whose operator is random (a mask somewhere else)
     - ``ema_every``: iterations between updates of the average that is kept
     """
 
@@ -98,6 +98,12 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "f": {"solver": {"h": 0.01}},
 }
 
+# B.2: DAVI-G learns from images drawn from the prior, whose number the paper does not give. B.3: for an unknown mask a
+# box lies somewhere else in every iteration, in a training on task=inpaint_anywhere.
+RECIPES: dict[str, dict[str, Any]] = {
+    "davi_g": {"train": {"samples": 1024, "samples_nfe": 20}},
+    "unknown_mask": {"training": {"redraw": True}},
+}
 
 BRIDGES, MAPS = ("i2sb", "linear"), ("tanh", "paper", "residual")
 PERTURBATIONS = ("rising", "constant", "eq14")

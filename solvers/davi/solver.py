@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import invbench as ib
 from invbench import Artifact, OnStep, Prior, Problem, Rng, Task, Trainable, hookimpl
 
-from .options import ABLATIONS, DaviOptions, check
+from .options import ABLATIONS, RECIPES, DaviOptions, check
 from .released import ARTIFACTS
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Davi(Trainable):
     )
     options: ClassVar[type[DaviOptions]] = DaviOptions
     artifacts: ClassVar[tuple[Artifact, ...]] = ARTIFACTS
-    variants: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {"ablation": ABLATIONS}
+    variants: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {"ablation": ABLATIONS, "recipe": RECIPES}
     weights: str = ""
     h: float = 0.1
     temperature: float = 1.0

@@ -60,6 +60,8 @@ class Learner:
         o: DaviOptions = self.training.options
         if self._operator.measures_complex:
             raise ConfigError(f"davi: its network takes images; the measurements of {self.task.name} are complex")
+        if o.redraw:
+            self.refuse_fixed()
         self.o, self.bridge = o, self.solver.make_bridge()
         self.diffusion = losses.Diffusion(o.ikl_schedule, o.T, self.theta, self.training.device)
         self.phi, self.psi, self.average = (self.theta.student() for _ in range(3))
@@ -180,6 +182,16 @@ class Learner:
         A = self.task.operator(self.theta.x_shape, rng)
         self.task.noise_model.refuse(A, self.task.name)
         return A.to(self.training.device)
+
+    def refuse_fixed(self) -> None:
+        """Raise ConfigError where ``redraw`` would draw the same operator in every step."""
+        x = Rng.single(purpose="probe").randn(self.theta.x_shape).to(self.training.device)
+        first, *others = (self.operator(step)(x) for step in range(8))
+        if all(torch.equal(first, each) for each in others):
+            raise ConfigError(
+                f"training.redraw=true draws an operator in each iteration, but {self.task.name} has always the same; "
+                "train on a random one, as task=inpaint_anywhere, or leave redraw out"
+            )
 
     @cached_property
     def _operator(self) -> Operator:

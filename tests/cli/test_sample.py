@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from command import called as invbench
 
+from invbench.weights import read_card
+
 
 def test_samples_of_a_prior_are_written_and_a_solver_trains_on_them(tmp_path: Path) -> None:
     words = ["sample", "prior=adm_photos", "side=16", "nfe=2"]
@@ -18,9 +20,19 @@ def test_samples_of_a_prior_are_written_and_a_solver_trains_on_them(tmp_path: Pa
     more = invbench([*words, "n=3"], tmp_path)
     assert "1/1 samples" in more.stderr
     assert {name: (folder / name).read_bytes() for name in first} == first
-    davi_g = ["benchmark=gmm", "solver=davi", "task=sr4", "dataset=folder", f"dataset.root={folder}", "dataset.side=16"]
-    trained = invbench(["train", *davi_g, "training.steps=2", "training.batch_size=2"], tmp_path)
+
+
+def test_davi_g_draws_its_images_once_and_trains_on_them(tmp_path: Path) -> None:
+    words = ["train", "benchmark=gmm", "prior=adm_gmm", "solver=davi", "task=sr4", "+recipe=davi_g", "samples=3"]
+    words += ["samples_nfe=2", "training.batch_size=2"]
+    trained = invbench([*words, "training.steps=2"], tmp_path)
     assert trained.returncode == 0, trained.stderr
+    assert "3/3 samples" in trained.stderr
+    (card,) = (read_card(path) for path in tmp_path.rglob("weights.safetensors"))
+    assert (card["dataset"]["name"], card["dataset"]["images"]) == ("samples", 3)
+    again = invbench([*words, "training.steps=3"], tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "samples" not in again.stderr
 
 
 @pytest.mark.parametrize(

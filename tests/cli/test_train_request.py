@@ -60,6 +60,14 @@ PLANE = ["solver=davi", "benchmark=gmm2d", "task=denoise", "training.batch_size=
             ["solver=davi", "task=sr4", "dataset=photos"],
             r"holds, of split 'test', the images that results are reported",
         ),
+        (["solver=davi", "task=sr4", "+recipe=davi-g"], r"unknown recipe 'davi-g'; did you mean 'davi_g'"),
+        (
+            ["solver=davi", "task=sr4", "+recipe=davi_g", "dataset=bsds500"],
+            r"samples=N trains on images drawn from the prior; leave out dataset=",
+        ),
+        ([*PLANE, "samples=-1"], r"samples must not be negative; got -1"),
+        ([*PLANE, "samples=2", "samples_nfe=0"], r"a time grid needs between 1 and 1000 steps; got 0"),
+        (["prior=adm_photos", "samples=8"], r"a prior is trained on images alone; leave out samples="),
         ([*PLANE, "save_every=0"], r"save_every must be at least 1; got 0"),
         ([*PLANE, "training.lr=nan"], r"training.lr must not be negative; got nan"),
     ],
@@ -94,6 +102,14 @@ def test_what_the_user_wrote_wins_over_a_variant_and_that_over_the_preset() -> N
     assert plan.training.options.gamma == 7
     assert plan.training.options.density == "uniform"
     assert plan.training.options.reg == build(Request.parse(PLANE), CATALOG).training.options.reg == 0.0
+
+
+def test_an_estimate_draws_no_images() -> None:
+    request = Request.parse(["solver=davi", "task=sr4", "+recipe=davi_g", "samples=7", "out=new/train"], dry_run=True)
+    with pytest.raises(
+        ib.ConfigError, match=r"draws no images, and 7 of 7 .* prior=adm_photos n=7 side=64 nfe=20 out=new/samples"
+    ):
+        build(request, CATALOG)
 
 
 def test_options_get_the_types_of_their_fields() -> None:

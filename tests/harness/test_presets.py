@@ -11,7 +11,7 @@ import torch
 from command import Result
 from PIL import Image
 
-from invbench.cli.train_plan import training_images
+from invbench.cli.train_images import training_images
 from invbench.cli.train_request import Request
 from invbench.errors import ConfigError
 from invbench.plugins import load_catalog

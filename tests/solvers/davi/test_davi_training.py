@@ -31,9 +31,9 @@ class Points(ib.Dataset):
         return ib.planar_mixture().sample(ib.Rng.single(image=image_id))[0].float().reshape(1, 1, 2)
 
 
-def learner(folder: Path, solver: ib.Solver | None = None, **options: Any) -> Any:
+def learner(folder: Path, solver: ib.Solver | None = None, task: str = "denoise", **options: Any) -> Any:
     training = Training(folder, {}, Davi.options(**{"batch_size": 4, "steps": 3, **options}), Points())
-    task = CATALOG.get("task", "denoise")(noise="gaussian 0.2 [-1,1]")
+    task = CATALOG.get("task", task)(noise="gaussian 0.2 [-1,1]")
     learner_ = learning.Learner(solver or Davi(), task, plane_prior(), training)
     for _ in training.steps(1, {}, {}):
         break
@@ -85,13 +85,22 @@ def test_only_phi_learns_from_the_divergence_and_only_psi_from_the_score(tmp_pat
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("posterior", ["implicit", "gaussian"])
 def test_every_form_of_training_runs(tmp_path: Path, shared: bool, posterior: str) -> None:
-    learner_ = learner(tmp_path, shared=shared, posterior=posterior, std=0.1 * (posterior == "gaussian"), redraw=True)
+    std = 0.1 * (posterior == "gaussian")
+    learner_ = learner(tmp_path, task="inpaint_random", shared=shared, posterior=posterior, std=std, redraw=True)
     before = copy.deepcopy(learner_.psi.net.state_dict())
     path = learning.fit(Davi(), learner_.task, learner_.theta, learner_.training)
     assert path.is_file()
     state = ib.read_tensors(tmp_path / "state.safetensors")[1]
     moved = any(not torch.equal(state[f"psi/{k}"], v) for k, v in before.items())
     assert moved == (posterior == "implicit")
+
+
+def test_only_a_random_operator_can_be_drawn_in_each_step(tmp_path: Path) -> None:
+    random = learner(tmp_path, task="inpaint_random", redraw=True)
+    x = draw(1, 1, 1, 2)
+    assert len({random.operator(step)(x).item() for step in range(20)}) == 2
+    with pytest.raises(ib.ConfigError, match=r"redraw=true draws an operator .* but denoise has always the same"):
+        learner(tmp_path, redraw=True)
 
 
 def test_a_photons_loss_is_chosen_by_the_tasks_noise(tmp_path: Path) -> None:

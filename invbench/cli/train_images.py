@@ -1,0 +1,96 @@
+"""What a training learns from: a dataset, or images drawn from the prior; and what it is validated on."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from invbench.cli.sample import SampleConfig, Samples, drawn, folder_of, missing_of
+from invbench.cli.train_request import Request, part
+from invbench.dataset import Benchmark, Dataset
+from invbench.errors import ConfigError, DataError
+from invbench.harness.bank import MeasurementBank, image_ids
+from invbench.harness.config import preset_size
+from invbench.harness.nodes import make
+from invbench.linops import Identity
+from invbench.plugins import Catalog
+from invbench.prior import PriorSource
+from invbench.problem import Measurement
+
+VALIDATED = 16  # held-out crops
+
+
+def sampled_images(request: Request, catalog: Catalog, benchmark: Benchmark, source: PriorSource) -> Samples | None:
+    """Images drawn from the prior, where the request is for such; None where it is not.
+
+    Raises ConfigError where a dataset is named as well, and where nothing may be drawn because all is an estimate.
+    """
+    chosen = request.options
+    if not chosen.samples:
+        return None
+    if "dataset" in request.names or request.fields["dataset"]:
+        raise ConfigError(
+            "samples=N trains on images drawn from the prior; leave out dataset=, or samples= and recipes that set it"
+        )
+    side = catalog.get("dataset", benchmark.name)().x_shape[-1]
+    out = str(Path(chosen.out).parent / "samples")
+    sampling = SampleConfig(chosen.samples, side, chosen.samples_nfe, device=chosen.device, out=out)
+    folder = folder_of(source, sampling)
+    if request.dry_run and (missing := missing_of(folder, sampling.n)):
+        raise ConfigError(
+            f"an estimate draws no images, and {len(missing)} of {sampling.n} are not drawn yet in {folder}; start the "
+            f"training without --dry-run, or draw them first with invbench sample prior={source.name} n={sampling.n} "
+            f"side={side} nfe={sampling.nfe} out={out}"
+        )
+    return Samples(str(drawn(source, sampling)), sampling.n, side)
+
+
+def training_images(request: Request, catalog: Catalog, benchmark: Benchmark) -> Dataset:
+    """The dataset that was named, or the preset's for training."""
+    preset = dict(benchmark.training)
+    name = request.names.get("dataset") or preset.get("name")
+    if not name:
+        raise ConfigError(f"benchmark {benchmark.name} names no images to train on; expected dataset=NAME")
+    fields = {k: v for k, v in preset.items() if k != "name"} if name == preset.get("name") else {}
+    cls = catalog.get("dataset", name)
+    images: Dataset = part(cls, request, "dataset", [preset_size(cls, benchmark, catalog), fields])
+    split = getattr(images, "split", "")
+    if name == benchmark.name and split in ("test", "tune"):
+        raise ConfigError(
+            f"dataset {name} holds, of split {split!r}, the images that results are reported or chosen on; "
+            "train on others"
+        )
+    if not len(images.ids()):
+        raise DataError(f"dataset {name} holds no images to train on")
+    images.check(images.ids())
+    return images
+
+
+def held_out(benchmark: Benchmark, catalog: Catalog, task: Any, images: Dataset, seed: int) -> Measurement | None:
+    """Measured crops of the preset's tuning split, of the training images' shape; None if it has no such split."""
+    cls = catalog.get("dataset", benchmark.name)
+    if "split" not in [f.name for f in dataclasses.fields(cls)]:
+        return None
+    dataset = make(cls, {"split": "tune"}, "dataset")
+    if dataset.x_shape != images.x_shape:
+        ours, theirs = ("x".join(map(str, shape[1:])) for shape in (images.x_shape, dataset.x_shape))
+        raise ConfigError(
+            f"the training images are {ours}, those of benchmark {benchmark.name} {theirs}; set dataset.side"
+        )
+    ids = image_ids(dataset)[:VALIDATED]
+    if task is not None:
+        return MeasurementBank.open(benchmark, dataset, task, seed).measure(ids)
+    x = torch.stack([dataset.load(each) for each in ids])
+    return Measurement(tuple(ids), x, x, torch.zeros(len(x), 1, 1, 1), ("",) * len(x), Identity(dataset.x_shape))
+
+
+def fingerprint(images: Dataset) -> str:
+    """SHA-256 of the ids and pixels of 64 images, spread over the dataset."""
+    ids, hasher = images.ids(), hashlib.sha256()
+    for i in range(0, len(ids), max(1, len(ids) // 64)):
+        hasher.update(ids[i].encode() + images.load(ids[i]).numpy().tobytes())
+    return hasher.hexdigest()
