@@ -2,7 +2,7 @@
 
 All are halved by exact 2 x 2 means. Of each, sixteen squares of a 4 x 4 grid that spans it (they overlap in
 photographs of fewer than 256 rows), in the order of the SHA-256 of their pixels; overlapping an earlier one, last.
-``photos.csv`` lists them; crops of Kodak's photographs and of the rocket, which is no lossless file, are in
+``photos.csv`` lists them; crops of Kodak's photographs, and of rocket and retina, which are no lossless files, are in
 ``photos_crops``, a picture a photograph with its crops side by side; the others are cut out of scikit-image's files.
 """
 
@@ -28,6 +28,7 @@ SPLITS = {
     "test": ("test",),
     "large": ("test", "large"),
     "tune": ("tune",),
+    "other": ("other",),
 }  # and the lines of photos.csv that are in each
 PHOTOS = Benchmark(
     name="photos",
@@ -77,6 +78,9 @@ class Photos(Dataset):
     - ``large``: all 16 crops of the same photographs, 352, those of ``test`` first
     - ``tune``: 4 crops of each of 7 others, 28, for choosing hyper-parameters: every fourth of the Kodak suite, and the
       rocket
+    - ``other``: images of another kind than the prior's, 4 crops of each of scikit-image's ihc (stained tissue),
+      retina, page (of text), brick, grass and gravel, 24; squares of nearly one colour, with a standard deviation of at
+      most 4 of 255, are left out
 
     Each crop's pixels are verified by SHA-256. The crops of a photograph are a group.
     """

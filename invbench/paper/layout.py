@@ -58,12 +58,13 @@ class TableLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``settings``: it prints no scores, but values of ``options``, ours by the paper's name, as "davi.training.lr".
     ``with_table``: another table, of which it has the rows, too, on other benchmarks. ``calls_of``: the benchmark whose
-    prior's network it counts calls of.
+    prior's network it counts calls of. ``proxy``: what to say of it on other benchmarks.
     """
 
     title: str
     noise: str = ""
     note: str = ""
+    proxy: str = ""
     settings: bool = False
     options: dict[str, str] = {}
     with_table: int = 0

@@ -74,6 +74,7 @@ class ProxyTable:
     def notes(self) -> Iterator[str]:
         """What the numbers are of, and which solvers did not apply."""
         yield from self.notes_on_images()
+        yield from filter(None, [self.rows.table.layout.proxy])
         yield from self.notes_on_costs()
         yield from self.notes_on_measurements()
         yield from self.notes_on_other_measurements()

@@ -84,6 +84,13 @@ def test_22_photographs_are_tested_and_7_others_tuned_on() -> None:
     assert set(test) == {"astronaut", "chelsea", "coffee", "motorcycle_left", *kodak} - set(tune)
 
 
+def test_other_kinds_are_4_crops_of_6_images_of_which_none_is_of_one_colour() -> None:
+    other = Counter(crop.photograph for crop in crops("other"))
+    assert other == dict.fromkeys(("ihc", "retina", "page", "brick", "grass", "gravel"), 4)
+    for image in Photos("other").ids():
+        assert Photos("other").load(image).std() > 4 / 127.5
+
+
 def test_the_first_22_images_are_of_as_many_photographs() -> None:
     assert len({crop.photograph for crop in crops("test")[:22]}) == 22
 
@@ -113,7 +120,7 @@ def test_crops_are_squares_of_a_grid_in_the_order_of_their_hashes_overlapping_on
         assert chosen == first + last
 
 
-@pytest.mark.parametrize("split", ["large", "tune"])
+@pytest.mark.parametrize("split", ["large", "tune", "other"])
 def test_every_crop_is_verified_and_in_range(split: str) -> None:
     dataset = Photos(split)
     for image in dataset.ids():
