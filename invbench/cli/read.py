@@ -163,8 +163,9 @@ def release(to: Path, filters: tuple[str, ...], out: Path) -> None:
 @click.option("--zoom", is_flag=True, help="Grid: enlarge the square where the median solver errs most.")
 @click.option("--cost", default="", help="Front: nfe (if empty) or seconds.")
 @click.option("--to", type=click.Path(path_type=Path), help="File to write (.png, .pdf, .svg); pictures: of one task.")
+@click.option("--paper", default="", help="A paper's figure, as 11, or NAME:11 of another paper than DAVI's.")
 @out_option
-def figure(words: tuple[str, ...], solvers: str, images: str, out: Path, **options: Any) -> None:
+def figure(words: tuple[str, ...], solvers: str, images: str, paper: str, out: Path, **options: Any) -> None:
     """Draw the records: invbench figure [KIND] [benchmark=photos] [task=sr4] ...
 
     \b
@@ -173,14 +174,22 @@ def figure(words: tuple[str, ...], solvers: str, images: str, out: Path, **optio
     bars     means with 95 % intervals, a panel per task
     scatter  two solvers on the same images: --solvers davi,ddrm
     front    the metric against network calls or seconds, and the Pareto front
+
+    --paper N draws the grids of the paper's figure N, with its solvers and tasks.
     """
     from invbench.figures import drawing
     from invbench.plugins import load_catalog
 
     kind, filters = (words[0], words[1:]) if words and "=" not in words[0] else ("grid", words)
     request = drawing.Request(kind, solvers=names_of(solvers), images=names_of(images), **options)
-    for path in drawing.figure(recorded_cells(filters, out), load_catalog(), out, request):
-        click.echo(path)
+    if paper:
+        from invbench.cli.paper_figure import paper_figure
+
+        lines = paper_figure(paper, wanted_of(filters), load_catalog(), out, request)
+    else:
+        lines = map(str, drawing.figure(recorded_cells(filters, out), load_catalog(), out, request))
+    for line in lines:
+        click.echo(line)
 
 
 @click.command()

@@ -72,6 +72,19 @@ class TableLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ablation: Ablation | None = None
 
 
+class FigureLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Pictures of a paper: truth, measurement and reconstructions by the methods of ``table``, for each task.
+
+    Data set and tasks are words of the paper. ``command``: what draws it instead, where it shows no such grid.
+    """
+
+    title: str
+    data: str = ""
+    tasks: list[str] = []
+    table: int = 0
+    command: str = ""
+
+
 class Where(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The rows of one metric of a table."""
 
@@ -89,6 +102,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     methods: dict[str, str]
     metrics: dict[str, Score]
     tables: dict[int, TableLayout]
+    figures: dict[int, FigureLayout] = {}
     absent: dict[str, str] = {}
     assumed: str = ""
     note: str = ""
@@ -151,3 +165,17 @@ def _check_names(path: Path, layout: Layout) -> None:
             raise ConfigError(f"{path}, tables.{number}, calls_of: {unknown('benchmark', table.calls_of, benchmarks)}")
     if layout.iterations and layout.iterations.table not in layout.tables:
         raise ConfigError(f"{path}, iterations: there is no table {layout.iterations.table}")
+    for number, figure in layout.figures.items():
+        if not figure.command:
+            _check_figure(f"{path}, figures.{number}", figure, layout)
+
+
+def _check_figure(where: str, figure: FigureLayout, layout: Layout) -> None:
+    """Raises ConfigError for a data set, task or table that is not there."""
+    if figure.data not in layout.benchmarks:
+        raise ConfigError(f"{where}, data: {unknown('data set', figure.data, layout.benchmarks)}")
+    for word in figure.tasks:
+        if word not in layout.tasks:
+            raise ConfigError(f"{where}, tasks: {unknown('task', word, layout.tasks)}")
+    if figure.table not in layout.tables:
+        raise ConfigError(f"{where}: there is no table {figure.table}")

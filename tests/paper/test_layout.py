@@ -109,6 +109,9 @@ def test_a_paper_or_a_table_that_is_not_there_is_named(paper: str, message: str,
     assert message in result.output
 
 
+FIGURE = '[figures]\n1 = {{ title = "x", data = "{}", tasks = ["{}"], table = {} }}\n[tables]'
+
+
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
@@ -121,6 +124,9 @@ def test_a_paper_or_a_table_that_is_not_there_is_named(paper: str, message: str,
         ("other.toml", ("upscaling", 'x", calls_of = "x'), "unknown field `calls_of`"),
         ("other.toml", ('2: upscaling"', '2", calls_of = "imagenet256"'), "tables.2, calls_of: unknown benchmark"),
         ("other.toml", ("[benchmarks]", "[iterations]\ntable = 3\nmetric = 'K'\n[benchmarks]"), "there is no table 3"),
+        ("other.toml", ("[tables]", FIGURE.format("Face", "SR", 2)), "figures.1, data: unknown data set 'Face'"),
+        ("other.toml", ("[tables]", FIGURE.format("Faces", "S", 2)), "figures.1, tasks: unknown task 'S'"),
+        ("other.toml", ("[tables]", FIGURE.format("Faces", "SR", 3)), "figures.1: there is no table 3"),
         ("other.csv", ("SR,gaussian,Theirs", "SSR,gaussian,Theirs"), "line 3: unknown task 'SSR'; did you mean 'SR'"),
         ("other.csv", ("2,Faces,SR,gaussian,Theirs", "4,Faces,SR,gaussian,Theirs"), "line 3: unknown table '4'"),
         ("other.csv", ("26.0", "26.O"), "line 3: could not convert string to float: '26.O'"),

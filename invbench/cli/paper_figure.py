@@ -1,0 +1,55 @@
+"""``invbench figure --paper N``: the grids of a paper's figure, from records of its solvers and tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invbench.errors import ConfigError
+from invbench.figures import drawing
+from invbench.paper.build import parse
+from invbench.paper.layout import FigureLayout, run_command
+from invbench.paper.printed import Paper
+from invbench.store.reader import load_cells
+
+if TYPE_CHECKING:
+    from invbench.plugins import Catalog
+
+
+def paper_figure(
+    text: str, wanted: Mapping[str, str], catalog: Catalog, out: Path, request: drawing.Request
+) -> Iterator[str]:
+    """Draw a figure's grids; yields its title, the files, and what of it is not recorded.
+
+    On the paper's data set, or on the benchmark that is wanted. Raises ConfigError for a figure that is not there.
+    """
+    name, number = parse(text)
+    paper = Paper.load(name)
+    if number not in paper.layout.figures:
+        known = ", ".join(map(str, sorted(paper.layout.figures))) or "none"
+        raise ConfigError(f"no figure {number} of paper {name} can be drawn; there are: {known}")
+    layout = paper.layout.figures[number]
+    yield layout.title
+    if layout.command:
+        yield f"It is no grid of one table's solvers; drawn by: {layout.command}"
+        return
+    solvers = request.solvers or tuple(solvers_of(paper, layout))
+    own = paper.layout.benchmarks[layout.data].name
+    benchmark = wanted.get("benchmark", own)
+    catalog.benchmark(benchmark)
+    tasks = [paper.layout.tasks[word] for word in layout.tasks]
+    for task in (each.name if benchmark == own else each.proxy or each.name for each in tasks):
+        filters = {**wanted, "benchmark": benchmark, "task": task, "solver": ",".join(solvers)}
+        cells = load_cells(out, **filters)
+        if cells:
+            yield from map(str, drawing.figure(cells, catalog, out, request))
+        there = {cell.run.config.solver.name for cell in cells}
+        if missing := [solver for solver in solvers if solver not in there]:
+            yield f"Not recorded in {out}; made by: {run_command(benchmark, missing, [task], '')}"
+
+
+def solvers_of(paper: Paper, layout: FigureLayout) -> list[str]:
+    """Ours of the methods in the figure's table, in the paper's order."""
+    methods = {method.name for method in paper.table(layout.table).methods}
+    return [solver for method, solver in paper.layout.methods.items() if method in methods]
