@@ -26,6 +26,7 @@ GMM = Benchmark(
         "inpaint": {"box": 8},
         "inpaint_anywhere": {"box": 8},
         "inpaint_random": {"missing": 0.5},
+        "inpaint_strokes": {"strokes": 2, "width": 3},
         "colorize": {},
         "deblur": {"std": 1.5, "taps": 31},
         "deblur_ddrm_tiled": {"std": 1.5, "taps": 31},

@@ -43,6 +43,7 @@ PHOTOS = Benchmark(
         "inpaint": {"box": 32},
         "inpaint_anywhere": {"box": 32},
         "inpaint_random": {"missing": 0.5},
+        "inpaint_strokes": {"strokes": 4, "width": 6},
         "colorize": {},
         "deblur": {"std": 1.5, "taps": 31},
         "deblur_ddrm_tiled": {"std": 1.5, "taps": 31},

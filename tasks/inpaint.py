@@ -62,6 +62,39 @@ class InpaintRandom(Task):
         return ib.Selection(x_shape, rng.permutation(H * W)[0, :k].sort().values)
 
 
+@dataclass(frozen=True)
+class InpaintStrokes(Task):
+    """Strokes of a brush are missing, a free form, the same in every image of a cell.
+
+    Each of ``strokes`` begins anywhere and walks half the image's side, turning by a random 0.2 radians (standard
+    deviation) a pixel; the brush is ``width`` pixels wide.
+    """
+
+    name: ClassVar[str] = "inpaint_strokes"
+    summary: ClassVar[str] = "strokes of a brush are missing"
+    strokes: int = 8
+    width: int = 24
+
+    def operator(self, x_shape: Shape, rng: Rng) -> Operator:
+        import torch
+
+        _, H, W = x_shape
+        if self.strokes < 1 or self.width < 1:
+            raise ConfigError(
+                f"inpaint_strokes: strokes and width must be at least 1; got {self.strokes}, {self.width}"
+            )
+        missing, pixels = torch.zeros(H, W, dtype=torch.bool), torch.cartesian_prod(torch.arange(H), torch.arange(W))
+        for _ in range(self.strokes):
+            start = torch.stack([rng.integers(H, ())[0], rng.integers(W, ())[0]])
+            turn = rng.integers(360, ())[0] * torch.pi / 180 + 0.2 * rng.randn((max(H, W) // 2,))[0].double().cumsum(0)
+            path = start + torch.stack([turn.sin(), turn.cos()], dim=1).cumsum(0)
+            near = (pixels[:, None] - path).square().sum(2).amin(1) <= (self.width / 2) ** 2
+            missing |= near.reshape(H, W)
+        if missing.all():
+            raise ConfigError(f"inpaint_strokes: {self.strokes} strokes {self.width} wide leave no pixel; take fewer")
+        return ib.Selection(x_shape, (~missing).flatten().nonzero()[:, 0])
+
+
 def without_mask(x_shape: Shape, path: Path) -> Operator:
     """Keep what is dark in a mask. Raises ConfigError for one of another size, or that keeps all or nothing."""
     missing, (_, H, W) = ib.read_plane(path) >= 0.5, x_shape
@@ -86,4 +119,4 @@ def without_box(x_shape: Shape, box: int, top: int, left: int) -> Operator:
 
 @hookimpl
 def invbench_register_tasks() -> list[type[Task]]:
-    return [InpaintBox, InpaintAnywhere, InpaintRandom]
+    return [InpaintBox, InpaintAnywhere, InpaintRandom, InpaintStrokes]

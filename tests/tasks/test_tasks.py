@@ -163,9 +163,18 @@ def test_inpaint_random_misses_the_same_share_in_every_channel() -> None:
     assert torch.equal(A(x), x[:, :, mask[0]])
 
 
-@pytest.mark.parametrize("task", ["inpaint_random", "cs4"])
+def test_strokes_leave_the_same_pixels_of_every_channel_and_are_as_wide_as_the_brush() -> None:
+    A, x = operator("inpaint_strokes", strokes=1, width=5), torch.ones(1, *SHAPE)
+    missing = 1 - A.pinv(A(x))[0]
+    assert torch.equal(missing[0], missing[1])
+    assert torch.equal(missing[0], missing[2])
+    area = missing[0].sum().item()
+    assert 10 < area <= 8 * 6 + 30, "8 steps of a disc of diameter 5, less what is outside of the image"
+
+
+@pytest.mark.parametrize("task", ["inpaint_random", "inpaint_strokes", "cs4"])
 def test_random_operators_depend_on_the_key_alone(task: str) -> None:
-    make = CATALOG.get("task", task)()
+    make = CATALOG.get("task", task)(**CATALOG.benchmark("gmm").tasks[task])
     first, again, other = (make.operator(SHAPE, Rng.single(seed=s))(draw(SHAPE)) for s in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -293,6 +302,8 @@ def test_tiled_blur_of_the_paper_is_nearly_a_wider_gaussian(name: str, wide: flo
         ("inpaint", {"box": 16}, SHAPE, "box must be smaller than the image; got box=16 on 16x16"),
         ("inpaint", {"box": 20}, OBLONG, "got box=20 on 16x32"),
         ("inpaint", {"box": 0}, SHAPE, "got box=0"),
+        ("inpaint_strokes", {"strokes": 0}, SHAPE, r"strokes and width must be at least 1; got 0, 24"),
+        ("inpaint_strokes", {"width": 99}, SHAPE, r"8 strokes 99 wide leave no pixel; take fewer"),
         ("inpaint_random", {"missing": 0.0}, SHAPE, r"must leave some pixels and take some; got 0\.0"),
         ("inpaint_random", {"missing": 1.0}, SHAPE, r"must leave some pixels and take some; got 1\.0"),
         ("inpaint_random", {"missing": -0.5}, SHAPE, r"must leave some pixels and take some; got -0\.5"),
