@@ -54,6 +54,7 @@ from .priors.gmm_prior import GmmPrior as GmmPrior
 from .priors.mixtures import patch_mixture as patch_mixture
 from .priors.mixtures import planar_mixture as planar_mixture
 from .priors.mlp import MlpPrior as MlpPrior
+from .priors.own import ModulePrior as ModulePrior
 from .problem import Measurement as Measurement
 from .problem import Part as Part
 from .problem import Posterior as Posterior

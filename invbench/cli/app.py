@@ -259,18 +259,17 @@ def check(ctx: click.Context, name: str) -> None:
 @click.argument("kind")
 @click.argument("name")
 def new(kind: str, name: str) -> None:
-    """Start a plugin of your own: invbench new solver NAME
+    """Start a plugin of your own: invbench new solver|task|dataset|prior|metric NAME
 
-    Writes the folder invbench-NAME with a solver that runs, to be changed, and what installs it.
+    Writes the folder invbench-NAME: a plugin that works, to be changed, tests of its own, data that ship with it, and
+    what installs it.
     """
     from pathlib import Path
 
-    from invbench.cli.scaffold import new_solver
+    from invbench.cli.scaffold import new_plugin
     from invbench.plugins import load_catalog
 
-    if kind != "solver":
-        raise ConfigError(unknown("kind to start", kind, ["solver"]))
-    click.echo(new_solver(name, Path(), load_catalog()))
+    click.echo(new_plugin(kind, name, Path(), load_catalog()))
 
 
 @main.command()

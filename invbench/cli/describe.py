@@ -30,9 +30,16 @@ def listing(catalog: Catalog, kind: str) -> list[tuple[str, str, str]]:
         return [(b.name, "", f"v{b.version}, {b.summary}") for b in catalog.benchmarks.values()]
     plugins = sorted(catalog.plugins[kind].values(), key=lambda p: p.name)
     return [
-        (p.name, "" if p.distribution == "invbench" else f"  ({p.distribution} {p.version})", p.cls.summary)
+        (p.name, "" if p.distribution == "invbench" else f"  ({p.distribution} {p.version})", summary(p.cls))
         for p in plugins
     ]
+
+
+def summary(cls: type[Any]) -> str:
+    """What a class says of itself in a line: its own ``summary`` or, where it has none, the first line of its text."""
+    text = cls.__doc__ or ""
+    first = "" if text.startswith(f"{cls.__name__}(") else text.strip().partition("\n")[0]  # dataclasses make such ones
+    return str(vars(cls).get("summary") or first or cls.summary)
 
 
 def description(plugin: Plugin) -> str:

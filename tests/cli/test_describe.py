@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import torch
 
-from invbench import Arithmetic, Prior, PriorSource, Shape
-from invbench.cli.describe import description
+from invbench import Arithmetic, ModulePrior, Prior, PriorSource, Shape
+from invbench.cli.describe import description, summary
 from invbench.plugins import Plugin
 
 
@@ -43,3 +43,21 @@ class Closed(Theirs):
 
 def test_a_prior_without_a_network_has_no_cost() -> None:
     assert "parameters" not in description(Plugin("prior", "theirs", Closed, "their-priors", "1.0"))
+
+
+def test_a_plugin_without_a_summary_is_listed_by_the_first_line_of_its_docstring() -> None:
+    assert summary(Theirs) == "A network of somebody else's."
+    assert summary(ModulePrior) == ModulePrior.summary
+
+    @dataclass(frozen=True)
+    class Own(ModulePrior):
+        """Mine.
+
+        More of it.
+        """
+
+    @dataclass(frozen=True)
+    class Silent(Theirs):
+        size: int = 3
+
+    assert (summary(Own), summary(Silent)) == ("Mine.", "")
