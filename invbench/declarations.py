@@ -11,6 +11,7 @@ from typing import Any
 from invbench.dataset import Benchmark, Dataset
 from invbench.errors import PluginError
 from invbench.metric import Metric
+from invbench.operator import PRECISIONS
 from invbench.prior import PriorSource
 from invbench.solver import Solver
 from invbench.task import Task
@@ -54,6 +55,8 @@ def _check_class(cls: Any, kind: str) -> None:
         _check_options(cls, kind)
     if kind == "solver":
         _check_solve(cls)
+    if kind in ("solver", "task"):
+        _check_precisions(cls, kind)
     if kind == "dataset" and cls.benchmark is not None:
         if not isinstance(cls.benchmark, Benchmark):
             raise PluginError(f"dataset {cls.name}: expected an invbench.Benchmark as benchmark; got {cls.benchmark!r}")
@@ -107,6 +110,16 @@ def _check_annotated(cls: Any, kind: str, declared: Collection[str]) -> None:
                 f"{kind} {cls.__name__}: {name} = {value!r} has no annotation; write "
                 f"{name}: {type(value).__name__} for an option, {name}: ClassVar[...] otherwise"
             )
+
+
+def _check_precisions(cls: Any, kind: str) -> None:
+    """The precisions that it claims are known ones, float32 among them, in which runs are."""
+    claimed = cls.precisions
+    if not isinstance(claimed, tuple) or "float32" not in claimed or not set(claimed) <= set(PRECISIONS):
+        raise PluginError(
+            f"{kind} {cls.name}: expected precisions of {', '.join(map(repr, PRECISIONS))}, a tuple with 'float32', in "
+            f"which runs are; got {claimed!r}"
+        )
 
 
 def _check_solve(cls: Any) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 CG_STEPS = 100
+PRECISIONS = ("float32", "bfloat16")  # that solvers and operators claim, unless they declare fewer
 TIMED = ("_A", "_At", "U", "Ut", "V", "Vt", "pinv", "ridge", "guess")
 AnyOperator = TypeVar("AnyOperator", bound="Operator")
 

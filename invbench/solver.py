@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from invbench.artifacts import Artifact
-from invbench.operator import Operator
+from invbench.operator import PRECISIONS, Operator
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +32,7 @@ class Solver(ABC):
     - ``needs_grad``: differentiates through the prior (else the runner turns gradients off)
     - ``artifacts``: files that ``invbench fetch`` gets
     - ``consistent``: claims that A(x_hat) -> y as sigma_y -> 0, which ``invbench check`` tests
+    - ``precisions``: those of y that it claims; runs are in float32, and ``invbench check`` tests bfloat16 if claimed
     """
 
     name: ClassVar[str]
@@ -43,6 +44,7 @@ class Solver(ABC):
     needs_sigma: ClassVar[bool] = False
     needs_grad: ClassVar[bool] = False
     consistent: ClassVar[bool] = False
+    precisions: ClassVar[tuple[str, ...]] = PRECISIONS
 
     def skip(self, problem: Problem, prior: Prior) -> str | None:
         """Why this problem cannot be solved, beyond what the class attributes declare; None if it can."""

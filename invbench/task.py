@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from invbench.artifacts import existing
 from invbench.noise import Noise, parse_noise
-from invbench.operator import Operator, Shape
+from invbench.operator import PRECISIONS, Operator, Shape
 
 if TYPE_CHECKING:
     from invbench.rng import Rng
@@ -22,11 +22,14 @@ class Task(ABC):
 
     ``noise`` is text with a unit: ``gaussian 0.05 [-1,1]``, ``uniform 0.01..0.1 [-1,1]``, ``poisson 1.0``.
     ``places`` names the options that are files: a cell's identity has the SHA-256 of their content, not their names.
+    ``precisions`` are those of x that its operator claims; runs are in float32, and ``invbench check`` tests bfloat16
+    where it is claimed.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str] = ""
     places: ClassVar[tuple[str, ...]] = ()
+    precisions: ClassVar[tuple[str, ...]] = PRECISIONS
     noise: str = "gaussian 0.05 [-1,1]"
 
     def __post_init__(self) -> None:

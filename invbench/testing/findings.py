@@ -32,6 +32,12 @@ def expect(holds: bool, message: str) -> None:
         raise Fault(message)
 
 
+def claimed(plugin: type[Any], precision: str) -> None:
+    """Raise NotApplicable unless a solver or a task claims a precision."""
+    if precision not in plugin.precisions:
+        raise NotApplicable(f"claims {', '.join(plugin.precisions)} alone")
+
+
 def judge(name: str, check: Check, subject: Callable[[], Any]) -> Finding:
     """Run a check on what ``subject`` makes; whatever it raises becomes a finding."""
     try:

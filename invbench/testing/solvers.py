@@ -12,7 +12,7 @@ from invbench.linops import BlockMean, Identity
 from invbench.problem import Problem
 from invbench.solver import Trainable
 from invbench.testing.devices import another_device, same_there
-from invbench.testing.findings import Check, Fault, NotApplicable, expect
+from invbench.testing.findings import Check, Fault, NotApplicable, claimed, expect
 from invbench.testing.generators import other_global_state
 from invbench.testing.problems import SHAPE, SIGMA, PairedMeans
 from invbench.testing.solver_lab import ALL, CLEAN, SHORT, Case, SolverLab, tensors
@@ -55,6 +55,7 @@ def dtype(lab: SolverLab) -> str:
 
 
 def bfloat16(lab: SolverLab) -> str:
+    claimed(type(lab.solver), "bfloat16")
     y = lab.main.y.bfloat16()
     try:
         x_hat = lab.run(replace(lab.main, y=y)).x_hat

@@ -17,7 +17,7 @@ from invbench.rng import Rng
 from invbench.task import Task
 from invbench.testing import operators
 from invbench.testing.devices import another_device, same_there
-from invbench.testing.findings import Check, Fault, NotApplicable, expect
+from invbench.testing.findings import Check, Fault, NotApplicable, claimed, expect
 from invbench.testing.operators import LAWS, draw, works_in
 from invbench.testing.problems import small_presets
 
@@ -99,6 +99,11 @@ def noise(built: Built) -> str:
     return f"standard deviation {empirical:.4g}, stated {stated:g}"
 
 
+def bfloat16(built: Built) -> str:
+    claimed(type(built.task), "bfloat16")
+    return works_in(built.A, torch.bfloat16, BFLOAT16)
+
+
 def device(built: Built) -> str:
     with another_device() as there:
         A, model = built.A.to(there), built.task.noise_model
@@ -149,7 +154,7 @@ CHECKS: dict[str, Check] = {
     **{name: _law(law) for name, law in LAWS.items()},
     "deterministic": _of_each(deterministic),
     "float32": _of_each(lambda built: works_in(built.A, torch.float32, FLOAT32)),
-    "bfloat16": _of_each(lambda built: works_in(built.A, torch.bfloat16, BFLOAT16)),
+    "bfloat16": _of_each(bfloat16),
     "noise": _of_each(noise),
     "device": _of_each(device),
 }

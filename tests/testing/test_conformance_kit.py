@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from zoo import CONTROLS, ZOO
 from zoo.solvers import NotFinite
 
 import invbench as ib
+from invbench.declarations import check
+from invbench.errors import PluginError
 from invbench.plugins import Plugin
 from invbench.testing import Finding, check_plugin
 from invbench.testing.plugins import KITS
@@ -73,6 +76,22 @@ def test_a_crash_of_a_check_names_the_exception() -> None:
     results = findings("solver", Explodes)
     assert with_status(results, "fail") == set(KITS["solver"].checks)
     assert "expected no exception; got SystemExit: boom" in results["shape"].sentence
+
+
+def test_a_precision_that_is_not_claimed_is_not_checked() -> None:
+    for kind, name in (("task", "AtLeastSingle"), ("solver", "SingleOnly")):
+        (cls,) = [cls for _, cls, check, _ in ZOO if (cls.__name__, check) == (name, "bfloat16")]
+        honest = dataclasses.dataclass(frozen=True)(type(name, (cls,), {"precisions": ("float32",)}))
+        finding = findings(kind, honest)["bfloat16"]
+        assert (finding.status, finding.sentence) == ("n/a", "claims float32 alone")
+
+
+@pytest.mark.parametrize("claimed", [("bfloat16",), ("float32", "int8"), "float32"])
+def test_precisions_that_cannot_be_claimed_are_refused(claimed: Any) -> None:
+    (_, good), *_ = [control for control in CONTROLS if control[0] == "task"]
+    odd = dataclasses.dataclass(frozen=True)(type("Odd", (good,), {"precisions": claimed}))
+    with pytest.raises(PluginError, match="expected precisions of 'float32', 'bfloat16', a tuple with 'float32'"):
+        check(odd, "task", ib.Task)
 
 
 @pytest.fixture
