@@ -46,7 +46,10 @@ def compare(
 @click.argument("cell")
 @out_option
 def explain(cell: str, out: Path) -> None:
-    """Print where a cell's numbers come from: command, configuration, hashes, machine. CELL is an id or a folder."""
+    """Print where a cell's numbers come from: command, configuration, hashes, machine.
+
+    CELL is an id, the start of one, a folder, or a solver that has one cell there.
+    """
     from invbench.harness.verify import explain, find_cell
 
     click.echo(explain(find_cell(cell, out)))
@@ -62,9 +65,9 @@ def explain(cell: str, out: Path) -> None:
 @out_option
 @click.pass_context
 def verify(ctx: click.Context, cell: str, images: int, tolerance: float, device: str, out: Path) -> None:
-    """Verify a cell's checksums, and solve some of its images again. CELL is an id or a folder.
+    """Verify a cell's checksums, and solve some of its images again.
 
-    Differences are of values on [-1,1], and of scores where records were released without reconstructions.
+    CELL is an id, the start of one, a folder, or a solver that has one cell there. Differences are of values on [-1,1], and of scores where records were released without reconstructions.
     Exits with 1 if a file was changed or an image is not reproduced.
     """
     from invbench.harness.verify import find_cell, verify

@@ -11,11 +11,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from invbench.analysis.comparable import solver_of
-from invbench.errors import ConfigError, StoreError
+from invbench.errors import ConfigError, StoreError, unknown
 from invbench.store.files import Record
 from invbench.store.reader import LoadedCell, load_cell, load_cells
 from invbench.store.schema import Config
 from invbench.store.writer import CellStore
+
+MOST_LISTED = 8  # cells of a name that is that of several
 
 if TYPE_CHECKING:
     from invbench.metric import Metric
@@ -23,9 +25,12 @@ if TYPE_CHECKING:
 
 
 def find_cell(name: str, out: Path) -> LoadedCell:
-    """The cell of an id, the start of one, a folder or its name. Raises ConfigError where there is none, or several."""
+    """The cell of an id, the start of one, a folder or its name, or of a solver that has no other cell there.
+
+    Raises ConfigError where there is none, or several, which it lists.
+    """
     if not name:
-        raise ConfigError("expected the id of a cell, its start, or a folder; got an empty text")
+        raise ConfigError("expected the id of a cell, its start, a folder, or a solver; got an empty text")
     if (Path(name) / "run.json").is_file():
         return load_cell(Path(name))
     return _recorded(name, load_cells(out), out)
@@ -33,24 +38,21 @@ def find_cell(name: str, out: Path) -> LoadedCell:
 
 def _recorded(name: str, cells: Sequence[LoadedCell], out: Path) -> LoadedCell:
     """Of these cells, the one that is called so."""
-    matching = [c for c in cells if _is_called(c, name)]
+    exact = [c for c in cells if name == c.id or name in [folder.name for folder in c.folders]]
+    matching = exact or [c for c in cells if c.id.startswith(name) or name == solver_of(c)]
     if len(matching) == 1:
         return matching[0]
-    own = [_listed(c) for c in cells if solver_of(c) == name]
-    if own and not matching:
-        raise ConfigError(f"{name} is a solver; name one of its cells: {', '.join(own)}")
-    ids = sorted(c.id for c in matching) or ["none"]
-    raise ConfigError(f"expected the id of a cell in {out}, its start, or a folder; {name!r} matches {', '.join(ids)}")
-
-
-def _is_called(cell: LoadedCell, name: str) -> bool:
-    return cell.id.startswith(name) or name in [folder.name for folder in cell.folders]
+    if matching:
+        shown = sorted(map(_listed, matching))[:MOST_LISTED]
+        more = f" and {len(matching) - len(shown)} more" if len(matching) > len(shown) else ""
+        raise ConfigError(f"{name!r} is the name of {len(matching)} cells in {out}: {', '.join(shown)}{more}; give an id")
+    raise ConfigError(unknown(f"cell, folder or solver in {out}:", name, {solver_of(c) for c in cells}))
 
 
 def _listed(cell: LoadedCell) -> str:
     """A cell's id with what identifies it for a reader."""
     config = cell.run.config
-    return f"{cell.id} ({config.benchmark.name}/{config.task.name}, seed {config.seed})"
+    return f"{cell.id} ({solver_of(cell)}, {config.benchmark.name}/{config.task.name}, seed {config.seed})"
 
 
 def explain(cell: LoadedCell) -> str:

@@ -201,12 +201,23 @@ def load_cell(folder: Path) -> LoadedCell:
 
 
 def load_parts(cell: str, folders: Sequence[Path]) -> LoadedCell:
-    """Join a cell's folder and its shards'; its own rows win, and the worst status is the cell's."""
+    """Join a cell's folder and its shards'; its own rows win, and the worst status is the cell's.
+
+    Where a process was killed, run.json still says "running"; that is read as "interrupted".
+    """
     read = [read_rows(folder / name) for folder in sorted(folders, reverse=True) for name in (PACKED, ROWS)]
     merged = {r.key: r for rows, _ in read for r in rows}
-    runs = {folder: _read_run(folder / "run.json") for folder in folders}
+    runs = {folder: _run_of(folder) for folder in folders}
     worst_first = sorted(folders, key=lambda folder: -STATUSES.index(runs[folder].status))
     cost = sum((run.cost for run in runs.values()), Cost())
     sessions = sorted((session for run in runs.values() for session in run.sessions), key=lambda s: s.started)
     run = msgspec.structs.replace(runs[worst_first[0]], cost=cost, sessions=sessions)
     return LoadedCell(cell, run, list(merged.values()), tuple(worst_first), sum(bad for _, bad in read))
+
+
+def _run_of(folder: Path) -> Run:
+    """A folder's run.json, whose status is not that of a process that was killed."""
+    run = _read_run(folder / "run.json")
+    if run.status == "running" and not CellStore(folder).is_being_written():
+        run.status = "interrupted"
+    return run

@@ -45,6 +45,7 @@ from invbench.store.fingerprint import Measured
 from invbench.store.jsonfiles import json_text, read_json
 from invbench.store.schema import Run, ScoredSet
 
+LOCK = ".lock"  # held by the process that writes the folder
 OVERWRITTEN = ".overwritten"  # by which command, last
 CHECKED = ("run.json", ROWS, PACKED, SETS, "images/*.safetensors")
 
@@ -67,7 +68,7 @@ class CellStore:
 
         with self._disk_errors():
             (self.folder / "images").mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.folder / ".lock")
+            lock = filelock.FileLock(self.folder / LOCK)
             try:
                 lock.acquire(timeout=patience)
             except filelock.Timeout:
@@ -80,6 +81,19 @@ class CellStore:
         finally:
             self._keys = None
             lock.release()
+
+    def is_being_written(self) -> bool:
+        """Whether a process holds the folder's lock; true, too, where that cannot be determined. Writes nothing."""
+        try:
+            import fcntl
+
+            with (self.folder / LOCK).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except (ImportError, OSError):
+            return True
+        return False
 
     def append(self, image: str, x_hat: Any, rows: Iterable[Record]) -> None:
         """Keep the reconstructions (samples, C, H, W) of an image, then its rows; both survive a kill at once."""

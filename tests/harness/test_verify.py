@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from safetensors.torch import load_file, save_file
 
 from invbench.cli import main
-from invbench.harness.verify import _scores
+from invbench.errors import ConfigError
+from invbench.harness.verify import _scores, find_cell
 from invbench.store.reader import LoadedCell, load_cells
 from invbench.store.writer import CellStore
 
@@ -48,7 +49,23 @@ def test_a_cell_is_explained_by_its_id_the_start_of_it_or_its_folder(out: Path) 
     for part in ("invbench run solver=ddrm", "torch 2.", '"nfe": 3', "measurements", "psnr/rgb", "origin:", cell.id):
         assert part in text
     assert cell.id in invbench("explain", folder_of(out)).output
-    assert "matches none" in invbench("explain", "ffff", "--out", out).output
+    assert invbench("explain", "ddrm", "--out", out).output == text
+
+
+def test_a_name_of_no_cell_or_of_several_is_told_with_those_that_there_are(out: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown cell, folder or solver in .*: 'ddrn'; did you mean 'ddrm'"):
+        find_cell("ddrn", out)
+    for seed in range(1, 12):
+        arguments = ["solver=pinv", "benchmark=gmm2d", "task=denoise", "n=1", "references=false", f"seed={seed}"]
+        assert invbench("run", *arguments, f"out={out}").exit_code == 0
+    with pytest.raises(ConfigError) as error:
+        find_cell("pinv", out)
+    assert str(error.value).startswith(f"'pinv' is the name of 11 cells in {out}: ")
+    assert str(error.value).endswith(" and 3 more; give an id")
+    assert str(error.value).count(" (pinv, gmm2d/denoise, seed ") == 8
+    folders = {c.id: c.folders[0].name for c in load_cells(out)}
+    assert all(find_cell(name, out).id == cell for cell, name in folders.items())
+    assert find_cell("ddrm", out).run.config.solver.name == "ddrm"
 
 
 def test_an_unchanged_cell_is_reproduced(out: Path) -> None:
