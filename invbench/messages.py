@@ -1,7 +1,8 @@
-"""Warnings as the commands print them."""
+"""Warnings as the commands print them, and whether in colour."""
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,3 +26,8 @@ def plain_warnings() -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = show
         yield
+
+
+def without_colour() -> bool:
+    """Whether the user wants no colour, by an environment variable NO_COLOR that is not empty (https://no-color.org)."""
+    return bool(os.environ.get("NO_COLOR"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -60,6 +61,11 @@ def _defused(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) and text != "-" else text
 
 
+def _width(text: str) -> int:
+    """The length of its longest line."""
+    return max(map(len, text.splitlines()), default=0)
+
+
 @dataclass(frozen=True)
 class Table:
     """Solvers on the same measurements: one row each, with what is needed to read it."""
@@ -69,8 +75,11 @@ class Table:
     notes: tuple[str, ...]
     raw: bool = False  # cells and headers are written in the format already
 
-    def render(self, how: str = "text") -> str:
-        """As text, md, latex, html or csv. Raises ConfigError for another format."""
+    def render(self, how: str = "text", width: int | None = None) -> str:
+        """As text, md, latex, html or csv. Raises ConfigError for another format.
+
+        Text of ``width`` characters has its columns in as many blocks as are needed, the first column in each.
+        """
         if how not in FORMATS:
             raise ConfigError(unknown("table format", how, FORMATS))
         if how == "csv":
@@ -79,7 +88,23 @@ class Table:
             notes = "".join(f"<p>{escape(note, how)}</p>" for note in self.notes)
             return f"<h3>{escape(self.title, how)}</h3>\n{self._body(how)}\n{notes}"
         title = HEAD[how].format(_line(self.title, how))
-        return "\n".join([title, self._body(how), *(BELOW[how].format(_line(note, how)) for note in self.notes)])
+        body = self._body(how) if how != "text" or width is None else "\n\n".join(self._blocks(width))
+        return "\n".join([title, body, *(BELOW[how].format(_line(note, how)) for note in self.notes)])
+
+    def _blocks(self, width: int) -> Iterator[str]:
+        """The table as text in blocks of columns, each as wide as fits; a column that is wider has one of its own."""
+        first, rest = self.frame.iloc[:, :1], self.frame.iloc[:, 1:]
+        while True:
+            taken, block = 1, self._part(first, rest.iloc[:, :1])
+            while taken < rest.shape[1] and _width(wider := self._part(first, rest.iloc[:, : taken + 1])) <= width:
+                taken, block = taken + 1, wider
+            yield block
+            rest = rest.iloc[:, taken:]
+            if not rest.shape[1]:
+                return
+
+    def _part(self, first: pd.DataFrame, columns: pd.DataFrame) -> str:
+        return replace(self, frame=pd.concat([first, columns], axis=1))._body("text")
 
     def _body(self, how: str) -> str:
         """The cells and their headers."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from invbench.messages import without_colour
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -34,7 +36,7 @@ def progress_bar(before: str, after: str = "") -> Progress | None:
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, color_system=None if without_colour() else "auto")
     if not (console.is_terminal or console.is_jupyter):
         return None
     columns = (TextColumn(before), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())

@@ -11,12 +11,12 @@ from typing import Any
 import click
 
 from invbench import __version__
-from invbench.cli import console, judge, read, restore
+from invbench.cli import completion, console, judge, read, restore
 from invbench.cli.describe import called, description, listing
 from invbench.cli.help import HELP, run_help
 from invbench.cli.read import not_negative
 from invbench.errors import ConfigError, InvbenchError, unknown
-from invbench.messages import plain_warnings
+from invbench.messages import plain_warnings, without_colour
 
 # torch then asks for large pages for large tensors: else a network call at 256x256 makes 250,000 page faults, an eighth
 # of its time on one thread. It is read at torch's first allocation, and inherited by processes that are started.
@@ -36,19 +36,21 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or fail with a suggestion; refuse arguments that no command can accept."""
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
+        typed = not ctx.resilient_parsing  # and not, so far, for the tab key
+        if typed and args and not args[0].startswith("-") and args[0] not in self.commands:
             raise click.UsageError(unknown("command", args[0], self.commands), ctx)
         name, command, rest = super().resolve_command(ctx, args)
         if any("\0" in text for text in rest):
             raise ConfigError("an argument holds the character 0, which no name or value can have")
-        if command is not None:
+        if typed and command is not None:
             console.refuse_twice(command, ctx, rest)
         return name, command, rest
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run the command and exit; errors are messages."""
         os.environ.setdefault(LARGE_PAGES, "1")
-        run: Callable[[], Any] = partial(super().main, *args, standalone_mode=False, **extra)
+        colour = {"color": False} if without_colour() else {}
+        run: Callable[[], Any] = partial(super().main, *args, standalone_mode=False, **colour, **extra)
         if not standalone_mode:
             return run()
         with console.plain(), plain_warnings():
@@ -85,7 +87,7 @@ def main() -> None:
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
-@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+@click.argument("overrides", nargs=-1, type=completion.OVERRIDES)
 @click.pass_context
 def run(ctx: click.Context, overrides: tuple[str, ...]) -> None:
     """Run cells: invbench run solver=ddrm task=sr4 [key=value ...]."""
@@ -101,7 +103,7 @@ def run(ctx: click.Context, overrides: tuple[str, ...]) -> None:
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+@click.argument("overrides", nargs=-1, type=completion.OVERRIDES)
 @click.option("--repeats", default=10, show_default=True, type=click.IntRange(1), help="Timed solves.")
 @click.option(
     "--limit",
@@ -124,7 +126,7 @@ def bench(ctx: click.Context, overrides: tuple[str, ...], repeats: int, limit: f
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+@click.argument("overrides", nargs=-1, type=completion.OVERRIDES)
 @click.pass_context
 def plan(ctx: click.Context, overrides: tuple[str, ...]) -> None:
     """Forecast the cost of a run: invbench plan solver=dps,ddrm task=sr4,deblur n=1000
@@ -139,7 +141,7 @@ def plan(ctx: click.Context, overrides: tuple[str, ...]) -> None:
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+@click.argument("overrides", nargs=-1, type=completion.OVERRIDES)
 @click.pass_context
 def tune(ctx: click.Context, overrides: tuple[str, ...]) -> None:
     """Choose a solver's options: invbench tune solver=dps task=sr4 [objective=psnr] [key=value ...].
@@ -155,7 +157,7 @@ def tune(ctx: click.Context, overrides: tuple[str, ...]) -> None:
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
-@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+@click.argument("overrides", nargs=-1, type=completion.OVERRIDES)
 @click.option("--dry-run", is_flag=True, help="Estimate time and memory, and stop.")
 @click.pass_context
 def train(ctx: click.Context, overrides: tuple[str, ...], dry_run: bool) -> None:
@@ -174,7 +176,7 @@ def train(ctx: click.Context, overrides: tuple[str, ...], dry_run: bool) -> None
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+@click.argument("overrides", nargs=-1, type=completion.OVERRIDES)
 def sample(overrides: tuple[str, ...]) -> None:
     """Draw images from a prior: invbench sample prior=adm_photos n=64 [side=64] [nfe=100] [seed=0] [out=FOLDER].
 
@@ -187,12 +189,12 @@ def sample(overrides: tuple[str, ...]) -> None:
     click.echo(sample(list(overrides), load_catalog()))
 
 
-for command in (*read.COMMANDS, *judge.COMMANDS, *restore.COMMANDS):
+for command in (*read.COMMANDS, *judge.COMMANDS, *restore.COMMANDS, *completion.COMMANDS):
     main.add_command(command)
 
 
 @main.command(name="list")
-@click.argument("kind", required=False)
+@click.argument("kind", required=False, type=completion.KINDS)
 def list_(kind: str | None) -> None:
     """List what is installed: solvers, tasks, datasets, priors, metrics, benchmarks."""
     from invbench.declarations import KINDS
@@ -213,7 +215,7 @@ def list_(kind: str | None) -> None:
 
 
 @main.command()
-@click.argument("name")
+@click.argument("name", type=completion.NAMES)
 def info(name: str) -> None:
     """Describe a solver, task, dataset, prior, metric or benchmark, with its options and cost."""
     from invbench.plugins import load_catalog
@@ -230,7 +232,7 @@ def info(name: str) -> None:
 
 
 @main.command()
-@click.argument("name")
+@click.argument("name", type=completion.NAMES)
 @click.pass_context
 def check(ctx: click.Context, name: str) -> None:
     """Run the conformance tests on a plugin: independence of rows, reproducibility, adjoints, and so on.
@@ -256,13 +258,12 @@ def check(ctx: click.Context, name: str) -> None:
 
 
 @main.command()
-@click.argument("kind")
+@click.argument("kind", type=completion.KINDS)
 @click.argument("name")
 def new(kind: str, name: str) -> None:
     """Start a plugin of your own: invbench new solver|task|dataset|prior|metric NAME
 
-    Writes the folder invbench-NAME: a plugin that works, to be changed, tests of its own, data that ship with it, and
-    what installs it.
+    Writes the folder invbench-NAME: a plugin that works, to be changed, its tests and data, and what installs it.
     """
     from pathlib import Path
 
@@ -273,7 +274,7 @@ def new(kind: str, name: str) -> None:
 
 
 @main.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=completion.ARTIFACTS)
 def fetch(name: str | None) -> None:
     """Download weights into the cache and verify them; without a name, list what there is."""
     from invbench.artifacts import fetch as get

@@ -11,6 +11,7 @@ import click
 from invbench.analysis.comparable import label, measurement_key
 from invbench.analysis.seeds import seed_tables
 from invbench.analysis.tables import build_tables
+from invbench.cli.console import terminal_width
 from invbench.cli.jobs import run_jobs
 from invbench.cli.spending import cost_breakdown, payoff
 from invbench.errors import DataError, PluginError, StoreError
@@ -37,7 +38,7 @@ def _show(out: Path, key: str, catalog: Catalog) -> None:
     """Print the table of a measurement and draw its figure."""
     cells = [c for c in load_cells(out) if measurement_key(c.run.config) == key]
     for table in build_tables(cells, *catalog.for_tables()):
-        click.echo("\n" + table.render())
+        click.echo("\n" + table.render(width=terminal_width()))
     for cell in cells:
         for line in _spent(cell, cells):
             click.echo(f"{label(cell, cells)}: {line}")
@@ -70,4 +71,4 @@ def _show_seeds(out: Path, keys: Collection[str | None], catalog: Catalog) -> No
     """Print the variance components over the seeds of measurements, if there are several."""
     cells = [c for c in load_cells(out) if measurement_key(c.run.config) in keys]
     for table in seed_tables(cells, catalog.for_tables()[0]):
-        click.echo("\n" + table.render())
+        click.echo("\n" + table.render(width=terminal_width()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import errno
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -70,6 +71,11 @@ def plain() -> Iterator[None]:
             sys.exit(1)
         where = f"{error.filename}: " if error.filename else "cannot write the output: "
         fail(f"{where}{error.strerror or error}", 1)
+
+
+def terminal_width() -> int | None:
+    """The characters of a line of the terminal that standard output is; None where it is a pipe or a file."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def fail(message: str, status: int) -> NoReturn:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from invbench.cli.console import terminal_width
 from invbench.cli.sweep import compose
 from invbench.errors import InvbenchError
 from invbench.harness.config import Choice, build
@@ -45,7 +46,7 @@ def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) ->
     costs = compose(overrides, catalog, handle)
     if not costs:
         return 1
-    click.echo(cost_table(costs, ", ".join(dict.fromkeys(titles)), _device(overrides)).render())
+    click.echo(cost_table(costs, ", ".join(dict.fromkeys(titles)), _device(overrides)).render(width=terminal_width()))
     return 0
 
 
@@ -69,7 +70,7 @@ def plan(overrides: list[str], catalog: Catalog) -> int:
     forecasts = compose(overrides, catalog, handle)
     if not forecasts:
         return 1
-    click.echo(forecast_table(forecasts, _device(overrides)).render())
+    click.echo(forecast_table(forecasts, _device(overrides)).render(width=terminal_width()))
     return 0
 
 

@@ -38,6 +38,9 @@ HELP = {
         "new": "Start a plugin of your own.",
         "fetch": "Download weights, or list what there is.",
     },
+    "Shell": {
+        "completion": "Complete commands and names with the tab key.",
+    },
 }
 
 

@@ -6,14 +6,24 @@ from pathlib import Path
 
 import click
 
-from invbench.cli.read import REFERENCE, check_there, not_negative, out_option, print_tables, recorded_cells, wanted_of
+from invbench.cli import completion
+from invbench.cli.read import (
+    REFERENCE,
+    check_there,
+    not_negative,
+    out_option,
+    print_tables,
+    recorded_cells,
+    wanted_of,
+    wide_option,
+)
 from invbench.errors import ConfigError, unknown
 
 
 @click.command()
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
-@click.argument("filters", nargs=-1)
+@click.argument("filters", nargs=-1, type=completion.FILTERS)
 @click.option("--fail-on", "rules", default="", help="Bounds, as psnr<-0.05,nfe!=0,seconds>1.3x; exit status 1 beyond.")
 @click.option("--across-machines", is_flag=True, help="Allow measurements that differ in a bit, as on other CPUs.")
 @click.option("--format", "how", default="md", show_default=True, help="text, md, latex, csv or html.")
@@ -67,7 +77,8 @@ def explain(cell: str, out: Path) -> None:
 def verify(ctx: click.Context, cell: str, images: int, tolerance: float, device: str, out: Path) -> None:
     """Verify a cell's checksums, and solve some of its images again.
 
-    CELL is an id, the start of one, a folder, or a solver that has one cell there. Differences are of values on [-1,1], and of scores where records were released without reconstructions.
+    CELL is an id, the start of one, a folder, or a solver that has one cell there. Differences are of values on
+    [-1,1], and of scores where records were released without reconstructions.
     Exits with 1 if a file was changed or an image is not reproduced.
     """
     from invbench.harness.verify import find_cell, verify
@@ -79,12 +90,13 @@ def verify(ctx: click.Context, cell: str, images: int, tolerance: float, device:
 
 
 @click.command()
-@click.argument("first")
-@click.argument("second")
-@click.argument("filters", nargs=-1)
+@click.argument("first", type=completion.SOLVERS)
+@click.argument("second", type=completion.SOLVERS)
+@click.argument("filters", nargs=-1, type=completion.FILTERS)
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
+@wide_option
 @out_option
-def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: Path) -> None:
+def versus(first: str, second: str, filters: tuple[str, ...], how: str, wide: bool, out: Path) -> None:
     """Compare two solvers on the same images: invbench versus davi ddrm [task=sr4] ..."""
     from invbench.analysis.table import FORMATS
     from invbench.analysis.versus import versus
@@ -96,15 +108,16 @@ def versus(first: str, second: str, filters: tuple[str, ...], how: str, out: Pat
         raise ConfigError(unknown("table format", how, FORMATS))
     metrics, _ = load_catalog().for_tables()
     higher = {name: bool(m.higher_is_better) for name, m in metrics.items() if m.higher_is_better is not None}
-    print_tables([versus(recorded_cells(filters, out), first, second, higher)], how)
+    print_tables([versus(recorded_cells(filters, out), first, second, higher)], how, wide)
 
 
 @click.command()
 @click.argument("ids", nargs=-1)
 @click.option("--benchmark", default="", help="Only claims about it; 'photos' stands in for the paper's, as a proxy.")
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
+@wide_option
 @out_option
-def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
+def claims(ids: tuple[str, ...], benchmark: str, how: str, wide: bool, out: Path) -> None:
     """Compare the DAVI paper's statements with the records: invbench claims [table1-realism ...] [--benchmark photos]
 
     Claims are printed cells, orders ("DAVI has the best FID") and ratios ("20 times faster"). IDS are ids or beginnings
@@ -140,7 +153,7 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
     named = chosen(load_claims(benchmark=benchmark), ids)
     metrics, _ = load_catalog().for_tables()
     cells, costs = with_released(load_cells(out)), load_costs(results_folder() / REFERENCE, out)
-    print_tables([claims_table(named, cells, metrics, brief=not ids, costs=costs)], how)
+    print_tables([claims_table(named, cells, metrics, brief=not ids, costs=costs)], how, wide)
 
 
 COMMANDS = (compare, explain, verify, versus, claims)

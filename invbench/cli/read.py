@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from invbench.cli import completion, console
 from invbench.errors import ConfigError, unknown
 from invbench.harness.places import folder
 from invbench.noise import canonical
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 OUT = "results/runs"
 REFERENCE = "reference"
-FILTERS = ("benchmark", "task", "noise", "solver", "dataset", "prior", "seed")
+FILTERS = completion.READ
 
 
 def _folder(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:
@@ -45,10 +46,11 @@ out_option = click.option(
     callback=_folder,
     help=f"Results folder; '{REFERENCE}' names the released records that come with invbench.",
 )
+wide_option = click.option("--wide", is_flag=True, help="Do not fold tables to the terminal's width.")
 
 
 @click.command()
-@click.argument("filters", nargs=-1)
+@click.argument("filters", nargs=-1, type=completion.FILTERS)
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
 @click.option(
     "--paper", default=None, help="A table of the DAVI paper, 1 to 13, beside what is recorded; of another, NAME:N."
@@ -60,6 +62,7 @@ out_option = click.option(
 @click.option("--add", "added", default="", help="With --paper and benchmark=photos: rows of other solvers, or 'all'.")
 @click.option("--times", is_flag=True, help="What each cell took, and on which device, in place of scores.")
 @click.option("--budgets", default="", help="Only the best solver within each budget of network calls, as 20,100,1000.")
+@wide_option
 @out_option
 def table(
     filters: tuple[str, ...],
@@ -70,6 +73,7 @@ def table(
     added: str,
     times: bool,
     budgets: str,
+    wide: bool,
     out: Path,
 ) -> None:
     """Print tables of the records: invbench table [benchmark=photos] [task=sr4] ...
@@ -86,7 +90,7 @@ def table(
         tables = _tables(recorded_cells(filters, out), how, names_of(only), budgets, times)
     else:
         tables = [_paper_table(paper, filters, how, out, intervals, names_of(added))]
-    print_tables(tables, how)
+    print_tables(tables, how, wide)
 
 
 def _refuse_mixed(paper: str | None, intervals: bool, times: bool, columns: str) -> None:
@@ -119,7 +123,7 @@ def _tables(cells: Sequence[LoadedCell], how: str, only: Sequence[str], budgets:
 
 
 @click.command()
-@click.argument("filters", nargs=-1)
+@click.argument("filters", nargs=-1, type=completion.FILTERS)
 @click.option("--device", default="auto", show_default=True, help="Where metrics are computed: auto, cpu or cuda.")
 @out_option
 def rescore(filters: tuple[str, ...], out: Path, device: str) -> None:
@@ -137,7 +141,7 @@ def rescore(filters: tuple[str, ...], out: Path, device: str) -> None:
 
 @click.command()
 @click.argument("to", type=click.Path(path_type=Path))
-@click.argument("filters", nargs=-1)
+@click.argument("filters", nargs=-1, type=completion.FILTERS)
 @out_option
 def release(to: Path, filters: tuple[str, ...], out: Path) -> None:
     """Write records to share: invbench release FOLDER [benchmark=photos] [task=sr4] ...
@@ -155,7 +159,7 @@ def release(to: Path, filters: tuple[str, ...], out: Path) -> None:
 
 
 @click.command()
-@click.argument("words", metavar="[KIND] [FILTERS]...", nargs=-1)
+@click.argument("words", metavar="[KIND] [FILTERS]...", nargs=-1, type=completion.FILTERS)
 @click.option("--metric", default="", help="Written under pictures, or shown in charts; psnr if empty.")
 @click.option("--solvers", default="", help="Solvers, as davi,ddrm, or the starts of cell ids; all if empty.")
 @click.option("--images", default="", help="Pictures: images by id, as 0003,0007; the first if empty.")
@@ -193,7 +197,7 @@ def figure(words: tuple[str, ...], solvers: str, images: str, paper: str, out: P
 
 
 @click.command()
-@click.argument("filters", nargs=-1)
+@click.argument("filters", nargs=-1, type=completion.FILTERS)
 @click.option("--to", default="report.html", show_default=True, type=click.Path(path_type=Path), help="Page to write.")
 @click.option("--images", default=16, show_default=True, type=click.IntRange(0), help="Shown of each measurement.")
 @out_option
@@ -245,9 +249,10 @@ def check_there(out: Path) -> None:
         raise ConfigError(f"expected a results folder; {out} does not exist")
 
 
-def print_tables(tables: Sequence[Table], how: str) -> None:
-    """Print tables; notes of csv tables go to standard error."""
-    click.echo("\n\n".join(t.render(how) for t in tables))
+def print_tables(tables: Sequence[Table], how: str, wide: bool = False) -> None:
+    """Print tables, text as wide as the terminal unless ``wide``; notes of csv tables go to standard error."""
+    width = None if wide else console.terminal_width()
+    click.echo("\n\n".join(t.render(how, width) for t in tables))
     for note in [note for t in tables for note in t.notes] if how == "csv" else ():
         click.echo(note, err=True)
 

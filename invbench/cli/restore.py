@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from invbench.cli import completion
 from invbench.errors import ConfigError
 from invbench.messages import plain_warnings
 
@@ -16,7 +17,7 @@ EXAMPLE = "invbench restore photo.png task=deblur task.kernel=kernel.png solver=
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.argument("words", nargs=-1, type=completion.OVERRIDES)
 def restore(words: tuple[str, ...]) -> None:
     """Restore measurements of your own: invbench restore FILE... task=NAME solver=NAME sigma='0.02 [0,1]' to=x.png
 

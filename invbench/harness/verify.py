@@ -45,7 +45,9 @@ def _recorded(name: str, cells: Sequence[LoadedCell], out: Path) -> LoadedCell:
     if matching:
         shown = sorted(map(_listed, matching))[:MOST_LISTED]
         more = f" and {len(matching) - len(shown)} more" if len(matching) > len(shown) else ""
-        raise ConfigError(f"{name!r} is the name of {len(matching)} cells in {out}: {', '.join(shown)}{more}; give an id")
+        raise ConfigError(
+            f"{name!r} is the name of {len(matching)} cells in {out}: {', '.join(shown)}{more}; give an id"
+        )
     raise ConfigError(unknown(f"cell, folder or solver in {out}:", name, {solver_of(c) for c in cells}))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 
 import click
@@ -12,7 +14,8 @@ from invbench.plugins import Plugin, load_catalog
 from invbench.testing.findings import Finding
 from invbench.testing.plugins import check_plugin
 
-WIDTH = 100  # of the sentences
+WIDTH = 100  # of the sentences, at most
+LEAST = 30  # and at least, however narrow the terminal
 
 
 def check_and_print(plugins: Sequence[Plugin], say: Callable[[str], None] = click.echo) -> bool:
@@ -51,4 +54,12 @@ def report(plugin: Plugin, findings: Sequence[Finding]) -> str:
     outcome = ", ".join(f"{n} {status}" for status, n in counts.items())
     title = f"{plugin.kind} {plugin.name} ({plugin.distribution} {plugin.version}): {outcome}"
     rows = [(f.check, f.status, f.sentence) for f in findings]
-    return title + "\n" + tabulate(rows, ["check", "", "what was found"], maxcolwidths=[None, None, WIDTH])
+    return title + "\n" + tabulate(rows, ["check", "", "what was found"], maxcolwidths=[None, None, _width(findings)])
+
+
+def _width(findings: Sequence[Finding]) -> int:
+    """Of the sentences, beside the names of checks and outcomes, so that a row fits the terminal if there is one."""
+    if not sys.stdout.isatty():
+        return WIDTH
+    beside = max(len(f.check) for f in findings) + len("  pass  ")
+    return max(LEAST, min(WIDTH, shutil.get_terminal_size().columns - beside))

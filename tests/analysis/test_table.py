@@ -102,3 +102,27 @@ def test_numbers_of_csv_stay_numbers(text: str, cell: str) -> None:
 def test_any_text_can_be_printed(text: str) -> None:
     for how in ("text", "md", "latex", "html"):
         assert escape(text, how).isprintable()
+
+
+WIDE = pd.DataFrame({"solver": ["a", "bb"], **{f"metric {i}": ["1.25 [0, 2]", "nan"] for i in range(5)}})
+
+
+@pytest.mark.parametrize("width", [1, 21, 34, 47, 80, 1000])
+def test_text_of_a_width_has_every_column_in_blocks(width: int) -> None:
+    table = Table("title", WIDE, ("a note",))
+    title, *body, note = table.render(width=width).split("\n")
+    blocks = [block.split("\n") for block in "\n".join(body).split("\n\n")]
+    assert (title, note) == ("title", "a note")
+    assert [block[2].split()[0] for block in blocks] == ["a"] * len(blocks)
+    columns = [name for block in blocks for name in re.split("  +", block[0].strip())[1:]]
+    assert columns == list(WIDE.columns)[1:]
+    assert len(blocks) == {1: 5, 21: 5, 34: 3, 47: 2, 80: 1, 1000: 1}[width]
+    if width >= 21:
+        assert max(len(line) for block in blocks for line in block) <= width
+
+
+def test_other_formats_and_tables_of_a_column_or_no_row_have_no_width() -> None:
+    table = Table("title", WIDE, ())
+    assert all(table.render(how, width=10) == table.render(how) for how in FORMATS if how != "text")
+    for frame in (WIDE[["solver"]], WIDE[:0]):
+        assert Table("t", frame, ()).render(width=1000) == Table("t", frame, ()).render()

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import errno
 import io
+import os
+import re
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
+from command import called
 
 from invbench.cli import console
 
@@ -84,3 +91,50 @@ def test_a_closed_output_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit), console.plain():
         raise AssertionError("nothing is run")
     assert error.getvalue().startswith("error: standard output is closed")
+
+
+def on_a_terminal(words: list[str], columns: int, cwd: Path, **env: str) -> str:
+    """What a command prints on a terminal of so many columns, with nothing taken away."""
+    import pty
+
+    here, there = pty.openpty()
+    env = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm-256color", **env}
+    with subprocess.Popen(
+        [sys.executable, "-m", "invbench.cli", *words], cwd=cwd, env=env, stdin=there, stdout=there, stderr=there
+    ) as process:
+        os.close(there)
+        parts = []
+        with suppress(OSError):  # the other end is closed
+            while part := os.read(here, 65536):
+                parts.append(part)
+    os.close(here)
+    assert process.returncode == 0, parts
+    return b"".join(parts).decode()
+
+
+STYLE = re.compile(r"\x1b\[[0-9;]*m")  # colour, bold and others
+
+
+@pytest.mark.long
+def test_tables_fit_the_terminal_unless_all_of_them_is_wanted(tmp_path: Path) -> None:
+    words = ["table", "benchmark=photos", "task=sr4", "solver=ddrm,davi", "--out", "reference"]
+    piped = called(words, tmp_path).stdout.splitlines()
+    folded = on_a_terminal(words, 70, tmp_path, NO_COLOR="").splitlines()
+    heads = [line for line in folded if line.startswith("solver ")]
+    rows = [line for line in folded if line.startswith(("solver ", "davi ", "ddrm ", "---"))]
+    assert max(map(len, rows)) <= 70
+    wide_heads = [line for line in piped if line.startswith("solver ")]
+    assert len(heads) > 2 * len(wide_heads)
+    names, wide_names = (
+        [n for line in each for n in re.split("  +", line.strip())[1:]] for each in (heads, wide_heads)
+    )
+    assert names == wide_names
+    assert on_a_terminal([*words, "--wide"], 70, tmp_path, NO_COLOR="").splitlines() == piped
+
+
+@pytest.mark.long
+def test_no_colour_is_printed_where_none_is_wanted(tmp_path: Path) -> None:
+    run = ["run", "solver=pinv", "benchmark=gmm2d", "task=denoise", "n=2", "references=false", "overwrite=true"]
+    for words in (["list", "task"], run):
+        assert STYLE.search(on_a_terminal(words, 80, tmp_path, NO_COLOR="")), "an empty text is no wish"
+        assert not STYLE.search(on_a_terminal(words, 80, tmp_path, NO_COLOR="1"))
