@@ -12,7 +12,7 @@ SEEN = """
 assert 20 < means["ddrm"] < 35
 assert set(x_hat) and all(x.shape == (1, 3, 64, 64) for x in x_hat.values())
 assert pictures[0].path.is_file() and bars.axes and len(summary)
-assert "davi" in latex
+assert "davi" in latex and "table-format" in paper
 assert 10 * (4 / error).log10() > 28
 assert columns.samples.shape == (1, 3, 64, 64) and x.shape == (1, 3, 64, 64)
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from invbench.analysis.cell import Spread
 from invbench.analysis.clusters import labels
 from invbench.analysis.columns import Column, protocols_note
 from invbench.analysis.comparable import LAST_BITS, Sameness, assumptions, names_by, sameness
@@ -13,6 +14,7 @@ from invbench.analysis.group import Group
 from invbench.metric import Metric, SetMetric
 from invbench.store.reader import LoadedCell
 
+SECONDS = "Seconds are those at the batch size of the run."
 COVERED = 6  # images from which on intervals cover as often as they say
 OTHER = "WARNING: rows saw different measurements"
 MEASUREMENTS: Mapping[Sameness, str] = {  # filled in with their digest
@@ -24,19 +26,32 @@ MEASUREMENTS: Mapping[Sameness, str] = {  # filled in with their digest
 }
 
 
-def table_notes(group: Group, columns: Sequence[Column]) -> list[str]:
+def table_notes(group: Group, columns: Sequence[Column], spread: Spread = "interval") -> list[str]:
     """Notes about the means over images, the measurements, and each cell."""
     notes = []
     if not group.comparable:
         notes.append("WARNING: there is no image that all rows have; they are not comparable.")
     if any(cell.measured for cell in group.cells):
-        notes += _interval_notes(group)
+        notes += _interval_notes(group) if spread == "interval" else [*spread_notes(spread), SECONDS]
         notes.append(protocols_note(columns))
         notes += _measurement_notes(group)
     notes += assumptions({group.label(cell): cell for cell in group.cells})
     for cell in group.cells:
         notes += _cell_notes(group.label(cell), cell)
     return notes
+
+
+def spread_notes(spread: Spread, seeds: Collection[int] = ()) -> list[str]:
+    """What stands beside the means, of images or of these seeds; intervals have a note of their own."""
+    if spread == "interval":
+        return []
+    if spread == "none":
+        return ["Means over images."]
+    if len(seeds) > 1:
+        over = f"over the {len(seeds)} seeds {', '.join(map(str, sorted(seeds)))}, of means over images"
+    else:
+        over = "over images, as they scatter; not of their mean"
+    return [f"Means over images ± standard deviation {over}."]
 
 
 def _interval_notes(group: Group) -> list[str]:
@@ -78,11 +93,12 @@ def _cell_notes(name: str, cell: LoadedCell) -> Iterator[str]:
         yield f"{name}: {cell.damaged} damaged lines were left out."
 
 
-def set_notes(group: Group, metrics: Metrics, in_table: Collection[str]) -> list[str]:
+def set_notes(group: Group, metrics: Metrics, in_table: Collection[str], spread: Spread = "interval") -> list[str]:
     """Which images the scores of sets are computed on, and warnings about them."""
     names = [name for name in group.common_sets if name in in_table]
     by_images = names_by((tuple(group.common_sets[name]), name) for name in names)
-    by_kind = names_by(((tuple(group.common_sets[name]), _deviations(name, metrics)), name) for name in names)
+    deviations_of = {name: _deviations(name, metrics) if spread == "interval" else "" for name in names}
+    by_kind = names_by(((tuple(group.common_sets[name]), deviations_of[name]), name) for name in names)
     by_least = names_by((_least(name, metrics), name) for name in names if _fewest(name, group) < _least(name, metrics))
     notes = [_images_note(images, deviations, of) for (images, deviations), of in by_kind.items()]
     notes += [
@@ -98,7 +114,8 @@ def set_notes(group: Group, metrics: Metrics, in_table: Collection[str]) -> list
 
 def _images_note(images: Sequence[str], deviations: str, names: Sequence[str]) -> str:
     of = f"the {len(images)} images on which all rows were scored" if images else "all images of a row"
-    return f"Of {of} as one set, first samples, -+1.96 {deviations} deviations: {', '.join(names)}."
+    interval = f", -+1.96 {deviations} deviations" if deviations else ""
+    return f"Of {of} as one set, first samples{interval}: {', '.join(names)}."
 
 
 def _deviations(name: str, metrics: Metrics) -> str:

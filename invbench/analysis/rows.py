@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from msgspec import structs
 
+from invbench.analysis.cell import Cell, Spread, ranks
 from invbench.analysis.clusters import Groups, clustered, labels
 from invbench.analysis.columns import BACKWARD, Column, headers, ordered, table_of
 from invbench.analysis.comparable import means_by_image
@@ -19,24 +21,30 @@ from invbench.store.schema import Score
 
 
 class Scores(NamedTuple):
-    """The data of a row: records of images, scores of them as a set, and the images' groups."""
+    """The data of a row: records of images, scores of them as a set, and the images' groups.
+
+    Where they are of several seeds, ``seeds`` are the records of each, and ``set_seeds`` the scores.
+    """
 
     label: str
     records: pd.DataFrame  # as LoadedCell.frame
     sets: Sequence[Score] = ()
     groups: Groups = {}
+    seeds: Sequence[pd.DataFrame] = ()
+    set_seeds: Sequence[Sequence[Score]] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A row of a table: the text of each column and, of means over images, the value of each image."""
+    """A row of a table: each column's cell and, of means over images, the value of each image; of sets, the score."""
 
     label: str
     n: int
-    cells: Mapping[Column, str]
+    cells: Mapping[Column, Cell]
     values: Mapping[Column, pd.Series]
     groups: Groups = field(default_factory=dict)
     clusters: int | None = None  # fewer than images
+    sets: Mapping[Column, float] = field(default_factory=dict)
 
     @property
     def count(self) -> int | str:
@@ -45,53 +53,128 @@ class Row:
             self.n if self.clusters is None else f"{self.n} ({self.clusters} group{'s' if self.clusters > 1 else ''})"
         )
 
-    def with_cells(self, cells: Mapping[Column, str]) -> Row:
-        """The row with the text of further columns."""
+    @property
+    def units(self) -> int:
+        """The number of images, or of their groups where these are fewer."""
+        return self.n if self.clusters is None else self.clusters
+
+    def with_cells(self, cells: Mapping[Column, Cell]) -> Row:
+        """The row with further columns."""
         return replace(self, cells={**self.cells, **cells})
 
     def with_marks(self, marks: Mapping[Column, str]) -> Row:
         """The row with a mark after the text of these columns."""
-        return self.with_cells({column: f"{self.cells[column]} {mark}" for column, mark in marks.items()})
+        return self.with_cells({column: replace(self.cells[column], mark=mark) for column, mark in marks.items()})
 
 
-def rows_of(scores: Sequence[Scores], metrics: Metrics) -> list[Row]:
-    """A row of each: means over images with their intervals, and the scores of sets with theirs."""
+def rows_of(scores: Sequence[Scores], metrics: Metrics, spread: Spread = "interval") -> list[Row]:
+    """A row of each: means over images, and the scores of sets, with what stands beside them."""
     values = [by_column(each.records) for each in scores]
     return [
-        _row(each, {**means, **_set_cells(each.sets, metrics)}, of_images)
-        for each, means, of_images in zip(scores, _mean_cells(scores, values, metrics), values, strict=True)
+        _row(each, {**means, **_set_cells(each, metrics, spread)}, of_images)
+        for each, means, of_images in zip(scores, _mean_cells(scores, values, metrics, spread), values, strict=True)
     ]
 
 
-def _row(scores: Scores, cells: Mapping[Column, str], values: Mapping[Column, pd.Series]) -> Row:
+def _row(scores: Scores, cells: Mapping[Column, Cell], values: Mapping[Column, pd.Series]) -> Row:
     images = scores.records["image"].unique()
     clusters = len(set(labels(images, scores.groups)))
     fewer = clusters if clusters < len(images) else None
-    return Row(scores.label, len(images), cells, values, scores.groups, fewer)
+    sets = {_column(score): score.value for score in scores.sets}
+    return Row(scores.label, len(images), cells, values, scores.groups, fewer, sets)
 
 
 def _mean_cells(
-    scores: Sequence[Scores], values: Sequence[Mapping[Column, pd.Series]], metrics: Metrics
-) -> list[dict[Column, str]]:
-    """The text of each mean, by row."""
+    scores: Sequence[Scores], values: Sequence[Mapping[Column, pd.Series]], metrics: Metrics, spread: Spread
+) -> list[dict[Column, Cell]]:
+    """Each mean, by row."""
     places = [(row, column) for row, of_row in enumerate(values) for column in of_row]
     images = [values[row][column] for row, column in places]
     specs = [spec_of(column.metric, metrics) for _, column in places]
-    texts = format_means(images, [scores[row].groups for row, _ in places], specs)
-    cells: list[dict[Column, str]] = [{} for _ in values]
-    for (row, column), text in zip(places, texts, strict=True):
-        if column.metric != BACKWARD or text != "0":  # most solvers make no backward passes
-            cells[row][column] = text
+    if spread == "interval":
+        means = format_means(images, [scores[row].groups for row, _ in places], specs)
+    else:
+        of_rows = [_deviations(*each) if spread == "std" else {} for each in zip(scores, values, strict=True)]
+        deviations = [of_rows[row].get(column, math.nan) for row, column in places]
+        means = [mean_and_deviation(*each) for each in zip(images, deviations, specs, strict=True)]
+    cells: list[dict[Column, Cell]] = [{} for _ in values]
+    for (row, column), cell in zip(places, means, strict=True):
+        if column.metric != BACKWARD or cell.text != "0":  # most solvers make no backward passes
+            cells[row][column] = cell
     return cells
 
 
-def _set_cells(scores: Sequence[Score], metrics: Metrics) -> dict[Column, str]:
-    """The text of each score of a set."""
+def _deviations(scores: Scores, values: Mapping[Column, pd.Series]) -> dict[Column, float]:
+    """Standard deviations over seeds of means over images or, of one seed, over images; nan of one value."""
+    if len(scores.seeds) < 2:
+        return {column: float(of_images.std()) for column, of_images in values.items()}
+    of_seeds = [by_column(records) for records in scores.seeds]
+    return {column: float(np.std([each[column].mean() for each in of_seeds], ddof=1)) for column in values}
+
+
+def mean_and_deviation(values: pd.Series, deviation: float, spec: str) -> Cell:
+    """``23.85 ± 2.10``: the mean of values by image with a standard deviation; excluded NaN are counted.
+
+    >>> str(mean_and_deviation(pd.Series([2.0, 4.0]), 1.414, ".1f"))
+    '3.0 ± 1.4'
+    """
+    mean = _format_mean(values.dropna().to_numpy(dtype=float), int(values.isna().sum()), (math.nan, math.nan), spec)
+    if not math.isfinite(deviation):
+        return mean
+    text, beside, _ = formatted(float(values.mean()), deviation, deviation, spec)
+    return replace(mean, text=text, spread=f"± {beside}")
+
+
+def _set_cells(scores: Scores, metrics: Metrics, spread: Spread) -> dict[Column, Cell]:
+    """Each score of a set."""
     cells = {}
-    for score in scores:
+    for score in scores.sets:
         value, low, high = formatted(score.value, score.low, score.high, spec_of(score.metric, metrics))
-        cells[Column(score.metric, score.protocol)] = f"{value} [{low}, {high}]"
+        interval = "" if spread != "interval" or math.isnan(score.low) else f"[{low}, {high}]"
+        cells[_column(score)] = Cell(value, interval)
+    if spread == "std" and len(scores.set_seeds) > 1:
+        for column, cell in cells.items():
+            values = [score.value for of_seed in scores.set_seeds for score in of_seed if _column(score) == column]
+            beside = formatted(values[0], float(np.std(values, ddof=1)), 0.0, spec_of(column.metric, metrics))[1]
+            cells[column] = replace(cell, spread=f"± {beside}")
     return cells
+
+
+def _column(score: Score) -> Column:
+    return Column(score.metric, score.protocol)
+
+
+def mean_scores(of_seeds: Sequence[Sequence[Score]]) -> list[Score]:
+    """The scores of sets that every seed has, averaged; of several, without intervals."""
+    if len(of_seeds) == 1:
+        return list(of_seeds[0])
+    by_place = [{_column(score): score for score in scores} for scores in of_seeds]
+    common = [column for column in by_place[0] if all(column in each for each in by_place)]
+    means = {column: float(np.mean([each[column].value for each in by_place])) for column in common}
+    return [
+        structs.replace(by_place[0][column], value=mean, low=math.nan, high=math.nan) for column, mean in means.items()
+    ]
+
+
+def with_ranks(rows: Sequence[Row], columns: Sequence[Column], metrics: Metrics) -> list[Row]:
+    """The rows with the rank of each value in its column, of means on the images that all rows of it have."""
+    cells: list[dict[Column, Cell]] = [dict(row.cells) for row in rows]
+    for column in columns:
+        having = [i for i, row in enumerate(rows) if column in row.cells]
+        higher = metrics[column.metric].higher_is_better if column.metric in metrics else None
+        for i, rank in zip(having, ranks(higher, _values([rows[i] for i in having], column)), strict=True):
+            cells[i][column] = replace(cells[i][column], rank=rank)
+    return [replace(row, cells=of_row) for row, of_row in zip(rows, cells, strict=True)]
+
+
+def _values(rows: Sequence[Row], column: Column) -> list[float | None]:
+    """What the rows are ranked by; None where they cannot be, as where no image is in all of them."""
+    if len(rows) < 2:
+        return [None] * len(rows)
+    if all(column in row.values for row in rows):
+        shared = pd.concat([row.values[column] for row in rows], axis=1).dropna()
+        return [float(mean) for mean in shared.mean()] if len(shared) else [None] * len(rows)
+    return [row.sets.get(column) for row in rows]
 
 
 def columns_of(rows: Sequence[Row], metrics: Metrics) -> list[Column]:
@@ -102,12 +185,11 @@ def columns_of(rows: Sequence[Row], metrics: Metrics) -> list[Column]:
 def frame_of(rows: Sequence[Row], columns: Sequence[Column], metrics: Metrics) -> pd.DataFrame:
     """The rows as a table is printed; "-" where a row has nothing in a column."""
     named = list(zip(headers(columns, metrics), columns, strict=True))
-    return pd.DataFrame(
-        [
-            {"solver": row.label, "n": row.count} | {name: row.cells.get(column, "-") for name, column in named}
-            for row in rows
-        ]
-    )
+    lines: list[dict[str, object]] = [
+        {"solver": row.label, "n": row.count} | {name: row.cells.get(column, "-") for name, column in named}
+        for row in rows
+    ]
+    return pd.DataFrame(lines)
 
 
 def records_of(records: pd.DataFrame, kind: str, metrics: Metrics, only: Collection[str] = ()) -> pd.DataFrame:
@@ -130,16 +212,16 @@ def by_column(records: pd.DataFrame) -> dict[Column, pd.Series]:
     return means
 
 
-def format_mean(values: pd.Series, spec: str, groups: Groups | None = None) -> str:
+def format_mean(values: pd.Series, spec: str, groups: Groups | None = None) -> Cell:
     """``23.85 [23.10, 24.61]``: mean and 95 % interval of values by image; excluded NaN are counted.
 
-    >>> format_mean(pd.Series([2.0, 2.0]), ".1f")
+    >>> str(format_mean(pd.Series([2.0, 2.0]), ".1f"))
     '2.0'
     """
     return format_means([values], [groups or {}], [spec])[0]
 
 
-def format_means(columns: Sequence[pd.Series], groups: Sequence[Groups], specs: Sequence[str]) -> list[str]:
+def format_means(columns: Sequence[pd.Series], groups: Sequence[Groups], specs: Sequence[str]) -> list[Cell]:
     """The same for several columns, faster than one by one."""
     intervals = columnwise(bca_intervals, [clustered(*each) for each in zip(columns, groups, strict=True)])
     return [
@@ -148,9 +230,8 @@ def format_means(columns: Sequence[pd.Series], groups: Sequence[Groups], specs: 
     ]
 
 
-def _format_mean(values: np.ndarray, excluded: int, interval: tuple[float, float], spec: str) -> str:
+def _format_mean(values: np.ndarray, excluded: int, interval: tuple[float, float], spec: str) -> Cell:
     """The interval of the values that are numbers, and how many are not."""
     mean, low, high = formatted(float(values.mean()) if len(values) else math.nan, *interval, spec)
-    ends = "" if math.isnan(interval[0]) or low == high else f" [{low}, {high}]"
-    count = f" ({excluded} nan)" if excluded else ""
-    return f"{mean}{ends}{count}"
+    ends = "" if math.isnan(interval[0]) or low == high else f"[{low}, {high}]"
+    return Cell(mean, ends, f"({excluded} nan)" if excluded else "")

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from invbench.analysis.cell import Cell, Spread
 from invbench.analysis.clusters import Groups, clustered
 from invbench.analysis.columns import Column, chosen, protocols_note
 from invbench.analysis.comparable import headline, solver_of
 from invbench.analysis.digits import Metrics
 from invbench.analysis.group import Group
-from invbench.analysis.notes import COVERED
+from invbench.analysis.notes import COVERED, spread_notes
 from invbench.analysis.rows import Row, Scores, columns_of, frame_of, records_of, rows_of
 from invbench.analysis.stats import bca_interval
 from invbench.analysis.table import Table
@@ -32,24 +33,28 @@ FLOOR = (
 SAMPLES = Column("samples", "")
 
 
-def sample_tables(group: Group, metrics: Metrics, floor: str, only: Sequence[str]) -> dict[str, Table]:
+def sample_tables(
+    group: Group, metrics: Metrics, floor: str, only: Sequence[str], spread: Spread = "interval"
+) -> dict[str, Table]:
     """The table of each kind that has scores, by kind; restricted to the metrics ``only``, if any.
 
     ``floor`` is the name of the exact sampler, "" if the benchmark has none.
     """
-    tables = {kind: _sample_table(group, metrics, kind, floor, only) for kind in SAMPLE_TABLES}
+    tables = {kind: _sample_table(group, metrics, kind, floor, only, spread) for kind in SAMPLE_TABLES}
     return {kind: table for kind, table in tables.items() if table}
 
 
-def _sample_table(group: Group, metrics: Metrics, kind: str, floor: str, only: Sequence[str]) -> Table | None:
+def _sample_table(
+    group: Group, metrics: Metrics, kind: str, floor: str, only: Sequence[str], spread: Spread
+) -> Table | None:
     """None if there are no scores."""
     cells = _cells(group, metrics, kind, only)
     if not cells:
         return None
     scores = [Scores(group.label(cell), _records(cell, metrics, kind, only), groups=cell.groups) for cell in cells]
-    rows = rows_of(scores, metrics)
+    rows = rows_of(scores, metrics, spread)
     columns = chosen(columns_of(rows, metrics), only)
-    notes = [SAMPLE_TABLES[kind], protocols_note(columns)]
+    notes = [SAMPLE_TABLES[kind], *spread_notes(spread), protocols_note(columns)]
     if any(solver_of(cell) == floor for cell in cells):
         notes.append(FLOOR.format(floor))
     frame = frame_of(_beside_floor(cells, rows, floor), [SAMPLES, *columns], metrics)
@@ -74,7 +79,7 @@ def _beside_floor(cells: Sequence[LoadedCell], rows: Sequence[Row], floor: str) 
     for cell, row in zip(cells, rows, strict=True):
         if solver_of(cell) != floor and _samples(cell) in exact:
             row = row.with_marks(_stars(row, exact[_samples(cell)]))
-        printed.append(row.with_cells({SAMPLES: str(_samples(cell))}))
+        printed.append(row.with_cells({SAMPLES: Cell(str(_samples(cell)))}))
     return printed
 
 

@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from invbench.analysis.clusters import by_cluster, labels
-from invbench.analysis.comparable import headline, label, measurement_key
+from invbench.analysis.comparable import headline, label
 from invbench.analysis.digits import format_value
+from invbench.analysis.pooled import by_configuration, by_experiment
 from invbench.analysis.stats import components, mean_difference
 from invbench.analysis.table import Table
 from invbench.metric import Metric
 from invbench.store.files import MEAN
 from invbench.store.reader import LoadedCell
-from invbench.store.schema import Config
 
 DEVIATIONS = ("std images", "std seeds", "std rest")
 NOTES = (
@@ -29,15 +28,12 @@ NOTES = (
 
 def seed_tables(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[Table]:
     """A table for each experiment that was run with several seeds: only measurements and samples differ."""
-    groups: dict[str, list[LoadedCell]] = {}
-    for cell in cells:
-        groups.setdefault(measurement_key(_seedless(cell)), []).append(cell)
-    return [table for group in groups.values() if (table := _table(group, metrics))]
+    return [table for group in by_experiment(cells) if (table := _table(group, metrics))]
 
 
 def _table(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> Table | None:
     lines = []
-    for same in _solvers(cells).values():
+    for same in by_configuration(cells):
         seeds = sorted({cell.run.config.seed for cell in same})
         if len(seeds) < 2:
             continue
@@ -46,18 +42,6 @@ def _table(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> 
     if not lines:
         return None
     return Table(f"{headline(cells[0].run, seed=False)} | seeds", pd.DataFrame(lines), NOTES)
-
-
-def _solvers(cells: Sequence[LoadedCell]) -> dict[str, list[LoadedCell]]:
-    """Cells that differ only in the seed."""
-    solvers: dict[str, list[LoadedCell]] = {}
-    for cell in cells:
-        solvers.setdefault(_seedless(cell).digest(), []).append(cell)
-    return solvers
-
-
-def _seedless(cell: LoadedCell) -> Config:
-    return replace(cell.run.config, seed=0)
 
 
 def _lines(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[dict[str, str]]:

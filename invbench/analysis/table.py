@@ -5,18 +5,18 @@ from __future__ import annotations
 import html
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from invbench.analysis.cell import Cell
+from invbench.analysis.latex import Column, Latex, latex, with_symbols
 from invbench.errors import ConfigError, one_line, unknown
 
-FORMATS = {"text": "simple", "md": "github", "latex": "latex_booktabs", "html": "html", "csv": "csv"}
-RAW = {"latex": "latex_raw", "html": "unsafehtml"}
+FORMATS = {"text": "simple", "md": "github", "latex": "", "html": "unsafehtml", "csv": ""}  # names of tabulate's
 HEAD = {"text": "{}", "md": "### {}\n", "latex": "% {}"}  # the title
 BELOW = {"text": "{}", "md": "\n{}", "latex": "% {}"}  # a note
-LATEX_ARROWS = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$"}
 LATEX = {
     "\\": r"\textbackslash{}",
     "^": r"\^{}",
@@ -68,15 +68,26 @@ def _width(text: str) -> int:
 
 @dataclass(frozen=True)
 class Table:
-    """Solvers on the same measurements: one row each, with what is needed to read it."""
+    """Solvers on the same measurements: one row each, with what is needed to read it.
+
+    ``cells`` are texts and values, by header. ``groups``, where there are some, are of each column the words with which
+    its header begins that it shares with its neighbours, or "". ``ranked`` tables mark the best and the second best in
+    every format, others in LaTeX alone, where they have words otherwise.
+    """
 
     title: str
-    frame: pd.DataFrame
+    cells: pd.DataFrame
     notes: tuple[str, ...]
-    raw: bool = False  # cells and headers are written in the format already
+    groups: tuple[str, ...] = ()
+    ranked: bool = False
 
-    def render(self, how: str = "text", width: int | None = None) -> str:
-        """As text, md, latex, html or csv. Raises ConfigError for another format.
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The cells as text prints them."""
+        return self._texts("text")
+
+    def render(self, how: str = "text", latex: Latex | None = None, width: int | None = None) -> str:
+        """As text, md, latex, html or csv; ``latex`` says how the third is written. Raises ConfigError for another.
 
         Text of ``width`` characters has its columns in as many blocks as are needed, the first column in each.
         """
@@ -87,13 +98,18 @@ class Table:
         if how == "html":
             notes = "".join(f"<p>{escape(note, how)}</p>" for note in self.notes)
             return f"<h3>{escape(self.title, how)}</h3>\n{self._body(how)}\n{notes}"
-        title = HEAD[how].format(_line(self.title, how))
-        body = self._body(how) if how != "text" or width is None else "\n\n".join(self._blocks(width))
+        title, body = HEAD[how].format(_line(self.title, how)), self._lines(how, latex, width)
         return "\n".join([title, body, *(BELOW[how].format(_line(note, how)) for note in self.notes)])
+
+    def _lines(self, how: str, latex: Latex | None, width: int | None) -> str:
+        """Header and rows in a format."""
+        if how == "latex":
+            return self._latex(latex or Latex())
+        return self._body(how) if how != "text" or width is None else "\n\n".join(self._blocks(width))
 
     def _blocks(self, width: int) -> Iterator[str]:
         """The table as text in blocks of columns, each as wide as fits; a column that is wider has one of its own."""
-        first, rest = self.frame.iloc[:, :1], self.frame.iloc[:, 1:]
+        first, rest = self.cells.iloc[:, :1], self.cells.iloc[:, 1:]
         while True:
             taken, block = 1, self._part(first, rest.iloc[:, :1])
             while taken < rest.shape[1] and _width(wider := self._part(first, rest.iloc[:, : taken + 1])) <= width:
@@ -104,23 +120,56 @@ class Table:
                 return
 
     def _part(self, first: pd.DataFrame, columns: pd.DataFrame) -> str:
-        return replace(self, frame=pd.concat([first, columns], axis=1))._body("text")
+        return replace(self, cells=pd.concat([first, columns], axis=1), groups=())._body("text")
 
     def _body(self, how: str) -> str:
         """The cells and their headers."""
         from tabulate import tabulate
 
-        style = {**FORMATS, **RAW}[how] if self.raw else FORMATS[how]
-        frame = self.frame if self.raw else self._escaped("text" if how in RAW else how)  # tabulate does the rest
-        body = tabulate(frame.to_dict("list"), headers="keys", tablefmt=style, disable_numparse=True)
-        arrows = LATEX_ARROWS if how == "latex" else {}
-        for arrow, command in arrows.items():
-            body = body.replace(arrow, command)
-        return body
+        cells = self._escaped(how).to_dict("list")
+        return tabulate(cells, headers="keys", tablefmt=FORMATS[how], disable_numparse=True)
+
+    def _latex(self, options: Latex) -> str:
+        """The same in LaTeX."""
+        columns = []
+        for i, header in enumerate(map(str, self.cells.columns)):
+            group = self.groups[i] if self.groups else ""
+            cells = [_latex_cell(cell) for cell in self.cells.iloc[:, i]]
+            title = with_symbols(escape(header.removeprefix(f"{group} "), "latex"))
+            columns.append(Column(title, cells, escape(group, "latex")))
+        return latex(columns, options)
 
     def _escaped(self, how: str) -> pd.DataFrame:
-        """The frame with every text escaped, those of the header too."""
-        frame = self.frame.apply(
-            lambda column: column.map(lambda cell: escape(cell, how) if isinstance(cell, str) else cell)
+        """The texts in a format, escaped, those of the header too."""
+        frame = self._texts(how, escaped=True)
+        return frame.set_axis([escape(str(name), how) for name in frame.columns], axis=1)
+
+    def _texts(self, how: str, escaped: bool = False) -> pd.DataFrame:
+        """The cells as texts; numbers stay numbers."""
+
+        def text(cell: object) -> object:
+            if isinstance(cell, str):
+                return escape(cell, how) if escaped else cell
+            if not isinstance(cell, Cell):
+                return cell
+            safe = Cell(escape(cell.text, how), cell.spread, cell.remark, cell.mark, cell.rank) if escaped else cell
+            return safe.ranked(how) if self.ranked else str(safe)
+
+        return self.cells.apply(lambda column: column.map(text))
+
+
+def _latex_cell(cell: object) -> Cell | str:
+    """A cell whose texts are escaped."""
+    if not isinstance(cell, Cell):
+        return escape(str(cell), "latex")
+    return replace(cell, text=escape(cell.text, "latex"), remark=escape(cell.remark, "latex"))
+
+
+def render_all(tables: Sequence[Table], how: str, latex: Latex | None = None, width: int | None = None) -> str:
+    """Tables one below the other. Raises ConfigError where several would share a caption or a label."""
+    if latex and (latex.caption or latex.label) and len(tables) > 1:
+        raise ConfigError(
+            f"a caption and a label are of one table, and these are {len(tables)}; choose one by benchmark, task, "
+            "noise and seed, or join tasks and seeds with --by-task"
         )
-        return frame.set_axis([escape(str(name), how) for name in self.frame.columns], axis=1)
+    return "\n\n".join(table.render(how, latex, width) for table in tables)

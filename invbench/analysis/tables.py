@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from invbench.analysis.cell import Cell, Spread
 from invbench.analysis.columns import COLUMNS, IMAGES, Column, chosen, of_metric, table_of
 from invbench.analysis.comparable import by_measurement, headline
 from invbench.analysis.digits import Metrics
 from invbench.analysis.group import Group
 from invbench.analysis.notes import set_notes, table_notes
-from invbench.analysis.rows import Scores, columns_of, frame_of, records_of, rows_of
+from invbench.analysis.rows import Scores, columns_of, frame_of, records_of, rows_of, with_ranks
 from invbench.analysis.sample_tables import sample_tables
 from invbench.analysis.significance import paired_comparisons, significance_notes, with_significance_marks
 from invbench.analysis.table import Table
@@ -23,37 +24,40 @@ def build_tables(
     metrics: Metrics,
     floors: Mapping[str, str] | None = None,
     only: Sequence[str] = (),
+    spread: Spread = "interval",
 ) -> list[Table]:
     """One table per measurement: cells that share benchmark, task, dataset, prior and seed are comparable.
 
     The first table is of images; scores of several samples of a measurement follow in separate tables. ``floors`` names
     the exact sampler of each benchmark that has one. ``only`` are the metrics to show; a note says how to get a metric
-    that no record has.
+    that no record has. ``spread`` is what stands beside a mean.
     """
     tables = []
     for group in map(Group, by_measurement(cells)):
         floor = (floors or {}).get(group.cells[0].run.config.benchmark.name, "")
-        of_samples = sample_tables(group, metrics, floor, only)
+        of_samples = sample_tables(group, metrics, floor, only, spread)
         rest = [name for name in only if table_of(name, metrics) not in of_samples]
         if rest or not only:
-            tables.append(_image_table(group, metrics, rest))
+            tables.append(_image_table(group, metrics, rest, spread))
         tables += of_samples.values()
     return tables
 
 
-def _image_table(group: Group, metrics: Metrics, only: Sequence[str]) -> Table:
+def _image_table(group: Group, metrics: Metrics, only: Sequence[str], spread: Spread) -> Table:
     """Means over images, and scores of sets of images."""
-    rows = rows_of([scores for cell in group.scored for scores in _scores(cell, group, metrics)], metrics)
+    rows = rows_of([scores for cell in group.scored for scores in _scores(cell, group, metrics)], metrics, spread)
     recorded = columns_of(rows, metrics)
-    lacking = {Column(name, ""): absent(name, metrics) for name in only if not of_metric(name, recorded)}
+    lacking = {Column(name, ""): Cell(absent(name, metrics)) for name in only if not of_metric(name, recorded)}
     columns = chosen([*recorded, *lacking], only)
     comparisons = paired_comparisons(rows, columns, metrics)
     notes = [
-        *table_notes(group, [column for column in columns if column not in lacking]),
-        *set_notes(group, metrics, {column.metric for column in columns}),
+        *table_notes(group, [column for column in columns if column not in lacking], spread),
+        *set_notes(group, metrics, {column.metric for column in columns}, spread),
         *significance_notes(comparisons),
     ]
-    printed = [row.with_cells(lacking) for row in with_significance_marks(rows, comparisons)]
+    comparable = [column for column in recorded if group.common_sets.get(column.metric, True)]
+    marked = with_significance_marks(with_ranks(rows, comparable, metrics), comparisons)
+    printed = [row.with_cells(lacking) for row in marked]
     return Table(headline(group.cells[0].run), frame_of(printed, columns, metrics), tuple(notes))
 
 

@@ -9,11 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from invbench.analysis.by_task import by_task_table
+from invbench.analysis.cell import Spread
 from invbench.analysis.columns import first
 from invbench.analysis.comparable import by_measurement
 from invbench.analysis.group import Group
+from invbench.analysis.latex import Latex
 from invbench.analysis.long_table import long_table
-from invbench.analysis.table import Table
+from invbench.analysis.table import Table, render_all
 from invbench.analysis.tables import build_tables
 from invbench.errors import DataError
 from invbench.figures.drawing import Request, chart, draw, select
@@ -29,16 +32,19 @@ class Tables(list[Table]):
     """Tables that print as text, and show as HTML in a notebook."""
 
     def __str__(self) -> str:
-        return "\n\n".join(table.render() for table in self)
+        return render_all(self, "text")
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return "\n".join(table.render("html") for table in self)
 
-    def render(self, how: str = "text") -> str:
-        """All of them as text, md, latex, html or csv."""
-        return "\n\n".join(table.render(how) for table in self)
+    def render(self, how: str = "text", caption: str = "", label: str = "", siunitx: bool = False) -> str:
+        """All of them as text, md, latex, html or csv.
+
+        In LaTeX one table may have a caption, which is LaTeX itself, and a label, and columns S of siunitx.
+        """
+        return render_all(self, how, Latex(caption, label, siunitx))
 
 
 @dataclass(frozen=True)
@@ -84,10 +90,17 @@ class Results:
         """A mean, or a score of all images, a row, with its interval, n, protocol and cell."""
         return long_table(self.cells, self.catalog.for_tables()[0]).frame
 
-    def table(self, metrics: Sequence[str] = ()) -> Tables:
-        """A table for each measurement, with all columns that are recorded, or these."""
-        metrics = metrics.split(",") if isinstance(metrics, str) and metrics else metrics
-        return Tables(build_tables(self.cells, *self.catalog.for_tables(), only=tuple(metrics)))
+    def table(self, metrics: Sequence[str] = (), spread: Spread = "interval", by_task: bool = False) -> Tables:
+        """A table for each measurement, with all columns that are recorded, or these.
+
+        Beside means stands ``spread``: "interval", "std" or "none". ``by_task``: one table, a row per solver, for each
+        task a column per metric, seeds averaged.
+        """
+        only = tuple(metrics.split(",") if isinstance(metrics, str) and metrics else metrics)
+        known, floors = self.catalog.for_tables()
+        if by_task:
+            return Tables([by_task_table(self.cells, known, only, spread)])
+        return Tables(build_tables(self.cells, known, floors, only, spread))
 
     def figure(self, kind: str = "grid", to: str | Path | None = None, **options: Any) -> list[Picture] | Any:
         """Pictures of kind ``grid`` or ``errors``, drawn beside the records or at ``to``; or a matplotlib Figure.

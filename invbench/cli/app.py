@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from invbench import __version__
-from invbench.cli import completion, console, judge, read, restore
+from invbench.cli import completion, console, judge, read, restore, tables
 from invbench.cli.describe import called, description, listing
 from invbench.cli.help import HELP, run_help
 from invbench.cli.read import not_negative
@@ -189,7 +189,7 @@ def sample(overrides: tuple[str, ...]) -> None:
     click.echo(sample(list(overrides), load_catalog()))
 
 
-for command in (*read.COMMANDS, *judge.COMMANDS, *restore.COMMANDS, *completion.COMMANDS):
+for command in (*tables.COMMANDS, *read.COMMANDS, *judge.COMMANDS, *restore.COMMANDS, *completion.COMMANDS):
     main.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""The commands that read records: tables, comparisons, figures, reports. They import what they need when they run."""
+"""The commands that read records: figures, reports, releases. They import what they need when they run."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from invbench.harness.places import folder
 from invbench.noise import canonical
 
 if TYPE_CHECKING:
+    from invbench.analysis.latex import Latex
     from invbench.analysis.table import Table
     from invbench.store.reader import LoadedCell
 
@@ -48,78 +49,11 @@ out_option = click.option(
 )
 wide_option = click.option("--wide", is_flag=True, help="Do not fold tables to the terminal's width.")
 
-
-@click.command()
-@click.argument("filters", nargs=-1, type=completion.FILTERS)
-@click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
-@click.option(
-    "--paper", default=None, help="A table of the DAVI paper, 1 to 13, beside what is recorded; of another, NAME:N."
+across_machines_option = click.option(
+    "--across-machines",
+    is_flag=True,
+    help="Compare old records, without fingerprints, whose measurements differ in a bit, as on other CPUs.",
 )
-@click.option(
-    "--metrics", "only", default="", help="Columns, as psnr,lpips_vgg,seconds; all that is recorded if empty."
-)
-@click.option("--intervals", is_flag=True, help="With --paper: 95 % intervals beside our means.")
-@click.option("--add", "added", default="", help="With --paper and benchmark=photos: rows of other solvers, or 'all'.")
-@click.option("--times", is_flag=True, help="What each cell took, and on which device, in place of scores.")
-@click.option("--budgets", default="", help="Only the best solver within each budget of network calls, as 20,100,1000.")
-@wide_option
-@out_option
-def table(
-    filters: tuple[str, ...],
-    how: str,
-    paper: str | None,
-    only: str,
-    intervals: bool,
-    added: str,
-    times: bool,
-    budgets: str,
-    wide: bool,
-    out: Path,
-) -> None:
-    """Print tables of the records: invbench table [benchmark=photos] [task=sr4] ...
-
-    With --paper N, a published table and our numbers under it; with benchmark=photos too, our records on that
-    benchmark in the layout of that table. As csv without options, each number has a row of its own.
-    """
-    from invbench.analysis.table import FORMATS
-
-    if how not in FORMATS:
-        raise ConfigError(unknown("table format", how, FORMATS))
-    _refuse_mixed(paper, intervals or bool(added), times, only or budgets)
-    if paper is None:
-        tables = _tables(recorded_cells(filters, out), how, names_of(only), budgets, times)
-    else:
-        tables = [_paper_table(paper, filters, how, out, intervals, names_of(added))]
-    print_tables(tables, how, wide)
-
-
-def _refuse_mixed(paper: str | None, intervals: bool, times: bool, columns: str) -> None:
-    """Raise ConfigError for options of different tables."""
-    if times and (paper or columns):
-        raise ConfigError("--times prints seconds, not scores; leave out --paper, --metrics and --budgets")
-    if paper is not None and columns:
-        raise ConfigError("--paper prints the paper's columns; leave out --metrics and --budgets")
-    if intervals and paper is None:
-        raise ConfigError("--intervals and --add are of --paper; other tables have all that is recorded")
-
-
-def _tables(cells: Sequence[LoadedCell], how: str, only: Sequence[str], budgets: str, times: bool) -> Sequence[Table]:
-    """The tables of some cells that options of ``invbench table`` ask for."""
-    from invbench.analysis.long_table import long_table
-    from invbench.analysis.pareto import budget_tables, parse_budgets
-    from invbench.analysis.seeds import seed_tables
-    from invbench.analysis.tables import build_tables
-    from invbench.analysis.times import times_table
-    from invbench.plugins import load_catalog
-
-    if times:
-        return [times_table(cells)]
-    metrics, floors = load_catalog().for_tables()
-    if budgets:
-        return budget_tables(cells, metrics, parse_budgets(budgets), only)
-    if how == "csv" and not only:
-        return [long_table(cells, metrics)]
-    return [*build_tables(cells, metrics, floors, only), *seed_tables(cells, metrics)]
 
 
 @click.command()
@@ -166,6 +100,7 @@ def release(to: Path, filters: tuple[str, ...], out: Path) -> None:
 @click.option("--rows", default=4, show_default=True, type=click.IntRange(1, 64), help="Pictures: how many images.")
 @click.option("--zoom", is_flag=True, help="Grid: enlarge the square where the median solver errs most.")
 @click.option("--cost", default="", help="Front: nfe (if empty) or seconds.")
+@across_machines_option
 @click.option("--to", type=click.Path(path_type=Path), help="File to write (.png, .pdf, .svg); pictures: of one task.")
 @click.option("--paper", default="", help="A paper's figure, as 11, or NAME:11 of another paper than DAVI's.")
 @out_option
@@ -218,16 +153,6 @@ def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
     click.echo(write_page(sections, to, charts(cells, catalog, out)))
 
 
-def _paper_table(
-    paper: str, filters: tuple[str, ...], how: str, out: Path, intervals: bool, added: Sequence[str]
-) -> Table:
-    from invbench.paper.build import Request, build_table
-    from invbench.plugins import load_catalog
-
-    check_there(out)
-    return build_table(Request(paper, how, intervals, wanted_of(filters), out, tuple(added)), load_catalog())
-
-
 def recorded_cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:
     from invbench.store.reader import load_cells, recorded_names
 
@@ -249,10 +174,14 @@ def check_there(out: Path) -> None:
         raise ConfigError(f"expected a results folder; {out} does not exist")
 
 
-def print_tables(tables: Sequence[Table], how: str, wide: bool = False) -> None:
-    """Print tables, text as wide as the terminal unless ``wide``; notes of csv tables go to standard error."""
-    width = None if wide else console.terminal_width()
-    click.echo("\n\n".join(t.render(how, width) for t in tables))
+def print_tables(tables: Sequence[Table], how: str, wide: bool = False, latex: Latex | None = None) -> None:
+    """Print tables, text as wide as the terminal unless ``wide``, LaTeX as ``latex`` says.
+
+    Notes of csv tables go to standard error.
+    """
+    from invbench.analysis.table import render_all
+
+    click.echo(render_all(tables, how, latex, None if wide else console.terminal_width()))
     for note in [note for t in tables for note in t.notes] if how == "csv" else ():
         click.echo(note, err=True)
 
@@ -278,4 +207,4 @@ def wanted_of(filters: tuple[str, ...]) -> dict[str, str]:
     return by_key
 
 
-COMMANDS = (table, rescore, release, figure, report)
+COMMANDS = (rescore, release, figure, report)

@@ -6,9 +6,10 @@ No torch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from invbench.analysis.cell import Cell
 from invbench.analysis.comparable import mean_of
 from invbench.paper.layout import Benchmark
 from invbench.paper.marks import Style
@@ -43,9 +44,9 @@ class Sought(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """What stands beside a printed value: a text, of ``n`` images by these protocols, or why there is none."""
+    """What stands beside a printed value: ours, of ``n`` images by these protocols, or why there is none."""
 
-    text: str = ""
+    ours: Cell | None = None
     n: int = 0
     protocols: tuple[str, ...] = ()
     mismatch: str = ""  # in what our cell differs from the paper's protocol
@@ -60,14 +61,14 @@ class OwnRow:
     entries: Mapping[Column, Entry]
 
     @property
-    def texts(self) -> dict[Column, str]:
+    def cells(self) -> dict[Column, Cell]:
         """Our values."""
-        return {column: entry.text for column, entry in self.entries.items() if entry.text}
+        return {column: entry.ours for column, entry in self.entries.items() if entry.ours}
 
     @property
     def label(self) -> str:
         """Whose row it is, of how many images."""
-        counts = sorted({entry.n for entry in self.entries.values() if entry.text})
+        counts = sorted({entry.n for entry in self.entries.values() if entry.ours})
         return f"  ours, n={'/'.join(map(str, counts))}"
 
 
@@ -112,8 +113,8 @@ class Beside:
             return Entry(unscored=sought.metric)
         if value is None:
             return Entry(missing=sought.missing)
-        text = f"{self.style.score(cell, sought.metric, value)} ({value - float(row.value):+.3g})"
-        return Entry(text, len(cell.images), _protocols(cell, sought.metric))
+        ours = replace(self.style.score(cell, sought.metric, value), remark=f"({value - float(row.value):+.3g})")
+        return Entry(ours, len(cell.images), _protocols(cell, sought.metric))
 
     def cell(self, sought: Sought, counted: bool, nfe: float | None) -> LoadedCell | None:
         """Our cell, of so many network calls where there is one; of counted calls, that of any benchmark."""

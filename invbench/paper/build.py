@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from invbench.analysis.cell import Spread
 from invbench.analysis.comparable import solver_of
 from invbench.analysis.table import Table
 from invbench.errors import ConfigError
@@ -25,11 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """A table in a format, with 95 % intervals or without, and filters of the records that stand beside it."""
+    """A table, what stands beside our means, and filters of the records that stand beside it."""
 
     paper: str
-    how: str
-    intervals: bool
+    spread: Spread
     wanted: Mapping[str, str]
     out: Path
     added: tuple[str, ...] = ()  # solvers that the paper has not
@@ -81,14 +81,12 @@ def build_table(request: Request, catalog: Catalog) -> Table:
         if request.added:
             raise ConfigError("--add gives a layout rows of other solvers on a benchmark of ours, as benchmark=photos")
         unit = call_gflops(catalog, table.layout.calls_of) if table.layout.calls_of else 0.0
-        built = paper_table(table, cells, request.how, unit, metrics, request.filtered, request.intervals)
+        built = paper_table(table, cells, unit, metrics, request.filtered, request.spread)
     elif table.layout.settings:
-        built = options_table(table, benchmark, catalog, request.how)
+        built = options_table(table, benchmark, catalog)
     else:
         costs = load_costs(results_folder() / "reference", request.out)
-        built = proxy_table(
-            table, benchmark, cells, metrics, request.how, costs, request.filtered, request.intervals, request.added
-        )
+        built = proxy_table(table, benchmark, cells, metrics, costs, request.filtered, request.spread, request.added)
     return replace(built, notes=(*built.notes, *_note(replaced)))
 
 

@@ -1,47 +1,42 @@
-"""Texts of a paper's table in a format, the best and the second best value of a column marked. No torch."""
+"""Values of our records as a paper's layout prints them. No torch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from invbench.analysis.comparable import interval_of
-from invbench.analysis.digits import format_interval
-from invbench.analysis.table import escape
+from invbench.analysis.cell import Cell, Spread
+from invbench.analysis.comparable import image_means, interval_of
+from invbench.analysis.digits import formatted, spec_of
 from invbench.metric import Metric
 from invbench.store.reader import LoadedCell
 
-MARKS = {  # of the best and the second best value of a column
-    "text": ("*{}*", "_{}_"),
-    "md": ("**{}**", "<u>{}</u>"),
-    "latex": (r"\textbf{{{}}}", r"\underline{{{}}}"),
-    "html": ("<b>{}</b>", "<u>{}</u>"),
-    "csv": ("{}", "{}"),
-}
 ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}  # after a header, by which values are better
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a table is printed: ``how`` is its format, with ``intervals`` of 95 % beside our means where wanted.
+    """How a table is printed: what stands beside our means. ``metrics`` are those installed."""
 
-    ``metrics`` are those installed.
-    """
-
-    how: str
     metrics: Mapping[str, type[Metric]] = field(default_factory=dict)
-    intervals: bool = False
+    spread: Spread = "none"
 
-    def escaped(self, text: str) -> str:
-        """The text as the format has it."""
-        return text if self.how == "csv" else escape(text, self.how)  # csv is escaped when it is printed
+    def score(self, cell: LoadedCell, metric: str, value: float, images: Collection[str] | None = None) -> Cell:
+        """A cell's mean over images, all if none are named, with what is wanted beside it.
 
-    def marked(self, text: str, rank: int) -> str:
-        """An escaped text with the mark of its rank: 0 is the best, 1 the second best."""
-        return MARKS[self.how][rank].format(text) if rank < 2 else text
+        Scores of sets have no standard deviation over images.
+        """
+        if self.spread == "interval":
+            return self.printed(metric, value, *interval_of(cell, metric, images))
+        printed = self.printed(metric, value)
+        deviation = float(image_means(cell, metric, images).std()) if self.spread == "std" else math.nan
+        if not math.isfinite(deviation):
+            return printed
+        text, beside, _ = formatted(value, deviation, deviation, spec_of(metric, self.metrics))
+        return replace(printed, text=text, spread=f"± {beside}")
 
-    def score(self, cell: LoadedCell, metric: str, value: float, images: Collection[str] | None = None) -> str:
-        """A cell's mean over images, all if none are named, with its interval where these are wanted."""
-        low, high = interval_of(cell, metric, images) if self.intervals else (math.nan, math.nan)
-        return format_interval(metric, value, low, high, self.metrics)
+    def printed(self, metric: str, value: float, low: float = math.nan, high: float = math.nan) -> Cell:
+        """A value with the digits of its metric, and its interval if it has one that is not of length zero."""
+        text, *ends = formatted(value, low, high, spec_of(metric, self.metrics))
+        return Cell(text, "" if math.isnan(low) or ends[0] == ends[1] else f"[{ends[0]}, {ends[1]}]")

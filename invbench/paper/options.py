@@ -10,7 +10,6 @@ import pandas as pd
 
 from invbench.analysis.table import Table
 from invbench.errors import ConfigError
-from invbench.paper.marks import Style
 from invbench.paper.printed import PaperTable
 from invbench.settings import settings
 
@@ -18,22 +17,21 @@ if TYPE_CHECKING:
     from invbench.plugins import Catalog
 
 
-def options_table(table: PaperTable, benchmark: str, catalog: Catalog, how: str) -> Table:
+def options_table(table: PaperTable, benchmark: str, catalog: Catalog) -> Table:
     """A row for each hyper-parameter of the paper's, a column for each of its tasks on the benchmark.
 
     Raises ConfigError where the table has no options of ours.
     """
-    layout, style = table.layout, Style(how)
+    layout = table.layout
     if not layout.options:
         raise ConfigError(f"table {table.number} has nothing to show on {benchmark}; see --paper {table.option}")
     names = [table.paper.layout.tasks[row.task] for row in table.rows]
     tasks = list(dict.fromkeys(task.proxy or task.name for task in names))
-    columns = {"": [style.escaped(name) for name in layout.options]}
+    columns = {"": list(layout.options)}
     for task in tasks:
-        values = [_value(catalog, benchmark, task, option) for option in layout.options.values()]
-        columns[style.escaped(task)] = [style.escaped(str(value)) for value in values]
+        columns[task] = [str(_value(catalog, benchmark, task, option)) for option in layout.options.values()]
     title = f"{layout.title.partition(':')[0]} on {benchmark}: {layout.title.partition(': ')[2]}"
-    return Table(title, pd.DataFrame(columns), tuple(_notes(table, benchmark, tasks, catalog)), raw=True)
+    return Table(title, pd.DataFrame(columns), tuple(_notes(table, benchmark, tasks, catalog)))
 
 
 def _value(catalog: Catalog, benchmark: str, task: str, option: str) -> Any:

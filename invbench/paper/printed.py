@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from invbench.analysis.cell import OTHER, ranks
 from invbench.errors import ConfigError, unknown
 from invbench.paper.layout import LEVELLESS, Layout, TableLayout, load_layout, run_command
 from invbench.store.released import results_folder
@@ -129,12 +130,8 @@ class PaperTable:
 
 
 def ranked(better: str, values: Sequence[str]) -> list[int]:
-    """0 for the best of printed values, 1 for the second best, 2 for others and where neither way is better."""
-    if not better:
-        return [2] * len(values)
-    numbers = [float(v) if v else None for v in values]
-    best = sorted({n for n in numbers if n is not None}, reverse=better == "higher")[:2]
-    return [best.index(n) if n in best else 2 for n in numbers]
+    """The rank of each printed value, where one way is better; "" has none."""
+    return ranks(better == "higher", [float(v) if v else None for v in values]) if better else [OTHER] * len(values)
 
 
 def _read(path: Path, layout: Layout) -> Iterator[Printed]:

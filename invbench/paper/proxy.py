@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import pandas as pd
 
+from invbench.analysis.cell import Cell, Spread, ranks
 from invbench.analysis.comparable import assumptions, measurement_key, title_parts
-from invbench.analysis.digits import format_value
+from invbench.analysis.notes import spread_notes
 from invbench.analysis.table import Table
 from invbench.errors import ConfigError
 from invbench.metric import Metric, SetMetric
 from invbench.paper.marks import ARROWS, Style
-from invbench.paper.printed import PaperTable, ranked
+from invbench.paper.printed import PaperTable
 from invbench.paper.proxy_rows import MEASURED, Place, ProxyRows, solvers_of
 from invbench.store.reader import LoadedCell
 from invbench.store.release import Costs
@@ -38,25 +39,25 @@ class ProxyTable:
     def build(self) -> Table:
         """Rows by solver, a column a task and metric, the best and second marked."""
         names = list(dict.fromkeys(place.row for place in self.rows.chosen))
-        columns = {"solver": [self.style.escaped(name) for name in names]}
+        columns: dict[str, list[str] | list[str | Cell]] = {"solver": names}
         for task, metric in product(self.tasks, self.rows.metrics):
-            header = self.style.escaped(f"{task} {metric}") + ARROWS[self.better(metric)]
-            columns[header] = self.column(names, task, metric)
-        return Table(self.title, pd.DataFrame(columns), tuple(self.notes()), raw=True)
+            columns[f"{task} {metric}{ARROWS[self.better(metric)]}"] = self.column(names, task, metric)
+        groups = ("", *(task for task, _ in product(self.tasks, self.rows.metrics)))
+        return Table(self.title, pd.DataFrame(columns), tuple(self.notes()), groups, ranked=True)
 
-    def column(self, names: Sequence[str], task: str, metric: str) -> list[str]:
-        """Formatted values with their marks; "-" where there is none."""
+    def column(self, names: Sequence[str], task: str, metric: str) -> list[str | Cell]:
+        """Values with their ranks; "-" where there is none."""
         values = [self.rows.value(name, task, metric) for name in names]
-        ranks = ranked(self.better(metric), ["" if v is None else str(v) for v in values])
-        texts = [self.text(name, task, metric, v) for name, v in zip(names, values, strict=True)]
-        return [self.style.marked(text, rank) for text, rank in zip(texts, ranks, strict=True)]
+        placed = zip(names, values, ranks(self.better(metric) == "higher", values), strict=True)
+        return [
+            "-" if value is None else replace(self.score(name, task, metric, value), rank=rank)
+            for name, value, rank in placed
+        ]
 
-    def text(self, name: str, task: str, metric: str, value: float | None) -> str:
-        """A row's score, with its interval where these are wanted, but for what was measured on its own."""
-        if value is None:
-            return "-"
+    def score(self, name: str, task: str, metric: str, value: float) -> Cell:
+        """A row's score, with what is wanted beside it, but for what was measured on its own."""
         if self.rows.is_measured(task, metric):
-            return format_value(metric, value, self.style.metrics)
+            return self.style.printed(metric, value)
         return self.style.score(self.rows.chosen[Place(name, task)], metric, value, self.rows.common(task, metric))
 
     def better(self, metric: str) -> str:
@@ -91,6 +92,8 @@ class ProxyTable:
             f"Means over the images all rows of a task have ({counted}){of_sets}; best bold, second underlined, ties "
             "included."
         )
+        if self.style.spread == "std":
+            yield from spread_notes("std")
         for task, metric in product(self.tasks, self.rows.metrics):
             fewer = len(self.rows.common(task)) - len(self.rows.common(task, metric))
             if fewer:
@@ -184,15 +187,14 @@ def proxy_table(
     benchmark: str,
     cells: Sequence[LoadedCell],
     metrics: Mapping[str, type[Metric]],
-    how: str,
     costs: Costs | None = None,
     filtered: bool = False,
-    intervals: bool = False,
+    spread: Spread = "none",
     added: tuple[str, ...] = (),
 ) -> Table:
     """Our records on another benchmark in the layout of a published table, with weight-free realism metrics.
 
-    ``filtered`` cells leave out some on purpose; ``intervals`` of 95 % stand beside the means; ``added`` solvers have
+    ``filtered`` cells leave out some on purpose; ``spread`` stands beside the means; ``added`` solvers have
     rows of their own.
     Raises ConfigError where nothing is recorded for it, or it prints no scores.
     """
@@ -201,4 +203,4 @@ def proxy_table(
         raise ConfigError(
             f"table {table.number} has no scores that could be measured on {benchmark}; see --paper {table.option}"
         )
-    return ProxyTable(rows, Style(how, metrics, intervals), filtered).build()
+    return ProxyTable(rows, Style(metrics, spread), filtered).build()

@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 import pandas as pd
 
+from invbench.analysis.cell import OTHER, Cell, Spread
+from invbench.analysis.notes import spread_notes
 from invbench.analysis.table import Table
 from invbench.analysis.tables import absent
 from invbench.metric import Metric
@@ -27,17 +29,13 @@ class Sheet:
 
     def header(self, column: Column) -> str:
         """What distinguishes a column from the others, and which way is better."""
-        layout = self.table.paper.layout
-        parts = [v for i, v in enumerate(column[:2]) if len({c[i] for c in self.table.columns}) > 1]
-        words = " ".join([*map(layout.label, parts), column.metric])
-        return self.style.escaped(words) + ARROWS[layout.better(column.metric)]
+        words = " ".join(filter(None, [self.group(column), column.metric]))
+        return words + ARROWS[self.table.paper.layout.better(column.metric)]
 
-    def text(self, row: Printed | None, rank: int) -> str:
-        """A printed value with its mark; "-" where the paper has none."""
-        if row is None:
-            return "-"
-        doubt = " ?" if row.doubtful else ""
-        return self.style.marked(self.style.escaped(row.value) + doubt, rank)
+    def group(self, column: Column) -> str:
+        """Data set and task of a column, where others have others."""
+        parts = [v for i, v in enumerate(column[:2]) if len({c[i] for c in self.table.columns}) > 1]
+        return " ".join(map(self.table.paper.layout.label, parts))
 
 
 @dataclass(frozen=True)
@@ -62,14 +60,15 @@ class Scores(Sheet):
         ranks = {column: self.ranks(column) for column in self.table.columns}
         lines = []
         for i, (method, printed) in enumerate(self.table.methods.items()):
-            values = {c: self.text(printed.get(c), ranks[c][i]) for c in self.table.columns}
-            lines.append(self.line(self.style.escaped(method.name), self.style.escaped(method.nfe), values))
+            values = {c: _cell(row, ranks[c][i]) for c, row in printed.items()}
+            lines.append(self.line(method.name, method.nfe, values))
             own = self.own[method]
-            if own.texts:
-                lines.append(self.line(own.label, "", own.texts))
-        return Table(self.table.layout.title, pd.DataFrame(lines), tuple(self.notes()), raw=True)
+            if own.cells:
+                lines.append(self.line(own.label, "", own.cells))
+        groups = ("", "", *map(self.group, self.table.columns))
+        return Table(self.table.layout.title, pd.DataFrame(lines), tuple(self.notes()), groups, ranked=True)
 
-    def line(self, method: str, nfe: str, values: Mapping[Column, str]) -> dict[str, str]:
+    def line(self, method: str, nfe: str, values: Mapping[Column, Cell]) -> dict[str, str | Cell]:
         """A row of the table."""
         return {"method": method, "NFE": nfe} | {self.header(c): values.get(c, "-") for c in self.table.columns}
 
@@ -99,6 +98,8 @@ class Scores(Sheet):
         protocols = dict.fromkeys(protocol for entry in self.entries for protocol in entry.protocols)
         if protocols:
             yield f"Ours: {'; '.join(protocols)}."
+        if protocols and self.style.spread == "std":
+            yield from spread_notes("std")
         for mismatch in filter(None, dict.fromkeys(entry.mismatch for entry in self.entries)):
             yield f"Recorded by another protocol, so not set beside it: {mismatch}."
         for metric in filter(None, dict.fromkeys(entry.unscored for entry in self.entries)):
@@ -115,14 +116,19 @@ class Settings(Sheet):
         places = dict.fromkeys((c.dataset, c.task) for c in self.table.columns)
         lines = []
         for metric in dict.fromkeys(c.metric for c in self.table.columns):
-            line = {"": self.style.escaped(metric)}
+            line: dict[str, str | Cell] = {"": metric}
             for dataset, task in places:
-                name = self.style.escaped(f"{layout.label(dataset)} {layout.label(task)}")
-                line[name] = self.text(values.get(Column(dataset, task, metric)), 2)
+                row = values.get(Column(dataset, task, metric))
+                line[f"{layout.label(dataset)} {layout.label(task)}"] = _cell(row, OTHER) if row else "-"
             lines.append(line)
         notes = [f"{r.dataset}, {r.task}, {r.metric}: {r.note}" for r in self.table.rows if r.note]
         notes += [self.table.layout.note] if self.table.layout.note else []
-        return Table(self.table.layout.title, pd.DataFrame(lines), tuple(notes), raw=True)
+        return Table(self.table.layout.title, pd.DataFrame(lines), tuple(notes))
+
+
+def _cell(row: Printed, rank: int) -> Cell:
+    """A printed value; a doubtful one is questioned."""
+    return Cell(row.value, remark="?" if row.doubtful else "", rank=rank)
 
 
 def commands(table: PaperTable, missing: Collection[Missing]) -> Iterator[str]:
@@ -154,19 +160,18 @@ def _without_solver(table: PaperTable) -> Iterator[str]:
 def paper_table(
     table: PaperTable,
     cells: Sequence[LoadedCell],
-    how: str,
     unit: float = 0.0,
     metrics: Mapping[str, type[Metric]] = MappingProxyType({}),
     filtered: bool = False,
-    intervals: bool = False,
+    spread: Spread = "none",
 ) -> Table:
     """A published table in the paper's layout, beside our numbers.
 
     ``metrics`` are those installed, for what to do where a record lacks one. ``unit`` are the GFLOPs of a network call,
     by which calls that were counted on any benchmark are multiplied. ``filtered`` cells leave out some on purpose;
-    ``intervals`` of 95 % stand beside our means.
+    ``spread`` stands beside our means.
     """
-    style = Style(how, metrics, intervals)
+    style = Style(metrics, spread)
     if table.layout.settings:
         return Settings(table, style).build()
     return Scores(table, style, Beside(table, cells, style, unit), filtered).build()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from made import made_run
+from msgspec import structs
 
 from invbench.analysis.table import Table
 from invbench.analysis.tables import build_tables
 from invbench.metrics.consistency import Consistency
 from invbench.metrics.distortion import PSNR, SSIM
-from invbench.store.files import Record
+from invbench.store.files import LAST, Record
 from invbench.store.reader import LoadedCell
 
 METRICS: dict[str, Any] = {"psnr": PSNR, "ssim": SSIM, "consistency": Consistency}
@@ -35,6 +37,24 @@ def cell_of(
         for m, p, v in (("psnr", protocol, value), ("seconds", "seconds", 0.5))
     ]
     return LoadedCell(cell, made_run(config, cell=cell, **changes), rows, (Path("out/b/t/s"),), 0)
+
+
+def complete(
+    solver: str,
+    task: str,
+    values: dict[str, float],
+    seed: int = 0,
+    noise: str = "gaussian 0.1 [-1,1]",
+    y: str = "",
+    nfe: int = 20,
+    **run: Any,
+) -> LoadedCell:
+    """A cell with these values of PSNR and, by its last row, all scores of its images."""
+    config = {"task": {"name": task, "noise": noise}, "seed": seed}
+    identity = f"{solver} {task} {seed} {nfe} {noise}"
+    made = cell_of({"name": solver, "nfe": nfe}, values, identity, y=y or f"{task}{seed}", config=config, **run)
+    last = [structs.replace(row, metric=LAST, protocol=LAST, value=0.0) for row in made.rows if row.metric == "psnr"]
+    return replace(made, rows=[*made.rows, *last])
 
 
 def table_of(*cells: LoadedCell) -> Table:

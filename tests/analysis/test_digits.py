@@ -70,7 +70,7 @@ def test_an_interval_of_small_values_is_not_lost() -> None:
 
 @pytest.mark.parametrize("scale", [1e-9, 1e-5, 1.0, 1e6])
 def test_a_mean_is_legible_at_any_scale(scale: float) -> None:
-    text = format_mean(pd.Series(scale * np.array([1.0, 2.0, 3.0, 4.0, 5.0, 9.0])), ".3f")
+    text = str(format_mean(pd.Series(scale * np.array([1.0, 2.0, 3.0, 4.0, 5.0, 9.0])), ".3f"))
     mean, _, ends = text.partition(" ")
     low, high = ends.strip("[]").split(", ")
     assert float(low) < float(mean) < float(high)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from tabling import cell_of, table_of
 
+from invbench.analysis.cell import Cell
 from invbench.analysis.columns import Column
 from invbench.analysis.rows import Row
 from invbench.analysis.significance import paired_comparisons, significance_notes, with_significance_marks
@@ -26,11 +27,12 @@ def line(values: Sequence[float] | np.ndarray, column: Column = HIGH, images: st
     """A row of a table with one column; its images are a, b, ... where none are given."""
     names = images or "abcdefghijklmnop"[: len(values)]
     series = pd.Series(list(values), index=list(names), dtype=float)
-    return Row("s", len(series), {column: "text"}, {column: series})
+    return Row("s", len(series), {column: Cell("text")}, {column: series})
 
 
 def texts(lines: list[Row], column: Column = HIGH) -> list[str]:
-    return [row.cells[column] for row in with_significance_marks(lines, paired_comparisons(lines, [column], METRICS))]
+    marked = with_significance_marks(lines, paired_comparisons(lines, [column], METRICS))
+    return [str(row.cells[column]) for row in marked]
 
 
 @pytest.mark.parametrize(("column", "best"), [(HIGH, 1), (LOW, 0)])
@@ -78,7 +80,7 @@ def test_ties_are_found_after_the_correction_for_as_many_competitors() -> None:
     )
     twelve = [line(2 + WAVE * 0), line(1 + WAVE * 0), line(2 - 0.01 + WAVE)]
     assert texts(twelve) == ["text best", "text", "text tie"]
-    assert [marked_rows.cells[HIGH] for marked_rows in twelve] == ["text"] * 3, (
+    assert [str(marked_rows.cells[HIGH]) for marked_rows in twelve] == ["text"] * 3, (
         "the lines themselves are left as they are"
     )
 
@@ -89,9 +91,12 @@ def test_each_column_has_its_own_ties() -> None:
         both = line(high + WAVE * (high == 1.0) * 0)
         wave = WAVE * (low > 1)
         other = line(low + wave, LOW)
-        lines.append(Row("s", 12, {HIGH: "text", LOW: "text"}, {**both.values, **other.values}))
+        lines.append(Row("s", 12, {HIGH: Cell("text"), LOW: Cell("text")}, {**both.values, **other.values}))
     marked_rows = with_significance_marks(lines, paired_comparisons(lines, [HIGH, LOW], METRICS))
-    assert [(s.cells[HIGH], s.cells[LOW]) for s in marked_rows] == [("text best", "text best"), ("text", "text tie")]
+    assert [(str(s.cells[HIGH]), str(s.cells[LOW])) for s in marked_rows] == [
+        ("text best", "text best"),
+        ("text", "text tie"),
+    ]
 
 
 def test_notes_say_what_significance_marks_mean_and_of_how_few_images_they_are() -> None:

@@ -225,11 +225,11 @@ def test_an_unknown_format_is_refused() -> None:
     ],
 )
 def test_a_mean_without_a_spread_has_no_interval(values: list[float], text: str) -> None:
-    assert format_mean(pd.Series(np.array(values)), ".2f") == text
+    assert str(format_mean(pd.Series(np.array(values)), ".2f")) == text
 
 
 def test_a_mean_has_its_interval_and_counts_what_it_left_out() -> None:
-    text = format_mean(pd.Series(np.array([1.0, 2.0, 3.0, 4.0, np.nan])), ".1f")
+    text = str(format_mean(pd.Series(np.array([1.0, 2.0, 3.0, 4.0, np.nan])), ".1f"))
     assert text.startswith("2.5 [1.")
     assert text.endswith("] (1 nan)")
 

@@ -73,15 +73,15 @@ def test_our_records_stand_beside_a_second_paper_by_its_own_protocol(published: 
     table = Paper.load("other").table(2)
     scores = {"psnr": 27.5, "nfe_forward": 20.0}
     same = loaded_cell("ffhq256", "sr4", "ddrm", scores, noise="gaussian 0.1 [-1,1]")
-    assert "27.50 (+0.4)" in paper_table(table, [same], "text").render()
+    assert "27.50 (+0.4)" in paper_table(table, [same]).render()
     other = loaded_cell("ffhq256", "sr4", "ddrm", scores, noise="gaussian 0.05 [-1,1]")
-    assert "not Gaussian noise, sigma 0.1 on [-1,1]" in paper_table(table, [other], "text").render()
+    assert "not Gaussian noise, sigma 0.1 on [-1,1]" in paper_table(table, [other]).render()
 
 
 def test_a_second_paper_has_its_layout_on_other_benchmarks(published: Path) -> None:
     metrics = load_catalog().for_tables()[0]
     cell = loaded_cell("photos", "sr4", "ddrm", {"psnr": 24.0})
-    table = proxy_table(Paper.load("other").table(2), "photos", [cell], metrics, "csv")
+    table = proxy_table(Paper.load("other").table(2), "photos", [cell], metrics)
     assert table.title == "Other, Table 2 on photos"
     assert list(table.frame.columns) == ["solver", "sr4 psnr ↑", "sr4 kid_alex ↓"]
 

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from made import bench_of, loaded_cell, with_options
 
+from invbench.analysis.table import Table
 from invbench.cli import main
 from invbench.errors import ConfigError
 from invbench.paper.printed import Paper
@@ -21,6 +22,11 @@ METRICS = load_catalog().for_tables()[0]
 DAVI = Paper.load()
 
 
+def values(table: Table, column: str) -> list[str]:
+    """The values of a column without the marks of their ranks."""
+    return [str(cell) for cell in table.cells[column]]
+
+
 def ablated(letter: str, psnr: float) -> LoadedCell:
     command = f"invbench train solver=davi task=deblur +ablation={letter} training.steps=400"
     return loaded_cell("photos", "deblur", "davi", {"psnr": psnr}, run={"training": {"command": command}})
@@ -28,18 +34,16 @@ def ablated(letter: str, psnr: float) -> LoadedCell:
 
 def test_rows_are_compared_on_the_images_that_all_have() -> None:
     few, many = (loaded_cell("photos", "sr4", s, {"psnr": v}, n) for s, v, n in (("ddrm", 24.0, 2), ("davi", 25.0, 4)))
-    assert "sr4 2" in proxy_table(DAVI.table(4), "photos", [few, many], METRICS, "text").notes[0]
-    table = proxy_table(DAVI.table(8), "photos", [few, many], METRICS, "md")
+    assert "sr4 2" in proxy_table(DAVI.table(4), "photos", [few, many], METRICS).notes[0]
+    table = proxy_table(DAVI.table(8), "photos", [few, many], METRICS)
     row = {r["solver"]: r for r in table.frame.to_dict("records")}
-    assert row["davi"]["sr4 psnr ↑"] == "**25.00**"
+    assert row["davi"]["sr4 psnr ↑"] == "*25.00*"
 
 
 def test_the_representative_cell_of_a_solver_has_its_default_options() -> None:
     usual = loaded_cell("photos", "sr4", "ddrm", {"psnr": 24.0}, 2, run={"origins": {"nfe": "default"}})
     written = loaded_cell("photos", "sr4", "ddrm", {"psnr": 30.0}, 9, run={"origins": {"nfe": "command line"}})
-    assert proxy_table(DAVI.table(8), "photos", [written, usual], METRICS, "csv").frame["sr4 psnr ↑"].tolist() == [
-        "24.00"
-    ]
+    assert values(proxy_table(DAVI.table(8), "photos", [written, usual], METRICS), "sr4 psnr ↑") == ["24.00"]
 
 
 def test_other_solvers_have_rows_where_they_are_asked_for() -> None:
@@ -49,15 +53,15 @@ def test_other_solvers_have_rows_where_they_are_asked_for() -> None:
     ]
     rows = {}
     for added in ((), ("mine",), ("mine", "ddrm"), ("all",)):
-        table = proxy_table(DAVI.table(8), "photos", cells, METRICS, "latex", added=added)
+        table = proxy_table(DAVI.table(8), "photos", cells, METRICS, added=added)
         rows[added] = table.frame["solver"].tolist()
     assert rows == {(): ["ddrm"], ("mine",): (own := ["ddrm", "mine"]), ("mine", "ddrm"): own, ("all",): [*own, "x"]}
     assert any(
-        r"\textbf{25.00}" in text
-        for text in proxy_table(DAVI.table(8), "photos", cells, METRICS, "latex", added=("mine",)).frame["sr4 psnr ↑"]
+        r"\textbf{25.00}" in line
+        for line in proxy_table(DAVI.table(8), "photos", cells, METRICS, added=("mine",)).render("latex").splitlines()
     )
     with pytest.raises(ConfigError, match="unknown solver to add 'mime'; did you mean 'mine'"):
-        proxy_table(DAVI.table(8), "photos", cells, METRICS, "text", added=("mime",))
+        proxy_table(DAVI.table(8), "photos", cells, METRICS, added=("mime",))
 
 
 def test_the_hyper_parameters_of_a_benchmark_are_those_a_training_takes() -> None:
@@ -71,7 +75,7 @@ def test_the_hyper_parameters_of_a_benchmark_are_those_a_training_takes() -> Non
 
 def test_ablations_are_identified_by_the_command_that_trained_them() -> None:
     plain = loaded_cell("photos", "deblur", "davi", {"psnr": 27.0})
-    table = proxy_table(DAVI.table(5), "photos", [ablated("c", 26.0), plain, ablated("a", 25.0)], METRICS, "text")
+    table = proxy_table(DAVI.table(5), "photos", [ablated("c", 26.0), plain, ablated("a", 25.0)], METRICS)
     assert table.frame["solver"].tolist() == ["config A", "config C"]
     assert table.frame["deblur psnr ↑"].tolist() == ["_25.00_", "*26.00*"]
 
@@ -83,12 +87,12 @@ def test_time_and_arithmetic_are_those_measured_alone(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(bench_of(cells[1].run.config, 0.5, fvcore=3.25).plain()))
     costs = load_costs(tmp_path)
-    timed = proxy_table(DAVI.table(4), "photos", cells, METRICS, "csv", costs)
-    assert timed.frame["sr4 seconds ↓"].tolist() == ["0.5", "-"]  # not a run's seconds beside it
+    timed = proxy_table(DAVI.table(4), "photos", cells, METRICS, costs)
+    assert values(timed, "sr4 seconds ↓") == ["0.5", "-"]  # not a run's seconds beside it
     assert any(note.startswith("Not measured: ddrm; measure all: invbench bench") for note in timed.notes)
-    assert proxy_table(DAVI.table(4), "photos", cells, METRICS, "csv").frame["sr4 seconds ↓"].tolist() == ["2", "2"]
-    table = proxy_table(DAVI.table(13), "photos", cells, METRICS, "csv", costs)
-    assert table.frame["sr4 gflops ↓"].tolist() == ["3.2", "-"]
+    assert values(proxy_table(DAVI.table(4), "photos", cells, METRICS), "sr4 seconds ↓") == ["2", "2"]
+    table = proxy_table(DAVI.table(13), "photos", cells, METRICS, costs)
+    assert values(table, "sr4 gflops ↓") == ["3.2", "-"]
     assert any("'invbench bench'" in note for note in table.notes)
 
 
@@ -116,7 +120,7 @@ def test_rows_of_a_task_are_of_the_same_measurements() -> None:
         loaded_cell("photos", "sr4", "davi", {"psnr": 14.0}, noise="gaussian 0.5 [-1,1]"),
         loaded_cell("photos", "sr4", "davi", {"psnr": 25.0}, seed=5),
     ]
-    table = proxy_table(DAVI.table(1), "photos", [*other, *cells], METRICS, "text")
+    table = proxy_table(DAVI.table(1), "photos", [*other, *cells], METRICS)
     assert table.frame["solver"].tolist() == ["ddrm", "dps"]
     left_out = [note for note in table.notes if note.startswith("Left out of sr4, measured otherwise")]
     assert len(left_out) == 2
@@ -136,20 +140,18 @@ def test_a_cost_of_other_options_or_another_setting_is_not_shown() -> None:
         "pigdm": bench_of(pigdm.run.config, 3.0),
     }
     costs = {("photos", "sr4", solver): each for solver, each in of.items()}
-    table = proxy_table(DAVI.table(4), "photos", cells, METRICS, "csv", costs)
-    seconds = dict(zip(table.frame["solver"], table.frame["sr4 seconds ↓"], strict=True))
+    table = proxy_table(DAVI.table(4), "photos", cells, METRICS, costs)
+    seconds = dict(zip(table.frame["solver"], values(table, "sr4 seconds ↓"), strict=True))
     assert seconds == {"davi": "-", "ddrm": "0.5", "dps": "-", "pigdm": "3"}
 
 
 def test_what_is_missing_of_a_proxy_is_reported_with_what_makes_it() -> None:
-    table = proxy_table(
-        DAVI.table(4), "photos", [loaded_cell("photos", "sr4", "davi", {"seconds": 1.0})], METRICS, "text"
-    )
+    table = proxy_table(DAVI.table(4), "photos", [loaded_cell("photos", "sr4", "davi", {"seconds": 1.0})], METRICS)
     assert any(
         n.startswith("Not recorded; made by: invbench run benchmark=photos solver=ddnm_plus,") for n in table.notes
     )
     with pytest.raises(ConfigError, match="table 12 has no scores that could be measured on photos"):
-        proxy_table(DAVI.table(12), "photos", [], METRICS, "text")
+        proxy_table(DAVI.table(12), "photos", [], METRICS)
 
 
 def test_solvers_that_do_not_apply_are_named() -> None:
@@ -159,15 +161,14 @@ def test_solvers_that_do_not_apply_are_named() -> None:
         "photos", "deblur", "ddrm", {}, 0, noise=noise, run={"status": "skipped", "reason": "needs sigma"}
     )
     assert (
-        "Skipped ddrm on deblur: needs sigma."
-        in proxy_table(DAVI.table(3), "photos", [solved, refused], METRICS, "text").notes
+        "Skipped ddrm on deblur: needs sigma." in proxy_table(DAVI.table(3), "photos", [solved, refused], METRICS).notes
     )
 
 
 def test_a_skipped_solver_is_not_among_those_to_run() -> None:
     solved = loaded_cell("photos", "sr4", "davi", {"seconds": 1.0})
     refused = loaded_cell("photos", "sr4", "ddrm", {}, 0, run={"status": "skipped", "reason": "needs an SVD"})
-    notes = proxy_table(DAVI.table(4), "photos", [solved, refused], METRICS, "text").notes
+    notes = proxy_table(DAVI.table(4), "photos", [solved, refused], METRICS).notes
     assert "Skipped ddrm on sr4: needs an SVD." in notes
     assert not any("made by" in note and "ddrm," in note for note in notes)
 
@@ -175,7 +176,7 @@ def test_a_skipped_solver_is_not_among_those_to_run() -> None:
 @pytest.mark.parametrize(("number", "how"), [(1, "invbench run benchmark=photos"), (5, "invbench train solver=davi")])
 def test_an_empty_proxy_says_what_makes_its_records(number: int, how: str) -> None:
     with pytest.raises(ConfigError, match=how):
-        proxy_table(DAVI.table(number), "photos", [], METRICS, "text")
+        proxy_table(DAVI.table(number), "photos", [], METRICS)
 
 
 @pytest.mark.parametrize("number", [1, 4, 6, 7, 13])

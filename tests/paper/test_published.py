@@ -38,7 +38,7 @@ def test_every_printed_number_is_there() -> None:
 @pytest.mark.parametrize("how", ["text", "md", "latex", "html", "csv"])
 def test_every_table_prints_in_every_format(number: int, how: str, tmp_path: Path) -> None:
     text = invbench("table", "--paper", str(number), "--format", how, "--out", str(tmp_path))
-    table = paper_table(DAVI.table(number), [], "csv")
+    table = paper_table(DAVI.table(number), [])
     rows = list(csv.DictReader(io.StringIO(table.render("csv"))))
     if number == 12:
         assert {row[""] for row in rows} == {r.metric for r in DAVI.table(number).rows}
@@ -86,7 +86,7 @@ def test_doubtful_cells_are_marked_and_explained() -> None:
 
 def test_our_row_stands_below_with_its_differences_and_what_is_missing_has_a_command() -> None:
     ours = loaded_cell("ffhq256", "sr4", "ddrm", {"psnr": 28.5, "lpips_davi": 0.2})
-    table = paper_table(DAVI.table(1), [ours], "text")
+    table = paper_table(DAVI.table(1), [ours])
     rows = table.frame.to_dict("records")
     assert rows[1]["method"] == "  ours, n=2"
     assert rows[1]["4x SR PSNR ↑"] == "28.50 (+0.41)"
@@ -100,9 +100,9 @@ def test_our_row_stands_below_with_its_differences_and_what_is_missing_has_a_com
 def test_a_record_of_other_noise_is_not_taken() -> None:
     plain = loaded_cell("imagenet256", "deblur_ddrm_tiled", "dps", {"psnr": 20.0})
     hidden = loaded_cell("imagenet256", "deblur_ddrm_tiled", "dps", {"psnr": 19.0}, noise="uniform 0.01..0.1 [-1,1]")
-    assert "20.00" not in paper_table(DAVI.table(3), [plain], "text").render()
-    assert "19.00 (-0.81)" in paper_table(DAVI.table(3), [plain, hidden], "text").render()
-    assert "19.00" not in paper_table(DAVI.table(2), [hidden], "text").render()
+    assert "20.00" not in paper_table(DAVI.table(3), [plain]).render()
+    assert "19.00 (-0.81)" in paper_table(DAVI.table(3), [plain, hidden]).render()
+    assert "19.00" not in paper_table(DAVI.table(2), [hidden]).render()
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_record_of_other_noise_is_not_taken() -> None:
 )
 def test_a_record_of_another_protocol_is_reported_and_not_set_beside_it(changes: dict[str, Any], mismatch: str) -> None:
     scores = {"psnr": 28.5, "nfe_forward": changes.pop("nfe", 20.0)}
-    table = paper_table(DAVI.table(1), [loaded_cell("ffhq256", "sr4", "ddrm", scores, **changes)], "text")
+    table = paper_table(DAVI.table(1), [loaded_cell("ffhq256", "sr4", "ddrm", scores, **changes)])
     assert not any("ours" in method for method in table.frame["method"])
     (note,) = [note for note in table.notes if note.startswith("Recorded by another protocol")]
     assert mismatch in note
@@ -125,7 +125,7 @@ def test_a_record_of_another_protocol_is_reported_and_not_set_beside_it(changes:
 
 def test_wrong_numbers_are_refused() -> None:
     with pytest.raises(ConfigError, match="tables 1 to 13; got 14"):
-        paper_table(DAVI.table(14), [], "text")
+        paper_table(DAVI.table(14), [])
 
 
 def test_table_13_is_reproduced_by_counting() -> None:

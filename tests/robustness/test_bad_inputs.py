@@ -184,7 +184,19 @@ BAD: list[list[str]] = [
     ),
     *(
         ["table", "--out", "runs", *words]
-        for words in (["--budgets", "-1"], ["--budgets", "nan"], ["--intervals"], ["noise=x"])
+        for words in (
+            ["--budgets", "-1"],
+            ["--budgets", "nan"],
+            ["--intervals", "--std"],
+            ["--by-task", "--paper", "1"],
+            ["--budgets", "20", "--std"],
+            ["--times", "--no-intervals"],
+            ["--caption", "x"],
+            ["--format", "latex", "--siunitx"],
+            ["--format", "latex", "--by-task", "--caption", "50 %"],
+            ["--format", "latex", "--by-task", "--label", "a b"],
+            ["noise=x"],
+        )
     ),
     *(["table", "--out", name] for name in ("", "nowhere", "[", "*", "%", "\0", "caf\udce9")),
     ["table", "--out", "runs", "--out", "runs"],

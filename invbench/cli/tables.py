@@ -1,0 +1,148 @@
+"""The command that prints tables of records. It imports what it needs when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from invbench.cli import completion
+from invbench.cli.read import check_there, names_of, out_option, print_tables, recorded_cells, wanted_of, wide_option
+from invbench.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from invbench.analysis.cell import Spread
+    from invbench.analysis.table import Table
+    from invbench.store.reader import LoadedCell
+
+
+@dataclass(frozen=True)
+class Request:
+    """What ``invbench table`` was asked for."""
+
+    filters: tuple[str, ...]
+    how: str
+    out: Path
+    paper: str | None
+    only: tuple[str, ...]
+    added: tuple[str, ...]
+    intervals: bool | None  # None where nothing was said
+    std: bool
+    by_task: bool
+    times: bool
+    budgets: str
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for options of different tables."""
+        from invbench.analysis.table import FORMATS
+
+        if self.how not in FORMATS:
+            raise ConfigError(unknown("table format", self.how, FORMATS))
+        if self.std and self.intervals:
+            raise ConfigError("a mean stands beside its interval or a standard deviation: --intervals or --std")
+        if self.added and self.paper is None:
+            raise ConfigError("--add is of --paper; other tables have all that is recorded")
+        if self.paper is not None and (self.only or self.budgets or self.by_task):
+            raise ConfigError("--paper prints the paper's columns; leave out --metrics, --by-task and --budgets")
+        if self.times and (self.paper or self.only or self.budgets or self.by_task or self.beside):
+            raise ConfigError("--times prints seconds, not scores; leave out what chooses or describes scores")
+        if self.budgets and (self.by_task or self.beside):
+            raise ConfigError("--budgets prints the best means alone; leave out --by-task, --intervals and --std")
+
+    @property
+    def beside(self) -> bool:
+        """Whether something was said of what stands beside means."""
+        return self.std or self.intervals is not None
+
+    @property
+    def spread(self) -> Spread:
+        """What stands beside means: intervals if nothing was said, but where tables are wide."""
+        if self.std:
+            return "std"
+        narrow = self.paper is None and not self.by_task
+        shown = self.intervals or (self.intervals is None and narrow)
+        return "interval" if shown else "none"
+
+    def tables(self) -> Sequence[Table]:
+        """What is to be printed."""
+        if self.paper is not None:
+            return [self._of_paper(self.paper)]
+        return self._of_cells(recorded_cells(self.filters, self.out))
+
+    def _of_cells(self, cells: Sequence[LoadedCell]) -> Sequence[Table]:
+        from invbench.analysis.by_task import by_task_table
+        from invbench.analysis.long_table import long_table
+        from invbench.analysis.pareto import budget_tables, parse_budgets
+        from invbench.analysis.seeds import seed_tables
+        from invbench.analysis.tables import build_tables
+        from invbench.analysis.times import times_table
+        from invbench.plugins import load_catalog
+
+        if self.times:
+            return [times_table(cells)]
+        metrics, floors = load_catalog().for_tables()
+        if self.budgets:
+            return budget_tables(cells, metrics, parse_budgets(self.budgets), self.only)
+        if self.by_task:
+            return [by_task_table(cells, metrics, self.only, self.spread)]
+        if self.how == "csv" and not self.only and not self.beside:
+            return [long_table(cells, metrics)]
+        return [*build_tables(cells, metrics, floors, self.only, self.spread), *seed_tables(cells, metrics)]
+
+    def _of_paper(self, paper: str) -> Table:
+        from invbench.paper.build import Request as OfPaper
+        from invbench.paper.build import build_table
+        from invbench.plugins import load_catalog
+
+        check_there(self.out)
+        return build_table(OfPaper(paper, self.spread, wanted_of(self.filters), self.out, self.added), load_catalog())
+
+
+@click.command()
+@click.argument("filters", nargs=-1, type=completion.FILTERS)
+@click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
+@click.option(
+    "--paper", default=None, help="A table of the DAVI paper, 1 to 13, beside what is recorded; of another, NAME:N."
+)
+@click.option(
+    "--metrics", "only", default="", help="Columns, as psnr,lpips_vgg,seconds; all that is recorded if empty."
+)
+@click.option("--by-task", is_flag=True, help="One table: a row per solver, for each task a column per metric.")
+@click.option(
+    "--intervals/--no-intervals",
+    default=None,
+    help="95 % intervals beside means; shown if not said, but with --paper and --by-task.",
+)
+@click.option("--std", is_flag=True, help="Mean ± standard deviation over images, or with --by-task over seeds.")
+@click.option("--add", "added", default="", help="With --paper and benchmark=photos: rows of other solvers, or 'all'.")
+@click.option("--times", is_flag=True, help="What each cell took, and on which device, in place of scores.")
+@click.option("--budgets", default="", help="Only the best solver within each budget of network calls, as 20,100,1000.")
+@click.option("--caption", default="", help="LaTeX: of the table, itself LaTeX; \\begin{table} is written around it.")
+@click.option("--label", default="", help="LaTeX: of the table, as tab:sr4.")
+@click.option("--siunitx", is_flag=True, help="LaTeX: align numbers at their points, in columns S of that package.")
+@wide_option
+@out_option
+def table(
+    filters: tuple[str, ...], only: str, added: str, caption: str, label: str, siunitx: bool, wide: bool, **options: Any
+) -> None:
+    """Print tables of the records: invbench table [benchmark=photos] [task=sr4] ...
+
+    With --paper N, a published table and our numbers under it; with benchmark=photos too, our records on that
+    benchmark in the layout of that table. As csv without options, each number has a row of its own. In LaTeX the best
+    value of a column is bold and the second best underlined; it needs the packages that its first line names.
+    """
+    from invbench.analysis.latex import Latex
+
+    request = Request(filters, only=names_of(only), added=names_of(added), **options)
+    latex = Latex(caption, label, siunitx)
+    if latex != Latex() and request.how != "latex":
+        raise ConfigError("--caption, --label and --siunitx are of LaTeX; add --format latex")
+    if siunitx and request.spread == "interval" and not request.times and not request.budgets:
+        raise ConfigError("--siunitx aligns numbers, and intervals are none; add --no-intervals or --std")
+    print_tables(request.tables(), request.how, wide, latex)
+
+
+COMMANDS = (table,)
