@@ -69,30 +69,59 @@ class Pair:
         return new / old if old else float("inf")
 
 
-def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "", across_machines: bool = False) -> list[Pair]:
+def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "", across_machines: bool | None = None) -> list[Pair]:
     """Metrics that both cells have in the same protocol, or in this one alone.
 
     Raises ConfigError if an image was measured differently; last bits may differ, as on different processors.
-    ``across_machines`` allows all that old records, which have no fingerprints, cannot exclude.
+    ``across_machines`` allows all that old records, which have no fingerprints, cannot exclude; None where the user
+    cannot choose.
     """
+    check_alike(old, new, across_machines)
+    return [*_pairs_of_images([old], [new], protocol), *_pairs_of_sets(old, new, protocol)]
+
+
+def pooled_pairs(
+    old: Sequence[LoadedCell], new: Sequence[LoadedCell], across_machines: bool | None = None
+) -> list[Pair]:
+    """Metrics of images that cells of several seeds have, averaged over the seeds before they are paired.
+
+    ``old`` and ``new`` have a cell per seed, in one order. Images are those that all cells have. Raises ConfigError as
+    ``pairs`` does.
+    """
+    for before, after in zip(old, new, strict=True):
+        check_alike(before, after, across_machines)
+    return list(_pairs_of_images(old, new, ""))
+
+
+def check_alike(old: LoadedCell, new: LoadedCell, across_machines: bool | None = None) -> None:
+    """Raises ConfigError if an image of the two cells was measured differently, as ``pairs`` says."""
     measurements = sameness([old, new])
     if measurements == "different" or (measurements == "unknown" and not across_machines):
+        allowed = "" if across_machines is None else ", or add --across-machines"
         raise ConfigError(
-            f"{name_of(new)}: the measurements differ; make both stores with the same benchmark version. Of records "
-            "without fingerprints only equal bytes are the same: make them on one machine, or compare with "
-            "--across-machines"
+            f"{name_of(new)}: the measurements differ; make both with the same benchmark version. Of records without "
+            f"fingerprints only equal bytes are the same: make them on one machine{allowed}"
         )
-    return [*_pairs_of_images(old, new, protocol), *_pairs_of_sets(old, new, protocol)]
 
 
-def _pairs_of_images(old: LoadedCell, new: LoadedCell, protocol: str) -> Iterator[Pair]:
-    """Pairs of scores of images, on the images that both have."""
-    a, b = per_image(old, protocol), per_image(new, protocol)
+def _pairs_of_images(old: Sequence[LoadedCell], new: Sequence[LoadedCell], protocol: str) -> Iterator[Pair]:
+    """Pairs of scores of images, on the images that all have."""
+    a, b = _of_seeds(old, protocol), _of_seeds(new, protocol)
     merged = a.merge(b, on=["metric", "protocol", "image"], suffixes=("_old", "_new"))
-    groups = {**old.groups, **new.groups}
+    groups = {image: group for cell in (*old, *new) for image, group in cell.groups.items()}
     for (metric, _), rows in merged.groupby(["metric", "protocol"], sort=False):
         before, after = (rows[name].to_numpy(float) for name in ("value_old", "value_new"))
         yield Pair.of(str(metric), before, after, labels(rows["image"], groups))
+
+
+def _of_seeds(cells: Sequence[LoadedCell], protocol: str) -> pd.DataFrame:
+    """Scores by metric, protocol and image, averaged over the cells; of the images that each of them has."""
+    frames = [per_image(cell, protocol) for cell in cells]
+    if len(frames) == 1:
+        return frames[0]
+    by_image = pd.concat(frames).groupby(["metric", "protocol", "image"], sort=False)["value"]
+    means = by_image.sum(min_count=len(cells)) / len(cells)  # nan where any seed is
+    return means[by_image.size() == len(cells)].reset_index()
 
 
 def _pairs_of_sets(old: LoadedCell, new: LoadedCell, protocol: str) -> Iterator[Pair]:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from invbench.analysis.comparable import LAST_BITS, measurement_key, most_default, sameness, solver_of
-from invbench.analysis.pairs import Pair, in_words, pairs, place_of
+from invbench.analysis.pairs import Pair, in_words, pooled_pairs
+from invbench.analysis.pooled import by_experiment, common_seeds, of_seeds, representatives, seeds_of
 from invbench.analysis.stats import SIGNIFICANT, can_be_significant, holm, required_sample_size, sign_flip_p
 from invbench.analysis.table import Table
 from invbench.errors import ConfigError, unknown
@@ -35,13 +36,39 @@ class Comparison(NamedTuple):
         return f"{required_sample_size(self.pair.clustered):g}"
 
 
-def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping[str, bool]) -> Table:
-    """Two solvers on the same images of every measurement that both have, with Holm's correction over all rows.
+class Match(NamedTuple):
+    """Cells of two solvers on the same measurements: one of each a seed, in one order."""
 
-    ``higher`` says for each metric whether higher is better. Raises ConfigError if they have no image in common.
+    first: list[LoadedCell]
+    second: list[LoadedCell]
+    left_out: bool  # whether a solver has further seeds or configurations
+
+    @property
+    def place(self) -> str:
+        """What they measured, in short."""
+        seeds = seeds_of(self.first)
+        config = self.first[0].run.config
+        return f"{config.place}, seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+
+    def comparisons(self, higher: Mapping[str, bool], across_machines: bool) -> Iterator[Comparison]:
+        """A comparison for each metric that has a better direction, on two images or more."""
+        for pair in pooled_pairs(self.second, self.first, across_machines):
+            if pair.metric in higher and len(pair.old) > 1:
+                ahead = self.first if (pair.difference > 0) == higher[pair.metric] else self.second
+                yield Comparison(self.place, pair, solver_of(ahead[0]))
+
+
+def versus(
+    cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping[str, bool], across_machines: bool = False
+) -> Table:
+    """Two solvers on the same images of everything that both measured, with Holm's correction over all rows.
+
+    Scores of several seeds are averaged image by image before they are compared. ``higher`` says for each metric
+    whether higher is better; ``across_machines`` allows measurements that only their bytes tell apart. Raises
+    ConfigError if they have no image in common, or measurements differ.
     """
-    matches = list(matching_cells(cells, first, second))
-    compared = [each for match in matches for each in _comparisons(*match, higher)]
+    matches = list(_matches(cells, first, second))
+    compared = [each for match in matches for each in match.comparisons(higher, across_machines)]
     if not compared:
         raise _nothing_in_common(cells, first, second)
     ps = holm([sign_flip_p(each.pair.clustered) for each in compared])
@@ -49,22 +76,38 @@ def versus(cells: Sequence[LoadedCell], first: str, second: str, higher: Mapping
     for each, p in zip(compared, ps, strict=True):
         means = {"task": each.place, **in_words(each.pair, second, first), "p": f"{p:.3g}"}
         lines.append(means | {"better": each.verdict(p, len(ps)), "required sample size": each.sample_size(len(ps))})
-    notes = [
+    return Table(f"{first} against {second}", pd.DataFrame(lines), tuple(_notes(matches, first, second, len(lines))))
+
+
+def _notes(matches: Sequence[Match], first: str, second: str, rows: int) -> Iterator[str]:
+    """How to read the rows."""
+    yield (
         f"{first} less {second}, on the images both have; 95 % BCa intervals; p by sign flips, Holm's correction over "
-        f"{len(lines)} rows; required sample size: images that show the difference at 5 % with probability 0.8, or "
+        f"{rows} rows; required sample size: images that show the difference at 5 % with probability 0.8, or "
         "groups of images (photographs) where images are in groups, of which intervals and tests then are."
-    ]
-    if any(sameness(match) == "last bits" for match in matches):
-        notes.append(LAST_BITS)
-    return Table(f"{first} against {second}", pd.DataFrame(lines), tuple(notes))
+    )
+    if any(len(match.first) > 1 for match in matches):
+        yield (
+            "Several seeds: the scores of an image are averaged over them before it is paired; n counts images, "
+            "intervals and tests are of other images (groups of them), not of other seeds."
+        )
+    if places := [match.place for match in matches if match.left_out]:
+        yield f"Left out: seeds that one of them lacks, or options farther from the defaults, on {'; '.join(places)}."
+    alike = {sameness(pair) for match in matches for pair in zip(match.first, match.second, strict=True)}
+    if "last bits" in alike:
+        yield LAST_BITS
+    if "unknown" in alike:
+        yield "WARNING: bytes of measurements differ, and records without fingerprints cannot say by how much."
 
 
-def _comparisons(first: LoadedCell, second: LoadedCell, higher: Mapping[str, bool]) -> Iterator[Comparison]:
-    """A comparison for each metric that has a better direction, on two images or more."""
-    for pair in pairs(second, first):
-        if pair.metric in higher and len(pair.old) > 1:
-            ahead = first if (pair.difference > 0) == higher[pair.metric] else second
-            yield Comparison(place_of(first), pair, solver_of(ahead))
+def _matches(cells: Sequence[LoadedCell], first: str, second: str) -> Iterator[Match]:
+    """What both solvers measured, each in the configuration nearest to its defaults, with the seeds that both have."""
+    for group in by_experiment(cells):
+        own = [cell for cell in group if solver_of(cell) in (first, second) and cell.images]
+        chosen = representatives(own)
+        if first in chosen and second in chosen and (seeds := common_seeds(chosen.values())):
+            of_first, of_second = of_seeds(chosen[first], seeds), of_seeds(chosen[second], seeds)
+            yield Match(of_first, of_second, len(of_first) + len(of_second) < len(own))
 
 
 def _nothing_in_common(cells: Sequence[LoadedCell], first: str, second: str) -> ConfigError:
@@ -73,7 +116,7 @@ def _nothing_in_common(cells: Sequence[LoadedCell], first: str, second: str) -> 
     for name in (first, second):
         if name not in known:
             return ConfigError(unknown("recorded solver", name, known))
-    return ConfigError(f"{first} and {second} have no measured images in common; run them on one task")
+    return ConfigError(f"{first} and {second} have no measured images in common; run them on one task, with one seed")
 
 
 def matching_cells(cells: Sequence[LoadedCell], first: str, second: str) -> Iterable[tuple[LoadedCell, LoadedCell]]:

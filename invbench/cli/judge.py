@@ -9,6 +9,7 @@ import click
 from invbench.cli import completion
 from invbench.cli.read import (
     REFERENCE,
+    across_machines_option,
     check_there,
     not_negative,
     out_option,
@@ -25,7 +26,7 @@ from invbench.errors import ConfigError, unknown
 @click.argument("new", type=click.Path(path_type=Path))
 @click.argument("filters", nargs=-1, type=completion.FILTERS)
 @click.option("--fail-on", "rules", default="", help="Bounds, as psnr<-0.05,nfe!=0,seconds>1.3x; exit status 1 beyond.")
-@click.option("--across-machines", is_flag=True, help="Allow measurements that differ in a bit, as on other CPUs.")
+@across_machines_option
 @click.option("--format", "how", default="md", show_default=True, help="text, md, latex, csv or html.")
 @click.pass_context
 def compare(
@@ -93,11 +94,17 @@ def verify(ctx: click.Context, cell: str, images: int, tolerance: float, device:
 @click.argument("first", type=completion.SOLVERS)
 @click.argument("second", type=completion.SOLVERS)
 @click.argument("filters", nargs=-1, type=completion.FILTERS)
+@across_machines_option
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
 @wide_option
 @out_option
-def versus(first: str, second: str, filters: tuple[str, ...], how: str, wide: bool, out: Path) -> None:
-    """Compare two solvers on the same images: invbench versus davi ddrm [task=sr4] ..."""
+def versus(
+    first: str, second: str, filters: tuple[str, ...], across_machines: bool, how: str, wide: bool, out: Path
+) -> None:
+    """Compare two solvers on the same images: invbench versus davi ddrm [task=sr4] ...
+
+    Scores of several seeds are averaged image by image; images that are parts of one photograph count as one.
+    """
     from invbench.analysis.table import FORMATS
     from invbench.analysis.versus import versus
     from invbench.plugins import load_catalog
@@ -108,7 +115,7 @@ def versus(first: str, second: str, filters: tuple[str, ...], how: str, wide: bo
         raise ConfigError(unknown("table format", how, FORMATS))
     metrics, _ = load_catalog().for_tables()
     higher = {name: bool(m.higher_is_better) for name, m in metrics.items() if m.higher_is_better is not None}
-    print_tables([versus(recorded_cells(filters, out), first, second, higher)], how, wide)
+    print_tables([versus(recorded_cells(filters, out), first, second, higher, across_machines)], how, wide)
 
 
 @click.command()

@@ -112,13 +112,16 @@ def bars_of(panel: Panel, metric: str) -> list[Bar]:
 
 
 @styled
-def scatter(cells: Sequence[LoadedCell], metric: str, first: str, second: str) -> Figure:
+def scatter(cells: Sequence[LoadedCell], metric: str, first: str, second: str, across_machines: bool = False) -> Figure:
     """Values of two solvers on the same images, with the diagonal and the number of points on either side.
 
     Raises ConfigError where no measurement has both.
     """
     paired = [
-        (a, pair) for a, b in matching_cells(cells, first, second) for pair in pairs(b, a) if pair.metric == metric
+        (a, pair)
+        for a, b in matching_cells(cells, first, second)
+        for pair in pairs(b, a, across_machines=across_machines)
+        if pair.metric == metric
     ]
     compared = [(a, pair) for a, pair in paired if len(pair.old)]
     if not compared:

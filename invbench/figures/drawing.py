@@ -37,6 +37,7 @@ class Request:
     rows: int = 4
     zoom: bool = False
     cost: str = ""
+    across_machines: bool = False  # of a scatter: whether old records may differ in the bytes of their measurements
     to: Path | None = None
 
     def __post_init__(self) -> None:
@@ -48,6 +49,8 @@ class Request:
             raise ConfigError(f"--to takes a file ending in {', '.join(SUFFIXES)}; got {self.to}")
         if self.zoom and self.kind != "grid":
             raise ConfigError(f"--zoom enlarges a part of a grid; leave it out for {self.kind}")
+        if self.across_machines and self.kind != "scatter":
+            raise ConfigError(f"--across-machines is of a scatter; leave it out for {self.kind}")
         if self.images and self.kind in CHARTS:
             raise ConfigError(f"--images chooses pictures; {self.kind} is of all images, leave it out")
 
@@ -120,7 +123,7 @@ def chart(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, request: Req
     if request.kind == "scatter":
         if len(request.solvers) != 2:
             raise ConfigError(f"scatter needs two solvers, as --solvers davi,ddrm; got {len(request.solvers)}")
-        return charts.scatter(cells, request.metric, *request.solvers)
+        return charts.scatter(cells, request.metric, *request.solvers, request.across_machines)
     if higher is None:
         raise ConfigError(f"front needs a metric whose higher or lower values are better; {request.metric} has neither")
     costs = load_costs(results_folder() / "reference", out)

@@ -223,7 +223,7 @@ def test_last_bits_of_measurements_may_differ_between_machines(base_store: Path,
 def test_of_old_records_the_user_says_that_only_last_bits_differ(base_store: Path, tmp_path: Path) -> None:
     """They have no fingerprints."""
     other = changed(base_store, tmp_path / "other", lambda row: {**worse(row), "y_sha256": "0", "y": None})
-    assert "or compare with --across-machines" in invbench("compare", base_store, other).output
+    assert "or add --across-machines" in invbench("compare", base_store, other).output
     result = invbench("compare", base_store, other, "--across-machines", "--fail-on", "psnr<-0.05")
     assert result.exit_code == 1
     assert "wiener: psnr<-0.05 is broken" in result.output
