@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from invbench import __version__
-from invbench.cli import completion, console, judge, read, restore, tables
+from invbench.cli import completion, console, judge, learn, read, restore, tables
 from invbench.cli.describe import called, description, listing
 from invbench.cli.help import HELP, run_help
 from invbench.cli.read import not_negative
@@ -156,40 +156,15 @@ def tune(ctx: click.Context, overrides: tuple[str, ...]) -> None:
     ctx.exit(tune(list(overrides), load_catalog()))
 
 
-@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
-@click.argument("overrides", nargs=-1, type=completion.OVERRIDES)
-@click.option("--dry-run", is_flag=True, help="Estimate time and memory, and stop.")
-@click.pass_context
-def train(ctx: click.Context, overrides: tuple[str, ...], dry_run: bool) -> None:
-    """Train a solver or a prior: invbench train solver=davi task=sr4 [key=value ...]."""
-    from invbench.cli.train_request import Request, help_text
-    from invbench.plugins import load_catalog
-
-    catalog = load_catalog()
-    if "-h" in overrides or "--help" in overrides:
-        click.echo(help_text(catalog))
-        return
-    request = Request.parse(overrides, dry_run)
-    from invbench.cli.train import train
-
-    ctx.exit(train(request, catalog))
-
-
-@main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("overrides", nargs=-1, type=completion.OVERRIDES)
-def sample(overrides: tuple[str, ...]) -> None:
-    """Draw images from a prior: invbench sample prior=adm_photos n=64 [side=64] [nfe=100] [seed=0] [out=FOLDER].
-
-    Writes a PNG each and prints their folder; what is there already is not drawn again. To train on them in place of
-    photographs (DAVI-G): invbench train ... dataset=folder dataset.root=FOLDER.
-    """
-    from invbench.cli.sample import sample
-    from invbench.plugins import load_catalog
-
-    click.echo(sample(list(overrides), load_catalog()))
-
-
-for command in (*tables.COMMANDS, *read.COMMANDS, *judge.COMMANDS, *restore.COMMANDS, *completion.COMMANDS):
+COMMANDS = (
+    *tables.COMMANDS,
+    *read.COMMANDS,
+    *judge.COMMANDS,
+    *restore.COMMANDS,
+    *learn.COMMANDS,
+    *completion.COMMANDS,
+)
+for command in COMMANDS:
     main.add_command(command)
 
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 import click
 import torch
 
+from invbench.cli.combinations import combinations, each_of, status_of
 from invbench.dataset import Dataset
 from invbench.device import arithmetic, choose_device, refuse_precision
 from invbench.errors import ConfigError, StoreError, unknown
@@ -68,6 +69,24 @@ class Samples(Dataset):
 
     def load(self, image_id: str) -> torch.Tensor:
         return ImageFolder(Path(self.root), self.side).load(image_id)
+
+
+def sample_all(overrides: Sequence[str], catalog: Catalog) -> int:
+    """Draw images for each combination of values, and print their folders; returns the exit status.
+
+    Raises ConfigError for what is wrong with the options of any before the first is drawn.
+    """
+    words = combinations(overrides, EXAMPLE, {"prior": catalog.plugins["prior"]})
+    for each in words:
+        name, fields, own = parse(each)
+        typed(SampleConfig, own, "sample")
+        typed(catalog.get("prior", name), fields, "prior")
+
+    def draw_one(i: int) -> int:
+        click.echo(sample(words[i], catalog))
+        return 0
+
+    return status_of(each_of(words, draw_one))
 
 
 def sample(overrides: Sequence[str], catalog: Catalog) -> Path:

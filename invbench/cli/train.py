@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pandas as pd
 import torch
 
+from invbench.analysis.table import Table
 from invbench.api.progress import progress_bar
+from invbench.cli.combinations import INTERRUPTED, differing, each_of, status_of
 from invbench.cli.train_plan import Plan, build
 from invbench.cli.train_request import Request
 from invbench.device import arithmetic
@@ -24,6 +27,26 @@ from invbench.figures.pictures import training_curve
 from invbench.plugins import Catalog
 from invbench.store.release import portable
 from invbench.training import Training
+
+STATUS: Mapping[int | str, str] = {0: "trained", INTERRUPTED: "interrupted; the same command resumes"}
+
+
+def train_all(requests: Sequence[Request], catalog: Catalog) -> int:
+    """The trainings, one after the other, and a table of several; returns the exit status.
+
+    Raises ConfigError for what is wrong with any of them before the first begins.
+    """
+    words = [request.words for request in requests]
+    plans = [build(request, catalog) for request in requests] if len(requests) > 1 else []
+    folders = [plan.training.folder for plan in plans]
+    chief = not any(plan.training.rank for plan in plans)
+    del plans  # and the networks that they hold
+    done = each_of(words, lambda i: train(requests[i], catalog))
+    if len(done) > 1 and chief and not requests[0].dry_run:
+        lines = zip(differing(words), done, folders, strict=False)
+        rows = [{**own, "status": STATUS.get(ended, ended), "folder": str(place)} for own, ended, place in lines]
+        click.echo("\n" + Table(f"{len(requests)} trainings", pd.DataFrame(rows), ()).render())
+    return status_of(done)
 
 
 def train(request: Request, catalog: Catalog) -> int:
@@ -41,7 +64,7 @@ def train(request: Request, catalog: Catalog) -> int:
     except KeyboardInterrupt:
         click.echo("interrupted; the checkpoint is kept, and the same command resumes from there", err=True)
         training_curve(training.folder)
-        return 130
+        return INTERRUPTED
     except OSError as error:
         raise StoreError(
             f"cannot write to {training.folder}: {error.strerror or error}. A checkpoint that is there is kept; free "

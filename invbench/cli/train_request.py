@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from invbench.cli.combinations import combinations
 from invbench.errors import ConfigError, unknown
 from invbench.harness.nodes import typed
 from invbench.harness.overrides import split
@@ -18,6 +19,7 @@ from invbench.solver import Trainable
 if TYPE_CHECKING:
     from invbench.plugins import Catalog
 
+EXAMPLE = "invbench train solver=davi task=sr4"
 KINDS = ("solver", "task", "prior", "dataset")
 
 
@@ -74,9 +76,19 @@ class Request:
     dry_run: bool = False
 
     @classmethod
+    def parse_all(cls, overrides: Sequence[str], catalog: Catalog, dry_run: bool = False) -> list[Request]:
+        """A request for each combination of values. Raises ConfigError as ``parse`` does, and for one folder of all."""
+        jobs = combinations(overrides, EXAMPLE, {kind: catalog.plugins[kind] for kind in KINDS})
+        requests = [cls.parse(words, dry_run) for words in jobs]
+        folders = [request.options.folder for request in requests if request.options.folder]
+        if len(set(folders)) < len(folders):
+            raise ConfigError("folder=FOLDER is of one training; of a sweep each has its own below out=FOLDER")
+        return requests
+
+    @classmethod
     def parse(cls, overrides: Sequence[str], dry_run: bool = False) -> Request:
         """Raises ConfigError for an argument that is not key=value, or an unknown key."""
-        pairs = dict(split(overrides, "invbench train solver=davi task=sr4"))
+        pairs = dict(split(overrides, EXAMPLE))
         _refuse_unknown(pairs)
         variants = {key[1:]: value for key, value in pairs.items() if key.startswith("+")}
         fields = {kind: _below(f"{kind}.", pairs) for kind in (*KINDS, "training")}
@@ -119,6 +131,7 @@ def help_text(catalog: Catalog) -> str:
         "Usage: invbench train solver=NAME task=NAME [key=value ...]",
         "       invbench train prior=NAME [key=value ...]",
         "",
+        "Several values, as task=sr4,deblur, choice(...), range(...) or glob(...), are a training each.",
         "Trains with checkpoints: the same command resumes an interrupted training, and ends with the same weights.",
         "In its folder: weights.safetensors, state.safetensors, train.jsonl, losses.png, samples/.",
         "",

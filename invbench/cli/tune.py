@@ -25,6 +25,7 @@ from invbench.cli.jobs import Job, run_jobs
 from invbench.errors import ConfigError, StoreError, unknown
 from invbench.harness.experiments import expanded
 from invbench.harness.overrides import split
+from invbench.harness.overrides import values as swept
 from invbench.metric import Metric, SampleMetric
 from invbench.plugins import Catalog
 from invbench.settings import TUNED, WRITTEN, space
@@ -123,7 +124,7 @@ def _sweep(pairs: Mapping[str, str], catalog: Catalog) -> tuple[list[str], list[
     cls = catalog.get("solver", _one_solver(pairs.get("solver", "")))
     values = {key: ",".join(map(str, tried)) for key, tried in space(cls).items()}
     values |= {key.partition(".")[2]: value for key, value in pairs.items() if key.startswith("solver.")}
-    searched = [key for key, text in values.items() if "," in text]
+    searched = [key for key, text in values.items() if len(swept(f"solver.{key}", text)) > 1]
     if not searched:
         raise _nothing_to_search(cls)
     overrides = {

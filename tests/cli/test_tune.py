@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from invbench.cli.tune import _ends, _loss, tune
+from invbench.cli.tune import _ends, _loss, _sweep, tune
 from invbench.errors import InvbenchError
 from invbench.metrics.consistency import Consistency
 from invbench.metrics.distortion import PSNR
@@ -101,3 +101,11 @@ def test_a_best_value_at_the_end_of_the_range_is_noticed() -> None:
     assert _ends([0.1, 1.0, 3.0]) == {0.1, 3.0}
     assert _ends(["linear", "sqrt"]) == set()
     assert _ends([1.0, 1.0]) == set()
+
+
+@pytest.mark.parametrize("text", ["1,2,3", "range(3)", "choice(1,2,3)"])
+def test_values_are_searched_however_a_sweep_is_written(text: str) -> None:
+    pairs = {"solver": "dps", "task": "sr4", "solver.zeta": text, "solver.nfe": "5"}
+    overrides, searched = _sweep(pairs, CATALOG)
+    assert searched == ["zeta"]
+    assert f"solver.zeta={text}" in overrides

@@ -1,0 +1,61 @@
+"""Several values of an option: a command does its work for each combination, as 'invbench run' does for cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import product
+from math import prod
+
+import click
+
+from invbench.errors import ConfigError, InvbenchError
+from invbench.guard import printable
+from invbench.harness.overrides import MOST, split, values
+
+FLAGS = ("-m", "--multirun")  # with which Hydra sweeps; here it is enough to write several values
+INTERRUPTED = 130  # the exit status after a Ctrl-C
+
+
+def combinations(texts: Sequence[str], example: str, names: Mapping[str, Collection[str]]) -> list[list[str]]:
+    """The overrides of each combination: of a,b,c, choice(...), range(...) and, of ``names`` by key, glob(...).
+
+    Raises ConfigError, with the example, for an argument that is not key=value, or a sweep that cannot be read.
+    """
+    pairs = split([text for text in texts if text not in FLAGS], example)
+    swept = [[f"{key}={each}" for each in values(key, value, names.get(key, ()))] for key, value in pairs]
+    if prod(map(len, swept)) > MOST:
+        raise ConfigError(f"a sweep has at most {MOST:,} combinations; write fewer values")
+    return [list(each) for each in product(*swept)]
+
+
+def differing(words: Sequence[Sequence[str]]) -> list[dict[str, str]]:
+    """Of each combination, the options that are not the same in all of them."""
+    pairs = [dict(text.split("=", 1) for text in each) for each in words]
+    return [{k: v for k, v in own.items() if any(other[k] != v for other in pairs)} for own in pairs]
+
+
+def each_of(words: Sequence[Sequence[str]], work: Callable[[int], int]) -> list[int | str]:
+    """The exit status of the work for each combination, by its place, or what went wrong; none after a Ctrl-C.
+
+    A single one raises its error. Of several, one that fails is a line on standard error, and takes no other with it.
+    """
+    if len(words) == 1:
+        return [work(0)]
+    done: list[int | str] = []
+    for i, own in enumerate(differing(words)):
+        click.echo(f"{i + 1}/{len(words)}: {' '.join(f'{k}={v}' for k, v in own.items())}", err=True)
+        try:
+            done.append(work(i))
+        except InvbenchError as error:
+            click.echo(f"error: {printable(str(error))}", err=True)
+            done.append(printable(str(error)))
+        if done[-1] == INTERRUPTED:
+            break
+    return done
+
+
+def status_of(done: Sequence[int | str]) -> int:
+    """The exit status of all: 130 after a Ctrl-C, 1 where one failed."""
+    if INTERRUPTED in done:
+        return INTERRUPTED
+    return 0 if all(each == 0 for each in done) else 1
