@@ -13,6 +13,8 @@ from .artifacts import weights_sha256 as weights_sha256
 from .dataset import Benchmark as Benchmark
 from .dataset import Dataset as Dataset
 from .dataset import Windows as Windows
+from .dotted import imported as imported
+from .dotted import source_of as source_of
 from .errors import ConfigError as ConfigError
 from .errors import DataError as DataError
 from .errors import InvbenchError as InvbenchError
@@ -44,6 +46,7 @@ from .optimisation import cosine as cosine
 from .optimisation import ema_decay as ema_decay
 from .optimisation import ema_update as ema_update
 from .optimisation import set_lr as set_lr
+from .own_operator import operator_from as operator_from
 from .prior import Arithmetic as Arithmetic
 from .prior import Prior as Prior
 from .prior import PriorSource as PriorSource

@@ -56,11 +56,14 @@ class Operator(ABC):
 
     @final
     def to(self: AnyOperator, device: torch.device | str) -> AnyOperator:
-        """The same operator with its tensors on ``device``."""
+        """The same operator with its tensors and modules on ``device``."""
+        import torch
+
         moved = copy.copy(self)
         for key, value in vars(self).items():
             if hasattr(value, "to"):
-                setattr(moved, key, value.to(device))
+                own = copy.deepcopy(value) if isinstance(value, torch.nn.Module) else value  # modules move in place
+                setattr(moved, key, own.to(device))
         return moved
 
     @final

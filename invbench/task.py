@@ -41,9 +41,11 @@ class Task(ABC):
         """The noise as an object."""
         return parse_noise(self.noise)
 
-    @final
     def fingerprint(self) -> str:
-        """SHA-256 of the files that ``places`` names; "" where none is given. Raises DataError where one is absent."""
+        """SHA-256 of what determines the operator besides the options; it is a part of the cell's identity.
+
+        Here that of the files that ``places`` names; "" where none is given. Raises DataError where one is absent.
+        """
         files = [existing(path) for path in (getattr(self, key) for key in self.places) if path]
         return hashlib.sha256(b"".join(map(Path.read_bytes, files))).hexdigest() if files else ""
 

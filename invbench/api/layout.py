@@ -25,7 +25,7 @@ Layout: TypeAlias = "Exact | Pictured"
 
 def layout(parts: Parts, own: Own, tile: int, size: str) -> Layout:
     """How a measurement is restored. Raises ConfigError where it does not fit the operator, or the image the prior."""
-    if own.picture and parts.own_operator is None:
+    if own.picture and parts.own_operator is None and not size:
         return Pictured(parts, own, tile)
     return Exact(parts, own, size)
 
@@ -141,8 +141,12 @@ def _least(parts: Parts, tall: int, wide: int, step: int) -> Shape:
 
 
 def _shape(size: str) -> Shape:
-    """(3, H, W) of "HxW"."""
-    height, _, width = size.partition("x")
-    if not (height.isdecimal() and width.isdecimal()):
-        raise ConfigError(f"y is no picture: expected size=HxW, that of the image, as size=64x64; got {size!r}")
-    return (3, int(height), int(width))
+    """(3, H, W) of "HxW", (C, H, W) of "CxHxW"."""
+    sides = size.split("x")
+    if len(sides) not in (2, 3) or not all(side.isdecimal() and int(side) for side in sides):
+        raise ConfigError(
+            f"y is no picture: expected size=HxW, that of the image, as size=64x64, or size=CxHxW of C channels; "
+            f"got {size!r}"
+        )
+    *channels, height, width = map(int, sides)
+    return (*(channels or [3]), height, width)

@@ -49,7 +49,10 @@ class Restored:
 
     @cached_property
     def picture(self) -> Image.Image:
-        """The mean as a picture, grey or with the transparency of y where that was so."""
+        """The mean as a picture, grey or with the transparency of y where that was so.
+
+        Of two channels, a complex image's real and imaginary part, it is the magnitude, white at 1.
+        """
         return self._pictured(self.mean)
 
     def save(self, path: str | Path) -> list[Path]:
@@ -79,6 +82,7 @@ class Restored:
         return data.getvalue()
 
     def _pictured(self, x: Tensor) -> Image.Image:
+        x = 2 * x.norm(dim=0, keepdim=True) - 1 if len(x) == 2 else x
         image = to_image(x.mean(0, keepdim=True).expand(3, -1, -1) if len(x) == 3 and self.grey else x)
         image = image.convert("L") if self.grey or len(x) == 1 else image
         if self.alpha is not None:

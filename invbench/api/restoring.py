@@ -55,8 +55,8 @@ def restore(
     """Restore a measurement of one's own.
 
     - ``y``: a file, a PIL image, an array or a tensor (:func:`~invbench.api.measurements.read_measurement`)
-    - ``A``: the name of a task, with its options as ``task__kernel="kernel.png"``, or an operator; ``size`` "HxW" is
-      that of the image where y is no picture
+    - ``A``: the name of a task, with its options as ``task__kernel="kernel.png"``, or an operator; ``size`` "HxW", or
+      "CxHxW" of other than three channels, is that of the image where y is no picture
     - ``sigma``: the level of Gaussian noise with its unit, ``"0.02 [0,1]"``; a task with another noise is written
       ``task__noise="poisson 1.0"``, and what its solver is told ``assume="0.09 [-1,1]"``
     - ``solver``, ``prior``: names, with options as ``solver__eta=0.5``, or objects; without, the benchmark's prior
@@ -78,7 +78,7 @@ def restore(
     parts, chosen = parts_of(solver, A, sigma, prior, benchmark, options), choose_device(device)
     refuse_precision(parts.source.precision, chosen)
     own = read_measurement(y)
-    own = in_colour(own) if own.picture and parts.own_operator is None else own
+    own = in_colour(own) if own.picture and parts.own_operator is None and not size else own
     work = Restoration(parts, layout(parts, own, tile, size), own, chosen, seed)
     with bar(f"restore: {parts.solver.name}", progress) as on_progress:
         return work.run(samples, batch_size, on_progress)

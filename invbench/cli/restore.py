@@ -36,7 +36,7 @@ def restore(words: tuple[str, ...]) -> None:
     to=x.png            where the image goes, a folder for several files; x.npy keeps every digit
     samples=1           of the posterior: writes their mean, each, and their standard deviation (white at 0.5)
     tile=256            side of the tiles in which images above 512 pixels are restored
-    size=HxW            of the image, where y is no picture
+    size=HxW            of the image, where y is no picture; size=CxHxW of other than three channels
     prior=, benchmark=photos, seed=0, device=auto, batch_size=4, and options of plugins as of 'invbench run'
 
     Nobody knows the truth here: what is printed is how well A x fits y, in levels of the noise, and the spread.

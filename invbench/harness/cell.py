@@ -46,7 +46,7 @@ class Cell:
         if isinstance(self.solver, Trainable):
             weights = weights_sha256(self.solver.checkpoint(self.benchmark.name, self.task.name))
         hashes = {"prior": _text("prior", self.source), "dataset": _text("dataset", self.dataset) or None}
-        hashes |= {"solver": weights, "task": self.task.fingerprint() or None}
+        hashes |= {"solver": weights, "task": _text("task", self.task) or None}
         parts = {
             kind: Part(part.name, {k: v for k, v in asdict(part).items() if k not in placed[kind]}, hashes.get(kind))
             for kind, part in self._parts().items()
@@ -105,7 +105,7 @@ class Watch:
     on_stage: OnStage = lambda name: None
 
 
-def _text(kind: str, part: PriorSource | Dataset) -> str:
+def _text(kind: str, part: PriorSource | Dataset | Task) -> str:
     """A part's fingerprint. Raises PluginError where it is no text."""
     value: object = part.fingerprint()
     if not isinstance(value, str):

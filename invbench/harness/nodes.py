@@ -23,6 +23,9 @@ def node_of(cls: type[Any]) -> DictConfig:
             "every annotation importable"
         ) from None
     OmegaConf.set_readonly(node, None)  # a frozen dataclass makes its node read-only
+    for field in (node._get_node(key) for key in node):
+        if isinstance(field, DictConfig):
+            OmegaConf.set_struct(field, False)  # a mapping takes any key
     return node
 
 

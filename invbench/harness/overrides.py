@@ -126,22 +126,36 @@ def read(node: DictConfig, key: str, text: str, path: str) -> Any:
         node[key] = literal if isinstance(field, (*NUMBERS, StringNode, Enum)) else _loaded(field, text)
         value_node = node._get_node(key)
         return OmegaConf.to_container(value_node) if isinstance(value_node, Container) else value_node._value()  # type: ignore[union-attr]
-    except (OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError):
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError):
         raise ConfigError(f"{path}: expected a value of type {type_name}, got {shortened(text)!r}") from None
 
 
 def _loaded(field: Any, text: str) -> Any:
-    """A list, a mapping or a value of any type, as YAML has them."""
-    value = yaml.safe_load(text)
+    """A list or a value of any type, as YAML has them; a mapping as Hydra has it, ``{angles:60,circle:true}``."""
+    value = _mapped(text) if isinstance(field, DictConfig) else yaml.safe_load(text)
     if isinstance(field, Container) and not isinstance(value, list | dict):
         raise ValueError
     return value
 
 
+def _mapped(text: str) -> Any:
+    """A mapping of Hydra's grammar as plain values."""
+    return _plain(OverridesParser.create().parse_override(f"key={text}").value())
+
+
+def _plain(value: Any) -> Any:
+    """What Hydra's grammar read, its quoted texts as texts."""
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.text if isinstance(value, QuotedString) else value
+
+
 def _wanted(field: Any) -> str:
     """The field's type in words."""
     if isinstance(field, Container):
-        return "dict" if isinstance(field, DictConfig) else "list, as [1,2]"
+        return "dict, as {a:1,b:2}" if isinstance(field, DictConfig) else "list, as [1,2]"
     kind = field._metadata.ref_type
     return str(getattr(kind, "__name__", kind))
 

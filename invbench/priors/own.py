@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from invbench import ConfigError, DataError, Prior, PriorSource, Shape, existing, hookimpl, unknown, weights_sha256
+from invbench import (
+    ConfigError,
+    DataError,
+    Prior,
+    PriorSource,
+    Shape,
+    existing,
+    hookimpl,
+    imported,
+    source_of,
+    unknown,
+    weights_sha256,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -70,9 +79,10 @@ class ModulePrior(PriorSource):
 
     def fingerprint(self) -> str:
         """Of the weights' file, the module's source and these options."""
+        _found(self.target)
         weights = weights_sha256(existing(self.weights)) if self.weights else ""
         form = [self.target, self.entry, self.predicts, self.schedule, self.beta_start, self.beta_end, self.steps]
-        return _digest([*form, self.range, weights, _source(self.target)])
+        return _digest([*form, self.range, weights, source_of(self.target, "prior module")])
 
 
 @dataclass(frozen=True)
@@ -148,32 +158,10 @@ def _made(target: str) -> nn.Module:
 
 
 def _found(target: str) -> Any:
-    """What a dotted name names; modules in the current folder are found, as by ``python -m``."""
+    """What a dotted name names. Raises DataError where there is none, ConfigError where it names nothing."""
     if not target:
         raise DataError("prior=module needs the network: prior.target=package.module:name")
-    place, _, name = target.replace(":", ".").rpartition(".")
-    if not place:
-        raise ConfigError(f"prior module: expected package.module:name, got {target!r}")
-    sys.path.insert(0, os.getcwd())
-    try:
-        return getattr(importlib.import_module(place), name)
-    except ImportError as error:
-        raise ConfigError(
-            f"prior module: cannot import {place} ({error}); is it installed, or in this folder?"
-        ) from None
-    except AttributeError:
-        raise ConfigError(f"prior module: {place} has no {name}") from None
-    finally:
-        sys.path.remove(os.getcwd())
-
-
-def _source(target: str) -> str:
-    """SHA-256 of the file that defines the network."""
-    import inspect
-
-    thing = _found(target)
-    named = isinstance(thing, type) or inspect.isfunction(thing)
-    return weights_sha256(Path(inspect.getfile(thing if named else type(thing))))
+    return imported(target, "prior module")
 
 
 def _digest(parts: list[Any]) -> str:
