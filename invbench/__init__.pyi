@@ -1,5 +1,9 @@
 """The names of ``invbench``, and where each is defined. They are loaded on first use: see ``__init__.py``."""
 
+from .adapters.physics import from_physics as from_physics
+from .adapters.physics import own_measurement as own_measurement
+from .adapters.physics import to_physics as to_physics
+from .adapters.physics import unit_measurement as unit_measurement
 from .api.restoring import restore as restore
 from .api.running import load as load
 from .api.running import plugin as plugin

@@ -28,6 +28,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {  # what a layer may import besides it
     "paper": ("core", "store", "analysis"),
     "figures": ("core", "store", "analysis", "harness"),
     "report": ("core", "store", "analysis", "harness", "figures"),
+    "adapters": ("core", "harness"),
     "api": ("core", "store", "analysis", "harness", "figures"),
     "cli": ("core", "priors", "store", "analysis", "harness", "testing", "paper", "figures", "report", "api"),
 }

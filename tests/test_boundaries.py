@@ -19,7 +19,7 @@ ROOT = Path(invbench.__file__).resolve().parent.parent
 CORE = sorted((ROOT / "invbench").rglob("*.py"))
 ROOMS = ("solvers", "tasks", "datasets", "invbench/priors", "invbench/metrics")  # of first-party plugins
 PLUGINS = sorted(path for folder in ROOMS for path in (ROOT / folder).rglob("*.py"))
-LIBRARIES = ("diffusers", "torch", "numpy", "PIL", "scipy", "lpips", "cleanfid")  # that plugins import
+LIBRARIES = ("deepinv", "diffusers", "torch", "numpy", "PIL", "scipy", "lpips", "cleanfid")  # that plugins import
 NETWORKS = ("invbench.priors.adm.unet",)  # may be as long as they are
 HEAVY = ("torch", "pandas", "hydra", "matplotlib", "omegaconf", "rich", "requests", "skimage", "jinja2")
 
