@@ -1,5 +1,7 @@
 """The names of ``invbench``, and where each is defined. They are loaded on first use: see ``__init__.py``."""
 
+from .adapters.denoisers import to_denoiser as to_denoiser
+from .adapters.denoisers import to_reconstructor as to_reconstructor
 from .adapters.physics import from_physics as from_physics
 from .adapters.physics import own_measurement as own_measurement
 from .adapters.physics import to_physics as to_physics
@@ -62,6 +64,7 @@ from .priors.mixtures import patch_mixture as patch_mixture
 from .priors.mixtures import planar_mixture as planar_mixture
 from .priors.mlp import MlpPrior as MlpPrior
 from .priors.own import ModulePrior as ModulePrior
+from .priors.own import prior_from as prior_from
 from .problem import Measurement as Measurement
 from .problem import Part as Part
 from .problem import Posterior as Posterior

@@ -15,6 +15,7 @@ import invbench as ib
 from invbench import ConfigError, DataError, Operator, Rng, Shape, Task, hookimpl, unknown
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -45,14 +46,12 @@ class DeepinvPhysics(Task):
         label = f"task deepinv: {self.physics}"
         source, generator = self._source(), rng.generators[0]
         A, again = (
-            ib.from_physics(self._made(source, x_shape, generator.clone_state(), label), x_shape, label)
+            ib.from_physics(self._drawn(source, x_shape, generator.clone_state(), label), x_shape, label)
             for _ in range(2)
         )
         x = torch.linspace(-1, 1, x_shape[-1]).expand(1, *x_shape)
         if not torch.equal(A(x), again(x)):
-            raise ConfigError(
-                f"{label} is another each time it is made; it must draw from a generator that it is given"
-            )
+            raise ConfigError(f"{label} is another each time it is made; draw from torch's generator, or from rng")
         return A
 
     def fingerprint(self) -> str:
@@ -80,6 +79,14 @@ class DeepinvPhysics(Task):
             names = [key for key, each in things if isinstance(each, type) and issubclass(each, known.Physics)]
             raise ConfigError(f"task deepinv: {unknown('physics', self.physics, names)}")
         return found
+
+    def _drawn(self, source: Any, x_shape: Shape, generator: torch.Generator, label: str) -> Any:
+        """The physics, where torch's own generator draws what that of the cell would: some ask for no other."""
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(generator.get_state())
+            return self._made(source, x_shape, generator, label)
 
     def _made(self, source: Any, x_shape: Shape, generator: Any, label: str) -> Any:
         """The physics. Raises ConfigError where it cannot be made, or does not take its arguments."""

@@ -85,6 +85,27 @@ class ModulePrior(PriorSource):
         return _digest([*form, self.range, weights, source_of(self.target, "prior module")])
 
 
+def prior_from(
+    net: nn.Module,
+    x_shape: Shape,
+    predicts: str = "eps",
+    schedule: str = "linear",
+    range: str = "[-1,1]",
+    steps: int = 1000,
+    device: torch.device | str = "cpu",
+) -> Prior:
+    """A torch module as a prior for images of shape (C, H, W), as :class:`ModulePrior` makes one of a dotted name.
+
+    A denoiser of deepinv is ``predicts="denoiser"``, ``range="[0,1]"``. Raises ConfigError for a convention that is
+    none.
+    """
+    from invbench.priors.own_prior import OwnPrior, betas_of
+
+    form = ModulePrior(predicts=predicts, schedule=schedule, range=range, steps=steps)
+    betas = betas_of(schedule, form.beta_start, form.beta_end, steps)
+    return OwnPrior(net, tuple(x_shape), betas, predicts, range, device)
+
+
 @dataclass(frozen=True)
 class DiffusersPrior(PriorSource):
     """A folder as diffusers writes it: ``unet/`` with a UNet2DModel, ``scheduler/scheduler_config.json``.

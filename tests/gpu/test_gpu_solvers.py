@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from extras import skip_without_its_library
 from measuring import DEVICE, ROWS, SIDE, network
 from torch import Tensor
 
@@ -71,6 +72,7 @@ def restored(solver: Solver, task: str, device: torch.device) -> tuple[Tensor, T
 
 @pytest.mark.parametrize("name", sorted(CATALOG.plugins["solver"]))
 def test_a_solver_gives_what_it_gives_on_the_cpu(name: str, figure: Callable[..., None]) -> None:
+    skip_without_its_library(name)
     worst = 0.0
     for task in TASKS:
         solver = solver_of(name, task)

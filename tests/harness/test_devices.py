@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from command import Result
+from extras import skip_without_its_library
 from PIL import Image
 
 from invbench.errors import ConfigError
@@ -75,6 +76,7 @@ def solved(solver: Solver, task: Task, device: torch.device) -> torch.Tensor | N
 @pytest.mark.long
 @pytest.mark.parametrize("name", sorted(CATALOG.plugins["solver"].keys() - SLOW))
 def test_a_solver_gives_the_same_images_of_every_task_and_noise(name: str) -> None:
+    skip_without_its_library(name)
     solver, count = quick(name), 0
     for task in tasks(list(PRESET.tasks)):
         with elsewhere() as device:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from dense import ABAR, draw, stride
+from extras import skip_without_its_library
 from invbench_solvers.bicubic import Bicubic
 from invbench_solvers.pinv import PseudoInverse
 from invbench_solvers.wiener import Wiener
@@ -79,6 +80,7 @@ def test_twins_in_a_batch_are_equal_to_each_other_and_to_one_alone(name: str, la
     """
     if issubclass(CATALOG.plugins["solver"][name].cls, ib.Trainable):
         pytest.skip("needs training")
+    skip_without_its_library(name)
     solver, prior = short(name), ib.GmmPrior(two_modes(16), (1, 4, 4))
     problem = ib.Problem(A, 0.1, label, "gmm")
     if reason := declared_mismatch(solver, problem) or solver.skip(problem, prior):

@@ -16,7 +16,8 @@ from invbench.priors.mlp import MlpPrior
 
 SHAPE = (3, 64, 64)
 PHOTOS = CATALOG.benchmark("photos")
-SOLVERS = sorted(set(CATALOG.plugins["solver"]) - {"oracle"})  # which solves on the CPU, by a prior that is there
+THEIRS = {"deepinv_ddrm", "deepinv_diffpir", "deepinv_dps"}  # another library's, which does wait
+SOLVERS = sorted(set(CATALOG.plugins["solver"]) - {"oracle"} - THEIRS)  # oracle solves on the CPU
 WAITS = {  # calls for which a GPU is waited for, or to which it is sent something
     "_local_scalar_dense": "a number taken from a tensor, as by float(), .item() or if",
     "item": "the same",

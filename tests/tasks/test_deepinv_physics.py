@@ -14,8 +14,9 @@ from invbench_tasks.deepinv_physics import DeepinvPhysics
 import invbench as ib
 
 OWN = """
+import numpy as np
 import torch
-from deepinv.physics import MRI, Denoising, Inpainting
+from deepinv.physics import MRI, Blur, Denoising
 
 
 def scanner(x_shape, step):
@@ -23,7 +24,12 @@ def scanner(x_shape, step):
 
 
 def drawn(x_shape):
-    return Inpainting(img_size=x_shape, mask=0.5)
+    kernel = torch.rand(1, 1, 3, 3)
+    return Blur(filter=kernel, padding="circular")
+
+
+def numbered(x_shape):
+    return MRI(mask=torch.from_numpy(np.random.rand(8, 8)))
 
 
 plain = Denoising()
@@ -64,9 +70,12 @@ def test_masks_and_kernels_are_files(home: Path) -> None:
     torch.testing.assert_close(blur(torch.ones(1, 3, 8, 8)), torch.ones(1, 3, 8, 8))
 
 
-def test_random_physics_draw_from_the_generator_of_the_cell(home: Path) -> None:
+@pytest.mark.parametrize(
+    "options", [{"physics": "Inpainting", "arguments": {"mask": 0.5}}, {"physics": "own_physics:drawn"}], ids=str
+)
+def test_random_physics_draw_from_the_generator_of_the_cell(home: Path, options: dict[str, Any]) -> None:
+    """That which they are given, and torch's own."""
     del home
-    options: dict[str, Any] = {"physics": "Inpainting", "arguments": {"mask": 0.5}}
     x = torch.ones(1, 3, 8, 8)
     first, again = operator((3, 8, 8), **options)(x), operator((3, 8, 8), **options)(x)
     assert torch.equal(first, again)
@@ -99,14 +108,14 @@ def test_the_files_are_part_of_the_identity(home: Path) -> None:
         ({"physics": "MRI", "arguments": {"masc": 1}}, "MRI cannot be made: UserWarning: Arguments {'masc': 1}"),
         ({"physics": "MRI", "filter": "kernel.npy"}, "MRI takes no filter; leave task.filter out"),
         ({"physics": "MRI", "mask": "no.npy"}, "no such file"),
-        ({"physics": "own_physics:drawn"}, "another each time it is made; it must draw from a generator"),
+        ({"physics": "own_physics:numbered"}, "another each time it is made; draw from torch's generator, or from rng"),
         ({"physics": "own_physics:torch"}, "expected a deepinv.physics.Physics; got module"),
     ],
 )
 def test_what_cannot_be_made_is_said(home: Path, options: dict[str, Any], message: str) -> None:
     del home
     with pytest.raises(ib.InvbenchError, match=message):
-        operator((3, 8, 8), **options)
+        operator((2, 8, 8), **options)
 
 
 def test_without_deepinv_the_command_that_installs_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
