@@ -30,6 +30,7 @@ from .hookspecs import hookimpl as hookimpl
 from .image_files import read_plane as read_plane
 from .image_files import read_rgb as read_rgb
 from .images import ImageFolder as ImageFolder
+from .level import Sigma as Sigma
 from .linops import BlockMean as BlockMean
 from .linops import ChannelMix as ChannelMix
 from .linops import Circular as Circular
@@ -43,6 +44,8 @@ from .metric import SampleMetric as SampleMetric
 from .metric import SetMetric as SetMetric
 from .noise import PoissonNoise as PoissonNoise
 from .noise import parse_noise as parse_noise
+from .noise_model import Noise as Noise
+from .noise_model import PixelNoise as PixelNoise
 from .operator import LinearOperator as LinearOperator
 from .operator import Operator as Operator
 from .operator import Shape as Shape

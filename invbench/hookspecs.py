@@ -1,4 +1,4 @@
-"""The five hooks. A plugin module implements those it needs with ``@hookimpl`` and returns classes."""
+"""The six hooks. A plugin module implements those it needs with ``@hookimpl`` and returns classes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pluggy
 
 from invbench.dataset import Dataset
 from invbench.metric import Metric
+from invbench.noise import Noise
 from invbench.prior import PriorSource
 from invbench.solver import Solver
 from invbench.task import Task
@@ -37,3 +38,8 @@ def invbench_register_priors() -> list[type[PriorSource]]:  # type: ignore[empty
 @hookspec
 def invbench_register_metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
     """Return the Metric classes this plugin offers."""
+
+
+@hookspec
+def invbench_register_noises() -> list[type[Noise]]:  # type: ignore[empty-body]
+    """Return the Noise classes this plugin offers; its entry point must be called ``noise_...``."""

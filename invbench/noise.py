@@ -1,114 +1,28 @@
-"""Noise levels with a unit, and the noise models a task can have.
-
-Images live in [-1, 1] everywhere inside invbench. The literature states noise levels in two scales that
-differ by a factor of two, so a level is a :class:`Sigma` and never a bare number where a user writes one.
-"""
+"""The noise models a task can have: ours, and those of plugins."""
 
 from __future__ import annotations
 
+import inspect
 import math
-from abc import ABC, abstractmethod
+import re
+import sys
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from functools import cache
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from invbench.errors import ConfigError, unknown
+from invbench.errors import ConfigError, PluginError, unknown
+from invbench.guard import preserved_state, reason_of
+from invbench.level import Sigma as Sigma
+from invbench.level import four_digits, number, text_of
+from invbench.noise_model import Noise as Noise
+from invbench.noise_model import PixelNoise as PixelNoise
 from invbench.rng import Rng
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from invbench.operator import Operator, Shape
-
-UNITS = {"[-1,1]": 1.0, "[0,1]": 2.0}  # factor that turns the unit into [-1, 1]
-REACH = 1.15  # of |H x| up to which measurements count as pixel values: truncated blurs ring a little
-
-
-@dataclass(frozen=True)
-class Sigma:
-    """Standard deviation of noise together with the image range it refers to.
-
-    >>> Sigma(0.05, unit="[0,1]").pm1
-    0.1
-    """
-
-    value: float
-    unit: str
-
-    def __post_init__(self) -> None:
-        if self.unit not in UNITS:
-            raise ConfigError(unknown("unit of a noise level", self.unit, UNITS))
-        if not (math.isfinite(self.value) and self.value >= 0):
-            raise ConfigError(f"a noise level must be finite and not negative; got {self.value:g}")
-
-    @property
-    def pm1(self) -> float:
-        """The level on images in [-1, 1]."""
-        return self.value * UNITS[self.unit]
-
-    def on_pm1(self) -> Sigma:
-        """The same level, written on [-1, 1]."""
-        return Sigma(self.pm1, "[-1,1]")
-
-    @property
-    def both(self) -> str:
-        """The level in both units, for tables."""
-        return f"{self.pm1:g} on [-1,1] = {self.pm1 / 2:g} on [0,1]"
-
-    @classmethod
-    def parse(cls, text: str) -> Sigma:
-        """Read ``"0.05 [-1,1]"``; a number without its unit is refused."""
-        number, _, unit = str(text).strip().partition(" ")
-        value = _number(number, "a noise level")
-        if not unit.strip():
-            raise ConfigError(
-                f"noise level {text!r} has no unit; write '{number} [-1,1]' or '{number} [0,1]' "
-                "(the same number is twice as much noise in the second)"
-            )
-        return cls(value, unit.replace(" ", ""))
-
-    def __str__(self) -> str:
-        return f"{_text(self.value)} {self.unit}"
-
-
-class Noise(ABC):
-    """The noise model of a measurement. Written and stored as text, e.g. ``gaussian 0.05 [-1,1]``."""
-
-    kind: ClassVar[str]
-
-    @property
-    @abstractmethod
-    def sigma_y(self) -> float | None:
-        """Gaussian level on [-1, 1] that a solver may be given; None where the experiment hides it."""
-
-    @property
-    @abstractmethod
-    def effective(self) -> Sigma:
-        """Root mean square of the noise on [-1, 1], over drawn levels; of photons, at mid-grey. To four digits."""
-
-    @abstractmethod
-    def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
-        """Draw y given H x: (B, *y_shape) -> y and its true standard deviation, real and broadcastable to y.
-
-        Of complex measurements it is that of the real and of the imaginary part, each.
-        """
-
-    def refuse(self, A: Operator, task: str) -> None:
-        """Raise ConfigError if this noise has no meaning on measurements by ``A``; most noise models apply to all."""
-        del A, task
-
-    @classmethod
-    @abstractmethod
-    def from_text(cls, arguments: str) -> Noise:
-        """Read the text after the kind."""
-
-    @property
-    @abstractmethod
-    def label(self) -> str:
-        """One phrase for tables and captions."""
-
-    def on_pm1(self) -> Noise:
-        """The same noise, its levels written on [-1, 1]."""
-        return self
 
 
 @dataclass(frozen=True)
@@ -124,7 +38,7 @@ class GaussianNoise(Noise):
 
     @property
     def effective(self) -> Sigma:
-        return _four_digits(self.sigma.pm1)
+        return four_digits(self.sigma.pm1)
 
     def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
         std = clean.real.new_full((len(clean),) + (1,) * (clean.ndim - 1), self.sigma.pm1)
@@ -164,7 +78,7 @@ class UniformSigma(Noise):
     @property
     def effective(self) -> Sigma:
         low, high = self.low.pm1, self.high.pm1
-        return _four_digits(math.sqrt((low**2 + low * high + high**2) / 3))
+        return four_digits(math.sqrt((low**2 + low * high + high**2) / 3))
 
     def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
         share = rng.rand(()).to(clean.real)
@@ -188,11 +102,11 @@ class UniformSigma(Noise):
         return UniformSigma(self.low.on_pm1(), self.high.on_pm1())
 
     def __str__(self) -> str:
-        return f"uniform {_text(self.low.value)}..{_text(self.high.value)} {self.low.unit}"
+        return f"uniform {text_of(self.low.value)}..{text_of(self.high.value)} {self.low.unit}"
 
 
 @dataclass(frozen=True)
-class PoissonNoise(Noise):
+class PoissonNoise(PixelNoise):
     """Photon noise: u = clip((Hx + 1)/2, 0, 1), counts Poisson(255 rate u), y mapped back and clipped (DPS).
 
     For measurements that are pixel values on [-1, 1]; of others, clipping would destroy them. Black gets no noise and
@@ -200,6 +114,7 @@ class PoissonNoise(Noise):
     """
 
     kind: ClassVar[str] = "poisson"
+    title: ClassVar[str] = "Poisson noise"
     rate: float
 
     def __post_init__(self) -> None:
@@ -212,19 +127,7 @@ class PoissonNoise(Noise):
 
     @property
     def effective(self) -> Sigma:
-        return _four_digits(2 * math.sqrt(0.5 / (255 * self.rate)))
-
-    def refuse(self, A: Operator, task: str) -> None:
-        """Raise ConfigError where H x is complex, or where it leaves [-1, 1] for images that do not."""
-        clean = A(_extreme_images(A.x_shape))
-        reach = math.inf if clean.is_complex() else float(clean.abs().max())
-        if not reach <= REACH:
-            nature = "complex" if clean.is_complex() else f"as large as {reach:.3g}"
-            raise ConfigError(
-                f"task {task}: Poisson noise is of pixel values on [-1,1], which the measurements of "
-                f"{type(A).__name__} are not: they are {nature}; choose Gaussian noise, as task.noise='gaussian 0.05 "
-                "[-1,1]'"
-            )
+        return four_digits(2 * math.sqrt(0.5 / (255 * self.rate)))
 
     def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
         if clean.is_complex():
@@ -236,7 +139,7 @@ class PoissonNoise(Noise):
 
     @classmethod
     def from_text(cls, arguments: str) -> PoissonNoise:
-        return cls(_number(arguments, "the rate of Poisson noise"))
+        return cls(number(arguments, "the rate of Poisson noise"))
 
     @property
     def label(self) -> str:
@@ -246,15 +149,57 @@ class PoissonNoise(Noise):
         return f"poisson {float(self.rate)!r}"
 
 
-def _extreme_images(x_shape: Shape) -> Tensor:
-    """White, black, half white and half black, and two of random black and white pixels: (5, *x_shape)."""
-    import torch
+OURS: tuple[type[Noise], ...] = (GaussianNoise, UniformSigma, PoissonNoise)
 
-    white = torch.ones(1, *x_shape)
-    half = white.clone()
-    half[..., : x_shape[-2] // 2, :] = -1
-    random = Rng.for_images(["a", "b"], purpose="extreme images").rand(x_shape).round()
-    return torch.cat([white, -white, half, 2 * random - 1])
+
+class Offer(NamedTuple):
+    """A noise model of a plugin, and the distribution it came with."""
+
+    cls: type[Noise]
+    distribution: str
+    version: str
+
+
+@cache
+def offered(path: tuple[str, ...]) -> tuple[list[Offer], list[str]]:
+    """The noise models of entry points that are called ``noise_...``, and why others cannot be used.
+
+    They are looked up where a text names none of ours, so that records are read without loading plugins. ``path`` is
+    where distributions are looked for.
+    """
+    del path
+    offers, faults = [], []
+    for point in (each for each in entry_points(group="invbench") if each.name.startswith("noise_")):
+        dist = (point.dist.name, point.dist.version) if point.dist else ("(no distribution)", "0")
+        try:
+            with preserved_state(importing=True):
+                offers += [Offer(cls, *dist) for cls in models_of(point.load())]
+        except Exception as error:  # a plugin may fail in any way
+            faults.append(f"Not loaded: {point.name} of {dist[0]} ({reason_of(error)})")
+    counts = Counter(offer.cls.kind for offer in offers)
+    faults += [f"noise model {kind!r} is offered twice; uninstall one" for kind, n in counts.items() if n > 1]
+    return [offer for offer in offers if counts[offer.cls.kind] == 1], faults
+
+
+def models_of(module: ModuleType) -> list[type[Noise]]:
+    """The noise models that a plugin's module offers. Raises PluginError for what is none."""
+    hook = getattr(module, "invbench_register_noises", None)
+    models = list(hook()) if hook else []
+    for cls in models:
+        if not (isinstance(cls, type) and issubclass(cls, Noise)) or inspect.isabstract(cls):
+            raise PluginError(f"expected a subclass of invbench.Noise that defines all of it; got {cls!r}")
+        if not re.fullmatch("[a-z][a-z0-9_]*", getattr(cls, "kind", "")) or cls.kind in {each.kind for each in OURS}:
+            raise PluginError(
+                f"noise model {cls.__name__} needs a kind of its own, of small letters; its texts begin so"
+            )
+    return models
+
+
+def origin_of(noise: Noise) -> set[tuple[str, str]]:
+    """Distribution and version of the plugin that a noise model came with; none of those that need no plugin."""
+    if isinstance(noise, OURS):
+        return set()
+    return {(offer.distribution, offer.version) for offer in offered(tuple(sys.path))[0] if type(noise) is offer.cls}
 
 
 def parse_noise(text: str) -> Noise:
@@ -265,13 +210,16 @@ def parse_noise(text: str) -> Noise:
     >>> str(parse_noise("uniform 0.01..0.1 [-1,1]"))
     'uniform 0.01..0.1 [-1,1]'
     """
-    kinds: dict[str, type[Noise]] = {c.kind: c for c in (GaussianNoise, UniformSigma, PoissonNoise)}
     kind, _, arguments = str(text).strip().partition(" ")
+    kinds, faults = {each.kind: each for each in OURS}, []
+    if kind not in kinds:
+        offers, faults = offered(tuple(sys.path))
+        kinds |= {offer.cls.kind: offer.cls for offer in offers}
     if kind not in kinds:
         usage = "write 'gaussian 0.05 [-1,1]', 'uniform 0.01..0.1 [-1,1]' or 'poisson 1.0'"
         if kind.replace(".", "").isdigit():
             raise ConfigError(f"noise {text!r} has no model and no unit; {usage}")
-        raise ConfigError(f"{unknown('noise model', kind, kinds)}; {usage}")
+        raise ConfigError(f"{unknown('noise model', kind, kinds)}; {usage}" + "".join(f". {each}" for each in faults))
     return kinds[kind].from_text(arguments)
 
 
@@ -282,19 +230,3 @@ def canonical(text: str) -> str:
     ('gaussian 0.1 [-1,1]', 'poisson 1.0')
     """
     return str(parse_noise(text).on_pm1())
-
-
-def _four_digits(level: float) -> Sigma:
-    return Sigma(float(f"{level:.4g}"), "[-1,1]")
-
-
-def _text(number: float) -> str:
-    """The shortest text that parses to the same number."""
-    return repr(float(number)).removesuffix(".0")
-
-
-def _number(text: str, what: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ConfigError(f"{what} must be a number; got {text!r}") from None

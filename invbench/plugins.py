@@ -29,6 +29,7 @@ from invbench.errors import PluginError, unknown
 from invbench.guard import contained, preserved_state, reason_of
 from invbench.interrupts import pressed
 from invbench.metric import Metric
+from invbench.noise import models_of
 
 GROUP = "invbench"
 PATIENCE = 60  # seconds that importing a plugin may take
@@ -204,10 +205,12 @@ def _offered(manager: pluggy.PluginManager, entry_point: EntryPoint) -> list[Plu
         try:
             manager.check_pending()  # a misspelt hook is an error
         except pluggy.PluginValidationError as error:
-            raise PluginError(f"{error}; the hooks are {', '.join(f'invbench_register_{k}s' for k in KINDS)}") from None
+            raise PluginError(
+                f"{error}; the hooks are {', '.join(f'invbench_register_{k}s' for k in (*KINDS, 'noise'))}"
+            ) from None
         plugins = []
         hooks = {kind: getattr(module, f"invbench_register_{kind}s", None) for kind in KINDS}
-        if not any(hooks.values()):
+        if not any(hooks.values()) and not models_of(module):
             raise PluginError("it offers nothing; define a hook such as invbench_register_solvers")
         for kind, interface in KINDS.items():
             hook = hooks[kind]

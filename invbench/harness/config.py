@@ -24,7 +24,7 @@ from invbench.harness.nodes import make, node_of, typed_settings
 from invbench.harness.options import GROUPS, HYDRAS, RunConfig
 from invbench.harness.overrides import decoded
 from invbench.harness.places import folder
-from invbench.noise import Sigma, canonical
+from invbench.noise import Sigma, canonical, origin_of
 from invbench.numbers import numbers_of
 from invbench.plugins import Catalog, Plugin
 from invbench.prior import PriorSource
@@ -78,6 +78,7 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Cell:
             raise ConfigError(f"{key} must be at least {least}; got {getattr(config, key)}")
     refuse_misfit(instances["prior"], instances["dataset"])
     chosen, written = _settings(choice, catalog, solver)
+    came_with = {(p.distribution, p.version) for p in parts.values()} | origin_of(instances["task"].noise_model)
     return Cell(
         benchmark=benchmark,
         task=instances["task"],
@@ -88,7 +89,7 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Cell:
         samples=1 if solver and solver != benchmark.floor else config.samples,  # other references are deterministic
         assumed=_assumed(config.assume, instances["task"], instances["solver"]),
         origins=origins(parts["solver"].cls, chosen, written),
-        plugins=tuple(sorted({numbers_of(p.distribution, p.version) for p in parts.values()})),
+        plugins=tuple(sorted({numbers_of(*origin) for origin in came_with})),
     )
 
 

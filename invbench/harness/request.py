@@ -9,6 +9,7 @@ from invbench.errors import InvbenchError
 from invbench.guard import printable
 from invbench.harness.config import Choice, build, limits, parse_shard
 from invbench.harness.outcome import Outcome
+from invbench.noise import origin_of, parse_noise
 from invbench.numbers import OURS
 from invbench.plugins import Catalog
 
@@ -74,7 +75,8 @@ class Request:
         if names["prior"] == benchmark.name:
             names["prior"] = benchmark.prior
         parts = [catalog.plugin(kind, name) for kind, name in names.items()]
-        return {p.distribution for p in (*parts, *catalog.plugins["metric"].values())} - {OURS}
+        noises = {name for name, _ in origin_of(parse_noise(self.choice.config.task["noise"]))}
+        return (noises | {p.distribution for p in (*parts, *catalog.plugins["metric"].values())}) - {OURS}
 
 
 def job_requests(choice: Choice, catalog: Catalog, own: Request) -> list[Request]:
