@@ -211,7 +211,8 @@ def parse_noise(text: str) -> Noise:
     'uniform 0.01..0.1 [-1,1]'
     """
     kind, _, arguments = str(text).strip().partition(" ")
-    kinds, faults = {each.kind: each for each in OURS}, []
+    kinds: dict[str, type[Noise]] = {each.kind: each for each in OURS}
+    faults: list[str] = []
     if kind not in kinds:
         offers, faults = offered(tuple(sys.path))
         kinds |= {offer.cls.kind: offer.cls for offer in offers}
