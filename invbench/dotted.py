@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from invbench.artifacts import weights_sha256
-from invbench.errors import ConfigError
+from invbench.errors import ConfigError, one_line
 
 
 def imported(target: str, of: str) -> Any:
@@ -28,13 +28,16 @@ def imported(target: str, of: str) -> Any:
         raise ConfigError(f"{of}: expected package.module:name, got {target!r}")
     sys.path.insert(0, os.getcwd())
     try:
-        return getattr(importlib.import_module(place), name)
+        module = importlib.import_module(place)
     except ImportError as error:
         raise ConfigError(f"{of}: cannot import {place} ({error}); is it installed, or in this folder?") from None
-    except AttributeError:
-        raise ConfigError(f"{of}: {place} has no {name}") from None
+    except Exception as error:  # the user's code may raise anything
+        raise ConfigError(f"{of}: importing {place} raised {type(error).__name__}: {one_line(str(error))}") from error
     finally:
         sys.path.remove(os.getcwd())
+    if not hasattr(module, name):
+        raise ConfigError(f"{of}: {place} has no {name}")
+    return getattr(module, name)
 
 
 def source_of(target: str, of: str) -> str:

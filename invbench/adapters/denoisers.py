@@ -54,7 +54,8 @@ class SolverReconstructor(nn.Module):
     def forward(self, y: Tensor, physics: Any, **_: Any) -> Tensor:
         """Restore a batch: y (B, ...) of ``physics`` -> (B, C, H, W) in the range of its images."""
         solver, prior = self.solver, self.prior
-        A, sigma = from_physics(physics, prior.x_shape).to(y.device), _level(physics)
+        here = physics if y.device.type == "cpu" else physics.clone().to("cpu")  # where operators are examined
+        A, sigma = from_physics(here, prior.x_shape).to(y.device), _level(physics)
         linear = isinstance(physics, library().physics.LinearPhysics)
         if linear and self.unit:
             y, sigma = own_measurement(y, A), None if sigma is None else 2 * sigma
@@ -72,9 +73,9 @@ def to_reconstructor(solver: Solver, prior: Prior, range: str = "[0,1]", seed: i
     """A solver and a prior as a reconstructor of deepinv, ``x = model(y, physics)``, for images of ``prior.x_shape``.
 
     ``range`` is that of the physics' images: "[0,1]", as deepinv has them, or "[-1,1]", the prior's own, as of complex
-    images. The level of the noise is ``physics.noise_model.sigma``, if there is one. Row i of a batch draws what row i
-    of any other does, by ``seed``. Raises ConfigError for another range; the model raises UnsupportedProblem for a
-    physics that the solver does not take, before any network call.
+    images. The level of the noise is that of the physics' Gaussian noise, where it has such. Row i of a batch draws
+    what row i of any other does, by ``seed``. Raises ConfigError for another range; the model raises
+    UnsupportedProblem for a physics that the solver does not take, before any network call.
     """
     if range not in RANGES:
         raise ConfigError(unknown("range", range, RANGES))
@@ -82,11 +83,10 @@ def to_reconstructor(solver: Solver, prior: Prior, range: str = "[0,1]", seed: i
 
 
 def _level(physics: Any) -> float | None:
-    """Standard deviation of the physics' noise, None where it states none. Raises ConfigError for several."""
-    level = getattr(physics.noise_model, "sigma", None)
-    if level is None:
+    """Standard deviation of the physics' noise, None where that is not Gaussian. Raises ConfigError for several."""
+    if not isinstance(physics.noise_model, library().physics.GaussianNoise):
         return None
-    levels = torch.as_tensor(level).flatten()
+    levels = torch.as_tensor(physics.noise_model.sigma).flatten()
     if not (levels == levels[0]).all():
         raise ConfigError("expected one level of noise for the batch; restore the rows of each level by themselves")
     return float(levels[0])

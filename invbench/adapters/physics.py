@@ -13,9 +13,7 @@ from invbench.operator import LinearOperator, Operator, Shape, SVDOperator
 from invbench.own_operator import in_its_type, operator_from
 from invbench.rng import Rng
 
-SAME = (
-    1e-4  # of the norm: float32 and its Fourier transforms round to 1e-6; factors that are not orthogonal are off by 1
-)
+SAME = 1e-4  # of the norm: Fourier transforms of float32 round to 1e-6; factors that are not orthogonal are off by 1
 
 
 def from_physics(physics: Any, x_shape: Shape, name: str = "physics") -> Operator:

@@ -90,6 +90,8 @@ def test_what_a_solver_does_not_take_is_refused_before_any_call() -> None:
         model(torch.zeros(1, *SHAPE), P.Blur(filter=torch.ones(1, 1, 3, 3) / 9, padding="circular"))
     with pytest.raises(ib.UnsupportedProblem, match="needs a noise level"):
         model(torch.zeros(1, *SHAPE), P.Inpainting(img_size=SHAPE, mask=torch.ones(SHAPE)))
+    with pytest.raises(ib.UnsupportedProblem, match="needs a noise level"):
+        model(torch.zeros(1, *SHAPE), P.Denoising(P.PoissonGaussianNoise(gain=0.1, sigma=0.1)))
     levels = P.Denoising(P.GaussianNoise(torch.tensor([0.1, 0.2])))
     with pytest.raises(ib.ConfigError, match="expected one level of noise for the batch"):
         model(torch.zeros(2, *SHAPE), levels)

@@ -67,6 +67,7 @@ number = 3
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "own_ops.py").write_text(MODULE)
+    (tmp_path / "own_broken.py").write_text("A = nothing\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(__import__("sys").modules, "own_ops", raising=False)
     return tmp_path
@@ -158,6 +159,10 @@ def test_what_is_no_operator_is_refused_in_a_line(call: Any, linear: bool, messa
         ({}, "task=module needs the operator: task.target=package.module:name"),
         ({"target": "nowhere:A"}, "task module: cannot import nowhere"),
         ({"target": "own_ops:colums"}, "own_ops has no colums"),
+        (
+            {"target": "own_broken:A"},
+            "task module: importing own_broken raised NameError: name 'nothing' is not defined",
+        ),
         ({"target": "own_ops:number"}, "expected own_ops:number to be a function, a class or a torch module; got int"),
         ({"target": "own_ops:squared", "linear": True}, "task module: own_ops:squared is not linear"),
         ({"target": "own_ops:Blur", "arguments": {"witdh": 3}}, "own_ops:Blur cannot be made: TypeError: .*witdh"),
