@@ -47,8 +47,9 @@ class Metric(ABC):
 
 
 class SampleMetric(Metric):
-    """A number per image from K >= 2 reconstructions of the same measurement."""
+    """A number per image from K >= ``least`` reconstructions of the same measurement."""
 
+    least: ClassVar[int] = 2  # of fewer it has no value
     table: ClassVar[str] = "samples"
 
     @abstractmethod

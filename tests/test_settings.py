@@ -37,7 +37,7 @@ def write(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> type[Any]
 
 
 def test_solvers_that_can_be_tuned_declare_a_space() -> None:
-    untrained = {"ddnm_plus", "ddrm", "diffpir", "dps", "mcg", "pigdm", "red_diff"}
+    untrained = {"daps", "ddnm_plus", "ddrm", "diffpir", "dmps", "dps", "mcg", "pigdm", "red_diff"}
     assert set(TUNED) == {*untrained, "davi", "i2sb", "cddb", "cddb_deep"}
     assert all(space(SOLVERS[name]) for name in TUNED if name != "i2sb"), "whose options are those of its training"
 

@@ -98,8 +98,8 @@ def _objective(name: str, samples: str, catalog: Catalog) -> type[Metric]:
     metric = metrics[name]
     if metric.higher_is_better is None and metric.target is None:
         raise ConfigError(f"objective {name} has no better direction; choose another")
-    if issubclass(metric, SampleMetric) and samples == "1":
-        raise ConfigError(f"objective {name} scores several samples of a measurement; add samples=8")
+    if issubclass(metric, SampleMetric) and samples.isdigit() and int(samples) < metric.least:
+        raise ConfigError(f"objective {name} scores several samples of a measurement; add samples={max(8, metric.least)}")
     return metric
 
 

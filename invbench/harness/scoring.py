@@ -43,8 +43,11 @@ class Scorer:
 
     def of_images(self, K: int, measured: Measurement) -> list[Metric]:
         """Those that score each image by itself, from K samples of it."""
-        kinds = (SetMetric,) if K > 1 else (SetMetric, SampleMetric)
-        return [m for m in self.metrics if not isinstance(m, kinds) and self._available(m, measured)]
+
+        def scores(metric: Metric) -> bool:
+            return K >= metric.least if isinstance(metric, SampleMetric) else not isinstance(metric, SetMetric)
+
+        return [m for m in self.metrics if scores(m) and self._available(m, measured)]
 
     def of_sets(self, measured: Measurement) -> list[SetMetric]:
         """Those that score a set of images."""

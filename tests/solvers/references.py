@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from dense import Case, Gaussian, Noise, Vector, abar_of, even, stride
+from dense import ABAR, Case, Gaussian, Noise, Vector, abar_of, even, stride
 from torch import Tensor
 
 import invbench as ib
@@ -221,5 +221,56 @@ def slow_fps(case: Case, c: float, clip: bool) -> Reference:
             x = shrink @ (mu + v / kappa * H.T @ y_s) + math.sqrt(v) * root(shrink) @ noise(n)
         x0 = gaussian.x0(x, 0)
         return x0.clip(-1, 1) if clip else x0
+
+    return run
+
+
+def slow_daps(case: Case, steps: int, ode_steps: int, langevin: int, tau: float, lr: float) -> Reference:
+    """Algorithm 1 with delta = 0.01: the ODE as DDIM on images of variance one, Langevin steps with matrices."""
+    sigmas = np.sqrt((1 - ABAR) / ABAR)
+
+    def spaced(high: float, low: float, n: int) -> list[int]:
+        roots = np.linspace(high ** (1 / 7), low ** (1 / 7), n + 1)
+        return [int(np.abs(sigmas - level).argmin()) for level in roots**7]
+
+    def run(y: Vector, gaussian: Gaussian, noise: Noise) -> Vector:
+        n, H = len(gaussian.mu), case.H
+        grid = spaced(100.0, 0.1, steps)[:-1]
+        beta = tau * case.sigma
+        x = sigmas[grid[0]] * noise(n)
+        for i, t in enumerate(grid):
+            z = math.sqrt(abar_of(t)) * x
+            for a, b in pairwise(spaced(sigmas[t], 0.01, ode_steps)):
+                z = math.sqrt(abar_of(b)) * gaussian.x0(z, a) + math.sqrt(1 - abar_of(b)) * gaussian.eps(z, a)
+            x_hat = z / math.sqrt(abar_of(0))
+            eta = lr * beta**2 * (0.01 + (1 - i / steps) * 0.99)
+            precision = H.T @ H / beta**2 + np.eye(n) / sigmas[t] ** 2
+            x = x_hat
+            for _ in range(langevin):
+                drift = H.T @ y / beta**2 + x_hat / sigmas[t] ** 2 - precision @ x
+                x = x + eta * drift + math.sqrt(2 * eta) * noise(n)
+            if i + 1 < steps:
+                x = x + sigmas[grid[i + 1]] * noise(n)
+        return x
+
+    return run
+
+
+def slow_dmps(case: Case, nfe: int, lam: float, v: float | None = None) -> Reference:
+    """Algorithm 1, its score with a matrix inverse: ancestral steps, of learned variance where v is given."""
+
+    def run(y: Vector, gaussian: Gaussian, noise: Noise) -> Vector:
+        n, H = len(gaussian.mu), case.H
+        x = noise(n)
+        for t, s in pairwise([*even(nfe), -1]):
+            a_t, a_s = abar_of(t), abar_of(s)
+            spread = case.sigma**2 * np.eye(len(y)) + (1 - a_t) / a_t * H @ H.T
+            score = H.T @ np.linalg.solve(spread, y - H @ x / math.sqrt(a_t)) / math.sqrt(a_t)
+            x0, alpha = gaussian.x0(x, t).clip(-1, 1), a_t / a_s
+            mean = math.sqrt(a_s) * (1 - alpha) / (1 - a_t) * x0 + math.sqrt(alpha) * (1 - a_s) / (1 - a_t) * x
+            small, share = (1 - alpha) * (1 - a_s) / (1 - a_t), 0.0 if v is None else (v + 1) / 2
+            std = math.sqrt((1 - alpha) ** share * small ** (1 - share)) if s >= 0 else 0.0
+            x = mean + std * noise(n) + lam * (1 - alpha) / math.sqrt(alpha) * score
+        return x
 
     return run

@@ -34,9 +34,14 @@ COSTS = {  # network evaluations per image, forward and backward, at the default
     ("red_diff", ()): (1000, 0),
     ("fps", ()): (999, 0),
     ("fps", (("particles", 3),)): (2997, 0),
+    ("dmps", ()): (1000, 0),
+    ("daps", (("steps", 20), ("langevin_steps", 5))): (100, 0),
 }
 SAMPLERS = sorted({name for name, _ in COSTS})
-SHORT: dict[str, dict[str, Any]] = {"dps": {"nfe": 50}, "mcg": {"nfe": 50}, "red_diff": {"nfe": 50}}
+SHORT: dict[str, dict[str, Any]] = {
+    **{name: {"nfe": 50} for name in ("dps", "mcg", "red_diff", "dmps")},
+    "daps": {"steps": 10, "langevin_steps": 10},
+}
 
 
 @pytest.mark.parametrize(("name", "options"), COSTS, ids=str)
@@ -96,8 +101,9 @@ def test_twins_in_a_batch_are_equal_to_each_other_and_to_one_alone(name: str, la
 @pytest.mark.parametrize(
     ("name", "key"),
     [
-        *((name, "nfe") for name in ("ddrm", "diffpir", "pigdm", "dps", "mcg", "red_diff")),
+        *((name, "nfe") for name in ("ddrm", "diffpir", "pigdm", "dps", "mcg", "red_diff", "dmps")),
         ("ddnm", "steps"),
+        ("daps", "steps"),
         ("ddnm_plus", "steps"),
     ],
 )

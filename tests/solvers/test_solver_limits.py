@@ -78,6 +78,7 @@ SAMPLERS: dict[str, tuple[dict[str, Any], Sampler]] = {
     "diffpir": ({"nfe": 4}, Sampler([999, 422, 183, 0], of_variance(0.3), level=True, clip=True, implied=True)),
     "fps": ({}, Sampler(list(range(998, -1, -1)), of_variance(0.95), clip=True, place=lambda k: 2 * k + 1)),
     "dps": ({"nfe": 20}, ANCESTRAL),
+    "dmps": ({"nfe": 20}, ANCESTRAL),
     "mcg": ({"nfe": 20}, dataclasses.replace(ANCESTRAL, place=lambda k: max(0, 2 * k - 1))),
 }
 
@@ -105,7 +106,7 @@ def test_a_clean_measurement_of_everything_is_returned(name: str, sigma: float, 
     assert (x - y).square().mean().sqrt() <= rms
 
 
-@pytest.mark.parametrize("name", ["ddnm", "ddnm_plus", "diffpir", "pigdm", "dps", "mcg", "fps"])
+@pytest.mark.parametrize("name", ["ddnm", "ddnm_plus", "diffpir", "pigdm", "dps", "mcg", "fps", "dmps", "daps"])
 def test_a_precise_measurement_is_met(name: str) -> None:
     """DPS steps by zeta along a unit vector here, one pixel being measured, so its step must be small."""
     y = torch.full((8, 1, 1), 0.3)
