@@ -21,8 +21,8 @@ decay                delta, 0.01: eta_i = eta_0 (1 - i/N_A (1 - delta))
 ===================  =================================================================================
 
 Differences from the official code: noise level and step are in units of the problem's noise, and have the code's
-values where that is 0.05; every level is the nearest of the prior's own, so that network and formulas mean the same one; the
-Hamiltonian and Metropolis variants, and those of latent spaces, are left out.
+values where that is 0.05; every level is the nearest of the prior's own, so that network and formulas mean the same
+one; the Hamiltonian and Metropolis variants, and those of latent spaces, are left out.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ class DAPS(Solver):
     may be any differentiable one. ``tau`` is the noise level assumed of y in units of sigma_y (1: the true one) and
     ``lr`` the first Langevin step in units of (tau sigma_y)^2, which falls to its share ``decay``. Steps of
     lr ||H||^2 >= 2 diverge. The last sample is returned: it holds the noise of its Langevin steps.
+
+    N(x0_hat, sigma_i^2) is wider than p(x0 | x_t). Of N(0.1, 0.5^2), measured by 2 x 2 means with noise 0.2, samples
+    have 0.39 of the posterior's deviation where H measures and 1.10 where it does not; with ``tau=1`` 1.10 and 1.33.
     """
 
     name: ClassVar[str] = "daps"

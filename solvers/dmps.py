@@ -36,6 +36,8 @@ from invbench import (
 if TYPE_CHECKING:
     from torch import Tensor
 
+LEAST = 20  # calls: with 10 the first steps overshoot, and the residual is 15 times the noise
+
 
 @dataclass(frozen=True)
 class DMPS(Solver):
@@ -60,8 +62,8 @@ class DMPS(Solver):
 
     def __post_init__(self) -> None:
         even_grid(self.nfe)
-        if self.nfe < 2:
-            raise ConfigError("dmps: needs nfe of at least 2; got 1, a step from noise to image without guidance")
+        if self.nfe < LEAST:
+            raise ConfigError(f"dmps: needs nfe of at least {LEAST}; got {self.nfe}: longer steps overshoot")
         if self.lam < 0:
             raise ConfigError(f"dmps: lam must not be negative; got {self.lam}")
 

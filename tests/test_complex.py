@@ -163,7 +163,7 @@ def test_a_solver_restores_or_refuses_by_name(name: str, make: Callable[[], Line
     A, x = make(), images()
     y, _ = measured(A, x)
     cls = CATALOG.get("solver", name)
-    small = {"zeta": 0.1} if name in ("dps", "mcg") else {}
+    small = {"dps": {"zeta": 0.1}, "mcg": {"zeta": 0.1}, "daps": {"langevin_steps": 20}}.get(name, {})
     solver = cls(**small, **{key: 50 for key in ("nfe", "steps") if hasattr(cls, key)})
     prior = ib.GmmPrior(ib.patch_mixture(), SHAPE)
     problem = ib.Problem(A, SIGMA, "mri", "gmm", "gmm")

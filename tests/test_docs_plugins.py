@@ -8,28 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 from command import called
+from pages import install
 
 from invbench import read_tensors
 
-PAGE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text()
 NAMES = ("shake", "discs", "white", "mae", "corrector")
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the page's modules as an installed distribution."""
-    folder = tmp_path_factory.mktemp("plugins")
-    for code in re.findall(r"```python\n(.*?)```", PAGE, re.S):
-        title = re.match(r'"""(\w+\.py): ', code)
-        assert title, "each module begins with its name"
-        (folder / title[1]).write_text(code)
-    (toml,) = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
-    info = folder / "mine-0.1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 0.1.0\n")
-    entries = toml.replace("[project.entry-points.invbench]", "[invbench]").replace('"', "")
-    (info / "entry_points.txt").write_text(entries)
-    return folder
+    return install("plugins.md", tmp_path_factory.mktemp("plugins"))
 
 
 def invbench(home: Path, *words: str) -> str:

@@ -99,7 +99,8 @@ def _objective(name: str, samples: str, catalog: Catalog) -> type[Metric]:
     if metric.higher_is_better is None and metric.target is None:
         raise ConfigError(f"objective {name} has no better direction; choose another")
     if issubclass(metric, SampleMetric) and samples.isdigit() and int(samples) < metric.least:
-        raise ConfigError(f"objective {name} scores several samples of a measurement; add samples={max(8, metric.least)}")
+        enough = max(8, metric.least)
+        raise ConfigError(f"objective {name} scores several samples of a measurement; add samples={enough}")
     return metric
 
 

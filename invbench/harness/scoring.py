@@ -45,7 +45,7 @@ class Scorer:
         """Those that score each image by itself, from K samples of it."""
 
         def scores(metric: Metric) -> bool:
-            return K >= metric.least if isinstance(metric, SampleMetric) else not isinstance(metric, SetMetric)
+            return metric.least <= K if isinstance(metric, SampleMetric) else not isinstance(metric, SetMetric)
 
         return [m for m in self.metrics if scores(m) and self._available(m, measured)]
 

@@ -75,7 +75,7 @@ def test_the_limit_ends_the_repeats_after_one() -> None:
 def test_a_forecast_counts_the_calls_of_a_run(solver: str, tmp_path: Path) -> None:
     options = ["benchmark=gmm", "task=sr4", f"solver={solver}"]
     if solver not in ("oracle", "fps"):
-        options.append("solver.steps=10" if solver in ("ddnm", "ddnm_plus", "daps") else "solver.nfe=10")
+        options.append("solver.steps=10" if solver in ("ddnm", "ddnm_plus", "daps") else "solver.nfe=20")
     predicted = forecast(bench_of(*options, batch=2), 2)
     assert invbench("run", *options, "n=2", "references=false", f"out={tmp_path}").exit_code == 0
     (cell,) = load_cells(tmp_path)

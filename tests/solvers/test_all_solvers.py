@@ -101,7 +101,7 @@ def test_twins_in_a_batch_are_equal_to_each_other_and_to_one_alone(name: str, la
 @pytest.mark.parametrize(
     ("name", "key"),
     [
-        *((name, "nfe") for name in ("ddrm", "diffpir", "pigdm", "dps", "mcg", "red_diff", "dmps")),
+        *((name, "nfe") for name in ("ddrm", "diffpir", "pigdm", "dps", "mcg", "red_diff")),
         ("ddnm", "steps"),
         ("daps", "steps"),
         ("ddnm_plus", "steps"),

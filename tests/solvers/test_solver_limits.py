@@ -110,7 +110,7 @@ def test_a_clean_measurement_of_everything_is_returned(name: str, sigma: float, 
 def test_a_precise_measurement_is_met(name: str) -> None:
     """DPS steps by zeta along a unit vector here, one pixel being measured, so its step must be small."""
     y = torch.full((8, 1, 1), 0.3)
-    options = {"zeta": 0.03} if name in ("dps", "mcg") else {}
+    options = {"dps": {"zeta": 0.03}, "mcg": {"zeta": 0.03}, "daps": {"steps": 30}}.get(name, {})
     x_hat, _ = restore(make(name, **options), y, first_pixel(), 0.01)
     assert (x_hat[:, 0, 0, 0] - 0.3).abs().max() < 0.06
 
