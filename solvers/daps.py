@@ -21,8 +21,8 @@ decay                delta, 0.01: eta_i = eta_0 (1 - i/N_A (1 - delta))
 ===================  =================================================================================
 
 Differences from the official code: noise level and step are in units of the problem's noise, and have the code's
-values where that is 0.05; every level is the nearest of the prior's own, so that network and formulas mean the same
-one; the Hamiltonian and Metropolis variants, and those of latent spaces, are left out.
+values where that is 0.05; every level is the nearest of the prior's own, none beyond its ends, so that network and
+formulas mean the same one; the Hamiltonian and Metropolis variants, and those of latent spaces, are left out.
 """
 
 from __future__ import annotations
@@ -90,9 +90,10 @@ class DAPS(Solver):
     def prepare(self, problem: Problem, prior: Prior) -> list[list[int]]:
         """For each annealing level the indices of its ODE, from the level itself to the prior's lowest, 0."""
         del problem
-        sigmas = [_sigma(prior, t) for t in range(len(prior.abar))]
-        starts = _nearest(sigmas, self.sigma_max, self.sigma_min, self.steps)[:-1]
-        return [_nearest(sigmas, sigmas[t], sigmas[0], self.ode_steps) for t in starts]
+        sigmas = ((1 - prior.abar) / prior.abar).sqrt()
+        lowest, highest = float(sigmas[0]), float(sigmas[-1])
+        starts = _nearest(sigmas, min(self.sigma_max, highest), max(self.sigma_min, lowest), self.steps)[:-1]
+        return [_nearest(sigmas, float(sigmas[t]), lowest, self.ode_steps) for t in starts]
 
     def solve(
         self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None
@@ -140,11 +141,12 @@ def _sigma(prior: Prior, t: int) -> float:
     return ((1 - abar) / abar) ** 0.5
 
 
-def _nearest(sigmas: list[float], high: float, low: float, steps: int) -> list[int]:
+def _nearest(sigmas: Tensor, high: float, low: float, steps: int) -> list[int]:
     """Indices of the ``steps`` + 1 levels nearest to an even grid from ``high`` to ``low`` in sigma^(1/7)."""
-    top, bottom = high ** (1 / ORDER), low ** (1 / ORDER)
-    wanted = [(top + j / steps * (bottom - top)) ** ORDER for j in range(steps + 1)]
-    return [min(range(len(sigmas)), key=lambda t, w=w: abs(sigmas[t] - w)) for w in wanted]  # type: ignore[misc]
+    import torch
+
+    wanted = torch.linspace(high ** (1 / ORDER), low ** (1 / ORDER), steps + 1, dtype=sigmas.dtype) ** ORDER
+    return (sigmas - wanted[:, None]).abs().argmin(1).tolist()
 
 
 @hookimpl
