@@ -37,7 +37,7 @@ class BestOf4(SampleMetric):
     """
 
     inner: ClassVar[type[Metric]]
-    table: ClassVar[str] = "best"
+    table: ClassVar[str] = "best of 4"
     least: ClassVar[int] = RUNS
 
     def unavailable(self, measurement: Measurement) -> str | None:

@@ -99,7 +99,7 @@ def test_a_run_of_four_samples_prints_them_in_a_table_of_their_own(
     words = ["run", "solver=red_diff", "solver.nfe=5", "benchmark=gmm", "task=phase_retrieval", "n=2", "samples=4"]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
-    assert re.search(r"phase_retrieval .*\| best\n.*psnr_best4", result.output)
+    assert re.search(r"phase_retrieval .*\| best of 4\n.*psnr_best4", result.output)
     assert "Protocols: best-of-4/half-turn/psnr/" in result.output
     (cell,) = [c for c in load_cells(tmp_path / "results" / "runs") if c.run.config.solver.name == "red_diff"]
     rows = [row for row in cell.rows if row.metric == "psnr_best4"]
