@@ -25,8 +25,8 @@ SAMPLE_TABLES = {
     "posterior": "K samples per measurement against the exact posterior, in the range of H^T and the null space of H: "
     "sliced Wasserstein distance and gap of the means in posterior standard deviations, ratio of standard deviations, "
     "share of samples in the central 90 % interval, error of the mixture weights.",
-    "best of 4": "The best score of the first four samples and of their half turns, as the truth chooses, each metric for "
-    "itself: what is found in four attempts.",
+    "best of 4": "The best score of the first four samples and of their half turns, as the truth chooses, each metric "
+    "for itself: what is found in four attempts.",
 }
 FLOOR = (
     "The row of {} is the floor: the scores that as many exact samples reach by chance; * differs from it on the "

@@ -31,8 +31,8 @@ class BestOf4(SampleMetric):
     """A metric of images on the best of the first four samples, where the operator is blind to half turns.
 
     Each sample is scored as it is and turned by 180 degrees, and the best of the eight scores is taken by this metric
-    alone, as in the codes of DPS and DAPS: other metrics may choose other samples. The truth chooses, so that it says
-    what a solver can find in four attempts, not what it finds. Negatives and shifts are not aligned. Exactly four
+    alone, as DAPS's code does over its four runs: other metrics may choose other samples. The truth chooses, so that it
+    says what a solver can find in four attempts, not what it finds. Negatives and shifts are not aligned. Exactly four
     samples count, however many there are: best of another number would be another protocol.
     """
 
