@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: gpu structure demo test test-long robustness check check-portable mutations fmt lint types bench bench-smoke golden regression reproduce install
+.PHONY: gpu structure demo test test-long robustness check check-portable mutations docs fmt lint types bench bench-smoke golden regression reproduce install
 
 demo: install  ## restore photographs with DAVI and DDRM; print the table and the path of the picture
 	$(BIN)/invbench run solver=ddrm,davi task=sr4
@@ -59,6 +59,9 @@ regression: install  ## run a small matrix and compare it with the golden record
 golden: install  ## rewrite the golden tables and records; review the diff like code
 	INVBENCH_GOLDEN=1 $(BIN)/python -m pytest tests/analysis/test_tables.py
 	$(BIN)/python tests/golden/matrix.py write
+
+docs: install  ## the documentation as a site, build/site/index.html, which works from disk; every link is checked
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/site/mkdocs.yml
 
 structure: install  ## print the layers, what they import of each other, and the sizes of their parts
 	$(BIN)/python tests/structure.py
