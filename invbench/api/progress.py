@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from invbench.messages import without_colour
@@ -25,7 +26,10 @@ def bar(title: str, wanted: bool = True) -> Iterator[Callable[[int, int], None]]
 
 
 def progress_bar(before: str, after: str = "") -> Progress | None:
-    """A bar between two texts, with counts and times, on standard error; None where that is no terminal or notebook."""
+    """A bar between two texts, with counts and times, on standard error; None where that is no terminal or notebook.
+
+    In a notebook it needs ipywidgets.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -37,7 +41,7 @@ def progress_bar(before: str, after: str = "") -> Progress | None:
     )
 
     console = Console(stderr=True, color_system=None if without_colour() else "auto")
-    if not (console.is_terminal or console.is_jupyter):
+    if not (find_spec("ipywidgets") if console.is_jupyter else console.is_terminal):
         return None
     columns = (TextColumn(before), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     return Progress(*columns, TextColumn(after), console=console, transient=True)
