@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from invbench import __version__
-from invbench.cli import completion, console, judge, learn, read, restore, tables
+from invbench.cli import completion, console, judge, learn, read, restore, share, tables
 from invbench.cli.describe import called, description, listing
 from invbench.cli.help import HELP, run_help
 from invbench.cli.read import not_negative
@@ -162,6 +162,7 @@ COMMANDS = (
     *judge.COMMANDS,
     *restore.COMMANDS,
     *learn.COMMANDS,
+    *share.COMMANDS,
     *completion.COMMANDS,
 )
 for command in COMMANDS:

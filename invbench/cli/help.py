@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 HELP = {
     "Run": {
         "run": "Run solvers on tasks, print the table, draw it.",
+        "restore": "Restore measurements of your own.",
         "plan": "Forecast the cost of a run.",
         "bench": "Measure the cost of solvers, one at a time.",
         "tune": "Choose a solver's options on other images.",
@@ -22,6 +23,7 @@ HELP = {
         "table": "Print tables of the records.",
         "figure": "Draw pictures or charts of the records.",
         "report": "Write one HTML page of the records.",
+        "leaderboard": "Write one HTML page of several people's records.",
         "versus": "Compare two solvers on the same images.",
         "compare": "Compare two results folders, for regression tests.",
         "explain": "Print the provenance of a cell's numbers.",

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from invbench.plugins import Catalog
 
 FIGURE_BYTES = 2**19  # a larger figure stays where it is
-ENTRY = re.compile(r"(?P<main>\S+)(?: (?P<interval>\[[^\]]*\]))?(?: (?P<mark>.+))?")
+ENTRY = re.compile(r"(?P<main>[-+]?(?:\.?\d|nan|inf)\S*)(?: (?P<interval>\[[^\]]*\]))?(?: (?P<mark>.+))?")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,12 @@ def charts(cells: Sequence[LoadedCell], catalog: Catalog, out: Path) -> dict[str
     }
 
 
-def write_page(sections: Sequence[Section], path: Path, overview: Mapping[str, str] = MappingProxyType({})) -> Path:
+def write_page(
+    sections: Sequence[Section],
+    path: Path,
+    overview: Mapping[str, str] = MappingProxyType({}),
+    title: str = "invbench report",
+) -> Path:
     """Write the page; ``overview`` are charts of all sections, by what they show.
 
     Raises ConfigError for a path that is not .html, StoreError where it cannot be written.
@@ -86,7 +91,8 @@ def write_page(sections: Sequence[Section], path: Path, overview: Mapping[str, s
     loader = PackageLoader("invbench", "report")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["entry"] = entry
-    page = environment.get_template("page.html").render(sections=sections, overview=overview, facts=_facts(sections))
+    facts = _facts(sections)
+    page = environment.get_template("page.html").render(sections=sections, overview=overview, facts=facts, title=title)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, page.encode())
@@ -102,7 +108,7 @@ def check_path(path: Path) -> None:
 
 
 def entry(text: str) -> dict[str, Any]:
-    """A table's text in parts: its leading number (None where there is none), interval and mark.
+    """A table's text in parts: its leading number (None where there is none), interval and mark; other text is whole.
 
     >>> entry("23.85 [23.10, 24.61] best")
     {'value': 23.85, 'main': '23.85', 'interval': '[23.10, 24.61]', 'mark': 'best'}

@@ -1,0 +1,36 @@
+"""The commands that put the records of several people together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from invbench.cli.read import wanted_of
+from invbench.errors import ConfigError
+
+
+@click.command()
+@click.argument("words", metavar="FOLDER... [FILTERS]...", nargs=-1)
+@click.option(
+    "--to", default="leaderboard.html", show_default=True, type=click.Path(path_type=Path), help="Page to write."
+)
+def leaderboard(words: tuple[str, ...], to: Path) -> None:
+    """Write one page of several people's records: invbench leaderboard alice bob [benchmark=photos] ...
+
+    FOLDER is what 'invbench release' wrote; its name stands beside the rows that come from it. A table for each
+    measurement, which sorts, and the provenance of every number. The page opens from disk and loads nothing else.
+    """
+    from invbench.plugins import load_catalog
+    from invbench.report import check_path, write_page
+    from invbench.report.leaderboard import gathered, sections
+
+    check_path(to)
+    folders = [Path(word).expanduser() for word in words if "=" not in word]
+    if not folders:
+        raise ConfigError("expected the folders of released records, as: invbench leaderboard alice bob")
+    cells, owners = gathered(folders, wanted_of(tuple(word for word in words if "=" in word)))
+    click.echo(write_page(sections(cells, owners, load_catalog()), to, title="invbench leaderboard"))
+
+
+COMMANDS = (leaderboard,)
