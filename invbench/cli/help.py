@@ -29,6 +29,7 @@ HELP = {
         "explain": "Print the provenance of a cell's numbers.",
         "verify": "Verify a cell's files, and solve some images again.",
         "release": "Write records to share.",
+        "publish": "Publish records on the Hugging Face Hub, or in a folder.",
     },
     "Paper": {
         "claims": "Compare the paper's statements with the records.",

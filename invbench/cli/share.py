@@ -1,4 +1,4 @@
-"""The commands that put the records of several people together."""
+"""The commands that bring records to others, and put those of several people together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from invbench.cli.read import wanted_of
+from invbench.cli.read import out_option, recorded_cells, wanted_of
 from invbench.errors import ConfigError
 
 
@@ -33,4 +33,25 @@ def leaderboard(words: tuple[str, ...], to: Path) -> None:
     click.echo(write_page(sections(cells, owners, load_catalog()), to, title="invbench leaderboard"))
 
 
-COMMANDS = (leaderboard,)
+@click.command()
+@click.argument("to")
+@click.argument("filters", nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Print what would be written, and stop.")
+@out_option
+def publish(to: str, filters: tuple[str, ...], dry_run: bool, out: Path) -> None:
+    """Publish records: invbench publish hf:OWNER/NAME [benchmark=photos] [task=sr4] ...
+
+    Releases them as 'invbench release' does, writes a card with their tables, and commits both to a dataset repository
+    of the Hugging Face Hub, where you are logged in ('hf auth login'), or to a folder, where that is TO.
+    """
+    from invbench.plugins import load_catalog
+    from invbench.report import publish
+
+    if "=" in to:
+        raise ConfigError(f"expected hf:OWNER/NAME or a folder, then filters; got {to}")
+    publish.check_place(to)
+    for line in publish.publish(recorded_cells(filters, out), out, to, load_catalog(), dry_run):
+        click.echo(line)
+
+
+COMMANDS = (leaderboard, publish)
