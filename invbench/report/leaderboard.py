@@ -60,10 +60,11 @@ def _section(cells: Sequence[LoadedCell], owners: Owners, catalog: Catalog) -> S
 
 def _with_owners(table: Table, names: Mapping[str, str]) -> Table:
     """The table with a second column, whose row it is; a row may be that of a cell, or of the mean of its samples."""
-    rows = table.frame.iloc[:, 0].astype(str)
+    rows = table.frame.iloc[:, 0].astype(str)  # as they are printed
     column = [names.get(row) or names.get(row.rpartition(", mean of ")[0], "") for row in rows]
-    frame = pd.concat([table.frame.iloc[:, :1], pd.DataFrame({FROM: column}), table.frame.iloc[:, 1:]], axis=1)
-    return replace(table, frame=frame)
+    cells = pd.concat([table.cells.iloc[:, :1], pd.DataFrame({FROM: column}), table.cells.iloc[:, 1:]], axis=1)
+    groups = (table.groups[0], "", *table.groups[1:]) if table.groups else ()
+    return replace(table, cells=cells, groups=groups)
 
 
 def _named(provenance: Mapping[str, str], folder: Path) -> dict[str, str]:
