@@ -118,7 +118,7 @@ def test_the_hub_gets_the_records_and_a_card(hub: dict[str, bytes], recorded_sto
     assert result.stdout.splitlines()[-1].endswith(f"/datasets/{REPO}")
     assert {line.partition(":")[0] for line in result.stdout.splitlines()[:-1]} == set(hub)
     assert b"tags: [invbench" in hub["README.md"]
-    assert sum(name.endswith("/records.jsonl") for name in hub) == 2
+    assert sum(name.endswith("/run.json") for name in hub) == 2
     assert str(recorded_store).encode() not in b"".join(hub.values()), "no place of this machine"
 
 
