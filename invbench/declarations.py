@@ -58,10 +58,15 @@ def _check_class(cls: Any, kind: str) -> None:
     if kind in ("solver", "task"):
         _check_precisions(cls, kind)
     if kind == "dataset" and cls.benchmark is not None:
-        if not isinstance(cls.benchmark, Benchmark):
-            raise PluginError(f"dataset {cls.name}: expected an invbench.Benchmark as benchmark; got {cls.benchmark!r}")
-        if cls.benchmark.name != cls.name:
-            raise PluginError(f"dataset {cls.name}: its benchmark must have its name; got {cls.benchmark.name!r}")
+        _check_benchmark(cls)
+
+
+def _check_benchmark(cls: Any) -> None:
+    """A preset, of the dataset's name."""
+    if not isinstance(cls.benchmark, Benchmark):
+        raise PluginError(f"dataset {cls.name}: expected an invbench.Benchmark as benchmark; got {cls.benchmark!r}")
+    if cls.benchmark.name != cls.name:
+        raise PluginError(f"dataset {cls.name}: its benchmark must have its name; got {cls.benchmark.name!r}")
 
 
 def _check_metric(cls: Any) -> None:

@@ -32,6 +32,7 @@ COMMANDS = (
     "run solver=davi benchmark=gmm2d task=denoise n=2",
     "table --paper 1",
     "table benchmark=photos task=sr4 --out reference",
+    "new dataset mine",
 )
 
 
@@ -65,13 +66,14 @@ def test_a_wheel_runs_from_another_folder(tmp_path: Path) -> None:
     where = "import invbench, invbench_solvers.ddrm as d; print(invbench.__file__, d.__file__)"
     result = subprocess.run([sys.executable, "-c", where], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert result.stdout.count(str(site)) == 2, "the wheel, not the repository, is under test"
-    restored, report, trained, paper, released = answers(COMMANDS, tmp_path, env)
+    restored, report, trained, paper, released, begun = answers(COMMANDS, tmp_path, env)
     assert "ddrm" in restored
     assert list((tmp_path / "results" / "runs" / "photos" / "sr4").glob("figure-photos-seed0-*.png"))
     assert report.strip() == "report.html"  # its template, style and script are package data
     assert "davi" in trained  # its weights are package data
     assert "25.46" in paper  # so are the published tables
     assert "ddrm" in released  # and our own records
+    assert "holds the dataset" in begun  # and what plugins start from
 
 
 def answers(commands: tuple[str, ...], cwd: Path, env: dict[str, str]) -> list[str]:

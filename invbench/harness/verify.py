@@ -38,17 +38,24 @@ def find_cell(name: str, out: Path) -> LoadedCell:
 
 def _recorded(name: str, cells: Sequence[LoadedCell], out: Path) -> LoadedCell:
     """Of these cells, the one that is called so."""
+    matching = _called(name, cells)
+    if not matching:
+        raise ConfigError(unknown(f"cell, folder or solver in {out}:", name, {solver_of(c) for c in cells}))
+    if len(matching) > 1:
+        raise ConfigError(f"{name!r} is the name of {len(matching)} cells in {out}: {_list(matching)}; give an id")
+    return matching[0]
+
+
+def _called(name: str, cells: Sequence[LoadedCell]) -> list[LoadedCell]:
+    """Cells of this id or folder; if there is none, those whose id begins so, or whose solver it is."""
     exact = [c for c in cells if name == c.id or name in [folder.name for folder in c.folders]]
-    matching = exact or [c for c in cells if c.id.startswith(name) or name == solver_of(c)]
-    if len(matching) == 1:
-        return matching[0]
-    if matching:
-        shown = sorted(map(_listed, matching))[:MOST_LISTED]
-        more = f" and {len(matching) - len(shown)} more" if len(matching) > len(shown) else ""
-        raise ConfigError(
-            f"{name!r} is the name of {len(matching)} cells in {out}: {', '.join(shown)}{more}; give an id"
-        )
-    raise ConfigError(unknown(f"cell, folder or solver in {out}:", name, {solver_of(c) for c in cells}))
+    return exact or [c for c in cells if c.id.startswith(name) or name == solver_of(c)]
+
+
+def _list(cells: Sequence[LoadedCell]) -> str:
+    """The first of several cells, and how many more there are."""
+    shown = sorted(map(_listed, cells))[:MOST_LISTED]
+    return ", ".join(shown) + (f" and {len(cells) - len(shown)} more" if len(cells) > len(shown) else "")
 
 
 def _listed(cell: LoadedCell) -> str:
