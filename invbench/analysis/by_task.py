@@ -21,7 +21,7 @@ from invbench.analysis.comparable import (
 )
 from invbench.analysis.digits import Metrics
 from invbench.analysis.group import Group
-from invbench.analysis.notes import COVERED, OTHER, spread_notes
+from invbench.analysis.notes import COVERED, OTHER, cell_notes, spread_notes
 from invbench.analysis.pooled import by_experiment, common_seeds, of_seeds, representatives, seeds_of
 from invbench.analysis.rows import Row, Scores, columns_of, mean_scores, rows_of, with_ranks
 from invbench.analysis.significance import (
@@ -126,8 +126,8 @@ class Task:
         others = sorted({solver_of(cell) for cell in self.cells if cell.images and id(cell) not in used})
         if others:
             yield f"left out, configurations farther from the defaults, of {', '.join(others)}."
-        skipped = {solver_of(c): c.run.reason for c in self.cells if c.run.status == "skipped"}
-        yield from (f"skipped {name}: {why}." for name, why in skipped.items() if name not in self.all_of)
+        told = [*self.shown, *(cell for cell in self.cells if solver_of(cell) not in self.all_of)]
+        yield from (note for cell in told for note in cell_notes(solver_of(cell), cell))
 
     def _notes_on_measurements(self) -> Iterator[str]:
         """Whether rows saw the same measurements, of each seed."""
@@ -175,10 +175,11 @@ def _names(tasks: Sequence[Task]) -> list[str]:
     """The task of each, with what tells it apart from others of that name."""
     names = [task.cells[0].run.config.task.name for task in tasks]
     parts = [_parts(task.cells[0].run) for task in tasks]
-    return [
+    whole = [
         " ".join([name, *_differing(own, [other for i, other in enumerate(parts) if names[i] == name])])
         for name, own in zip(names, parts, strict=True)
     ]
+    return [f"{name} ({whole[: i + 1].count(name)})" if whole.count(name) > 1 else name for i, name in enumerate(whole)]
 
 
 def _parts(run: Run) -> list[str]:
@@ -194,8 +195,11 @@ def _differing(own: Sequence[str], others: Sequence[Sequence[str]]) -> list[str]
 
 def _notes(tasks: Sequence[Task], names: Sequence[str], only: Sequence[str], spread: Spread) -> Iterator[str]:
     """How to read the table."""
-    seeds = tasks[0].seeds if all(task.seeds == tasks[0].seeds for task in tasks) else ()
-    yield from spread_notes(spread, seeds)
+    seeds = names_by((tuple(task.seeds), name) for task, name in zip(tasks, names, strict=True))
+    notes_of = {of_these: spread_notes(spread, of_these) for of_these in seeds}
+    for note in dict.fromkeys(note for notes in notes_of.values() for note in notes):
+        places = [name for of_these, of in seeds.items() if note in notes_of[of_these] for name in of]
+        yield note if len(places) == len(tasks) else f"{', '.join(places)}: {note}"
     if spread == "interval":
         yield "Means over images with 95 % BCa bootstrap intervals; of groups of images (photographs), where there are."
     notes = names_by((note, name) for name, task in zip(names, tasks, strict=True) for note in task.notes())
@@ -203,7 +207,8 @@ def _notes(tasks: Sequence[Task], names: Sequence[str], only: Sequence[str], spr
     for name, task in zip(names, tasks, strict=True):
         yield from assumptions({f"{solver} on {name}": cells[0] for solver, cells in task.of.items()})
     columns = list(dict.fromkeys(column for task in tasks for column in task.columns))
-    yield protocols_note(columns)
+    if columns:
+        yield protocols_note(columns)
     for metric in [name for name in only if name not in {column.metric for column in columns}]:
         yield f"{metric}: {absent(metric, tasks[0].metrics)}."
     yield "The best and the second best of a column are marked."

@@ -37,7 +37,7 @@ def table_notes(group: Group, columns: Sequence[Column], spread: Spread = "inter
         notes += _measurement_notes(group)
     notes += assumptions({group.label(cell): cell for cell in group.cells})
     for cell in group.cells:
-        notes += _cell_notes(group.label(cell), cell)
+        notes += cell_notes(group.label(cell), cell)
     return notes
 
 
@@ -76,7 +76,7 @@ def _measurement_notes(group: Group) -> list[str]:
     return [MEASUREMENTS[alike].format(digest)]
 
 
-def _cell_notes(name: str, cell: LoadedCell) -> Iterator[str]:
+def cell_notes(name: str, cell: LoadedCell) -> Iterator[str]:
     """Why a cell has no scores, or not all of them."""
     run, images = cell.run, len(cell.images)
     if run.status == "skipped":

@@ -19,6 +19,7 @@ from invbench.metrics.perceptual import LPIPSVgg
 from invbench.store.reader import LoadedCell
 from invbench.store.schema import Score
 
+SR4 = {"task": {"name": "sr4", "noise": "gaussian 0.1 [-1,1]"}, "seed": 0}
 EIGHT = {i: float(k) for k, i in enumerate("abcdefgh")}
 
 
@@ -129,3 +130,17 @@ def test_released_records_have_one_table_of_all_tasks(invbench: Callable[..., An
     proxies = invbench("table", "--paper", "1", "benchmark=photos", "--format", "csv")
     (same,) = {line.split(",")[4] for line in proxies.stdout.splitlines() if line.startswith("davi,")}
     assert same in davi.split(","), "the paper's layout and this table have one PSNR of sr4"
+
+
+def test_tasks_with_other_seeds_say_over_what_they_deviate() -> None:
+    made = table(cell("a", "sr4", 20.0), cell("a", "deblur", 30.0), cell("a", "deblur", 31.0, 1), spread="std")
+    assert "deblur: Means over images ± standard deviation over the 2 seeds 0, 1" in notes(made)
+    assert "sr4: Means over images ± standard deviation over images" in notes(made)
+
+
+def test_cells_that_failed_or_were_cut_are_said_to_be() -> None:
+    cut = cell("a", "sr4", 20.0, status="interrupted")
+    failed = cell_of({"name": "b"}, {}, "b", status="failed", reason="no memory", config=SR4)
+    text = notes(table(cut, failed))
+    assert "sr4: Incomplete a: interrupted; run the same command to resume." in text
+    assert "sr4: FAILED b: no memory" in text
