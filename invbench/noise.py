@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -168,17 +168,24 @@ def offered(path: tuple[str, ...]) -> tuple[list[Offer], list[str]]:
     where distributions are looked for.
     """
     del path
-    offers, faults = [], []
-    for point in (each for each in entry_points(group="invbench") if each.name.startswith("noise_")):
-        dist = (point.dist.name, point.dist.version) if point.dist else ("(no distribution)", "0")
-        try:
-            with preserved_state(importing=True):
-                offers += [Offer(cls, *dist) for cls in models_of(point.load())]
-        except Exception as error:  # a plugin may fail in any way
-            faults.append(f"Not loaded: {point.name} of {dist[0]} ({reason_of(error)})")
+    offers: list[Offer] = []
+    faults = []
+    for point in entry_points(group="invbench"):
+        if point.name.startswith("noise_"):
+            try:
+                offers += _offers_of(point)
+            except Exception as error:  # a plugin may fail in any way
+                faults.append(f"Not loaded: {point.name} ({reason_of(error)})")
     counts = Counter(offer.cls.kind for offer in offers)
     faults += [f"noise model {kind!r} is offered twice; uninstall one" for kind, n in counts.items() if n > 1]
     return [offer for offer in offers if counts[offer.cls.kind] == 1], faults
+
+
+def _offers_of(point: EntryPoint) -> list[Offer]:
+    """The noise models of an entry point."""
+    origin = (point.dist.name, point.dist.version) if point.dist else ("(no distribution)", "0")
+    with preserved_state(importing=True):
+        return [Offer(cls, *origin) for cls in models_of(point.load())]
 
 
 def models_of(module: ModuleType) -> list[type[Noise]]:

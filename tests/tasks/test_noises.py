@@ -194,7 +194,7 @@ def test_a_plugin_brings_noise_of_its_own_which_is_part_of_the_identity(tmp_path
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("import nowhere", "unknown noise model 'impulse'.*Not loaded: noise_impulse of mine-impulse .*No module"),
+        ("import nowhere", "unknown noise model 'impulse'.*Not loaded: noise_impulse .*No module"),
         (PLUGIN.replace('"impulse"', '"gaussian"'), "needs a kind of its own"),
         (PLUGIN.replace("return [Impulse]", "return [1]"), "expected a subclass of invbench.Noise .*; got 1"),
         (PLUGIN.replace("def sample", "def simple"), "expected a subclass of invbench.Noise that defines all of it"),
