@@ -13,6 +13,7 @@ invbench fetch lpips_vgg
 # Photographs: all 66 crops, as published. On a CPU RED-diff takes 4 hours; DPS, 4 more, was run in TF32 on a GPU.
 run solver=davi,ddrm,ddnm,ddnm_plus,diffpir,pigdm,wiener,ddim,red_diff task=$tasks
 run solver=dps task=sr4,deblur
+run solver=i2sb,cddb task=sr4,deblur,inpaint solver.nfe=1,20,100 references=false
 # As tuned: 'invbench tune solver=NAME task=NAME objective=lpips_alex' and objective=psnr.
 run solver=ddrm task=denoise,deblur,inpaint settings=lpips_alex references=false
 run solver=ddrm task=sr4,colorize settings=psnr references=false
@@ -22,6 +23,18 @@ run solver=ddnm_plus,diffpir task=denoise,colorize settings=lpips_alex reference
 run solver=davi task=sr4,deblur,inpaint settings=variational references=false
 run solver=davi task=sr4,deblur,inpaint settings=variational samples=8 n=22 references=false out=results/samples
 run solver=davi task=sr4,deblur,inpaint solver.temperature=1 samples=8 n=22 references=false out=results/samples
+
+# Masks that DAVI was not trained for (B.3), and images of another kind than the prior's (Figs. 7 and 8).
+out="references=false out=results/masks"
+run solver=davi task=inpaint settings=unknown_mask $out
+run solver=davi task=inpaint settings=unknown_mask task.box=49 $out
+run solver=davi task=inpaint task.box=49 solver.transfer=true $out
+run solver=davi task=inpaint,inpaint_anywhere,inpaint_strokes $out
+run solver=davi task=inpaint_strokes solver.weights=inpaint solver.transfer=true $out
+run solver=ddrm,ddnm_plus task=inpaint,inpaint_strokes $out
+run solver=ddrm,ddnm_plus task=inpaint task.box=49 $out
+run solver=davi,ddrm,ddnm_plus task=sr4,deblur,inpaint dataset.split=other references=false out=results/other
+run solver=i2sb task=sr4,deblur,inpaint solver.nfe=20 dataset.split=other references=false out=results/other
 
 # Table 3: the noise level is hidden.  Table 9: Poisson noise.  Solvers that need a level are told 0.05, as in the paper.
 run solver=davi,ddrm,ddnm_plus,pigdm task=deblur task.noise='uniform 0.01..0.1 [-1,1]' \
@@ -38,12 +51,12 @@ run benchmark=gmm2d task=denoise solver=davi,ddrm,ddnm,ddnm_plus,pigdm,diffpir,f
 # Tables 4 and 13: what a solve costs, on its own.
 OMP_NUM_THREADS=1 invbench bench solver=davi,ddrm,ddnm_plus,diffpir,pigdm,red_diff,fps,dps task=sr4 --repeats 5 --limit 20
 
-invbench rescore benchmark=photos
+for out in runs masks other; do invbench rescore benchmark=photos --out results/$out; done
 rm -rf results/released
 for benchmark in photos gmm gmm2d; do
     invbench release results/released benchmark=$benchmark
 done
-invbench release results/released/samples benchmark=photos --out results/samples
+for part in samples masks other; do invbench release results/released/$part benchmark=photos --out results/$part; done
 rm -rf results/reference && mv results/released results/reference
 
 for task in denoise sr4 inpaint deblur colorize; do
