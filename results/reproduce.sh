@@ -24,6 +24,11 @@ run solver=davi task=sr4,deblur,inpaint settings=variational references=false
 run solver=davi task=sr4,deblur,inpaint settings=variational samples=8 n=22 references=false out=results/samples
 run solver=davi task=sr4,deblur,inpaint solver.temperature=1 samples=8 n=22 references=false out=results/samples
 
+# DAVI trained again with I2SB's budget, and its control without divergence and consistency.
+run solver=davi task=sr4 settings=restarted references=false out=results/controls
+run solver=davi task=sr4 settings=supervised references=false out=results/controls
+run solver=davi task=sr4 settings=restarted solver.temperature=1 samples=8 n=22 references=false out=results/samples
+run solver=davi task=sr4 settings=supervised solver.temperature=1 samples=8 n=22 references=false out=results/samples
 # Masks that DAVI was not trained for (B.3), and images of another kind than the prior's (Figs. 7 and 8).
 out="references=false out=results/masks"
 run solver=davi task=inpaint settings=unknown_mask $out
@@ -51,12 +56,12 @@ run benchmark=gmm2d task=denoise solver=davi,ddrm,ddnm,ddnm_plus,pigdm,diffpir,f
 # Tables 4 and 13: what a solve costs, on its own.
 OMP_NUM_THREADS=1 invbench bench solver=davi,ddrm,ddnm_plus,diffpir,pigdm,red_diff,fps,dps task=sr4 --repeats 5 --limit 20
 
-for out in runs masks other; do invbench rescore benchmark=photos --out results/$out; done
+for out in runs masks other controls; do invbench rescore benchmark=photos --out results/$out; done
 rm -rf results/released
 for benchmark in photos gmm gmm2d; do
     invbench release results/released benchmark=$benchmark
 done
-for part in samples masks other; do invbench release results/released/$part benchmark=photos --out results/$part; done
+for part in samples masks other controls; do invbench release results/released/$part benchmark=photos --out results/$part; done
 rm -rf results/reference && mv results/released results/reference
 
 for task in denoise sr4 inpaint deblur colorize; do
