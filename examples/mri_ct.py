@@ -29,7 +29,8 @@ class Network(nn.Module):  # the image x, from x + sigma z
 
     def forward(self, x, sigma):
         sigma = sigma.reshape(-1, 1, 1, 1).expand(len(x), 1, SIDE, SIDE)
-        return self.layers(torch.cat([x / (1 + sigma**2).sqrt(), sigma.log() / 4], 1))
+        share = 1 / (1 + 4 * sigma**2)  # of x in the best linear guess, where images have deviation 1/2
+        return share * x + share.sqrt() * sigma * self.layers(torch.cat([2 * share.sqrt() * x, sigma.log() / 4], 1))
 
 
 def trained(channels, steps):
@@ -37,7 +38,8 @@ def trained(channels, steps):
     optimizer = torch.optim.Adam(net.parameters(), 2e-3)
     for _ in range(steps):
         x, sigma = discs(16, channels), (1.5 * torch.randn(16, 1, 1, 1, generator=drawn) - 1).exp()
-        loss = (net(x + sigma * torch.randn(x.shape, generator=drawn), sigma) - x).square().mean()
+        error = net(x + sigma * torch.randn(x.shape, generator=drawn), sigma) - x
+        loss = (error.square() * (4 + sigma**-2)).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

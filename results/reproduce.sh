@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every released record, table and figure, from nothing: some hours of solving on a CPU; resumable, since
+# Every released record, table and figure but those of trainings (their commands: docs/davi.md), from nothing: some hours of solving on a CPU; resumable, since
 # complete cells are not run again. Run from the repository's root as 'make reproduce', or 'make reproduce DEVICE=cuda'. LPIPS with VGG16 is fetched. A table of
 # the cells with their times ends it.
 set -e
@@ -24,11 +24,6 @@ run solver=davi task=sr4,deblur,inpaint settings=variational references=false
 run solver=davi task=sr4,deblur,inpaint settings=variational samples=8 n=22 references=false out=results/samples
 run solver=davi task=sr4,deblur,inpaint solver.temperature=1 samples=8 n=22 references=false out=results/samples
 
-# DAVI trained again with I2SB's budget, and its control without divergence and consistency.
-run solver=davi task=sr4 settings=restarted references=false out=results/controls
-run solver=davi task=sr4 settings=supervised references=false out=results/controls
-run solver=davi task=sr4 settings=restarted solver.temperature=1 samples=8 n=22 references=false out=results/samples
-run solver=davi task=sr4 settings=supervised solver.temperature=1 samples=8 n=22 references=false out=results/samples
 # Masks that DAVI was not trained for (B.3), and images of another kind than the prior's (Figs. 7 and 8).
 out="references=false out=results/masks"
 run solver=davi task=inpaint settings=unknown_mask $out
@@ -56,12 +51,12 @@ run benchmark=gmm2d task=denoise solver=davi,ddrm,ddnm,ddnm_plus,pigdm,diffpir,f
 # Tables 4 and 13: what a solve costs, on its own.
 OMP_NUM_THREADS=1 invbench bench solver=davi,ddrm,ddnm_plus,diffpir,pigdm,red_diff,fps,dps task=sr4 --repeats 5 --limit 20
 
-for out in runs masks other controls; do invbench rescore benchmark=photos --out results/$out; done
+for out in runs masks other; do invbench rescore benchmark=photos --out results/$out; done
 rm -rf results/released
 for benchmark in photos gmm gmm2d; do
     invbench release results/released benchmark=$benchmark
 done
-for part in samples masks other controls; do invbench release results/released/$part benchmark=photos --out results/$part; done
+for part in samples masks other; do invbench release results/released/$part benchmark=photos --out results/$part; done
 rm -rf results/reference && mv results/released results/reference
 
 for task in denoise sr4 inpaint deblur colorize; do

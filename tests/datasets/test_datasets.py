@@ -163,7 +163,7 @@ def test_absent_photographs_say_what_to_do(fresh_photos: Any, tmp_path: Path, mo
 
 
 def test_an_unknown_split_is_refused() -> None:
-    with pytest.raises(ConfigError, match="split must be one of test, large, tune; got 'train'"):
+    with pytest.raises(ConfigError, match="split must be one of test, large, tune, other; got 'train'"):
         Photos("train")
 
 

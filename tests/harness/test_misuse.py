@@ -140,7 +140,7 @@ def test_tables_of_the_paper_name_the_records_that_were_set_aside_and_a_folder_t
     table = invbench("table", "--paper", "1", "benchmark=photos", "--out", tmp_path)
     assert "Set aside, since released records have more images: davi on sr4 (n=2)." in table.output
     beside = invbench("table", "--paper", "1", "benchmark=photos", "--intervals", "--out", "reference").output
-    assert re.search(r"^davi .*25\.71 \[24\.\d\d, 27\.\d\d\]", beside, re.M)
+    assert re.search(r"^davi .*\*25\.71\* \[24\.\d\d, 27\.\d\d\]", beside, re.M)
     assert "--intervals and --add are of --paper" in invbench("table", "--intervals", "--out", tmp_path).output
     filtered = invbench("table", "--paper", "1", "benchmark=photos", "task=sr4", "solver=ddrm", "--out", "reference")
     assert "Not recorded" not in filtered.output
