@@ -112,6 +112,14 @@ class Task:
         run = self.cells[0].run
         counts = " or ".join(dict.fromkeys(str(row.count) for row in self.rows))
         yield f"n {counts}, {', '.join([run.config.benchmark.name, *title_parts(run, seed=False)[2:]])}."
+        yield from self._notes_on_seeds()
+        yield from self._notes_on_measurements()
+        if self.spread == "interval" and min(row.units for row in self.rows) < COVERED:
+            yield f"WARNING, intervals over fewer than {COVERED} images or groups of them are too narrow."
+        yield from self._notes_on_others()
+
+    def _notes_on_seeds(self) -> Iterator[str]:
+        """Which seeds were averaged, and which left out."""
         several = [solver for solver, cells in self.all_of.items() if seeds_of(cells) != self.seeds]
         if several and not common_seeds(self.all_of.values()):
             yield "WARNING, there is no seed that all rows have; they are not comparable."
@@ -119,13 +127,17 @@ class Task:
             yield f"left out, seeds that not all rows have, of {', '.join(several)}."
         if len(self.seeds) > 1:
             yield f"seeds {', '.join(map(str, self.seeds))} averaged image by image, before all else."
-        yield from self._notes_on_measurements()
-        if self.spread == "interval" and min(row.units for row in self.rows) < COVERED:
-            yield f"WARNING, intervals over fewer than {COVERED} images or groups of them are too narrow."
+
+    def _notes_on_others(self) -> Iterator[str]:
+        """Which cells are not shown, and what happened to the others."""
         used = {id(cell) for cells in self.all_of.values() for cell in cells}
-        others = sorted({solver_of(cell) for cell in self.cells if cell.images and id(cell) not in used})
+        others = {solver_of(cell) for cell in self.cells if cell.images and id(cell) not in used}
         if others:
-            yield f"left out, configurations farther from the defaults, of {', '.join(others)}."
+            yield f"left out, configurations farther from the defaults, of {', '.join(sorted(others))}."
+        yield from self._notes_on_cells()
+
+    def _notes_on_cells(self) -> Iterator[str]:
+        """What happened to those that are shown, and to those of solvers that are not."""
         told = [*self.shown, *(cell for cell in self.cells if solver_of(cell) not in self.all_of)]
         yield from (note for cell in told for note in cell_notes(solver_of(cell), cell))
 
@@ -146,8 +158,8 @@ def by_task_table(cells: Sequence[LoadedCell], metrics: Metrics, only: Sequence[
     means, intervals, deviations and tests. Raises ConfigError where no cell has scores, or for an unknown metric.
     """
     wanted = list(only) or headline_metrics(metrics)
-    tasks = [Task(group, metrics, wanted, spread) for group in by_experiment(cells)]
-    tasks = [task for task in tasks if task.rows]
+    every = (Task(group, metrics, wanted, spread) for group in by_experiment(cells))
+    tasks = list(filter(lambda task: task.rows, every))
     if not tasks:
         raise ConfigError("these cells have no scores yet; 'invbench table' says why")
     names = _names(tasks)
@@ -195,21 +207,32 @@ def _differing(own: Sequence[str], others: Sequence[Sequence[str]]) -> list[str]
 
 def _notes(tasks: Sequence[Task], names: Sequence[str], only: Sequence[str], spread: Spread) -> Iterator[str]:
     """How to read the table."""
-    seeds = names_by((tuple(task.seeds), name) for task, name in zip(tasks, names, strict=True))
-    notes_of = {of_these: spread_notes(spread, of_these) for of_these in seeds}
-    for note in dict.fromkeys(note for notes in notes_of.values() for note in notes):
-        places = [name for of_these, of in seeds.items() if note in notes_of[of_these] for name in of]
-        yield note if len(places) == len(tasks) else f"{', '.join(places)}: {note}"
-    if spread == "interval":
-        yield "Means over images with 95 % BCa bootstrap intervals; of groups of images (photographs), where there are."
+    yield from _notes_on_spreads(tasks, names, spread)
     notes = names_by((note, name) for name, task in zip(names, tasks, strict=True) for note in task.notes())
     yield from (f"{', '.join(of)}: {note}" for note, of in notes.items())
     for name, task in zip(names, tasks, strict=True):
         yield from assumptions({f"{solver} on {name}": cells[0] for solver, cells in task.of.items()})
+    yield from _notes_on_columns(tasks, only)
+    yield "The best and the second best of a column are marked."
+    yield from significance_notes([each for task in tasks for each in task.comparisons])
+
+
+def _notes_on_spreads(tasks: Sequence[Task], names: Sequence[str], spread: Spread) -> Iterator[str]:
+    """What stands beside means."""
+    seeds = names_by((tuple(task.seeds), name) for task, name in zip(tasks, names, strict=True))
+    notes = names_by(
+        (note, name) for of_these, of in seeds.items() for note in spread_notes(spread, of_these) for name in of
+    )
+    for note, places in notes.items():
+        yield note if len(places) == len(tasks) else f"{', '.join(places)}: {note}"
+    if spread == "interval":
+        yield "Means over images with 95 % BCa bootstrap intervals; of groups of images (photographs), where there are."
+
+
+def _notes_on_columns(tasks: Sequence[Task], only: Sequence[str]) -> Iterator[str]:
+    """The protocols of the columns, and the metrics that were asked for and are not there."""
     columns = list(dict.fromkeys(column for task in tasks for column in task.columns))
     if columns:
         yield protocols_note(columns)
     for metric in [name for name in only if name not in {column.metric for column in columns}]:
         yield f"{metric}: {absent(metric, tasks[0].metrics)}."
-    yield "The best and the second best of a column are marked."
-    yield from significance_notes([each for task in tasks for each in task.comparisons])

@@ -111,8 +111,8 @@ class Column:
         text = cell.text.removeprefix("+") + cell.spread.replace("±", "+-").replace(" ", "")
         mark = f"{{\\rlap{{{WORDS[cell.mark]}}}}}" if WORDS[cell.mark] else ""
         if cell.rank == SECOND:  # a command with an argument is no part of a number: padded to its width instead
-            whole = max(len(each[0].lstrip("+-")) for each in self.numbers) - len(number[0].lstrip("+-"))
-            left, right = "0" * whole, "0" * (self.decimals - len(number[1]))
+            left = max(len(each[0].lstrip("+-")) for each in self.numbers) - len(number[0].lstrip("+-"))
+            right = self.decimals - len(number[1])
             value = f"{_phantom(left)}\\underline{{{_printed(cell)}}}{_phantom(right)}"
             return f"{{{value}{mark[1:-1]}}}"
         return rf"\bfseries {text}{mark}" if cell.rank == BEST else f"{text}{mark}"
@@ -128,8 +128,9 @@ def _number(cell: Cell | str) -> tuple[str, str, str] | None:
     return match[1], match[2] or "", deviation[0] if deviation else ""
 
 
-def _phantom(text: str) -> str:
-    return rf"\phantom{{{text}}}" if text else ""
+def _phantom(digits: int) -> str:
+    """The width of so many digits."""
+    return rf"\phantom{{{''.rjust(digits, '0')}}}" if digits else ""
 
 
 def _printed(cell: Cell) -> str:
@@ -159,19 +160,25 @@ def latex(columns: Sequence[Column], options: Latex) -> str:
     if not columns:
         return "% no rows"
     packages = r"\usepackage{booktabs} \usepackage{siunitx}" if options.siunitx else r"\usepackage{booktabs}"
-    lines = [f"% needs: {packages}", *_legend(columns)]
-    floating = options.caption or options.label
-    if floating:
-        lines += [r"\begin{table}", r"\centering"]
-        lines += [rf"\caption{{{options.caption}}}"] if options.caption else []
-        lines += [rf"\label{{{options.label}}}"] if options.label else []
+    opening, closing = _float(options)
+    return "\n".join([f"% needs: {packages}", *_legend(columns), *opening, *_tabular(columns, options), *closing])
+
+
+def _float(options: Latex) -> tuple[list[str], list[str]]:
+    """The environment ``table`` before and after its content; nothing without caption and label."""
+    named = {"caption": options.caption, "label": options.label}
+    lines = [rf"\{command}{{{text}}}" for command, text in named.items() if text]
+    return ([r"\begin{table}", r"\centering", *lines], [r"\end{table}"]) if lines else ([], [])
+
+
+def _tabular(columns: Sequence[Column], options: Latex) -> Iterator[str]:
+    """The environment ``tabular``, its columns as wide as their widest cell."""
     specs = "".join(column.spec(options) for column in columns)
-    lines += [rf"\begin{{tabular}}{{{specs}}}", r"\toprule", *_groups(columns)]
+    yield from (rf"\begin{{tabular}}{{{specs}}}", r"\toprule", *_groups(columns))
     rows = [[column.title(options) for column in columns], *zip(*(c.written(options) for c in columns), strict=True)]
     widths = [max(map(len, texts)) for texts in zip(*rows, strict=True)]
     printed = [_row([text.ljust(width) for text, width in zip(row, widths, strict=True)]) for row in rows]
-    lines += [printed[0], r"\midrule", *printed[1:], r"\bottomrule", r"\end{tabular}"]
-    return "\n".join([*lines, *([r"\end{table}"] if floating else [])])
+    yield from (printed[0], r"\midrule", *printed[1:], r"\bottomrule", r"\end{tabular}")
 
 
 def _row(texts: Sequence[str]) -> str:

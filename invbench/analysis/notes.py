@@ -96,20 +96,21 @@ def cell_notes(name: str, cell: LoadedCell) -> Iterator[str]:
 def set_notes(group: Group, metrics: Metrics, in_table: Collection[str], spread: Spread = "interval") -> list[str]:
     """Which images the scores of sets are computed on, and warnings about them."""
     names = [name for name in group.common_sets if name in in_table]
-    by_images = names_by((tuple(group.common_sets[name]), name) for name in names)
-    deviations_of = {name: _deviations(name, metrics) if spread == "interval" else "" for name in names}
-    by_kind = names_by(((tuple(group.common_sets[name]), deviations_of[name]), name) for name in names)
+    by_kind = names_by(((tuple(group.common_sets[name]), _deviations(name, metrics, spread)), name) for name in names)
     by_least = names_by((_least(name, metrics), name) for name in names if _fewest(name, group) < _least(name, metrics))
     notes = [_images_note(images, deviations, of) for (images, deviations), of in by_kind.items()]
     notes += [
         f"WARNING: {', '.join(of)} of fewer than {least:,} images: biased, so compare at equal n only."
         for least, of in by_least.items()
     ]
-    if apart := by_images.get(()):
-        notes.append(
-            f"WARNING: rows have different images; 'invbench rescore' scores {', '.join(apart)} on those all have."
-        )
-    return notes
+    return notes + _apart_note([name for name in names if not group.common_sets[name]])
+
+
+def _apart_note(names: Sequence[str]) -> list[str]:
+    """That scores of these sets are of different images, if there are any."""
+    if not names:
+        return []
+    return [f"WARNING: rows have different images; 'invbench rescore' scores {', '.join(names)} on those all have."]
 
 
 def _images_note(images: Sequence[str], deviations: str, names: Sequence[str]) -> str:
@@ -118,8 +119,10 @@ def _images_note(images: Sequence[str], deviations: str, names: Sequence[str]) -
     return f"Of {of} as one set, first samples{interval}: {', '.join(names)}."
 
 
-def _deviations(name: str, metrics: Metrics) -> str:
-    """How the interval of a score of sets was estimated."""
+def _deviations(name: str, metrics: Metrics, spread: Spread) -> str:
+    """How the interval of a score of sets was estimated; "" where none is shown."""
+    if spread != "interval":
+        return ""
     metric = metrics.get(name, Metric)
     return metric.deviations if issubclass(metric, SetMetric) else SetMetric.deviations
 

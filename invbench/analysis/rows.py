@@ -94,14 +94,28 @@ def _mean_cells(
     if spread == "interval":
         means = format_means(images, [scores[row].groups for row, _ in places], specs)
     else:
-        of_rows = [_deviations(*each) if spread == "std" else {} for each in zip(scores, values, strict=True)]
-        deviations = [of_rows[row].get(column, math.nan) for row, column in places]
-        means = [mean_and_deviation(*each) for each in zip(images, deviations, specs, strict=True)]
+        means = _means_and_deviations(scores, values, specs, spread)
     cells: list[dict[Column, Cell]] = [{} for _ in values]
     for (row, column), cell in zip(places, means, strict=True):
-        if column.metric != BACKWARD or cell.text != "0":  # most solvers make no backward passes
+        if not _none_of(column, cell):
             cells[row][column] = cell
     return cells
+
+
+def _none_of(column: Column, cell: Cell) -> bool:
+    """Whether a cell counts no backward passes, as those of most solvers."""
+    return column.metric == BACKWARD and cell.text == "0"
+
+
+def _means_and_deviations(
+    scores: Sequence[Scores], values: Sequence[Mapping[Column, pd.Series]], specs: Sequence[str], spread: Spread
+) -> list[Cell]:
+    """Means row by row and in each by column, with deviations where these are the spread."""
+    images = [of_images for of_row in values for of_images in of_row.values()]
+    deviations = [math.nan] * len(images)
+    if spread == "std":
+        deviations = [each for pair in zip(scores, values, strict=True) for each in _deviations(*pair).values()]
+    return [mean_and_deviation(*each) for each in zip(images, deviations, specs, strict=True)]
 
 
 def _deviations(scores: Scores, values: Mapping[Column, pd.Series]) -> dict[Column, float]:

@@ -51,7 +51,7 @@ def _image_table(group: Group, metrics: Metrics, only: Sequence[str], spread: Sp
     columns = chosen([*recorded, *lacking], only)
     comparisons = paired_comparisons(rows, columns, metrics)
     notes = [
-        *table_notes(group, [column for column in columns if column not in lacking], spread),
+        *table_notes(group, chosen(recorded, only), spread),
         *set_notes(group, metrics, {column.metric for column in columns}, spread),
         *significance_notes(comparisons),
     ]

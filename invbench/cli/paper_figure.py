@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from invbench.figures import drawing
 from invbench.paper.build import parse
 from invbench.paper.layout import FigureLayout, run_command
 from invbench.paper.printed import Paper
-from invbench.store.reader import load_cells
+from invbench.store.reader import LoadedCell, load_cells
 
 if TYPE_CHECKING:
     from invbench.plugins import Catalog
@@ -35,18 +35,28 @@ def paper_figure(
         yield f"It is no grid of one table's solvers; drawn by: {layout.command}"
         return
     solvers = request.solvers or tuple(solvers_of(paper, layout))
-    own = paper.layout.benchmarks[layout.data].name
-    benchmark = wanted.get("benchmark", own)
+    benchmark = wanted.get("benchmark", paper.layout.benchmarks[layout.data].name)
     catalog.benchmark(benchmark)
-    tasks = [paper.layout.tasks[word] for word in layout.tasks]
-    for task in (each.name if benchmark == own else each.proxy or each.name for each in tasks):
+    for task in tasks_of(paper, layout, benchmark):
         filters = {**wanted, "benchmark": benchmark, "task": task, "solver": ",".join(solvers)}
         cells = load_cells(out, **filters)
-        if cells:
-            yield from map(str, drawing.figure(cells, catalog, out, request))
-        there = {cell.run.config.solver.name for cell in cells}
-        if missing := [solver for solver in solvers if solver not in there]:
+        yield from map(str, drawing.figure(cells, catalog, out, request)) if cells else ()
+        if missing := missing_of(solvers, cells):
             yield f"Not recorded in {out}; made by: {run_command(benchmark, missing, [task], '')}"
+
+
+def missing_of(solvers: Sequence[str], cells: Sequence[LoadedCell]) -> list[str]:
+    """The solvers that have no cell."""
+    there = {cell.run.config.solver.name for cell in cells}
+    return [solver for solver in solvers if solver not in there]
+
+
+def tasks_of(paper: Paper, layout: FigureLayout, benchmark: str) -> list[str]:
+    """Ours of the figure's tasks; on a benchmark that is not the paper's, those that stand in."""
+    tasks = [paper.layout.tasks[word] for word in layout.tasks]
+    if benchmark == paper.layout.benchmarks[layout.data].name:
+        return [task.name for task in tasks]
+    return [task.proxy or task.name for task in tasks]
 
 
 def solvers_of(paper: Paper, layout: FigureLayout) -> list[str]:

@@ -45,9 +45,14 @@ class Request:
             raise ConfigError("a mean stands beside its interval or a standard deviation: --intervals or --std")
         if self.added and self.paper is None:
             raise ConfigError("--add is of --paper; other tables have all that is recorded")
-        if self.paper is not None and (self.only or self.budgets or self.by_task):
+        self._refuse_mixed()
+
+    def _refuse_mixed(self) -> None:
+        """Raises ConfigError for options of different tables."""
+        columns = any((self.only, self.budgets, self.by_task))
+        if self.paper is not None and columns:
             raise ConfigError("--paper prints the paper's columns; leave out --metrics, --by-task and --budgets")
-        if self.times and (self.paper or self.only or self.budgets or self.by_task or self.beside):
+        if self.times and any((self.paper, columns, self.beside)):
             raise ConfigError("--times prints seconds, not scores; leave out what chooses or describes scores")
         if self.budgets and (self.by_task or self.beside):
             raise ConfigError("--budgets prints the best means alone; leave out --by-task, --intervals and --std")

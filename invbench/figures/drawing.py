@@ -47,6 +47,10 @@ class Request:
             self.check_cost()
         if self.to and self.to.suffix not in SUFFIXES:
             raise ConfigError(f"--to takes a file ending in {', '.join(SUFFIXES)}; got {self.to}")
+        self.check_kind()
+
+    def check_kind(self) -> None:
+        """Raises ConfigError for an option of another kind."""
         if self.zoom and self.kind != "grid":
             raise ConfigError(f"--zoom enlarges a part of a grid; leave it out for {self.kind}")
         if self.across_machines and self.kind != "scatter":

@@ -95,11 +95,9 @@ class Scores(Sheet):
                 f"Ours: network calls as counted in a run, times the {self.beside.unit:.3f} G of a call of this "
                 "network in fvcore's convention, counted without weights; no backward passes, as in the paper."
             )
-        protocols = dict.fromkeys(protocol for entry in self.entries for protocol in entry.protocols)
-        if protocols:
+        if protocols := dict.fromkeys(protocol for entry in self.entries for protocol in entry.protocols):
             yield f"Ours: {'; '.join(protocols)}."
-        if protocols and self.style.spread == "std":
-            yield from spread_notes("std")
+            yield from spread_notes(self.style.spread) if self.style.spread == "std" else ()
         for mismatch in filter(None, dict.fromkeys(entry.mismatch for entry in self.entries)):
             yield f"Recorded by another protocol, so not set beside it: {mismatch}."
         for metric in filter(None, dict.fromkeys(entry.unscored for entry in self.entries)):

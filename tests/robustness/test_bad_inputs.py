@@ -200,7 +200,6 @@ BAD: list[list[str]] = [
     ),
     *(["table", "--out", name] for name in ("", "nowhere", "[", "*", "%", "\0", "caf\udce9")),
     ["table", "--out", "runs", "--out", "runs"],
-    ["table", "--nosuch"],
     ["table", "--format"],
     *(["explain", name, "--out", "runs"] for name in ("", "x", "pinv", "*", "[", "../..", "\0")),
     *(["verify", name, "--out", "runs"] for name in ("", "x", "pinv", "*")),
