@@ -24,8 +24,7 @@ class Network(nn.Module):  # the image x, from x + sigma z
     def __init__(self, channels):
         super().__init__()
         sizes = [(channels + 1, 24, 1), (24, 24, 2), (24, 24, 4), (24, 24, 4), (24, 24, 2), (24, channels, 1)]
-        convs = [nn.Conv2d(i, o, 3, padding=d, dilation=d) for i, o, d in sizes]
-        self.layers = nn.Sequential(*[layer for conv in convs for layer in (conv, nn.ReLU())][:-1])
+        self.layers = nn.Sequential(*[m for i, o, d in sizes for m in (nn.Conv2d(i, o, 3, 1, d, d), nn.ReLU())][:-1])
 
     def forward(self, x, sigma):
         sigma = sigma.reshape(-1, 1, 1, 1).expand(len(x), 1, SIDE, SIDE)
@@ -50,9 +49,9 @@ lines = ((torch.rand(SIDE, 1, generator=drawn) < 0.3) | (v[:, None].abs() < 0.15
 physics = {"mri": MRI(lines.float()), "ct": Tomography(12, SIDE, normalize=True)}
 for name, channels, solver in (("mri", 2, "ddrm"), ("ct", 1, "diffpir")):
     A, x = ib.from_physics(physics[name], (channels, SIDE, SIDE)), discs(1, channels)
-    y = A(x) + 0.02 * torch.randn(A(x).shape, generator=drawn)
-    prior = ib.prior_from(trained(channels, steps=200), A.x_shape, predicts="denoiser")
-    restored = ib.restore(solver, y[0], A, sigma="0.02 [-1,1]", prior=prior, solver__nfe=20, progress=False)
+    y = A(x) + 0.1 * torch.randn(A(x).shape, generator=drawn)
+    prior = ib.prior_from(trained(channels, steps=400), A.x_shape, predicts="denoiser")
+    restored = ib.restore(solver, y[0], A, sigma="0.1 [-1,1]", prior=prior, solver__nfe=20, samples=8, progress=False)
     restored.save(f"{name}.png")
     before, after = (10 * (4 / (each - x).square().mean()).log10() for each in (A.guess(y), restored.mean))
     print(f"{name}: least squares {before:.1f} dB, {solver} {after:.1f} dB; {restored}")
