@@ -9,8 +9,7 @@ from torch import nn
 
 import invbench as ib
 
-SIDE, drawn = 32, torch.Generator().manual_seed(0)
-v = torch.linspace(-1, 1, SIDE)
+SIDE, drawn, v = 32, torch.Generator().manual_seed(0), torch.linspace(-1, 1, 32)
 
 
 def discs(n, channels):  # (n, 1, 32, 32) in [-1, 1], or complex: (n, 2, 32, 32), real and imaginary part
