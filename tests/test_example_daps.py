@@ -63,7 +63,7 @@ def test_the_script_ends_with_a_latex_table_of_the_solver_and_the_baselines(site
     latex = said["table"]
     assert latex.count(r"\begin{tabular}") == 1, "one measurement: that of our released records"
     rows = [line for line in latex.splitlines() if line.rstrip().endswith(r"\\") and "psnr" not in line]
-    assert {row.split()[0].replace("\\", "") for row in rows} == {*BASELINES, "daps"}
+    assert {row.split()[0].replace("\\", "") for row in rows} == {*BASELINES, "decoupled"}
 
 
 class White(Prior):

@@ -36,10 +36,11 @@ ADR = ROOT / "docs" / "adr"
 PYTHON = {  # the modules whose public names a page of the reference has
     "run": ("Run, load, restore", ("api.running", "api.restoring", "errors")),
     "plugins": ("Plugins", ("hookspecs", "solver", "task", "dataset", "images", "metric", "problem", "rng")),
-    "operators": ("Operators and noise", ("operator", "linops", "noise")),
+    "operators": ("Operators and noise", ("operator", "linops", "own_operator", "noise", "noise_model", "level")),
     "priors": ("Priors and schedules", ("prior", "priors", "schedule", "sampling")),
     "training": ("Training", ("training", "trained", "optimisation")),
-    "files": ("Files", ("artifacts", "weights", "image_files")),
+    "files": ("Files", ("artifacts", "weights", "image_files", "dotted")),
+    "deepinv": ("deepinv", ("adapters",)),
 }
 RESULTS = ("api.results.Results", "api.results.Tables", "api.results.Picture", "api.restored.Restored")
 

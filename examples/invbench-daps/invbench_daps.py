@@ -16,7 +16,7 @@ class Daps(Solver):
     is found.
     """
 
-    name: ClassVar[str] = "daps"
+    name: ClassVar[str] = "decoupled"
     summary: ClassVar[str] = "decoupled annealing with Langevin steps to the measurement"
     paper: ClassVar[str] = "arXiv:2407.01521, Alg. 1"
     operator_type: ClassVar[type] = LinearOperator
@@ -28,7 +28,7 @@ class Daps(Solver):
 
     def __post_init__(self):
         if min(self.calls, self.langevin) < 1 or not 0 <= self.heat <= 1:
-            raise ConfigError(f"daps: expected calls and langevin of at least 1, heat from 0 to 1; got {self}")
+            raise ConfigError(f"decoupled: expected calls and langevin of at least 1, heat from 0 to 1; got {self}")
         stride_grid(self.levels)
 
     def skip(self, problem, prior):
