@@ -19,15 +19,26 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-BIBTEX = (
-    "@article{tachella2025deepinverse, title={DeepInverse: A Python package for solving imaging inverse problems with "
-    "deep learning}, author={Tachella, Julian and others}, journal={Journal of Open Source Software}, volume={10}, "
-    "year={2025}, doi={10.21105/joss.08923}}"
-)
+
+class DeepinvSampler(Solver):
+    """What the samplers share: the library, prepared once, and that measurements are real."""
+
+    bibtex: ClassVar[str] = (
+        "@article{tachella2025deepinverse, title={DeepInverse: A Python package for solving imaging inverse problems "
+        "with deep learning}, author={Tachella, Julian and others}, journal={Journal of Open Source Software}, "
+        "volume={10}, year={2025}, doi={10.21105/joss.08923}}"
+    )
+
+    def skip(self, problem: Problem, prior: Prior) -> str | None:
+        complex_y = problem.A.measures_complex
+        return "takes real measurements; write the parts of complex ones as channels" if complex_y else None
+
+    def prepare(self, problem: Problem, prior: Prior) -> Any:
+        return samplers()
 
 
 @dataclass(frozen=True)
-class DeepinvDPS(Solver):
+class DeepinvDPS(DeepinvSampler):
     """deepinv.sampling.DPS: diffusion posterior sampling on ``nfe`` steps of a variance-preserving process.
 
     ``weight`` is of the gradient of the norm of the residual, ``alpha`` of the noise: 1 is DDPM's. It is told no
@@ -37,7 +48,6 @@ class DeepinvDPS(Solver):
     name: ClassVar[str] = "deepinv_dps"
     summary: ClassVar[str] = "DPS of the library deepinv"
     paper: ClassVar[str] = "arXiv:2209.14687, as in deepinv"
-    bibtex: ClassVar[str] = BIBTEX
     needs_grad: ClassVar[bool] = True
     nfe: int = 1000
     weight: float = 1.0
@@ -45,12 +55,6 @@ class DeepinvDPS(Solver):
 
     def __post_init__(self) -> None:
         several(self.name, self.nfe)
-
-    def skip(self, problem: Problem, prior: Prior) -> str | None:
-        return real_only(problem)
-
-    def prepare(self, problem: Problem, prior: Prior) -> Any:
-        return samplers()
 
     def solve(
         self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None
@@ -67,13 +71,12 @@ class DeepinvDPS(Solver):
 
 
 @dataclass(frozen=True)
-class DeepinvDDRM(Solver):
+class DeepinvDDRM(DeepinvSampler):
     """deepinv.sampling.DDRM: spectral sampling over ``nfe`` levels, even from ``sigma_max``, on [0, 1], to 0."""
 
     name: ClassVar[str] = "deepinv_ddrm"
     summary: ClassVar[str] = "DDRM of the library deepinv"
     paper: ClassVar[str] = "arXiv:2201.11793, as in deepinv"
-    bibtex: ClassVar[str] = BIBTEX
     operator_type: ClassVar[type[Operator]] = SVDOperator
     needs_sigma: ClassVar[bool] = True
     nfe: int = 100
@@ -86,12 +89,6 @@ class DeepinvDDRM(Solver):
         if not (0 <= self.eta <= 1 and 0 <= self.eta_b <= 1 and self.sigma_max > 0):
             raise ConfigError(f"{self.name}: needs eta and eta_b in [0, 1], and sigma_max above 0")
 
-    def skip(self, problem: Problem, prior: Prior) -> str | None:
-        return real_only(problem)
-
-    def prepare(self, problem: Problem, prior: Prior) -> Any:
-        return samplers()
-
     def solve(
         self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None
     ) -> Tensor:
@@ -103,13 +100,12 @@ class DeepinvDDRM(Solver):
 
 
 @dataclass(frozen=True)
-class DeepinvDiffPIR(Solver):
+class DeepinvDiffPIR(DeepinvSampler):
     """deepinv.sampling.DiffPIR: plug-and-play restoration in ``nfe`` steps; ``lambda_`` and ``zeta`` as there."""
 
     name: ClassVar[str] = "deepinv_diffpir"
     summary: ClassVar[str] = "DiffPIR of the library deepinv"
     paper: ClassVar[str] = "arXiv:2305.08995, as in deepinv"
-    bibtex: ClassVar[str] = BIBTEX
     operator_type: ClassVar[type[Operator]] = ib.LinearOperator
     needs_sigma: ClassVar[bool] = True
     nfe: int = 100
@@ -122,10 +118,9 @@ class DeepinvDiffPIR(Solver):
             raise ConfigError(f"{self.name}: needs zeta in [0, 1] and lambda_ above 0")
 
     def skip(self, problem: Problem, prior: Prior) -> str | None:
-        return real_only(problem) or (None if problem.sigma > 0 else "divides by the level of the noise, which is 0")
-
-    def prepare(self, problem: Problem, prior: Prior) -> Any:
-        return samplers()
+        return super().skip(problem, prior) or (
+            None if problem.sigma > 0 else "divides by the level of the noise, which is 0"
+        )
 
     def solve(
         self, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng, on_step: OnStep | None = None
@@ -142,13 +137,6 @@ def several(name: str, nfe: int) -> None:
     """Raise ConfigError for fewer than two calls, in which y is not used, or more than there are steps."""
     if not 2 <= nfe <= 1000:
         raise ConfigError(f"{name}: needs nfe from 2 to 1000; got {nfe}")
-
-
-def real_only(problem: Problem) -> str | None:
-    """Why there is no physics for a problem."""
-    return (
-        "takes real measurements; write the parts of complex ones as channels" if problem.A.measures_complex else None
-    )
 
 
 def samplers() -> Any:
@@ -178,9 +166,11 @@ def own_generators(device: torch.device) -> Iterator[None]:
     import torch
 
     state = np.random.get_state()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        yield
-    np.random.set_state(state)
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        np.random.set_state(state)
 
 
 @hookimpl
