@@ -114,9 +114,9 @@ def _first(call: Any, x: Tensor, name: str) -> Tensor:
     """A(x). Raises ConfigError where it is no finite tensor of a row for each of x, or another the second time."""
     import torch
 
-    kept = x.clone()
+    before = x.clone()
     y = _called(call, x, name)
-    if not torch.equal(x, kept):
+    if not torch.equal(x, before):
         raise ConfigError(f"{name} changes its argument in place; write x = x * 2 for x *= 2")
     if not isinstance(y, torch.Tensor) or y.ndim < 2 or len(y) != len(x):
         came = tuple(y.shape) if isinstance(y, torch.Tensor) else type(y).__name__

@@ -167,17 +167,17 @@ class Training:
 
     def _losses(self) -> dict[str, list[float]]:
         """The losses since the last line, by name. Raises TrainingError for the first that is not finite."""
-        found = {name: self._numbers([value for _, value in noted]) for name, noted in self._noted.items()}
+        losses = {name: self._numbers([value for _, value in noted]) for name, noted in self._noted.items()}
         bad = [
             (step, name)
             for name, noted in self._noted.items()
-            for (step, _), value in zip(noted, found[name], strict=True)
+            for (step, _), value in zip(noted, losses[name], strict=True)
             if not math.isfinite(value)
         ]
         if bad:
             step, name = min(bad, key=lambda each: each[0])
             raise self._diverged(name, step)
-        return found
+        return losses
 
     def _numbers(self, values: list[Tensor | float]) -> list[float]:
         """Values of the device, which is waited for."""

@@ -73,12 +73,12 @@ class DeepinvPhysics(Task):
             import deepinv.physics as known
         except ImportError:
             raise DataError("task=deepinv needs the package: pip install 'invbench[deepinv]'") from None
-        found = getattr(known, self.physics, None)
-        if not (isinstance(found, type) and issubclass(found, known.Physics)):
+        physics = getattr(known, self.physics, None)
+        if not (isinstance(physics, type) and issubclass(physics, known.Physics)):
             things = vars(known).items()
             names = [key for key, each in things if isinstance(each, type) and issubclass(each, known.Physics)]
             raise ConfigError(f"task deepinv: {unknown('physics', self.physics, names)}")
-        return found
+        return physics
 
     def _drawn(self, source: Any, x_shape: Shape, generator: torch.Generator, label: str) -> Any:
         """The physics, where torch's own generator draws what that of the cell would: some ask for no other."""

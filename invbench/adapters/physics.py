@@ -138,13 +138,13 @@ def _decomposed(physics: Any, A: Operator) -> PhysicsSVD | None:
         real = not any(each.is_complex() for each in (w, z, y, values))
         if not (square and real and bool((values >= 0).all())):
             return None
-        found = PhysicsSVD(physics, A.x_shape, A.y_shape, values.clone().float(), getattr(A, "double", False))
+        A_svd = PhysicsSVD(physics, A.x_shape, A.y_shape, values.clone().float(), getattr(A, "double", False))
         turned = Rng.for_images(["a", "b"], purpose="own operator", use="svd of y").randn(A.y_shape)
-        pairs = [(found.V(found.Vt(x)), x), (found.U(found.Ut(turned)), turned), (found(x), y)]
-        norms = [(found.Vt(x).norm(dim=1), x.flatten(1).norm(dim=1)), (found.Ut(turned).norm(), turned.norm())]
+        pairs = [(A_svd.V(A_svd.Vt(x)), x), (A_svd.U(A_svd.Ut(turned)), turned), (A_svd(x), y)]
+        norms = [(A_svd.Vt(x).norm(dim=1), x.flatten(1).norm(dim=1)), (A_svd.Ut(turned).norm(), turned.norm())]
     except (RuntimeError, TypeError, ValueError):  # what it lacks may raise any of these
         return None
-    return found if all(_same(a, b) for a, b in [*pairs, *norms]) else None
+    return A_svd if all(_same(a, b) for a, b in [*pairs, *norms]) else None
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

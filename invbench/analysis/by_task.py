@@ -138,8 +138,8 @@ class Task:
 
     def _notes_on_cells(self) -> Iterator[str]:
         """What happened to those that are shown, and to those of solvers that are not."""
-        told = [*self.shown, *(cell for cell in self.cells if solver_of(cell) not in self.all_of)]
-        yield from (note for cell in told for note in cell_notes(solver_of(cell), cell))
+        cells = [*self.shown, *(cell for cell in self.cells if solver_of(cell) not in self.all_of)]
+        yield from (note for cell in cells for note in cell_notes(solver_of(cell), cell))
 
     def _notes_on_measurements(self) -> Iterator[str]:
         """Whether rows saw the same measurements, of each seed."""

@@ -74,8 +74,8 @@ class Column:
         Cells without a value, as "-" or "nan", are no numbers, and do not count.
         """
         cells = [cell for cell in self.cells if not (isinstance(cell, str) and cell == "-")]
-        found = [_number(cell) for cell in cells if str(cell) not in ("nan", "inf")]
-        return [each for each in found if each] if all(found) else []
+        numbers = [_number(cell) for cell in cells if str(cell) not in ("nan", "inf")]
+        return [each for each in numbers if each] if all(numbers) else []
 
     def spec(self, options: Latex) -> str:
         """The column as the environment's argument has it."""

@@ -119,11 +119,11 @@ class Pictured:
         """The mask of a tile; what is added to fit the prior is not measured."""
         assert self.mask is not None
         part = self.mask[top : top + self.tiling.tall, left : left + self.tiling.wide]
-        kept = torch.zeros(self.shape[1:], dtype=torch.bool)
-        kept[: part.shape[0], : part.shape[1]] = part
-        if not kept.any():
+        measured = torch.zeros(self.shape[1:], dtype=torch.bool)
+        measured[: part.shape[0], : part.shape[1]] = part
+        if not measured.any():
             raise ConfigError("a whole tile of the picture is missing; choose a larger tile, as tile=512")
-        return Selection(self.shape, kept.flatten().nonzero()[:, 0])
+        return Selection(self.shape, measured.flatten().nonzero()[:, 0])
 
 
 def _least(parts: Parts, tall: int, wide: int, step: int) -> Shape:

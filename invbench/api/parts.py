@@ -74,10 +74,10 @@ def parts_of(
     if both := named.keys() & options.keys():
         raise ConfigError(f"{', '.join(both)} is given twice; give sigma, or the task's noise")
     catalog = load_catalog()
-    found = list(choices(words_of({**named, **options}), catalog))
-    if len(found) != 1:
-        raise ConfigError(f"expected one value of each option; these make {len(found)} jobs")
-    cell = build(found[0], catalog)
+    chosen = list(choices(words_of({**named, **options}), catalog))
+    if len(chosen) != 1:
+        raise ConfigError(f"expected one value of each option; these make {len(chosen)} jobs")
+    cell = build(chosen[0], catalog)
     own = solver if isinstance(solver, Solver) else cell.solver
     stated = "task__noise" in {**noise, **options}
     return Parts(

@@ -125,13 +125,13 @@ class Results:
         Where several measurements are here, the names of solvers begin with benchmark and task, and end with the seed.
         """
         several = len(by_measurement(self.cells)) > 1
-        found: dict[str, dict[str, Tensor]] = {}
+        images_of: dict[str, dict[str, Tensor]] = {}
         for cell, name in self._named():
             config = cell.run.config
             key = f"{config.place}/{name}, seed {config.seed}" if several else name
             here = [image for image in cell.images if cell.image_path(image)]
-            found[key] = {image: cell.reconstructions(image) for image in here}
-        return found
+            images_of[key] = {image: cell.reconstructions(image) for image in here}
+        return images_of
 
     def __repr__(self) -> str:
         return str(self.table()) if self.cells else "no results"

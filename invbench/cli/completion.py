@@ -33,8 +33,8 @@ class Completed(click.types.StringParamType):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Those that begin as the word does."""
         before = ctx.params.get(param.name or "")
-        found = self.candidates(incomplete, before if isinstance(before, tuple) else ())
-        return [CompletionItem(each) for each in found if each.startswith(incomplete)]
+        candidates = self.candidates(incomplete, before if isinstance(before, tuple) else ())
+        return [CompletionItem(each) for each in candidates if each.startswith(incomplete)]
 
 
 def _catalog() -> Catalog:

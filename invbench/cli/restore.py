@@ -47,9 +47,9 @@ def restore(words: tuple[str, ...]) -> None:
     to, named = Path(str(options.pop("to"))).expanduser(), {key: options.pop(key) for key in ("solver", "task")}
     for source, target in targets(files, to):
         with plain_warnings():
-            found = restored(str(named["solver"]), source, str(named["task"]), **options)
-        click.echo(f"{source}: {found}")
-        for path in found.save(target):
+            result = restored(str(named["solver"]), source, str(named["task"]), **options)
+        click.echo(f"{source}: {result}")
+        for path in result.save(target):
             click.echo(f"  {path}")
 
 
@@ -102,10 +102,10 @@ def _within(file: Path) -> list[Path]:
     if not file.is_dir():
         return [file]
     kinds = {".npy", *suffixes()}
-    found = sorted(each for each in file.iterdir() if each.suffix.lower() in kinds and not each.name.startswith("."))
-    if not found:
+    files = sorted(each for each in file.iterdir() if each.suffix.lower() in kinds and not each.name.startswith("."))
+    if not files:
         raise ConfigError(f"{file} holds no pictures and no .npy files")
-    return found
+    return files
 
 
 def _typed(key: str, value: str) -> Any:

@@ -68,8 +68,8 @@ class Request:
         if self.std:
             return "std"
         narrow = self.paper is None and not self.by_task
-        shown = self.intervals or (self.intervals is None and narrow)
-        return "interval" if shown else "none"
+        wanted = self.intervals or (self.intervals is None and narrow)
+        return "interval" if wanted else "none"
 
     def tables(self) -> Sequence[Table]:
         """What is to be printed."""

@@ -54,8 +54,8 @@ def _called(name: str, cells: Sequence[LoadedCell]) -> list[LoadedCell]:
 
 def _list(cells: Sequence[LoadedCell]) -> str:
     """The first of several cells, and how many more there are."""
-    shown = sorted(map(_listed, cells))[:MOST_LISTED]
-    return ", ".join(shown) + (f" and {len(cells) - len(shown)} more" if len(cells) > len(shown) else "")
+    listed = sorted(map(_listed, cells))[:MOST_LISTED]
+    return ", ".join(listed) + (f" and {len(cells) - len(listed)} more" if len(cells) > len(listed) else "")
 
 
 def _listed(cell: LoadedCell) -> str:

@@ -35,11 +35,11 @@ def gathered(folders: Sequence[Path], filters: Mapping[str, str]) -> tuple[list[
     cells: dict[str, LoadedCell] = {}
     owners: dict[str, list[Path]] = {}
     for folder in folders:
-        found = load_cells(folder, **filters)
-        if not found:
+        own = load_cells(folder, **filters)
+        if not own:
             chosen = "".join(f" {key}={value}" for key, value in filters.items())
             raise ConfigError(f"expected a folder that 'invbench release' wrote; {folder} has no records{chosen}")
-        for cell in found:
+        for cell in own:
             cells.setdefault(cell.id, cell)
             owners.setdefault(cell.id, []).append(folder)
     return list(cells.values()), owners

@@ -24,10 +24,10 @@ def check_and_print(plugins: Sequence[Plugin], say: Callable[[str], None] = clic
     for plugin in plugins:
         findings = check_plugin(plugin)
         say(report(plugin, findings) + "\n")
-        found = {finding.status for finding in findings}
-        if "pass" not in found:
+        statuses = {finding.status for finding in findings}
+        if "pass" not in statuses:
             say(f"{plugin.kind} {plugin.name}: nothing was checked; the reasons stand above\n")
-        good = good and "pass" in found and "fail" not in found
+        good = good and "pass" in statuses and "fail" not in statuses
     return good
 
 

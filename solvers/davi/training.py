@@ -43,7 +43,7 @@ class Noised:
     t: Tensor
     index: Tensor
     eps: Tensor
-    shown: Tensor
+    net_in: Tensor
     eps_psi: Tensor | None = None
 
 
@@ -105,15 +105,15 @@ class Learner:
     def diffuse(self, x0_hat: Tensor, part: Part, std: float = 0.0) -> Noised:
         """Draw t and x_t about x0_hat (lines 7 and 8)."""
         x_t, t, index, eps = self.diffusion.draw(x0_hat.detach(), part.rng, std)
-        shown = x_t
+        net_in = x_t
         if self.o.conditional:
-            shown = torch.cat([x_t, network_input(part.y, part.A, self.solver.fill)], dim=1)
-        return Noised(x_t, t, index, eps, shown)
+            net_in = torch.cat([x_t, network_input(part.y, part.A, self.solver.fill)], dim=1)
+        return Noised(x_t, t, index, eps, net_in)
 
     def score_loss(self, x0_hat: Tensor, noised: Noised, step: int) -> Tensor:
         """What psi minimises (line 10); leaves its prediction in ``noised``."""
         with self.training.autocast():
-            eps_psi, v = self.psi.eps_and_v(noised.shown, noised.index)
+            eps_psi, v = self.psi.eps_and_v(noised.net_in, noised.index)
         noised.eps_psi = eps_psi.detach().float()
         loss = losses.score(eps_psi.float(), noised.eps)
         self.training.log(step, score=loss)
@@ -155,7 +155,7 @@ class Learner:
         with torch.no_grad(), self.training.autocast():
             eps_theta, eps_psi = self.theta.eps(x_t, t).float(), noised.eps_psi
             if eps_psi is None:
-                eps_psi = self.psi.eps(noised.shown, t).float() if self.o.posterior == "implicit" else noised.eps
+                eps_psi = self.psi.eps(noised.net_in, t).float() if self.o.posterior == "implicit" else noised.eps
         self.training.log(step, gap=(eps_theta - eps_psi).square().mean())
         abar = self.diffusion.abar[noised.t]
         weight = losses.weight(self.o.weighting, x0_hat.detach(), x_t, eps_theta, abar)
