@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
+COLUMNS = ["benchmark", "task", "seed", "solver", "cell", "image", "group", "sample", "metric", "protocol", "value"]
+
 
 class Tables(list[Table]):
     """Tables that print as text, and show as HTML in a notebook."""
@@ -83,7 +85,8 @@ class Results:
         """
         import pandas as pd
 
-        return pd.concat([_rows(cell, name) for cell, name in self._named()], ignore_index=True)
+        rows = [_rows(cell, name) for cell, name in self._named()]
+        return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=COLUMNS)
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -98,7 +101,7 @@ class Results:
         """
         only = tuple(metrics.split(",") if isinstance(metrics, str) and metrics else metrics)
         known, floors = self.catalog.for_tables()
-        if by_task:
+        if by_task and self.cells:
             return Tables([by_task_table(self.cells, known, only, spread)])
         return Tables(build_tables(self.cells, known, floors, only, spread))
 
@@ -111,6 +114,8 @@ class Results:
         own = {"metric": first(self.catalog.for_tables()[0]), **options}
         request = Request(kind=kind, to=Path(to) if to else None, **own)
         cells = select(self.cells, request.solvers)
+        if not cells:
+            raise DataError("there are no results to draw; the run's faults say why")
         if kind in ("bars", "scatter", "front"):
             return chart(cells, self.catalog, self.out, request)
         drawable = [cell for cell in cells if cell.images and all(map(cell.image_path, cell.images))]
@@ -137,7 +142,8 @@ class Results:
         return str(self.table()) if self.cells else "no results"
 
     def _repr_html_(self) -> str:
-        return self.table()._repr_html_() + "".join(f"<p>{html.escape(line)}</p>" for line in self.faults)
+        tables = self.table()._repr_html_() if self.cells else "<p>no results</p>"
+        return tables + "".join(f"<p>{html.escape(line)}</p>" for line in self.faults)
 
     def _named(self) -> Iterator[tuple[LoadedCell, str]]:
         """Each cell, and its name among those of its measurement."""
@@ -158,5 +164,4 @@ def _rows(cell: LoadedCell, name: str) -> pd.DataFrame:
     }
     frame = cell.frame.astype({"image": str, "metric": str, "protocol": str})
     groups = frame["image"].map(cell.groups)
-    front = frame.assign(**about, group=groups)
-    return front[[*about, "image", "group", "sample", "metric", "protocol", "value"]]
+    return frame.assign(**about, group=groups)[COLUMNS]

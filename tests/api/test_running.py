@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from command import called
 
 import invbench
+from invbench.errors import DataError
 from invbench.harness.choices import choices
 from invbench.harness.config import Choice, described
 from invbench.plugins import load_catalog
@@ -92,6 +94,18 @@ def test_a_failing_cell_is_a_warning_and_a_fault(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="photos/sr4/ddrm: metric|fail|finite"):
         results = invbench.run("red_diff", "denoise", "gmm2d", n=1, solver__lr=1e38, out=str(tmp_path), **QUIET)
     assert results.faults
+
+
+def test_results_of_no_cells_are_empty_tables(tmp_path: Path) -> None:
+    results = invbench.run("red_diff", "denoise", "gmm2d", n=1, solver__lr=1e38, out=str(tmp_path), **QUIET)
+    nothing = dataclasses.replace(results, cells=())
+    assert len(nothing.frame) == len(nothing.summary) == len(nothing.table()) == len(nothing.table(by_task=True)) == 0
+    assert list(nothing.frame) == list(results.frame)
+    assert "no results" in repr(nothing)
+    assert "red_diff" in nothing._repr_html_()
+    for kind in ("bars", "front", "grid"):
+        with pytest.raises(DataError, match="no results to draw"):
+            nothing.figure(kind)
 
 
 @pytest.mark.parametrize(
