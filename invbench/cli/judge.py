@@ -127,13 +127,14 @@ def versus(
 def claims(ids: tuple[str, ...], benchmark: str, how: str, wide: bool, out: Path) -> None:
     """Compare the DAVI paper's statements with the records: invbench claims [table1-realism ...] [--benchmark photos]
 
-    Claims are printed cells, orders ("DAVI has the best FID") and ratios ("20 times faster"). IDS are ids or beginnings
-    of them, as cell/1. Records are comparable only with the paper's benchmark, task, noise, images, prior and NFE.
+    Claims are printed cells, orders ("DAVI has the best FID"), margins ("by 12.33 points") and ratios ("20 times
+    faster"). IDS are ids or beginnings of them, as cell/1. Records are comparable only with the paper's benchmark,
+    task, noise, images, prior and NFE.
 
     \b
-    reproduced        cell: our 95 % interval over as many images contains the printed value; order: holds against
-                      every method, p < 0.05 each on the same images (scores of sets: intervals apart); ratio: even
-                      the lowest of any two images is above the bound
+    reproduced        cell, margin: our 95 % interval over as many images contains the printed value; order: holds
+                      against every method, p < 0.05 each on the same images (scores of sets: intervals apart);
+                      ratio: even the lowest of any two images is above the bound
     within interval   consistent, but not confirmed: fewer images, the score of a set, not significant, or a cell
                       that the paper leaves unclear
     undecided         an order or ratio that our means do not show, but the difference is not significant

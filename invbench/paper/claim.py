@@ -22,9 +22,10 @@ class Column(NamedTuple):
 class Claim:
     """A statement about methods of the paper on one benchmark and task, in one metric.
 
-    ``pairs`` are (better, worse) of an order, or the one (fast, slow) of a ratio, which is at least ``bound``; a cell
-    has a method only. ``printed`` holds value and NFE of each method as the paper prints them. ``benchmark``, ``task``,
-    ``metric`` and ``prior`` are ours; where others stand in, ``original`` is the claim of the paper.
+    ``pairs`` are (better, worse) of an order, the one (better, worse) of a margin, which is ``value``, or the one
+    (fast, slow) of a ratio, which is at least ``bound``; a cell has one method, and its ``value``. ``printed`` holds
+    value and NFE of each method as the paper prints them. ``benchmark``, ``task``, ``metric`` and ``prior`` are ours;
+    where others stand in, ``original`` is the claim of the paper.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Claim:
     methods: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...] = ()
     bound: float = 0.0
+    value: str = ""
     printed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     images: int = 0  # of the paper; 0 on a proxy
     iterations: int = 0  # that the paper trained for; 0 on a proxy

@@ -1,4 +1,4 @@
-"""What a paper states, from ``results/published/claims.toml``: printed cells, orders and ratios. No torch.
+"""What a paper states, from ``results/published/claims.toml``: printed cells, orders, margins and ratios. No torch.
 
 :mod:`invbench.paper.verdicts` judges them.
 """
@@ -22,6 +22,7 @@ from invbench.store.released import results_folder
 
 FIELDS = {  # of an entry: required, optional
     "order": (("where", "says", "table", "first"), ("benchmarks", "tasks", "metrics", "above", "proxy")),
+    "margin": (("where", "says", "table", "task", "metric", "ahead", "behind", "by"), ()),
     "ratio": (("where", "says", "table", "metric", "fast", "slow"), ("proxy",)),
 }
 LISTS = {"first", "above", "benchmarks", "tasks", "metrics"}
@@ -36,9 +37,9 @@ class ClaimFile:
     paper: Paper
 
     def claims(self) -> list[Claim]:
-        """Orders, ratios, then cells. Raises ConfigError naming file and claim."""
+        """Orders, margins, ratios, then cells. Raises ConfigError naming file and claim."""
         claims: list[Claim] = []
-        for kind, expand in (("order", self.orders), ("ratio", self.ratios)):
+        for kind, expand in (("order", self.orders), ("margin", self.margins), ("ratio", self.ratios)):
             for name, entry in self.content.get(kind, {}).items():
                 with _placed(f"{self.path}, {kind}.{name}"):
                     _check_fields(kind, entry)
@@ -65,6 +66,16 @@ class ClaimFile:
                 raise ConfigError("compares nothing; name methods in 'above'")
             claim = self.claim("/".join((name, *column)).lower(), "order", table, column, [*first, *rest])
             yield replace(self.stated(claim, entry), pairs=tuple(pairs))
+
+    def margins(self, name: str, entry: Mapping[str, Any]) -> Iterator[Claim]:
+        """The claim that one method leads another by a value, which has as many decimals as the table's."""
+        table = self.paper.table(entry["table"])
+        pair, by = (entry["ahead"], entry["behind"]), str(entry["by"])
+        float(by)
+        for column in self.columns(table, {"tasks": [entry["task"]], "metrics": [entry["metric"]]}):
+            _check_known("method", pair, [r.method for r in self.rows(table, column)])
+            claim = self.claim("/".join((name, *column)).lower(), "margin", table, column, pair)
+            yield replace(claim, where=entry["where"], says=entry["says"], pairs=(pair,), value=by)
 
     def ratios(self, name: str, entry: Mapping[str, Any]) -> Iterator[Claim]:
         """A claim for each slower method."""
@@ -97,7 +108,8 @@ class ClaimFile:
         words = (str(table.number), *column[:2], self.layout.methods[row.method], column.metric.lower())
         claim = self.claim("/".join(("cell", *words)), "cell", table, column, [row.method])
         caveats = [claim.caveat, row.note if row.doubtful else ""]
-        return replace(claim, where=f"Table {table.number}", caveat="; ".join(filter(None, caveats)))
+        caveat = "; ".join(filter(None, caveats))
+        return replace(claim, where=f"Table {table.number}", value=row.value, caveat=caveat)
 
     def stated(self, claim: Claim, entry: Mapping[str, Any]) -> Claim:
         """The claim with the paper's words, and the benchmark that may stand in for its own."""

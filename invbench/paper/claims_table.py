@@ -97,6 +97,9 @@ def stated(claim: Claim) -> str:
     values = {method: claim.printed[method][0] for method in claim.methods}
     if claim.kind == "cell":
         return values[claim.methods[0]]
+    if claim.kind == "margin":
+        ((ahead, behind),) = claim.pairs
+        return f"{ahead} {values[ahead]} ahead of {behind} {values[behind]} by {claim.value}"
     if claim.kind == "ratio":
         ((fast, slow),) = claim.pairs
         return f"{slow} {values[slow]} to {fast} {values[fast]}, at least {claim.bound:g}x"

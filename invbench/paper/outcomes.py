@@ -62,10 +62,14 @@ class Ratio(NamedTuple):
 class Comparison(NamedTuple):
     """How far the method that should be better leads; p of a score of sets is 0 where intervals are apart, else 1."""
 
-    lead: float
+    estimate: Estimate
     p: float
-    n: int
     text: str
+
+    @property
+    def lead(self) -> float:
+        """Above 0 where it does lead."""
+        return self.estimate.value
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ class Order:
     @property
     def images(self) -> int:
         """The fewest images that a comparison is over."""
-        return min(each.n for each in self.comparisons)
+        return min(each.estimate.n for each in self.comparisons)
 
     @property
     def counted(self) -> str:

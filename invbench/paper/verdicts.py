@@ -7,10 +7,11 @@ paper, no option of the solver was written by hand (weights may be), and a netwo
   contains the printed value, with its rounding. An order that holds against every method named, p < 0.05 each by sign
   flips of the paired differences on the same images (all must hold, so nothing is corrected); for a score of sets,
   where the 95 % intervals do not overlap. A ratio that is at least its bound (of NFE: to 1 %) for any two images.
+  A margin is judged as a cell whose value is the mean paired difference; of scores of sets, from end to end of both
+  intervals.
 - ``within interval``: consistent, but not confirmed. A cell inside the interval with fewer images, of a score of sets,
-whose
-  bootstrap says nothing about bias, or with a caveat. An order that our means show, though not beyond chance. A ratio
-  that medians show and not every two images, or that was timed on one batch.
+  whose bootstrap says nothing about bias, or with a caveat. An order that our means show, though not beyond chance.
+  A ratio that medians show and not every two images, or that was timed on one batch.
 - ``undecided``: an order or a ratio that means or medians do not show, which chance explains; a cell of one image.
 - ``contradicted``: the interval excludes the printed value; a method that should be behind is significantly ahead
   (Holm's correction over the methods compared); a ratio below its bound for any two images.
@@ -75,6 +76,8 @@ def judge(claim: Claim, cells: Sequence[LoadedCell], metrics: Metrics, costs: Co
     comparable = evidence(claim, cells, metrics)
     if claim.kind == "cell":
         return _cell(claim, comparable, metrics)
+    if claim.kind == "margin":
+        return _margin(claim, comparable, metrics)
     if claim.kind == "ratio":
         return _ratio(claim, comparable, metrics, costs)
     return _order(claim, comparable, metrics)
@@ -85,18 +88,32 @@ def _cell(claim: Claim, comparable: Evidence, metrics: Metrics) -> Finding:
     if comparable.missing:
         return _unjudged(comparable.missing.values())
     estimate = _estimate(comparable.cells[method], claim, metrics)
-    text = claim.printed[method][0]
-    rounding = 0.5 * 10.0 ** -len(text.partition(".")[2]) * (1 + 1e-9)
-    half = SLACK * float(text) if claim.metric == CALLS else rounding
-    inside = estimate.low - half <= float(text) <= estimate.high + half
+    verdict = _printed(claim, estimate, metrics)
+    return Finding(verdict, _text(claim.metric, estimate, metrics), estimate.n, claim.caveat)
+
+
+def _margin(claim: Claim, comparable: Evidence, metrics: Metrics) -> Finding:
+    """A cell whose value is the lead of one method over another."""
+    if comparable.missing:
+        return _unjudged(comparable.missing.values())
+    lead = _compare(claim, claim.pairs[0], comparable.cells, metrics)
+    if isinstance(lead, MissingResult):
+        return _unjudged([lead])
+    return Finding(_printed(claim, lead.estimate, metrics), lead.text, lead.estimate.n, claim.caveat)
+
+
+def _printed(claim: Claim, estimate: Estimate, metrics: Metrics) -> str:
+    """The verdict on a value that the paper prints: whether it, with its rounding, is in the interval of ours."""
+    value = float(claim.value)
+    unit = 10.0 ** -len(claim.value.partition(".")[2]) * (1 + 1e-9)
+    half = SLACK * value if claim.metric == CALLS else unit * (0.5 * len(claim.methods))  # each method's is rounded
+    inside = estimate.low - half <= value <= estimate.high + half
     sure = estimate.n >= claim.images and not claim.caveat and not of_sets(claim, metrics)
     if math.isnan(estimate.low):
-        verdict = UNDECIDED
-    elif inside:
-        verdict = REPRODUCED if sure else WITHIN
-    else:
-        verdict = DIFFERS if claim.caveat else CONTRADICTED
-    return Finding(verdict, _text(claim.metric, estimate, metrics), estimate.n, claim.caveat)
+        return UNDECIDED
+    if inside:
+        return REPRODUCED if sure else WITHIN
+    return DIFFERS if claim.caveat else CONTRADICTED
 
 
 def _order(claim: Claim, comparable: Evidence, metrics: Metrics) -> Finding:
@@ -184,7 +201,7 @@ def _compare(
     p, (low, high) = sign_flip_p(leads), bca_interval(leads)
     names = f"{better} {format_value(claim.metric, scores.new.mean(), metrics)}, lead over {worse}"
     text = f"{names} {mean_difference(leads):+.3g} [{low:+.3g}, {high:+.3g}], p {p:.2g}, n {scores.n}"
-    return Comparison(mean_difference(leads), p, len(leads), text)
+    return Comparison(Estimate(mean_difference(leads), low, high, len(leads)), p, text)
 
 
 def _compare_sets(
@@ -199,7 +216,9 @@ def _compare_sets(
         return MissingResult(DIFFERS, pair[1], f"{claim.metric} of {sizes}; run the same, or 'invbench rescore'", pair)
     apart = a.high < b.low or b.high < a.low
     texts = [f"{name} {_text(claim.metric, score, metrics)}" for name, score in zip(pair, (a, b), strict=True)]
-    return Comparison(sign * (a.value - b.value), 0.0 if apart else 1.0, a.n, f"{', '.join(texts)}, n {a.n}")
+    low, high = sorted((sign * (a.low - b.high), sign * (a.high - b.low)))
+    lead = Estimate(sign * (a.value - b.value), low, high, a.n)
+    return Comparison(lead, 0.0 if apart else 1.0, f"{', '.join(texts)}, n {a.n}")
 
 
 def _pair(claim: Claim, pair: tuple[str, str], own: Mapping[str, LoadedCell], metrics: Metrics) -> Pair | MissingResult:

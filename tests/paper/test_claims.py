@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from judging import BEST, CELL, CLAIMS, METRICS, ORDER, PROXIES, RATIO, cell_of
+from judging import BEST, CELL, CLAIMS, MARGIN, METRICS, ORDER, PROXIES, RATIO, cell_of
 
 from invbench.cli import main
 from invbench.errors import ConfigError
@@ -44,6 +44,14 @@ def test_an_order_is_the_one_the_paper_prints(claim: Claim) -> None:
     for better, worse in claim.pairs:
         a, b = (float(claim.printed[m][0]) for m in (better, worse))
         assert a > b if claim.layout.better(claim.column) == "higher" else a < b
+
+
+@pytest.mark.parametrize("claim", [c for c in CLAIMS.values() if c.kind == "margin"], ids=lambda c: c.id)
+def test_a_margin_is_the_difference_of_what_the_paper_prints(claim: Claim) -> None:
+    ahead, behind = (float(claim.printed[method][0]) for method in claim.pairs[0])
+    lead = ahead - behind if claim.layout.better(claim.column) == "higher" else behind - ahead
+    assert f"{lead:.3f}" == f"{float(claim.value):.3f}"
+    assert not claim.proxy_on
 
 
 @pytest.mark.parametrize("claim", [c for c in CLAIMS.values() if c.kind == "ratio"], ids=lambda c: c.id)
@@ -79,6 +87,8 @@ LAST_LINES = 'first = ["DAVI"]\nabove = ["FPS"]'  # of order.table8
         (("table = 8\nfirst", "table = 88\nfirst"), "order.table8: the paper has tables 1 to 13; got 88"),
         (("table = 8\n", 'table = 8\ntask = ["sr4"]\n'), "order.table8: unknown key 'task'; did you mean 'tasks'"),
         (('tasks = ["sr4"]', 'tasks = ["sr5"]'), "order.table1-dps-second: unknown task 'sr5'"),
+        (('behind = "DPS"', 'behind = "DPX"'), "margin.table1-sr4-margin: unknown method 'DPX'; did you mean 'DPS'"),
+        (('by = "12.33"', 'by = "a lot"'), "margin.table1-sr4-margin: could not convert string to float: 'a lot'"),
         (('metric = "NFE"', 'metric = "NFEs"'), "ratio.calls: unknown metric 'NFEs'"),
         (("RED-diff = 1000, FPS = 1000", 'RED-diff = "x"'), "ratio.calls: could not convert string to float: 'x'"),
         (("tables = [1, 2", "tables = [0, 2"), "cells: the paper has tables"),
@@ -111,6 +121,7 @@ def test_what_the_paper_says_is_shown_with_its_nearest_competitor() -> None:
     assert stated(CLAIMS[CELL]) == "28.09"
     assert stated(CLAIMS[BEST]) == "DAVI 28.23 before DDNM+ 28.17 and 5 others"
     assert stated(CLAIMS["table2-fid-deblur/imagenet256/deblur_ddrm_tiled/fid"]).startswith("DiffPIR 62.48, DAVI 63.29")
+    assert stated(CLAIMS[MARGIN]) == "DAVI 0.225 ahead of DDRM 0.269 by 0.044"
     assert stated(CLAIMS[RATIO]) == "DDRM 1.7 to DAVI 0.04, at least 20x"
 
 

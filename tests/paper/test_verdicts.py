@@ -7,7 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from judging import BEST, CELL, CLAIMS, METRICS, ORDER, RATIO, SETS, SOLVERS, SPREAD, cell_of, judged, verdict, with_set
+from judging import (
+    BEST,
+    CELL,
+    CLAIMS,
+    MARGIN,
+    METRICS,
+    ORDER,
+    RATIO,
+    SETS,
+    SOLVERS,
+    SPREAD,
+    cell_of,
+    judged,
+    verdict,
+    with_set,
+)
 from made import bench_of, with_options
 
 from invbench.paper.claim import Claim
@@ -69,6 +84,36 @@ def test_a_cell_that_the_paper_leaves_unclear_is_neither_reproduced_nor_contradi
 def test_calls_are_counted_to_one_percent() -> None:
     assert verdict("cell/13/ffhq256/sr4/fps/nfe", cell_of("fps")) == "reproduced"
     assert verdict("cell/13/ffhq256/sr4/ddrm/nfe", cell_of("ddrm", nfe_forward=50)) == "contradicted"
+
+
+# Margins
+
+
+@pytest.mark.parametrize(
+    ("lead", "n", "expected"),
+    [
+        (0.044, 1000, "reproduced"),
+        (0.0461, 1000, "contradicted"),  # the interval is 0.0006 either way, both values are rounded to 0.001
+        (0.0459, 1000, "contradicted"),
+        (0.0454, 1000, "reproduced"),
+        (0.044, 100, "within interval"),
+        (-0.044, 1000, "contradicted"),
+        (0.044, 0, "not run"),
+    ],
+)
+def test_a_margin_is_judged_on_the_same_images(lead: float, n: int, expected: str) -> None:
+    ddrm = cell_of("ddrm", task="deblur_ddrm_tiled", n=n, lpips_davi=0.3 + 0.01 * WAVE[:n])
+    davi = cell_of("davi", task="deblur_ddrm_tiled", n=n, lpips_davi=0.3 - lead)
+    assert verdict(MARGIN, ddrm, davi) == expected
+
+
+@pytest.mark.parametrize(("lead", "expected"), [(12.33, "within interval"), (13.5, "contradicted")])
+def test_a_margin_of_scores_of_sets_is_between_the_ends_of_their_intervals(
+    lead: float, expected: str, tmp_path: Path
+) -> None:
+    values = {"davi": 24.0, "dps": 24.0 + lead}
+    cells = [with_set(cell_of(name), tmp_path / name, "fid_legacy", value, 0.5) for name, value in values.items()]
+    assert verdict("table1-sr4-margin/ffhq256/sr4/fid", *cells) == expected
 
 
 # Orders
