@@ -5,7 +5,7 @@ From a shell, ``invbench check NAME`` prints the list and ``pytest --pyargs invb
 every installed plugin, one test each. Add ``-k NAME``, or set ``INVBENCH_CHECK=NAME``, for a single one.
 
 Everything runs on the CPU, on problems small enough that all our plugins together take about a minute. For that a
-solver whose field ``nfe`` or ``steps`` is above 10 is checked at 10.
+solver whose field ``nfe`` or ``steps`` is above 10 is checked at 10, or at 20, 50 or 100 where it refuses less.
 """
 
 from invbench.testing.findings import Finding

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from invbench.testing.findings import NotApplicable
 from invbench.testing.problems import BENCHMARK, SHAPE, SIGMA, TASK, Saturation, measure, tiny_prior
 from invbench.testing.trainings import Blocks, one_step
 
-SHORT = 10  # network calls, for solvers that take a number
+SHORT = (10, 20, 50, 100)  # network calls, for solvers that take a number: the first that is not refused
 IMAGES = ("a", "b", "c", "a")  # the last problem is the first again, generator and all
 ALL = (0, 1, 2, 3)
 SWAPPED = (1, 0, 3, 2)
@@ -198,12 +199,11 @@ def tensors(problem: Problem, prior: Prior) -> dict[str, Tensor]:
 
 
 def shortened(solver: Solver) -> Solver:
-    """The solver with ``nfe`` or ``steps`` at most SHORT, where it has them and takes that many."""
+    """The solver with the least of SHORT for its ``nfe`` or ``steps`` that it takes, where it has them."""
     for name in ("nfe", "steps"):
         value = getattr(solver, name, None)
-        if isinstance(value, int) and value > SHORT:
-            try:
-                return dataclasses.replace(solver, **{name: SHORT})  # type: ignore[type-var]
-            except ConfigError:
-                continue
+        for calls in SHORT:
+            if isinstance(value, int) and value > calls:
+                with contextlib.suppress(ConfigError):
+                    return dataclasses.replace(solver, **{name: calls})  # type: ignore[type-var]
     return solver

@@ -260,7 +260,7 @@ def consistency(lab: SolverLab) -> str:
 
 def device(lab: SolverLab) -> str:
     short = lab.with_calls(2) or lab
-    several = len(short.cases) if short.alone.calls <= SHORT else 1  # an operation takes ten times as long there
+    several = len(short.cases) if short.alone.calls <= SHORT[0] else 1  # an operation takes ten times as long there
     with another_device() as there:
         other = short.on(there)
         for case, moved in list(zip(short.cases, other.cases, strict=True))[:several]:

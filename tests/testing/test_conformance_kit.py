@@ -15,7 +15,7 @@ import torch
 from command import Result, called
 from torch import Tensor
 from zoo import CONTROLS, ZOO
-from zoo.solvers import NotFinite
+from zoo.solvers import GoodSolver, NotFinite
 
 import invbench as ib
 from invbench.declarations import check
@@ -23,6 +23,7 @@ from invbench.errors import PluginError
 from invbench.plugins import Plugin
 from invbench.testing import Finding, check_plugin
 from invbench.testing.plugins import KITS
+from invbench.testing.solver_lab import shortened
 
 ENTRY = """
 from zoo.solvers import GoodSolver, NotFinite
@@ -64,6 +65,21 @@ def test_the_zoo_has_a_fault_for_every_check() -> None:
     caught = {(kind, check) for kind, _, check, _ in ZOO}
     assert caught == {(kind, check) for kind, kit in KITS.items() for check in kit.checks}
     assert {kind for kind, _ in CONTROLS} == set(KITS)
+
+
+def test_a_solver_is_checked_at_few_calls_that_it_takes() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Long(GoodSolver):
+        nfe: int = 1000
+        least: int = 1
+
+        def __post_init__(self) -> None:
+            if self.nfe < self.least:
+                raise ib.ConfigError("too few")
+
+    shortest = {least: shortened(Long(least=least)).nfe for least in (1, 11, 60, 500)}
+    assert shortest == {1: 10, 11: 20, 60: 100, 500: 1000}
+    assert shortened(Long(nfe=4)).nfe == 4
 
 
 def test_a_crash_of_a_check_names_the_exception() -> None:
