@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,13 @@ class Remeasure:
     def __init__(self, run: Run, catalog: Catalog) -> None:
         self.bank = rebuild_bank(run, catalog)
         self.held = set(self.bank.ids())
-        self._exact = rebuild_posterior(run, catalog, self.bank) if run.config.samples > 1 else None
+        self._run, self._catalog = run, catalog
+
+    @cached_property
+    def _exact(self) -> Posterior | None:
+        """A second's work, of which metrics of sets have no need."""
+        several = self._run.config.samples > 1
+        return rebuild_posterior(self._run, self._catalog, self.bank) if several else None
 
     def __call__(self, images: Sequence[str]) -> Measurement:
         """Raises StoreError for an image that the dataset no longer has."""
