@@ -53,12 +53,22 @@ class Ablation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"invbench train solver={self.solver} {place} +{self.option}={setting}"
 
 
+class TrainedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A method that is a solver trained with a setting of an option, recorded in a folder of their own."""
+
+    solver: str
+    option: str
+    setting: str
+    records: str
+
+
 class TableLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What sets a table apart.
 
     ``settings``: it prints no scores, but values of ``options``, ours by the paper's name, as "davi.training.lr".
     ``with_table``: another table, of which it has the rows, too, on other benchmarks. ``calls_of``: the benchmark whose
-    prior's network it counts calls of. ``proxy``: what to say of it on other benchmarks.
+    prior's network it counts calls of. ``trained``: methods that are a solver trained otherwise, by their names, which
+    have rows on other benchmarks. ``proxy``: what to say of it on other benchmarks.
     """
 
     title: str
@@ -69,6 +79,7 @@ class TableLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     options: dict[str, str] = {}
     with_table: int = 0
     calls_of: str = ""
+    trained: dict[str, TrainedRow] = {}
     ablation: Ablation | None = None
 
 

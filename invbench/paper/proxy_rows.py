@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from invbench.errors import ConfigError, unknown
 from invbench.paper.beside import GFLOPS
 from invbench.paper.layout import Ablation
 from invbench.paper.printed import PaperTable
-from invbench.paper.records import makes
+from invbench.paper.records import is_row, makes, trained_with
 from invbench.store.reader import LoadedCell
 from invbench.store.release import Costs, same_run
 from invbench.store.schema import BenchCost
@@ -78,7 +77,8 @@ class ProxyRows:
                 }
             else:
                 labels[solver] = (solver, None)
-        return labels | {solver: (solver, None) for solver in self.others}
+        trained = {name: (row.solver, None) for name, row in self.table.layout.trained.items()}
+        return labels | trained | {solver: (solver, None) for solver in self.others}
 
     @cached_property
     def others(self) -> list[str]:
@@ -110,7 +110,9 @@ class ProxyRows:
             groups = self.measured(task)
             best = max(groups, key=lambda g: (len(solvers_of(g)), sum(len(c.images) for c in g)), default=[])
             for label, (solver, nfe) in self.labels.items():
-                own = [c for c in best if solver_of(c) == solver and (nfe is None or makes(c, nfe))]
+                training = label if label in self.table.layout.trained else ""
+                own = [c for c in best if solver_of(c) == solver and self.trained(c) == training]
+                own = [c for c in own if nfe is None or makes(c, nfe)]
                 if own:
                     chosen[Place(label, task)] = max(own, key=most_default)
         return chosen
@@ -127,15 +129,17 @@ class ProxyRows:
         ours = config.benchmark.name == self.benchmark and solver_of(cell) in (*self.solvers, *self.others)
         return ours and self.table.of_its_noise(config.task.noise)
 
+    def trained(self, cell: LoadedCell) -> str:
+        """The method of the table that another training of a solver makes a cell, or ""."""
+        return next((name for name, row in self.table.layout.trained.items() if is_row(cell, row)), "")
+
     def ablated(self, ablation: Ablation) -> dict[Place, LoadedCell]:
         """By configuration, as the training's command names it."""
         chosen: dict[Place, LoadedCell] = {}
-        pattern = re.compile(rf"\+{re.escape(ablation.option)}=(\w+)")
         for cell in sorted(self.cells, key=most_default):
-            config, training = cell.run.config, cell.run.training
-            trained = pattern.search(training.command) if training else None
-            if trained and config.benchmark.name == self.benchmark and config.task.name in self.tasks:
-                chosen[Place(f"config {trained[1].upper()}", config.task.name)] = cell
+            config, setting = cell.run.config, trained_with(cell, ablation.option)
+            if setting and config.benchmark.name == self.benchmark and config.task.name in self.tasks:
+                chosen[Place(f"config {setting.upper()}", config.task.name)] = cell
         return dict(sorted(chosen.items()))
 
     @property
@@ -149,8 +153,9 @@ class ProxyRows:
 
     @property
     def missing(self) -> set[Place]:
-        """Rows of the paper's table that are not there."""
-        rows = [row for row, (solver, _) in self.labels.items() if solver in self.solvers]
+        """Rows of the paper's table that are not there, and need no training first."""
+        trained = self.table.layout.trained
+        rows = [row for row, (solver, _) in self.labels.items() if solver in self.solvers and row not in trained]
         return {Place(*each) for each in product(rows, self.tasks)} - self.chosen.keys()
 
     def of_task(self, task: str) -> dict[str, LoadedCell]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from invbench.analysis.comparable import most_default
 from invbench.noise import parse_noise
+from invbench.paper.layout import TrainedRow
 from invbench.paper.printed import PaperTable
 from invbench.store.reader import LoadedCell, load_cells
 from invbench.store.released import results_folder
@@ -49,6 +51,18 @@ def _calls_mismatch(cell: LoadedCell, nfe: float) -> list[str]:
     if any(abs(c - nfe) > SLACK * nfe for c in calls):
         return [f"NFE {'/'.join(f'{c:g}' for c in calls)}, not {nfe:g}"]
     return []
+
+
+def trained_with(cell: LoadedCell, option: str) -> str:
+    """The setting of an option that a cell's network was trained with, as "davi_g" by ``+recipe=davi_g``, or ""."""
+    training = cell.run.training
+    setting = re.search(rf"\+{re.escape(option)}=(\w+)", training.command) if training else None
+    return setting[1] if setting else ""
+
+
+def is_row(cell: LoadedCell, row: TrainedRow) -> bool:
+    """Whether a cell is that of a solver trained so."""
+    return cell.run.config.solver.name == row.solver and trained_with(cell, row.option) == row.setting
 
 
 def find(

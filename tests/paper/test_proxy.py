@@ -12,6 +12,7 @@ from made import bench_of, loaded_cell, with_options
 from invbench.analysis.table import Table
 from invbench.cli import main
 from invbench.errors import ConfigError
+from invbench.paper.build import Request
 from invbench.paper.printed import Paper
 from invbench.paper.proxy import proxy_table
 from invbench.plugins import load_catalog
@@ -78,6 +79,26 @@ def test_ablations_are_identified_by_the_command_that_trained_them() -> None:
     table = proxy_table(DAVI.table(5), "photos", [ablated("c", 26.0), plain, ablated("a", 25.0)], METRICS)
     assert table.frame["solver"].tolist() == ["config A", "config C"]
     assert table.frame["deblur psnr ↑"].tolist() == ["_25.00_", "*26.00*"]
+
+
+def test_a_solver_trained_otherwise_is_a_row_of_its_own() -> None:
+    def trained(command: str, psnr: float) -> LoadedCell:
+        run = {"training": {"command": f"invbench train solver=davi task=sr4{command}"}}
+        return loaded_cell("photos", "sr4", "davi", {"psnr": psnr}, run=run)
+
+    cells = [trained(command, psnr) for command, psnr in ((" +recipe=davi_g", 25.0), ("", 26.0))]
+    table = proxy_table(DAVI.table(10), "photos", cells, METRICS)
+    rows = dict(zip(table.frame["solver"], values(table, "sr4 psnr ↑"), strict=True))
+    assert rows == {"davi": "26.00", "DAVI-G": "25.00"}
+    assert "solver=DAVI-G" not in " ".join(table.notes)
+    assert values(proxy_table(DAVI.table(10), "photos", cells[1:], METRICS), "sr4 psnr ↑") == ["26.00"]
+
+
+def test_records_of_solvers_trained_otherwise_come_from_their_folder(tmp_path: Path) -> None:
+    request = Request("10", "none", {"benchmark": "photos", "task": "sr4"}, tmp_path)
+    cells, _ = request.cells(request.table())
+    commands = {cell.run.training.command for cell in cells if cell.run.training and "controls" in str(cell.folders)}
+    assert all("+recipe=davi_g" in command for command in commands)
 
 
 def test_time_and_arithmetic_are_those_measured_alone(tmp_path: Path) -> None:
