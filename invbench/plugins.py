@@ -16,7 +16,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from functools import lru_cache
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -236,5 +237,11 @@ def source_sha256(cls: type[Any]) -> str:
 
 
 def _distribution(entry_point: EntryPoint) -> tuple[str, str]:
-    dist = entry_point.dist
-    return (dist.name, dist.version) if dist else ("(no distribution)", "0")
+    return _named(entry_point.dist) if entry_point.dist else ("(no distribution)", "0")
+
+
+@lru_cache(maxsize=256)
+def _named(distribution: Distribution) -> tuple[str, str]:
+    """Name and version, whose file is parsed at every look otherwise: a third of the start of a command."""
+    metadata = distribution.metadata
+    return metadata["Name"], metadata["Version"]

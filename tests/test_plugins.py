@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
+from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -52,6 +51,19 @@ GOOD = HEAD + solver_source("good") + hook("Theirs")
 Offer = Callable[..., EntryPoint]
 
 
+class Theirs(Distribution):
+    """An installed distribution without files."""
+
+    def __init__(self, name: str, version: str) -> None:
+        self.text = f"Name: {name}\nVersion: {version}\n"
+
+    def read_text(self, filename: str) -> str | None:
+        return self.text if filename == "METADATA" else None
+
+    def locate_file(self, path: Any) -> Any:
+        return Path(path)
+
+
 @pytest.fixture
 def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Offer:
     """``offer(name, source, dist)``: an entry point of a distribution whose module has this source."""
@@ -63,7 +75,7 @@ def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Offer:
         sources.append(module)
         (tmp_path / f"{module}.py").write_text(source)
         entry_point = EntryPoint(name, module, GROUP)
-        object.__setattr__(entry_point, "dist", SimpleNamespace(name=dist, version=version))
+        object.__setattr__(entry_point, "dist", Theirs(dist, version))
         return entry_point
 
     return make
