@@ -102,6 +102,36 @@ def read_array(path: Path) -> np.ndarray:
     return array
 
 
+def read_channels(path: Path, channels: int) -> list[Image.Image]:
+    """The channels of an image, a plane each: bytes (mode L), or numbers in [-1, 1] (mode F).
+
+    A picture is grey for one channel and RGB for three. An ``.npy`` file is an array (H, W) or (C, H, W) of bytes, or
+    of floating point numbers in [-1, 1]. Raises DataError for a file that cannot be read, or has other channels.
+    """
+    if path.suffix.lower() == ".npy":
+        return [Image.fromarray(plane) for plane in _planes(path, channels)]
+    if channels not in (1, 3):
+        raise DataError(f"{printable(path)}: a picture has 1 or 3 channels; images of {channels} are .npy arrays")
+    image = read_rgb(path)
+    return [image.convert("L")] if channels == 1 else list(image.split())
+
+
+def _planes(path: Path, channels: int) -> np.ndarray:
+    """The array of a file, (channels, H, W), uint8 or float32. Raises DataError for another."""
+    array = read_array(path)
+    planes = array[None] if array.ndim == 2 else array
+    if planes.ndim != 3 or len(planes) != channels or not planes.size:
+        raise DataError(f"{printable(path)}: expected an array ({channels}, height, width); got shape {array.shape}")
+    if planes.dtype == np.uint8:
+        return planes
+    if planes.dtype.kind != "f":
+        raise DataError(f"{printable(path)}: expected bytes, or floating point numbers; got {planes.dtype}")
+    low, high = float(planes.min()), float(planes.max())
+    if not -1 <= low <= high <= 1:  # nan is neither
+        raise DataError(f"{printable(path)}: expected numbers in [-1, 1]; got {low:.3g} to {high:.3g}; scale them")
+    return np.ascontiguousarray(planes, dtype=np.float32)
+
+
 def upright_size(path: Path) -> tuple[int, int]:
     """(width, height) of what ``read_rgb`` returns, of a file that it can read; from the head of most files."""
     with _quiet(), Image.open(path, formats=formats()) as file:
@@ -199,10 +229,12 @@ def crop_resize(image: Image.Image, side: int) -> Image.Image:
 
 
 def to_tensor(pixels: np.ndarray | Image.Image) -> Tensor:
-    """uint8 (H, W, 3) -> float32 (3, H, W) in [-1, 1]."""
+    """uint8 (H, W, C) -> float32 (C, H, W) in [-1, 1]; numbers in [-1, 1] stay as they are."""
     import torch
 
-    return torch.from_numpy(np.array(pixels, dtype=np.float32)).permute(2, 0, 1).div(127.5).sub(1).contiguous()
+    array = np.asarray(pixels)
+    x = torch.from_numpy(np.array(array, dtype=np.float32)).permute(2, 0, 1)
+    return (x.div(127.5).sub(1) if array.dtype == np.uint8 else x).contiguous()
 
 
 def to_image(x: Tensor) -> Image.Image:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from invbench.errors import ConfigError, DataError
-from invbench.image_files import crop_resize, read_rgb, suffixes, to_tensor, upright_size
+from invbench.image_files import crop_resize, read_channels, read_rgb, suffixes, to_tensor, upright_size
 from invbench.listing import Listing, find_image, list_images, printable
 
 if TYPE_CHECKING:
@@ -31,29 +31,29 @@ class _Kept:
         self.faults: dict[tuple[object, ...], str] = {}  # "" where the file can be read
         self.bytes = 0
 
-    def crop(self, path: Path, side: int) -> np.ndarray:
-        """uint8 (side, side, 3), not to be written to. Raises DataError."""
-        file = _state(path)
+    def crop(self, path: Path, side: int, channels: int | None = None) -> np.ndarray:
+        """uint8 (side, side, 3), or of ``channels``, then also float32; not to be written to. Raises DataError."""
+        file = (*_state(path), channels)
         if fault := self.faults.get(file):
             raise DataError(fault)
         key = (*file, side)
         if key not in self.crops:
-            self._add(key, self._read(path, side, file))
+            self._add(key, self._read(path, side, channels, file))
         return self.crops[key]
 
-    def fault(self, path: Path, side: int) -> str:
+    def fault(self, path: Path, side: int, channels: int | None = None) -> str:
         """Why a file cannot be read, or ""."""
-        file = _state(path)
+        file = (*_state(path), channels)
         if file not in self.faults:
             try:
-                self.crop(path, side)
+                self.crop(path, side, channels)
             except DataError as error:
                 return str(error)
         return self.faults[file]
 
-    def _read(self, path: Path, side: int, file: tuple[object, ...]) -> np.ndarray:
+    def _read(self, path: Path, side: int, channels: int | None, file: tuple[object, ...]) -> np.ndarray:
         try:
-            crop = np.asarray(crop_resize(read_rgb(path), side))
+            crop = _crop(path, side, channels)
         except DataError as error:
             self.faults[file] = str(error)
             raise
@@ -65,6 +65,13 @@ class _Kept:
         self.bytes += crop.nbytes
         while self.bytes > KEPT_BYTES and len(self.crops) > 1:
             self.bytes -= self.crops.popitem(last=False)[1].nbytes
+
+
+def _crop(path: Path, side: int, channels: int | None) -> np.ndarray:
+    """(side, side, C) of a file."""
+    if channels is None:
+        return np.asarray(crop_resize(read_rgb(path), side))
+    return np.stack([np.asarray(crop_resize(plane, side)) for plane in read_channels(path, channels)], axis=2)
 
 
 def _state(path: Path) -> tuple[object, ...]:
@@ -87,6 +94,9 @@ class ImageFolder:
     Links are followed, each folder once. ``unreadable``: "refuse" raises DataError that lists every unreadable file
     among those requested; "skip" reads all and leaves unreadable ones out with a warning. A file is read once per
     process, unless it changes.
+
+    Images are RGB; with ``channels`` they have as many, and ``.npy`` files are images, too: arrays (H, W) or (C, H, W)
+    of bytes or of numbers in [-1, 1], of other than 1 or 3 channels these alone.
     """
 
     root: Path
@@ -94,6 +104,7 @@ class ImageFolder:
     unreadable: str = "refuse"
     where: str = field(default="set dataset.root=FOLDER", repr=False)  # advice for the error messages
     remedy: str = field(default="set dataset.unreadable=skip", repr=False)
+    channels: int | None = None
 
     def __post_init__(self) -> None:
         if self.unreadable not in ("refuse", "skip"):
@@ -105,7 +116,7 @@ class ImageFolder:
         """Every image. Raises DataError for an absent or empty folder, and names that cannot be recorded."""
         listing = self._listing()
         if not listing.images and not listing.unusable:
-            raise DataError(_nothing(self.root, listing))
+            raise DataError(_nothing(self.root, listing, self.channels is not None))
         if listing.unusable and self.unreadable == "refuse":
             raise self._refused(listing.unusable, len(listing.unusable) + len(listing.images))
         faults = self._faults(listing.images) if self.unreadable == "skip" else {}
@@ -135,8 +146,8 @@ class ImageFolder:
         return sha256("".join(f"{name}\0{_bytes(path)}\n" for name, path in paths.items()).encode()).hexdigest()[:16]
 
     def load(self, name: str) -> Tensor:
-        """(3, side, side) in [-1, 1]."""
-        return to_tensor(_kept.crop(self.path(name), self.side))
+        """(3, side, side), or (channels, side, side), in [-1, 1]."""
+        return to_tensor(_kept.crop(self.path(name), self.side, self.channels))
 
     def path(self, name: str) -> Path:
         """The file of an id, which may be absent."""
@@ -150,10 +161,11 @@ class ImageFolder:
         if not self.root.is_dir():
             what = "it is a file, not a folder" if self.root.is_file() else self.where
             raise DataError(f"no folder at {printable(self.root)}; {what}")
-        return list_images(self.root, suffixes())
+        return list_images(self.root, suffixes() if self.channels is None else suffixes() | {".npy"})
 
     def _faults(self, images: Mapping[str, Path]) -> dict[str, str]:
-        return {name: fault for name, path in images.items() if (fault := _kept.fault(path, self.side))}
+        faults = {name: _kept.fault(path, self.side, self.channels) for name, path in images.items()}
+        return {name: fault for name, fault in faults.items() if fault}
 
     def _refused(self, bad: Mapping[str, str], among: int) -> DataError:
         return DataError(f"{len(bad)} of {among} images cannot be read ({'; '.join(bad.values())}); {self.remedy}")
@@ -166,11 +178,12 @@ def _bytes(path: Path) -> int:
         return -1
 
 
-def _nothing(root: Path, listing: Listing) -> str:
+def _nothing(root: Path, listing: Listing, arrays: bool) -> str:
+    kinds = ".npy, .png, .jpg" if arrays else ".png, .jpg"
     other_files = [f"{count} {what}" for what, count in sorted(listing.seen.items())]
     if listing.dangling:
         other_files.append(f"links to nothing ({', '.join(listing.dangling)})")
     return (
-        f"no images in {printable(root)}; expected files ending in .png, .jpg, .webp, .tif or another suffix that "
+        f"no images in {printable(root)}; expected files ending in {kinds}, .webp, .tif or another suffix that "
         f"Pillow reads, saw {', '.join(other_files) or 'no file'}"
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, final
 
 from invbench.artifacts import Artifact
-from invbench.errors import UnsupportedProblem
+from invbench.errors import ConfigError, UnsupportedProblem
 from invbench.operator import Shape
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from invbench.training import Training
 
 AnyPrior = TypeVar("AnyPrior", bound="Prior")
+SIDE = 256  # of a picture that most priors take
 
 
 class Prior(ABC):
@@ -145,6 +146,19 @@ class PriorSource(ABC):
         return None
 
 
+def picture_channels(source: PriorSource) -> int:
+    """Of the pictures that a prior takes: 1 where it takes grey ones alone, else 3."""
+
+    def takes(channels: int) -> bool:
+        try:
+            source.refuse((channels, SIDE, SIDE))
+        except ConfigError:
+            return False
+        return True
+
+    return 1 if not takes(3) and takes(1) else 3
+
+
 class TrainablePrior(PriorSource):
     """A prior that is trained by ``invbench train prior=NAME``. Its field ``weights`` is a file to start from, or ''.
 
@@ -153,6 +167,11 @@ class TrainablePrior(PriorSource):
 
     options: ClassVar[type[Any]]
     weights: str
+
+    def for_images(self, x_shape: Shape) -> TrainablePrior:
+        """The same for a training on images of this shape, with the options filled in that were left to them."""
+        del x_shape
+        return self
 
     @abstractmethod
     def fit(self, training: Training) -> Path:

@@ -191,9 +191,14 @@ class Training:
                 file.write(json.dumps({"step": step, "time": round(time.time(), 1), **values}) + "\n")
 
     def show(self, step: int, *columns: Tensor) -> None:
-        """Keep a picture with a row per image and a column for each of ``columns``, (B, C, H, W) in [-1, 1]."""
+        """Keep a picture with a row per image and a column for each of ``columns``, (B, C, H, W) in [-1, 1].
+
+        Of images that are neither grey nor RGB the channels stand side by side.
+        """
         if self.rank == 0 and min(columns[0].shape[2:]) > 4:
             rows = torch.cat([column.float().cpu() for column in columns], dim=3)
+            if rows.shape[1] not in (1, 3):
+                rows = torch.cat(rows.split(1, dim=1), dim=3)
             folder = self.folder / "samples"
             folder.mkdir(exist_ok=True)
             data = BytesIO()

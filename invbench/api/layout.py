@@ -63,7 +63,7 @@ class Pictured:
     """A picture, padded to what operator and prior take, in tiles where it is large."""
 
     def __init__(self, parts: Parts, own: Own, tile: int) -> None:
-        self.parts, self.own = parts, own
+        self.parts, self.own, self.channels = parts, own, len(own.values)
         self.scale = scale_of(parts.operator, own)
         height, width = (side * self.scale for side in own.values.shape[1:])
         self.mask = self._mask(height, width)
@@ -72,7 +72,7 @@ class Pictured:
         core = (min(height, side // self.scale * self.scale), min(width, side // self.scale * self.scale))
         self.tiling = Tiling(height, width, *core, min(OVERLAP, min(core) // 4) // self.scale * self.scale)
         tall, wide = (each + 2 * self.margin for each in core)
-        self.shape = _least(parts, tall, wide, self.scale)
+        self.shape = _least(parts, (self.channels, tall, wide), self.scale)
         self.extra = (self.shape[1] - tall, self.shape[2] - wide)
 
     def tiles(self) -> Iterator[tuple[Operator, Tensor]]:
@@ -101,7 +101,7 @@ class Pictured:
         """Which pixels (H, W) are measured, where the task is a mask."""
         if not isinstance(self._sample(height, width), Selection):
             return None
-        A = self.parts.operator((3, height, width))
+        A = self.parts.operator((self.channels, height, width))
         return A.guess(torch.ones(1, *A.y_shape))[0, 0] > 0
 
     def _blurs(self, height: int, width: int) -> bool:
@@ -111,9 +111,9 @@ class Pictured:
         """An operator of the kind of the task's, of a small image where it has one."""
         small = [min(side, SMALL * self.scale) for side in (height, width)]
         try:
-            return self.parts.operator((3, small[0], small[1]))
+            return self.parts.operator((self.channels, small[0], small[1]))
         except ConfigError:  # a mask has the size of the image, a kernel may be larger
-            return self.parts.operator((3, height, width))
+            return self.parts.operator((self.channels, height, width))
 
     def _selection(self, top: int, left: int) -> Operator:
         """The mask of a tile; what is added to fit the prior is not measured."""
@@ -126,17 +126,18 @@ class Pictured:
         return Selection(self.shape, measured.flatten().nonzero()[:, 0])
 
 
-def _least(parts: Parts, tall: int, wide: int, step: int) -> Shape:
-    """The least shape of images of this size, or larger by steps, that the prior takes. Raises ConfigError."""
+def _least(parts: Parts, core: Shape, step: int) -> Shape:
+    """The least shape of images of this one, or larger by steps, that the prior takes. Raises ConfigError."""
+    channels, tall, wide = core
     added = range(0, MOST + 1, step)
     sizes = sorted((down + right, down, right) for down in added for right in added)
     for _, down, right in sizes:
         try:
-            parts.refuse(shape := (3, tall + down, wide + right))
+            parts.refuse(shape := (channels, tall + down, wide + right))
         except ConfigError:
             continue
         return shape
-    parts.refuse((3, tall, wide))
+    parts.refuse(core)
     raise ConfigError(f"the prior takes no images of about {tall}x{wide}")
 
 

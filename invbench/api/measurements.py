@@ -33,9 +33,16 @@ class Own:
     alpha: Tensor | None = None
 
 
-def in_colour(own: Own) -> Own:
-    """A picture of one channel repeated over three."""
-    return replace(own, values=own.values.expand(3, -1, -1), grey=True) if len(own.values) == 1 else own
+def in_channels(own: Own, channels: int) -> Own:
+    """A picture of as many channels as the prior takes, 1 or 3: a grey one is repeated, or stands for itself.
+
+    Raises ConfigError for colours where the prior takes grey alone.
+    """
+    if channels == 3:
+        return replace(own, values=own.values.expand(3, -1, -1), grey=True) if len(own.values) == 1 else own
+    if len(own.values) > 1 and not own.grey:
+        raise ConfigError("the prior takes grey pictures, and y has colours; make it grey, or choose another prior")
+    return replace(own, values=own.values[:1], grey=False)
 
 
 def read_measurement(y: Any) -> Own:
@@ -92,12 +99,12 @@ def scale_of(make: Any, y: Own, small: int = 256) -> int:
 
     Raises ConfigError where no operator of this task measures such a picture.
     """
-    _, h, w = y.values.shape
+    channels, h, w = y.values.shape
     fault: ConfigError | None = None
     for side in ((min(h, small), min(w, small)), (h, w)):
         for scale in (1, 2, 4, 8, 16):
             try:
-                A = make((3, side[0] * scale, side[1] * scale))
+                A = make((channels, side[0] * scale, side[1] * scale))
             except ConfigError as error:
                 fault = error if scale == 1 else fault
                 continue
@@ -110,7 +117,7 @@ def scale_of(make: Any, y: Own, small: int = 256) -> int:
 
 
 def as_measured(picture: Tensor, A: Operator) -> Tensor:
-    """A picture (B, 3, h, w) as y of A, (B, *y_shape): its kept pixels, its mean over channels, or itself."""
+    """A picture (B, C, h, w) as y of A, (B, *y_shape): its kept pixels, its mean over channels, or itself."""
     if isinstance(A, Selection):
         return A(picture)
     if A.y_shape[0] == 1 and picture.shape[1] == 3:

@@ -12,11 +12,11 @@ from invbench.api.words import words_of
 from invbench.errors import ConfigError
 from invbench.harness.cell import Cell
 from invbench.harness.choices import choices
-from invbench.harness.config import build
+from invbench.harness.config import composed
 from invbench.noise import Sigma
 from invbench.operator import Operator, Shape
 from invbench.plugins import load_catalog
-from invbench.prior import Prior, PriorSource
+from invbench.prior import Prior, PriorSource, picture_channels
 from invbench.problem import Problem
 from invbench.rng import Rng
 from invbench.solver import Solver
@@ -48,6 +48,13 @@ class Parts:
         """The prior for images of this shape. Raises ConfigError or DataError."""
         return self.own_prior or self.source.load(x_shape, device)
 
+    @property
+    def channels(self) -> int:
+        """Of the pictures that the prior takes: 1 where it takes grey ones alone, else 3."""
+        if self.own_prior is not None:
+            return 1 if self.own_prior.x_shape[0] == 1 else 3
+        return picture_channels(self.source)
+
     def refuse(self, x_shape: Shape) -> None:
         """Raise ConfigError where the prior takes no images of this shape."""
         if self.own_prior is None:
@@ -77,7 +84,7 @@ def parts_of(
     chosen = list(choices(words_of({**named, **options}), catalog))
     if len(chosen) != 1:
         raise ConfigError(f"expected one value of each option; these make {len(chosen)} jobs")
-    cell = build(chosen[0], catalog)
+    cell = composed(chosen[0], catalog)
     own = solver if isinstance(solver, Solver) else cell.solver
     stated = "task__noise" in {**noise, **options}
     return Parts(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from invbench.api.layout import Layout, layout
-from invbench.api.measurements import Own, in_colour, noise_of, read_measurement
+from invbench.api.measurements import Own, in_channels, noise_of, read_measurement
 from invbench.api.parts import Parts, parts_of
 from invbench.api.progress import bar
 from invbench.api.restored import Restored
@@ -78,7 +78,8 @@ def restore(
     parts, chosen = parts_of(solver, A, sigma, prior, benchmark, options), choose_device(device)
     refuse_precision(parts.source.precision, chosen)
     own = read_measurement(y)
-    own = in_colour(own) if own.picture and parts.own_operator is None and not size else own
+    if own.picture and parts.own_operator is None and not size:
+        own = in_channels(own, parts.channels)
     work = Restoration(parts, layout(parts, own, tile, size), own, chosen, seed)
     with bar(f"restore: {parts.solver.name}", progress) as on_progress:
         return work.run(samples, batch_size, on_progress)

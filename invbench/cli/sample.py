@@ -22,7 +22,7 @@ from invbench.image_files import to_image
 from invbench.images import ImageFolder
 from invbench.operator import Shape
 from invbench.plugins import Catalog
-from invbench.prior import PriorSource
+from invbench.prior import PriorSource, picture_channels
 from invbench.rng import Rng
 from invbench.sampling import draw
 from invbench.schedule import stride_grid
@@ -124,7 +124,7 @@ def drawn(source: PriorSource, options: SampleConfig) -> Path:
         return folder
     device = choose_device(options.device)
     refuse_precision(source.precision, device)
-    prior = source.load((3, options.side, options.side), device)
+    prior = source.load((picture_channels(source), options.side, options.side), device)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -4,24 +4,52 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
 from invbench.cli.sample import SampleConfig, Samples, drawn, folder_of, missing_of
 from invbench.cli.train_request import Request, part
-from invbench.dataset import Benchmark, Dataset
+from invbench.dataset import Benchmark, Dataset, Windows
 from invbench.errors import ConfigError, DataError
 from invbench.harness.bank import MeasurementBank, image_ids
-from invbench.harness.config import preset_size
+from invbench.harness.config import preset_size, refuse_misfit
 from invbench.harness.nodes import make
 from invbench.linops import Identity
+from invbench.operator import Shape
 from invbench.plugins import Catalog
 from invbench.prior import PriorSource
 from invbench.problem import Measurement
 
 VALIDATED = 16  # held-out crops
+PART = 8  # one image in so many is held out where there are few
+
+
+@dataclass(frozen=True)
+class WithoutLast(Dataset):
+    """A dataset without its last ``held`` images, on which a training is validated."""
+
+    name: ClassVar[str] = "without_last"
+    images: Dataset
+    held: int
+
+    @property
+    def x_shape(self) -> Shape:
+        return self.images.x_shape
+
+    def ids(self) -> Sequence[str]:
+        ids = self.images.ids()
+        return ids[: len(ids) - self.held]
+
+    def load(self, image_id: str) -> Tensor:
+        return self.images.load(image_id)
+
+    def windows(self) -> Windows | None:
+        return self.images.windows()
 
 
 def sampled_images(request: Request, catalog: Catalog, benchmark: Benchmark, source: PriorSource) -> Samples | None:
@@ -40,17 +68,27 @@ def sampled_images(request: Request, catalog: Catalog, benchmark: Benchmark, sou
     out = str(Path(chosen.out).parent / "samples")
     sampling = SampleConfig(chosen.samples, side, chosen.samples_nfe, device=chosen.device, out=out)
     folder = folder_of(source, sampling)
+    samples = Samples(str(folder), sampling.n, side)
+    refuse_misfit(source, samples)
     if request.dry_run and (missing := missing_of(folder, sampling.n)):
         raise ConfigError(
             f"an estimate draws no images, and {len(missing)} of {sampling.n} are not drawn yet in {folder}; start the "
             f"training without --dry-run, or draw them first with invbench sample prior={source.name} n={sampling.n} "
             f"side={side} nfe={sampling.nfe} out={out}"
         )
-    return Samples(str(drawn(source, sampling)), sampling.n, side)
+    drawn(source, sampling)
+    return samples
 
 
 def training_images(request: Request, catalog: Catalog, benchmark: Benchmark) -> Dataset:
-    """The dataset that was named, or the preset's for training."""
+    """The dataset that was named, or the preset's for training, which can be read."""
+    images = named_images(request, catalog, benchmark)
+    refuse_unreadable(images)
+    return images
+
+
+def named_images(request: Request, catalog: Catalog, benchmark: Benchmark) -> Dataset:
+    """The dataset that was named, or the preset's for training. No image is looked for."""
     preset = dict(benchmark.training)
     name = request.names.get("dataset") or preset.get("name")
     if not name:
@@ -64,10 +102,14 @@ def training_images(request: Request, catalog: Catalog, benchmark: Benchmark) ->
             f"dataset {name} holds, of split {split!r}, the images that results are reported or chosen on; "
             "train on others"
         )
-    if not len(images.ids()):
-        raise DataError(f"dataset {name} holds no images to train on")
-    images.check(images.ids())
     return images
+
+
+def refuse_unreadable(images: Dataset) -> None:
+    """Raise DataError for a dataset without images, or with images that cannot be read."""
+    if not len(images.ids()):
+        raise DataError(f"dataset {images.name} holds no images to train on")
+    images.check(images.ids())
 
 
 def held_out(benchmark: Benchmark, catalog: Catalog, task: Any, images: Dataset, seed: int) -> Measurement | None:
@@ -76,6 +118,11 @@ def held_out(benchmark: Benchmark, catalog: Catalog, task: Any, images: Dataset,
     if "split" not in [f.name for f in dataclasses.fields(cls)]:
         return None
     dataset = make(cls, {"split": "tune"}, "dataset")
+    if dataset.x_shape[0] != images.x_shape[0]:
+        raise ConfigError(
+            f"the training images have {images.x_shape[0]} channels, those of benchmark {benchmark.name} "
+            f"{dataset.x_shape[0]}; solvers are trained on images as the benchmark's, priors on any"
+        )
     if dataset.x_shape != images.x_shape:
         ours, theirs = ("x".join(map(str, shape[1:])) for shape in (images.x_shape, dataset.x_shape))
         raise ConfigError(
@@ -84,8 +131,23 @@ def held_out(benchmark: Benchmark, catalog: Catalog, task: Any, images: Dataset,
     ids = image_ids(dataset)[:VALIDATED]
     if task is not None:
         return MeasurementBank.open(benchmark, dataset, task, seed).measure(ids)
-    x = torch.stack([dataset.load(each) for each in ids])
-    return Measurement(tuple(ids), x, x, torch.zeros(len(x), 1, 1, 1), ("",) * len(x), Identity(dataset.x_shape))
+    return _as_they_are(dataset, ids)
+
+
+def parted(images: Dataset) -> tuple[Dataset, Measurement | None]:
+    """Images to train a prior on, and the last of them to validate it on: an eighth, at most 16; None of fewer than 8.
+
+    For images of other channels than the benchmark's, of which it has none to validate on.
+    """
+    ids = images.ids()
+    held = min(VALIDATED, len(ids) // PART)
+    return WithoutLast(images, held), _as_they_are(images, list(ids[len(ids) - held :])) if held else None
+
+
+def _as_they_are(images: Dataset, ids: Sequence[str]) -> Measurement:
+    """Images, to look at without a task."""
+    x = torch.stack([images.load(each) for each in ids])
+    return Measurement(tuple(ids), x, x, torch.zeros(len(x), 1, 1, 1), ("",) * len(x), Identity(images.x_shape))
 
 
 def fingerprint(images: Dataset) -> str:

@@ -15,7 +15,15 @@ from typing import Any
 import torch
 
 from invbench.artifacts import weights_sha256
-from invbench.cli.train_images import fingerprint, held_out, sampled_images, training_images
+from invbench.cli.train_images import (
+    fingerprint,
+    held_out,
+    named_images,
+    parted,
+    refuse_unreadable,
+    sampled_images,
+    training_images,
+)
 from invbench.cli.train_request import Request, TrainConfig, part
 from invbench.dataset import Benchmark, Dataset
 from invbench.device import choose_device, has_bfloat16, refuse_precision
@@ -130,20 +138,32 @@ def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark, device
     _refuse_others(request)
     if not issubclass(cls, TrainablePrior):
         raise ConfigError(f"prior {cls.name} cannot be trained here")
-    source = part(cls, request, "prior", [])
     tuned = settings(cls.options, benchmark.name, "")
     options = part(cls.options, request, "training", [tuned.values])
-    images = training_images(request, catalog, benchmark)
+    chosen = part(cls, request, "prior", [])
+    images = named_images(request, catalog, benchmark)
+    source = chosen.for_images(images.x_shape)
     refuse_misfit(source, images)
-    measured = held_out(benchmark, catalog, None, images, request.options.seed)
+    refuse_unreadable(images)
+    use = f"invbench run prior={cls.name} benchmark={benchmark.name} prior.weights={{}} solver=ddrm task=sr4"
+    if images.x_shape[0] == catalog.get("dataset", benchmark.name)().x_shape[0]:
+        seen, measured = images, held_out(benchmark, catalog, None, images, request.options.seed)
+    else:
+        seen, measured = parted(images)
+        use += _other_images(images)
     prior = {k: v for k, v in named(source).items() if k != "weights"}
     start = source.fingerprint() if source.weights else "fresh"
     config = {"prior": {**prior, "start": start}, **common(images, options, request.options)}
     folder = Path(request.options.out).expanduser() / "priors" / f"{cls.name}-{digest(config)}"
-    training = started(folder, config, options, images, measured, request.options, device)
+    training = started(folder, config, options, seen, measured, request.options, device)
     training.about["origin"] = tuned.origin
-    use = f"invbench run prior={cls.name} benchmark={benchmark.name} prior.weights={{}} solver=ddrm task=sr4"
     return Plan(source.fit, training, use)
+
+
+def _other_images(images: Dataset) -> str:
+    """The dataset of a run on images like these, as written on its command line; where they lie is for the user."""
+    fields = named(images) | dict.fromkeys(images.places, "FOLDER")
+    return f" dataset={images.name}{_overridden('dataset', fields, named(type(images)()))}"
 
 
 def started(

@@ -67,6 +67,13 @@ class Choice:
 
 def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Cell:
     """The cell of a choice, or that of a reference solver on the same measurements."""
+    cell = composed(choice, catalog, solver)
+    refuse_misfit(cell.source, cell.dataset)
+    return cell
+
+
+def composed(choice: Choice, catalog: Catalog, solver: str | None = None) -> Cell:
+    """The same, whether or not the prior takes the dataset's images."""
     from invbench.harness.cell import Cell
 
     config, benchmark = choice.config, catalog.benchmark(choice.names["benchmark"])
@@ -76,7 +83,6 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Cell:
     for key, least in {"n": 0, "samples": 1, "batch_size": 1, "shards": 1}.items():
         if getattr(config, key) < least:
             raise ConfigError(f"{key} must be at least {least}; got {getattr(config, key)}")
-    refuse_misfit(instances["prior"], instances["dataset"])
     chosen, written = _settings(choice, catalog, solver)
     came_with = {(p.distribution, p.version) for p in parts.values()} | origin_of(instances["task"].noise_model)
     return Cell(

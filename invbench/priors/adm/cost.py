@@ -15,7 +15,7 @@ from invbench.priors.adm.unet import AttentionBlock, GroupNorm, ResBlock, UNet, 
 
 
 def count(config: UNetConfig, side: int) -> Arithmetic:
-    """Count one evaluation at (1, 3, side, side)."""
+    """Count one evaluation of one image, (1, C, side, side)."""
     with torch.device("meta"):
         net, x, t = UNet(config), torch.zeros(1, config.in_channels, side, side), torch.zeros(1)
     totals = {"macs": 0, "norm": 0, "up": 0}
@@ -38,4 +38,5 @@ def count(config: UNetConfig, side: int) -> Arithmetic:
         module.register_forward_hook(on_layer)
     net(x, t)
     parameters = sum(p.numel() for p in net.parameters())
-    return Arithmetic((3, side, side), parameters, totals["macs"], totals["macs"] + 5 * totals["norm"] + totals["up"])
+    macs, fvcore = totals["macs"], totals["macs"] + 5 * totals["norm"] + totals["up"]
+    return Arithmetic((config.in_channels, side, side), parameters, macs, fvcore)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from invbench import DataError, Prior, Shape, alpha_bar, linear_betas, load_strict, read_state_dict, seeded
+from invbench import DataError, Prior, Shape, alpha_bar, linear_betas, load_strict, read_card, read_state_dict, seeded
 from invbench.priors.adm.unet import UNet, UNetConfig, convolve_in
 
 
@@ -41,18 +43,39 @@ def load_adm(
 
     A lower ``dtype`` is for the convolutions alone; norms, time embedding and output stay in float32.
     """
-    from invbench import read_card
-
-    state, card = read_state_dict(path), read_card(path)
-    if solver := card.get("solver"):
-        name = solver.get("name", "another") if isinstance(solver, dict) else solver
-        raise DataError(f"{path} holds weights of solver {name}, not a prior's; name it as solver.weights")
+    state, card = read_state_dict(path), card_of(path)
+    _refuse_other_form(config, state, card, path)
     with torch.device("meta"):
         net = UNet(config)
     load_strict(net, state, str(path), card)
     net = convolve_in(net.eval().requires_grad_(False), dtype)
     net = net.to(device).to(memory_format=torch.channels_last)
     return AdmPrior(net, x_shape, dtype)
+
+
+def _refuse_other_form(config: UNetConfig, state: Mapping[str, Tensor], card: Mapping[str, Any], path: Path) -> None:
+    """Raise DataError for weights of a network of other channels or another width, which share no shape."""
+    first = state.get("input_blocks.0.0.weight")
+    if first is None or first.ndim != 4:
+        return
+    width, channels = first.shape[:2]
+    if (channels, width) != (config.in_channels, config.channels):
+        prior = card.get("prior")
+        name = prior.get("name") if isinstance(prior, dict) else None
+        raise DataError(
+            f"{path} holds a network of width {width} for {channels}-channel images; expected width {config.channels} "
+            f"and {config.in_channels} channels; name other weights"
+            + (f", or prior={name}, which these were trained as" if name else "")
+        )
+
+
+def card_of(path: Path) -> dict[str, Any]:
+    """The card of a prior's weights; empty where they have none. Raises DataError for a solver's weights."""
+    card = read_card(path)
+    if solver := card.get("solver"):
+        name = solver.get("name", "another") if isinstance(solver, dict) else solver
+        raise DataError(f"{path} holds weights of solver {name}, not a prior's; name it as solver.weights")
+    return card
 
 
 def fresh_adm(config: UNetConfig, x_shape: Shape, device: torch.device | str, seed: int) -> AdmPrior:

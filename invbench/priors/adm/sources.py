@@ -1,18 +1,14 @@
-"""ADM networks as named priors: the small one that ships, and the two published 256 x 256 checkpoints."""
+"""ADM networks as named priors: small ones that ship, one of the user's own, two published 256 x 256 checkpoints."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from invbench import (
-    Arithmetic,
     Artifact,
-    ConfigError,
-    Prior,
     PriorSource,
     Shape,
     TrainablePrior,
@@ -21,9 +17,9 @@ from invbench import (
     locate,
     weights_sha256,
 )
+from invbench.priors.adm.network import NamedNetwork, form, loaded, small, trained
 from invbench.priors.adm.options import AdmOptions
-
-DTYPES = ("float32", "tf32", "bfloat16", "float16")
+from invbench.priors.adm.own import AdmOwn
 
 if TYPE_CHECKING:
     import torch
@@ -33,51 +29,23 @@ if TYPE_CHECKING:
     from invbench.priors.adm.unet import UNetConfig
 
 
-class _Network(PriorSource):
-    """An ADM network; ``native_side`` is that of its training images."""
-
-    native_side: ClassVar[int]
-
-    dtype: str
-
-    @staticmethod
-    @abstractmethod
-    def config() -> UNetConfig:
-        """The shape of the network."""
-
-    def refuse(self, x_shape: Shape) -> None:
-        config = self.config()
-        if self.dtype not in DTYPES:
-            raise ConfigError(f"dtype of the network must be one of {', '.join(DTYPES)}; got {self.dtype!r}")
-        if x_shape[0] != config.in_channels or any(side % config.stride for side in x_shape[1:]):
-            raise ConfigError(
-                f"this prior takes {config.in_channels}-channel images with sides divisible by {config.stride}; "
-                f"got {'x'.join(map(str, x_shape))}"
-            )
-
-    def cost(self, x_shape: Shape | None = None) -> Arithmetic:
-        from invbench.priors.adm.cost import count
-
-        return count(self.config(), x_shape[1] if x_shape else self.native_side)
-
-
 @dataclass(frozen=True)
-class _Published(_Network):
+class _Published(NamedNetwork):
     """A network whose weights are downloaded."""
 
     weights: str = ""
     dtype: str = "float32"
 
-    def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
+    def load(self, x_shape: Shape, device: torch.device | str) -> AdmPrior:
         self.refuse(x_shape)
-        return _load(self.config(), locate(self.artifacts[0], self.weights), x_shape, device, self.dtype)
+        return loaded(self.config(), locate(self.artifacts[0], self.weights), x_shape, device, self.dtype)
 
     def fingerprint(self) -> str:
         return weights_sha256(locate(self.artifacts[0], self.weights))
 
 
 @dataclass(frozen=True)
-class _Shipped(_Network, TrainablePrior):
+class _Shipped(NamedNetwork, TrainablePrior):
     """A small network whose weights ship.
 
     ``weights`` is another file of such a network. Without it, a training starts from random weights; with it, from that
@@ -91,29 +59,17 @@ class _Shipped(_Network, TrainablePrior):
 
     @classmethod
     def config(cls) -> UNetConfig:
-        return _config(
-            channels=32,
-            channel_mult=cls.channel_mult,
-            num_res_blocks=1,
-            attention_factors=(),
-            head_channels=16,
-            groups=8,
-        )
+        return small(cls.channel_mult)
 
     def load(self, x_shape: Shape, device: torch.device | str) -> AdmPrior:
         self.refuse(x_shape)
-        return _load(self.config(), self._path(), x_shape, device, self.dtype)
+        return loaded(self.config(), self._path(), x_shape, device, self.dtype)
 
     def fingerprint(self) -> str:
         return weights_sha256(self._path())
 
     def fit(self, training: Training) -> Path:
-        from invbench.priors.adm.prior import fresh_adm
-        from invbench.priors.adm.training import fit
-
-        x_shape, device = training.images.x_shape, training.device
-        start = self.load(x_shape, device) if self.weights else fresh_adm(self.config(), x_shape, device, training.seed)
-        return fit(start, training)
+        return trained(self, training)
 
     def _path(self) -> Path:
         shipped = files("invbench.priors.adm") / "weights" / f"{self.name}.safetensors"
@@ -160,7 +116,7 @@ class AdmFfhq256(_Published):
     @staticmethod
     def config() -> UNetConfig:
         mult = (1, 1, 2, 2, 4, 4)
-        return _config(channels=128, channel_mult=mult, num_res_blocks=1, attention_factors=(16,), head_channels=64)
+        return form(channels=128, channel_mult=mult, num_res_blocks=1, attention_factors=(16,), head_channels=64)
 
 
 @dataclass(frozen=True)
@@ -184,25 +140,9 @@ class AdmImagenet256(_Published):
     @staticmethod
     def config() -> UNetConfig:
         mult, factors = (1, 1, 2, 2, 4, 4), (8, 16, 32)
-        return _config(channels=256, channel_mult=mult, num_res_blocks=2, attention_factors=factors, head_channels=64)
-
-
-def _config(**fields: Any) -> UNetConfig:
-    from invbench.priors.adm.unet import UNetConfig
-
-    return UNetConfig(**fields)
-
-
-def _load(config: UNetConfig, path: Path, x_shape: Shape, device: torch.device | str, dtype: str) -> AdmPrior:
-    import torch
-
-    from invbench.priors.adm.prior import load_adm
-
-    if dtype == "tf32" and torch.device(device).type != "cuda":
-        raise ConfigError(f"dtype=tf32 is a precision of GPUs alone; got device {device}; choose dtype=float32")
-    return load_adm(config, path, x_shape, device, getattr(torch, "float32" if dtype == "tf32" else dtype))
+        return form(channels=256, channel_mult=mult, num_res_blocks=2, attention_factors=factors, head_channels=64)
 
 
 @hookimpl
 def invbench_register_priors() -> list[type[PriorSource]]:
-    return [AdmPhotos, AdmGmm, AdmFfhq256, AdmImagenet256]
+    return [AdmPhotos, AdmGmm, AdmOwn, AdmFfhq256, AdmImagenet256]

@@ -217,7 +217,7 @@ class Stage(nn.ModuleList):
 
 
 class UNet(nn.Module):
-    """The network: (B, 3, H, W), (B,) -> (B, 6, H, W), i.e. noise prediction and variance interpolation."""
+    """The network: (B, C, H, W), (B,) -> (B, 2 C, H, W), i.e. noise prediction and variance interpolation."""
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
@@ -280,7 +280,7 @@ class UNet(nn.Module):
             norm.num_groups = groups
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        """x (B, 3, H, W), t (B,), or (1,) for a step shared by the batch -> (B, 6, H, W)."""
+        """x (B, C, H, W), t (B,), or (1,) for a step shared by the batch -> (B, 2 C, H, W)."""
         emb = self.time_embed(timestep_embedding(t, self.config.channels))
         skips = []
         for stage in self.input_blocks:

@@ -1,0 +1,128 @@
+"""An ADM network of the user's own: trained from random weights, of another width, on images of 1 to 4 channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from invbench import Arithmetic, ConfigError, DataError, Shape, TrainablePrior, existing, weights_sha256
+from invbench.priors.adm.network import GROUPS, WIDTH, NamedNetwork, loaded, small, trained
+from invbench.priors.adm.options import AdmOptions
+
+if TYPE_CHECKING:
+    import torch
+
+    from invbench import Training
+    from invbench.priors.adm.prior import AdmPrior
+    from invbench.priors.adm.unet import UNetConfig
+
+FORM = ("channels", "width")  # what the card of the weights tells of the network
+
+
+@dataclass(frozen=True)
+class AdmOwn(NamedNetwork, TrainablePrior):
+    """A network of your own, trained from random weights on your images of 1 to 4 channels, any size divisible by 4.
+
+    Its form is that of adm_photos, of another ``width``: the channels of its first level, a multiple of 8 from 16 on.
+    32 are 1.3M parameters, 64 four times as many. In a training ``channels`` are those of the images and ``width`` is
+    32, unless given; ``weights`` are a file to start from. The weights say channels and width, so that a run needs
+    ``weights`` alone; for a file that does not say them, give both.
+    """
+
+    name: ClassVar[str] = "adm_own"
+    summary: ClassVar[str] = "small ADM of your own images, of 1 to 4 channels: train it, then prior.weights=FILE"
+    options: ClassVar[type[AdmOptions]] = AdmOptions
+    native_side: ClassVar[int] = 64
+    weights: str = ""
+    channels: int | None = None
+    width: int | None = None
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        _refuse_form(self.channels, self.width)
+
+    def for_images(self, x_shape: Shape) -> AdmOwn:
+        channels, width = self._form() if self.weights else (self.channels or x_shape[0], self.width or WIDTH)
+        return replace(self, channels=channels, width=width)
+
+    def config(self) -> UNetConfig:
+        channels, width = self._form()
+        return small((1, 2, 2), width, channels)
+
+    def refuse(self, x_shape: Shape) -> None:
+        if x_shape[0] != (channels := self._form()[0]):
+            raise ConfigError(
+                f"this prior takes {channels}-channel images; got {'x'.join(map(str, x_shape))}. Read such images with "
+                f"dataset=arrays dataset.channels={channels}"
+            )
+        super().refuse(x_shape)
+
+    def load(self, x_shape: Shape, device: torch.device | str) -> AdmPrior:
+        self.refuse(x_shape)
+        return loaded(self.config(), self._file(), x_shape, device, self.dtype)
+
+    def fingerprint(self) -> str:
+        return weights_sha256(self._file())
+
+    def cost(self, x_shape: Shape | None = None) -> Arithmetic | None:
+        unknown = not self.weights and None in (self.channels, self.width)
+        return None if unknown else super().cost(x_shape)
+
+    def fit(self, training: Training) -> Path:
+        return trained(self.for_images(training.images.x_shape), training)
+
+    def _file(self) -> Path:
+        """The weights. Raises DataError, with the command of a training, where none are named."""
+        if not self.weights:
+            raise DataError(
+                "prior=adm_own has no weights: train some with 'invbench train prior=adm_own dataset=arrays "
+                "dataset.root=FOLDER', and name them as prior.weights=FILE"
+            )
+        return existing(self.weights)
+
+    def _form(self) -> tuple[int, int]:
+        """Channels and width, as given or as the weights say. Raises DataError where neither does.
+
+        Raises ConfigError where both do, and differ.
+        """
+        given = self.channels, self.width
+        said = _said(self._file()) if self.weights or None in given else {}
+        channels, width = (_agreed(key, own, said, self.weights) for key, own in zip(FORM, given, strict=True))
+        _refuse_form(channels, width)
+        return channels, width
+
+
+def _refuse_form(channels: int | None, width: int | None) -> None:
+    """Raise ConfigError for a network that cannot be; what is not given is not looked at."""
+    if channels is not None and not 1 <= channels <= 4:
+        raise ConfigError(f"prior.channels must be from 1 to 4; got {channels}")
+    if width is not None and (width < 2 * GROUPS or width % GROUPS):
+        raise ConfigError(f"prior.width must be a multiple of {GROUPS}, at least {2 * GROUPS}; got {width}")
+
+
+def _said(path: Path) -> dict[str, int]:
+    """Channels and width that the card of weights tells; empty where it tells none."""
+    prior = _card(path, weights_sha256(path)).get("prior")
+    told = prior if isinstance(prior, dict) else {}
+    return {key: told[key] for key in FORM if type(told.get(key)) is int}
+
+
+@lru_cache(maxsize=4)
+def _card(path: Path, _sha256: str) -> dict[str, Any]:
+    """The card of a prior's weights, read anew where the file changes. Raises DataError where they are a solver's."""
+    from invbench.priors.adm.prior import card_of
+
+    return card_of(path)
+
+
+def _agreed(key: str, given: int | None, said: Mapping[str, int], weights: str) -> int:
+    """A number that is given or said. Raises DataError where it is neither, ConfigError where these differ."""
+    value = said.get(key) if given is None else given
+    if value is None:
+        raise DataError(f"{weights} does not say the {key} of its network; give prior.channels and prior.width")
+    if (there := said.get(key, value)) != value:
+        raise ConfigError(f"prior.{key}={value}, but the network in {weights} has {key}={there}; leave prior.{key} out")
+    return value
