@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from invbench import Prior, Rng
+from invbench.priors.adm.own import AdmOwn
 from invbench.priors.adm.sources import AdmPhotos
 from invbench.priors.adm.unet import UNet, UNetConfig
 
@@ -38,3 +43,12 @@ def randomised(config: UNetConfig) -> UNet:
 
 def small(weights: str = "", dtype: str = "float32") -> Prior:
     return AdmPhotos(weights=weights, dtype=dtype).load((3, 16, 32), "cpu")
+
+
+def own_weights(folder: Path, channels: int = 1, width: int = 16, **card: Any) -> str:
+    """A file as a training of prior=adm_own writes it, of a network that has learned nothing."""
+    net = randomised(AdmOwn(channels=channels, width=width).config())
+    said = {"prior": {"name": "adm_own", "channels": channels, "width": width}, **net.metadata, **card}
+    path = folder / f"{channels}-{width}.safetensors"
+    save_file({key: value.half() for key, value in net.state_dict().items()}, path, {"card": json.dumps(said)})
+    return str(path)

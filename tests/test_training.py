@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 import invbench as ib
@@ -239,3 +240,15 @@ def test_a_gradient_that_overflows_on_one_process_skips_the_step_of_all(tmp_path
     assert [line[:2] for line in steps[1:3]] == [steps[0][:2]] * 2, "skipped"
     assert [line[2] for line in steps] == [65536.0, 32768.0, 16384.0, 16384.0]
     assert steps[3][0] < steps[0][0] < 1
+
+
+@pytest.mark.parametrize(("channels", "size", "mode"), [(1, (10, 12), "L"), (3, (10, 12), "RGB"), (2, (20, 12), "L")])
+def test_channels_that_are_no_colours_are_shown_side_by_side(
+    tmp_path: Path, channels: int, size: tuple[int, int], mode: str
+) -> None:
+    x = torch.linspace(-1, 1, channels)[None, :, None, None].expand(2, channels, 6, 5)
+    training(tmp_path).show(3, x, x)
+    picture = Image.open(tmp_path / "samples" / "0000003.png")
+    assert (picture.size, picture.mode) == (size, mode)
+    if channels == 2:
+        assert [picture.getpixel((column, 0)) for column in (0, 9, 10, 19)] == [0, 0, 255, 255]

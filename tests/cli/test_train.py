@@ -158,7 +158,7 @@ def test_help_lists_what_can_be_trained(words: list[str], tmp_path: Path) -> Non
     result = invbench(["train", *words], tmp_path)
     assert result.returncode == 0, result.stderr
     assert "davi, i2sb" in result.stdout
-    assert "prior=adm_gmm, adm_photos" in result.stdout
+    assert "prior=adm_gmm, adm_own, adm_photos" in result.stdout
     assert "--dry-run" in result.stdout
 
 

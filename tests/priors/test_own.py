@@ -87,6 +87,41 @@ def test_half_of_twice_the_channels_is_the_variance() -> None:
     assert (v == 0.25).all()
 
 
+class Preconditioned(nn.Module):
+    """EDM's D(x; sigma), eq. 7 of Karras et al. (2022), around a convolution, called as the authors' classes are."""
+
+    def __init__(self, sigma_data: float = 0.5) -> None:
+        super().__init__()
+        self.s, self.model = sigma_data, nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x: Tensor, sigma: Tensor, class_labels: Tensor | None = None, force_fp32: bool = False) -> Tensor:
+        assert class_labels is None
+        assert not force_fp32
+        sigma = sigma.to(torch.float32).reshape(-1, 1, 1, 1)
+        total = (sigma**2 + self.s**2).sqrt()
+        return (self.s / total) ** 2 * x + sigma * self.s / total * self.model(x / total)
+
+
+def test_a_network_of_edm_is_a_denoiser_as_it_is() -> None:
+    net = Preconditioned()
+    prior = ib.prior_from(net, (3, 8, 8), predicts="denoiser")
+    x = ib.Rng.single(use="x").randn((2, 3, 8, 8))[0]
+    for t in (3, 700):
+        a = prior.alpha_bar(t)
+        sigma = ((1 - a) / a) ** 0.5
+        expected = net(x / a**0.5, torch.tensor([sigma, sigma]))
+        torch.testing.assert_close(prior.x0(x, t), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_levels_of_the_docs_are_those_of_the_schedule() -> None:
+    """Up to 157, and with beta_end 0.0173 to 79, near the 80 of EDM's sampler."""
+    for end, top in ((0.02, 157), (0.0173, 79)):
+        abar = ib.alpha_bar(betas_of("linear", 1e-4, end, 1000).numpy())
+        sigma = ((1 - abar) / abar) ** 0.5
+        assert int(sigma[-1]) == top
+        assert sigma[0] == pytest.approx(0.01, rel=1e-3)
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "own_net.py").write_text(NETWORK)
