@@ -119,9 +119,10 @@ def held_out(benchmark: Benchmark, catalog: Catalog, task: Any, images: Dataset,
         return None
     dataset = make(cls, {"split": "tune"}, "dataset")
     if dataset.x_shape[0] != images.x_shape[0]:
+        ours, theirs = ("x".join(map(str, shape)) for shape in (images.x_shape, dataset.x_shape))
         raise ConfigError(
-            f"the training images have {images.x_shape[0]} channels, those of benchmark {benchmark.name} "
-            f"{dataset.x_shape[0]}; solvers are trained on images as the benchmark's, priors on any"
+            f"the training images are {ours}, those of benchmark {benchmark.name} {theirs}; a solver is trained on "
+            "images of the benchmark's channels"
         )
     if dataset.x_shape != images.x_shape:
         ours, theirs = ("x".join(map(str, shape[1:])) for shape in (images.x_shape, dataset.x_shape))

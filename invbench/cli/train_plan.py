@@ -157,6 +157,8 @@ def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark, device
     folder = Path(request.options.out).expanduser() / "priors" / f"{cls.name}-{digest(config)}"
     training = started(folder, config, options, seen, measured, request.options, device)
     training.about["origin"] = tuned.origin
+    if held := len(images.ids()) - len(seen.ids()):
+        training.about["held_out"] = f"the last {held} images"
     return Plan(source.fit, training, use)
 
 

@@ -52,6 +52,7 @@ def test_channels_are_those_of_the_images_and_the_last_ones_are_held_out(tmp_pat
     assert training.config["dataset"]["images"] == 24
     assert training.measured is not None
     assert training.measured.x.shape == (3, 1, 16, 16), "an eighth"
+    assert training.about["held_out"] == "the last 3 images"
     assert list(training.measured.images) == ["21.png", "22.png", "23.png"]
     assert list(training.images.ids()) == [f"{i:02d}.png" for i in range(21)]
     batch, _ = training.batch(0, 4, 8)
@@ -106,7 +107,7 @@ def test_that_the_preset_reads_colour_is_said_before_its_folder_is_looked_at() -
 
 def test_a_solver_is_not_trained_on_images_of_other_channels(tmp_path: Path) -> None:
     words = ["solver=davi", "task=denoise", "prior=adm_own", f"prior.weights={own_weights(tmp_path)}"]
-    with pytest.raises(ib.ConfigError, match="the training images have 1 channels, those of benchmark photos 3"):
+    with pytest.raises(ib.ConfigError, match="the training images are 1x64x64, those of benchmark photos 3x64x64; a"):
         build(Request.parse([*words, "dataset=arrays", f"dataset.root={discs(tmp_path / 'x', 1)}"]), CATALOG)
     with pytest.raises(ib.ConfigError, match=r"prior adm_own and dataset samples do not fit: .* got 3x64x64"):
         build(Request.parse([*words, "samples=4", f"out={tmp_path / 'train'}"]), CATALOG)

@@ -63,8 +63,8 @@ def _refuse_other_form(config: UNetConfig, state: Mapping[str, Tensor], card: Ma
         prior = card.get("prior")
         name = prior.get("name") if isinstance(prior, dict) else None
         raise DataError(
-            f"{path} holds a network of width {width} for {channels}-channel images; expected width {config.channels} "
-            f"and {config.in_channels} channels; name other weights"
+            f"{path} holds a network of width {width} for {channels}-channel images; expected width {config.channels}, "
+            f"{config.in_channels}-channel images; name other weights"
             + (f", or prior={name}, which these were trained as" if name else "")
         )
 

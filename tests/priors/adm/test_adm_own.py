@@ -88,7 +88,7 @@ def test_a_network_that_cannot_be_is_refused(options: dict[str, int], message: s
         (
             {"weights": SHIPPED, "channels": 1, "width": 16},
             (1, 8, 8),
-            "a network of width 32 for 3-channel images; expected width 16 and 1 channels; name other weights",
+            "a network of width 32 for 3-channel images; expected width 16, 1-channel images; name other weights",
         ),
     ],
 )
