@@ -144,13 +144,14 @@ def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
     """
     from invbench.analysis.comparable import by_measurement
     from invbench.plugins import load_catalog
-    from invbench.report import build_section, charts, check_path, write_page
+    from invbench.report import build_section, check_path, write_page
+    from invbench.report.charts import charts
 
     check_path(to)
     catalog, cells = load_catalog(), recorded_cells(filters, out)
     with click.progressbar(by_measurement(cells), label="measurements", file=sys.stderr) as groups:
         sections = [build_section(group, catalog, images, out) for group in groups]
-    click.echo(write_page(sections, to, charts(cells, catalog, out)))
+    click.echo(write_page(sections, to, charts(cells, catalog.for_tables()[0])))
 
 
 def recorded_cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:

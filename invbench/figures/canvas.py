@@ -68,14 +68,6 @@ def series(names: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 
 @styled
-def png(fig: Figure) -> bytes:
-    """The figure as the bytes of a PNG file."""
-    data = BytesIO()
-    fig.savefig(data, format="png")
-    return data.getvalue()
-
-
-@styled
 def save(fig: Figure, path: Path) -> Path:
     """Write PNG or, by the path's suffix, a vector format; folders are made. Raises StoreError where it cannot."""
     try:

@@ -11,21 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from invbench import __version__
-from invbench.analysis.columns import headline_metrics
-from invbench.analysis.comparable import label, mean_of, title_parts
+from invbench.analysis.comparable import label, title_parts
 from invbench.analysis.table import Table
 from invbench.analysis.tables import build_tables
 from invbench.atomic import write_atomic
 from invbench.errors import ConfigError, StoreError
-from invbench.figures.canvas import png
-from invbench.figures.drawing import Request, chart
 from invbench.figures.pictures import figures_of
 from invbench.harness.verify import explain
 from invbench.report.browser import Browser, browse
+from invbench.report.charts import Chart
 from invbench.store.reader import LoadedCell
 
 if TYPE_CHECKING:
@@ -59,29 +56,13 @@ def build_section(cells: Sequence[LoadedCell], catalog: Catalog, images: int, ou
     )
 
 
-def charts(cells: Sequence[LoadedCell], catalog: Catalog, out: Path) -> dict[str, str]:
-    """Data URIs of the charts of the headline metrics that some cell has, by what they show."""
-    metrics, _ = catalog.for_tables()
-    scored = [m for m in headline_metrics(metrics) if any(c.images and mean_of(c, m) is not None for c in cells)]
-    titles = {
-        ("bars", name): f"{metrics[name].__name__}: means with 95 % intervals, a panel per measurement"
-        for name in scored
-    }
-    for last in set(headline_metrics(metrics)[-1:]).intersection(scored):
-        title = f"{metrics[last].__name__} against network calls; the line joins the Pareto-optimal solvers"
-        titles["front", last] = title
-    return {
-        title: _uri(png(chart(cells, catalog, out, Request(kind, metric)))) for (kind, metric), title in titles.items()
-    }
-
-
 def write_page(
     sections: Sequence[Section],
     path: Path,
-    overview: Mapping[str, str] = MappingProxyType({}),
+    overview: Sequence[Chart] = (),
     title: str = "invbench report",
 ) -> Path:
-    """Write the page; ``overview`` are charts of all sections, by what they show.
+    """Write the page; ``overview`` are charts of all sections.
 
     Raises ConfigError for a path that is not .html, StoreError where it cannot be written.
     """
@@ -91,8 +72,9 @@ def write_page(
     loader = PackageLoader("invbench", "report")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["entry"] = entry
-    facts = _facts(sections)
-    page = environment.get_template("page.html").render(sections=sections, overview=overview, facts=facts, title=title)
+    page = environment.get_template("page.html").render(
+        sections=sections, overview=overview, facts=_facts(sections), contents=_contents(sections), title=title
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, page.encode())
@@ -139,6 +121,18 @@ def _facts(sections: Sequence[Section]) -> dict[str, str]:
         "Recorded": _days(cells),
         "Made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by invbench {__version__}",
     }
+
+
+def _contents(sections: Sequence[Section]) -> list[tuple[str, str]]:
+    """Benchmark and task of each measurement, and what distinguishes it from others of the same."""
+    alike = [[other.parts for other in sections if other.parts[:2] == section.parts[:2]] for section in sections]
+    return [
+        (
+            ", ".join(section.parts[:2]),
+            " · ".join(part for part in section.parts[2:] if not all(part in o for o in others)),
+        )
+        for section, others in zip(sections, alike, strict=True)
+    ]
 
 
 def _days(cells: Sequence[LoadedCell]) -> str:

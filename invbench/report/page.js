@@ -23,6 +23,9 @@ function compare(a, b, sign) {
 
 for (const button of document.querySelectorAll("table.scores thead button")) {
   button.addEventListener("click", () => sortBy(button.parentNode));
+  button.addEventListener("focus", () => {
+    if (button.matches(":focus-visible")) button.scrollIntoView({ block: "nearest", inline: "nearest" });
+  });
 }
 
 // Image browsers: rows are made from JSON when they come near the view, and dropped when they leave it.

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-from reporting import page_of
+from reporting import Opened, generated, page_of, until
 
-from invbench.analysis.table import Table
-from invbench.report import Section, write_page
-from invbench.report.browser import SIDE, Browser, data_uri
+from invbench.report import write_page
+from invbench.report.browser import SIDE, data_uri
 
 EVIL = "</script><img src=x onerror='window.broken=1'><script>window.broken=1</script>"
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1200,900"
-)
 
 
 def test_a_picture_keeps_its_bits_and_a_large_one_is_reduced() -> None:
@@ -38,90 +30,6 @@ def test_a_picture_keeps_its_bits_and_a_large_one_is_reduced() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3))
     assert (decoded(pixels / 255) == pixels).all()
     assert decoded(np.zeros((SIDE, 2 * SIDE, 3))).shape == (SIDE // 2, SIDE, 3)
-
-
-def generated(n: int, title: str = "generated") -> Section:
-    """A section of n generated images of one solver, with a table of three rows."""
-    rng = np.random.default_rng(0)
-    pictures = [data_uri(rng.random((16, 16, 3))) for _ in range(64)]
-    cell = {"src": pictures[0], "caption": "20.00", "scores": [("psnr", "20.00 dB", "psnr/rgb")]}
-    rows = [
-        {
-            "image": f"{title}-{i:05}",
-            "truth": pictures[i % 64],
-            "measurement": pictures[i % 64],
-            "cells": [{**cell, "src": pictures[i * 7 % 64]}, "not run" if i == 1 else cell],
-        }
-        for i in range(n)
-    ]
-    scores = ["9.5 [9, 10]", "100 [99, 101] best", "-"]
-    frame = pd.DataFrame(
-        {"solver": ["b", title, "c"], "n": [1, 3, 2], "psnr ↑ (dB)": scores, "kid_alex ↓": ["2", "10", "1"]}
-    )
-    table = Table(title, frame, (f"WARNING: {title}",))
-    browser = Browser(["truth", "measurement", title, "other"], rows)
-    provenance = {"name": title, "cell": title, "status": title, "command": title, "text": title}
-    return Section([], [title, title], [table], browser, {}, [provenance])
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A headless Chromium under WebDriver."""
-    pytest.importorskip("selenium", reason="the dev extra is not installed: no selenium to drive a browser with")
-    programs = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-    if None in programs:
-        pytest.skip("no chromium with chromedriver on this machine to open the page in")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(programs[0])
-    for flag in [*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(str(programs[1])))
-    yield driver
-    driver.quit()
-
-
-def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
-    """The condition's value once it is true."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "did not happen"
-        time.sleep(0.05)
-    return value
-
-
-class Opened:
-    """A page in the browser."""
-
-    def __init__(self, driver: Any, page: Path) -> None:
-        self.driver = driver
-        self.driver.get_log("browser")
-        self.driver.get(page.as_uri())
-
-    def js(self, expression: str, *arguments: Any) -> Any:
-        return self.driver.execute_script(f"return {expression}", *arguments)
-
-    def press(self, key: str) -> None:
-        from selenium.webdriver.common.keys import Keys
-
-        self.driver.switch_to.active_element.send_keys(getattr(Keys, key))
-
-    def focused(self) -> str:
-        return str(self.js("document.activeElement.querySelector('img')?.alt"))
-
-    def title(self) -> str:
-        return str(self.js("document.getElementById('viewer-title').textContent"))
-
-    def complaints(self) -> list[str]:
-        return [entry["message"] for entry in self.driver.get_log("browser") if "favicon" not in entry["message"]]
-
-    def browse(self) -> None:
-        """Scroll to the images and focus the first picture."""
-        self.js("document.querySelector('.browser').scrollIntoView()")
-        until(lambda: self.js("document.querySelector('.browser td button')"))
-        self.js("document.querySelector('.browser td button').focus()")
 
 
 @pytest.fixture

@@ -61,12 +61,25 @@ def test_the_page_holds_every_table_with_its_notes_and_the_provenance_of_every_c
 
 
 def test_charts_of_all_measurements_come_first_where_they_are_scored(out: Path) -> None:
-    elements = Elements(page_of(out))
-    alts = [str(image["alt"]) for image in elements.all("img")]
-    assert [text.split()[0] for text in alts[:3]] == ["PSNR:", "LPIPSAlex:", "HaarPSI:"]
-    assert elements.text.index("Overview") < elements.text.index("photos v2, inpaint")
-    points = Elements(page_of(out, "benchmark=gmm2d"))
-    assert [str(image["alt"]).split()[0] for image in points.all("img")] == ["PSNR:", "Figure"], "they have no HaarPSI"
+    text = Elements(page_of(out)).text
+    named = re.findall(r"(\w+) [↑↓].*(?:means|against)", text)
+    assert named == ["PSNR", "LPIPSAlex", "HaarPSI", "HaarPSI"]
+    assert text.index("Overview") < text.index("PSNR") < text.index("Scores")
+    points = Elements(page_of(out, "benchmark=gmm2d")).text
+    assert re.findall(r"(\w+) [↑↓].*(?:means|against)", points) == ["PSNR"], "they have no HaarPSI"
+
+
+def test_the_contents_name_what_tells_measurements_apart(out: Path) -> None:
+    assert "photos v2, inpaint (box=32)" in contents(page_of(out))
+    assert "Gaussian" not in contents(page_of(out))
+    for path in list(out.glob("photos/inpaint/pinv-*/run.json")):
+        path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
+    assert re.findall(r"seed \d|prior", contents(page_of(out))) == ["seed 0", "seed 1"]
+
+
+def contents(page: Path) -> str:
+    """The text of the list of contents."""
+    return re.sub(r"<[^>]*>", "", page.read_text().partition("<nav")[2].partition("</nav>")[0])
 
 
 def test_the_filters_choose_what_is_in_it(out: Path) -> None:

@@ -1,0 +1,169 @@
+"""Charts of the page, as texts and places: its style draws them, in its colours, as wide as there is room."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from invbench.analysis.columns import CALLS, headline_metrics
+from invbench.analysis.comparable import label, mean_of
+from invbench.analysis.digits import Metrics, format_value
+from invbench.analysis.pareto import pareto
+from invbench.figures.charts import Bar, Panel, bars_of, panels, within_reach
+from invbench.store.reader import LoadedCell
+
+ARROWS = {True: " ↑", False: " ↓", None: ""}  # the better direction
+DECADES = 9  # of network calls
+
+
+class Dot(NamedTuple):
+    """A solver's mean and the ends of its interval, at percentages of the width; nan where the mean is."""
+
+    name: str
+    text: str
+    at: float
+    low: float
+    high: float
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it has a place."""
+        return not math.isnan(self.at)
+
+
+class Point(NamedTuple):
+    """A solver's mean over its network calls, at percentages of width and height."""
+
+    name: str
+    text: str
+    calls: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Dots:
+    """Solvers of a measurement, the best first; ``ends`` are the values at the sides."""
+
+    title: str
+    dots: Sequence[Dot]
+    ends: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Front:
+    """Solvers of a measurement: those on the Pareto front in order of their calls, and the others."""
+
+    title: str
+    best: Sequence[Point]
+    others: Sequence[Point]
+    ends: tuple[str, str]  # lowest and highest value
+    ticks: Sequence[tuple[str, float]]  # network calls, and where
+
+    @property
+    def steps(self) -> str:
+        """The front as the points of a line to the right edge, y downwards."""
+        heights = [100 - point.y for point in self.best]
+        pairs = zip(self.best, [heights[0], *heights], heights, strict=False)
+        line = [f"{point.x},{height:.2f}" for point, *ends in pairs for height in ends]
+        return " ".join([*line, f"100,{heights[-1]:.2f}"])
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A metric, a panel per measurement."""
+
+    title: str
+    dots: Sequence[Dots] = ()
+    fronts: Sequence[Front] = ()
+
+
+def charts(cells: Sequence[LoadedCell], metrics: Metrics) -> list[Chart]:
+    """Charts of the headline metrics that some cell has, and of what the last of them costs in network calls."""
+    found = [(name, panels(cells, name)) for name in headline_metrics(metrics)]
+    means = [Chart(_title(name, metrics), [_dots(p, name, metrics) for p in parts]) for name, parts in found if parts]
+    return [*means, *(chart for name, parts in found[-1:] for chart in _costs(parts, name, metrics))]
+
+
+def _title(metric: str, metrics: Metrics) -> str:
+    return f"{_named(metric, metrics)}: means with 95 % intervals, the best first"
+
+
+def _named(metric: str, metrics: Metrics) -> str:
+    """The metric in words, with its better direction and unit."""
+    cls = metrics[metric]
+    return cls.__name__ + ARROWS[cls.higher_is_better] + (f" ({cls.unit})" if cls.unit else "")
+
+
+def _dots(panel: Panel, metric: str, metrics: Metrics) -> Dots:
+    sign = -1 if metrics[metric].higher_is_better else 1
+    bars = sorted(bars_of(panel, metric), key=lambda bar: (math.isnan(bar.value), sign * bar.value))
+    spans = [_span(bar, at) for bar, at in zip(bars, _reachable([bar.value for bar in bars]), strict=True)]
+    ends = [end for span in spans for end in span if not math.isnan(end)] or [0.0]
+    low, high = min(ends), max(ends)
+    dots = [
+        Dot(bar.name, format_value(metric, bar.value, metrics), *(_percent(end, low, high) for end in span))
+        for bar, span in zip(bars, spans, strict=True)
+    ]
+    return Dots(panel.title, dots, (format_value(metric, low, metrics), format_value(metric, high, metrics)))
+
+
+def _span(bar: Bar, at: float) -> tuple[float, float, float]:
+    """Where a mean is drawn, and the ends of its interval: where the mean is, if it has none."""
+    finite = math.isfinite(bar.low) and math.isfinite(bar.high)
+    return (at, bar.low, bar.high) if finite else (at, at, at)
+
+
+def _costs(parts: Sequence[Panel], metric: str, metrics: Metrics) -> Iterator[Chart]:
+    """A chart of the fronts, if the metric has a better direction and some solver has both a mean and a cost."""
+    higher = metrics[metric].higher_is_better
+    fronts = [front for panel in parts for front in _fronts(panel, metric, bool(higher), metrics)]
+    if fronts and higher is not None:
+        yield Chart(f"{_named(metric, metrics)} against network calls: the optimal solvers are numbered", fronts=fronts)
+
+
+def _fronts(panel: Panel, metric: str, higher: bool, metrics: Metrics) -> Iterator[Front]:
+    """The front of a panel, if it has any."""
+    means = [[mean_of(cell, name, panel.images) for name in (CALLS, metric)] for cell in panel.cells]
+    known = [
+        (label(cell, panel.cells), cost, value)
+        for cell, (cost, value) in zip(panel.cells, means, strict=True)
+        if cost is not None and value is not None and not math.isnan(value)
+    ]
+    if not known:
+        return
+    names, calls, values = zip(*known, strict=True)
+    heights = _reachable(values)
+    low, high, most = min(heights), max(heights), math.log1p(max(calls))
+    points = [
+        Point(
+            name,
+            format_value(metric, value, metrics),
+            format_value(CALLS, cost, metrics),
+            _percent(math.log1p(cost), 0, most),
+            _percent(height, low, high),
+        )
+        for name, cost, value, height in zip(names, calls, values, heights, strict=True)
+    ]
+    best = pareto(list(zip(calls, heights, strict=True)), higher)
+    others = [point for i, point in enumerate(points) if i not in best]
+    powers = [0, *(10**k for k in range(DECADES) if 10**k <= max(calls))]
+    ticks = [(f"{power:,}", _percent(math.log1p(power), 0, most)) for power in powers]
+    ends = format_value(metric, low, metrics), format_value(metric, high, metrics)
+    yield Front(panel.title, [points[i] for i in best], others, ends, ticks)
+
+
+def _reachable(values: Sequence[float]) -> list[float]:
+    """The values, with infinite ones replaced by values slightly beyond the finite range."""
+    return [float(value) for value in within_reach(np.array(values))]
+
+
+def _percent(value: float, low: float, high: float) -> float:
+    """How far a value is between two; in the middle where these are one; nan where it is no number."""
+    if high > low:
+        return round(100 * (value - low) / (high - low), 2)
+    return value if math.isnan(value) else 50.0
