@@ -120,41 +120,39 @@ def _span(bar: Bar, at: float) -> tuple[float, float, float]:
 
 def _costs(parts: Sequence[Panel], metric: str, metrics: Metrics) -> Iterator[Chart]:
     """A chart of the fronts, if the metric has a better direction and some solver has both a mean and a cost."""
-    higher = metrics[metric].higher_is_better
-    fronts = [front for panel in parts for front in _fronts(panel, metric, bool(higher), metrics)]
-    if fronts and higher is not None:
+    fronts = [_front(panel.title, known, metric, metrics) for panel in parts if (known := _known(panel, metric))]
+    if fronts and metrics[metric].higher_is_better is not None:
         yield Chart(f"{_named(metric, metrics)} against network calls: the optimal solvers are numbered", fronts=fronts)
 
 
-def _fronts(panel: Panel, metric: str, higher: bool, metrics: Metrics) -> Iterator[Front]:
-    """The front of a panel, if it has any."""
-    means = [[mean_of(cell, name, panel.images) for name in (CALLS, metric)] for cell in panel.cells]
-    known = [
-        (label(cell, panel.cells), cost, value)
-        for cell, (cost, value) in zip(panel.cells, means, strict=True)
-        if cost is not None and value is not None and not math.isnan(value)
+def _known(panel: Panel, metric: str) -> list[tuple[str, float, float]]:
+    """Name, network calls and mean of the solvers that have both."""
+    means = [(c, mean_of(c, CALLS, panel.images), mean_of(c, metric, panel.images)) for c in panel.cells]
+    return [
+        (label(cell, panel.cells), calls, mean)
+        for cell, calls, mean in means
+        if calls is not None and mean is not None and not math.isnan(mean)
     ]
-    if not known:
-        return
-    names, calls, values = zip(*known, strict=True)
-    heights = _reachable(values)
-    low, high, most = min(heights), max(heights), math.log1p(max(calls))
+
+
+def _front(title: str, known: Sequence[tuple[str, float, float]], metric: str, metrics: Metrics) -> Front:
+    names, calls, means = zip(*known, strict=True)
+    heights, most = _reachable(means), max(calls)
+    low, high = min(heights), max(heights)
     points = [
-        Point(
-            name,
-            format_value(metric, value, metrics),
-            format_value(CALLS, cost, metrics),
-            _percent(math.log1p(cost), 0, most),
-            _percent(height, low, high),
-        )
-        for name, cost, value, height in zip(names, calls, values, heights, strict=True)
+        Point(name, format_value(metric, mean, metrics), f"{cost:g}", _along(cost, most), _percent(height, low, high))
+        for name, cost, mean, height in zip(names, calls, means, heights, strict=True)
     ]
-    best = pareto(list(zip(calls, heights, strict=True)), higher)
+    best = pareto(list(zip(calls, heights, strict=True)), bool(metrics[metric].higher_is_better))
     others = [point for i, point in enumerate(points) if i not in best]
-    powers = [0, *(10**k for k in range(DECADES) if 10**k <= max(calls))]
-    ticks = [(f"{power:,}", _percent(math.log1p(power), 0, most)) for power in powers]
+    ticks = [(f"{n:,}", _along(n, most)) for n in (0, *(10**k for k in range(DECADES))) if n <= most]
     ends = format_value(metric, low, metrics), format_value(metric, high, metrics)
-    yield Front(panel.title, [points[i] for i in best], others, ends, ticks)
+    return Front(title, [points[i] for i in best], others, ends, ticks)
+
+
+def _along(calls: float, most: float) -> float:
+    """Where network calls are on a logarithmic axis that begins with none."""
+    return _percent(math.log1p(calls), 0, math.log1p(most))
 
 
 def _reachable(values: Sequence[float]) -> list[float]:
