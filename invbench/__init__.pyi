@@ -89,6 +89,7 @@ from .solver import OnStep as OnStep
 from .solver import Solver as Solver
 from .solver import Trainable as Trainable
 from .task import Task as Task
+from .tracker import Tracker as Tracker
 from .trained import refuse_other_training as refuse_other_training
 from .trained import trained_weights as trained_weights
 from .training import Training as Training

@@ -15,6 +15,7 @@ from invbench.operator import PRECISIONS
 from invbench.prior import PriorSource
 from invbench.solver import Solver
 from invbench.task import Task
+from invbench.tracker import Tracker
 
 KINDS: dict[str, type] = {
     "solver": Solver,
@@ -22,6 +23,7 @@ KINDS: dict[str, type] = {
     "dataset": Dataset,
     "prior": PriorSource,
     "metric": Metric,
+    "tracker": Tracker,
 }
 
 
@@ -51,7 +53,7 @@ def _check_class(cls: Any, kind: str) -> None:
         )
     if kind == "metric":
         _check_metric(cls)
-    else:
+    elif kind != "tracker":  # which has no options
         _check_options(cls, kind)
     if kind == "solver":
         _check_solve(cls)

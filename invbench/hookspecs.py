@@ -1,4 +1,4 @@
-"""The six hooks. A plugin module implements those it needs with ``@hookimpl`` and returns classes."""
+"""The seven hooks. A plugin module implements those it needs with ``@hookimpl`` and returns classes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from invbench.noise import Noise
 from invbench.prior import PriorSource
 from invbench.solver import Solver
 from invbench.task import Task
+from invbench.tracker import Tracker
 
 hookspec = pluggy.HookspecMarker("invbench")
 hookimpl = pluggy.HookimplMarker("invbench")
@@ -43,3 +44,8 @@ def invbench_register_metrics() -> list[type[Metric]]:  # type: ignore[empty-bod
 @hookspec
 def invbench_register_noises() -> list[type[Noise]]:  # type: ignore[empty-body]
     """Return the Noise classes this plugin offers; its entry point must be called ``noise_...``."""
+
+
+@hookspec
+def invbench_register_trackers() -> list[type[Tracker]]:  # type: ignore[empty-body]
+    """Return the Tracker classes this plugin offers."""

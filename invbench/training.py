@@ -63,6 +63,7 @@ class Training:
     dtype: str = "float32"
     save_every: int = 500
     on_progress: Callable[[Mapping[str, Any]], None] = lambda event: None
+    on_report: Callable[[int, Mapping[str, float]], None] = lambda step, values: None  # of lines of the log
     rank: int = 0
     processes: int = 1
     about: dict[str, str] = field(default_factory=dict)  # for the metadata: the command, where the options come from
@@ -189,6 +190,7 @@ class Training:
         if self.rank == 0:
             with (self.folder / LOG).open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"step": step, "time": round(time.time(), 1), **values}) + "\n")
+            self.on_report(step, values)
 
     def show(self, step: int, *columns: Tensor) -> None:
         """Keep a picture with a row per image and a column for each of ``columns``, (B, C, H, W) in [-1, 1].

@@ -21,6 +21,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {  # what a layer may import besides it
     "core": (),
     "priors": ("core",),
     "metrics": ("core",),
+    "trackers": ("core",),
     "store": ("core",),
     "analysis": ("core", "store"),
     "harness": ("core", "store", "analysis"),

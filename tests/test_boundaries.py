@@ -17,9 +17,10 @@ import invbench
 
 ROOT = Path(invbench.__file__).resolve().parent.parent
 CORE = sorted((ROOT / "invbench").rglob("*.py"))
-ROOMS = ("solvers", "tasks", "datasets", "invbench/priors", "invbench/metrics")  # of first-party plugins
+ROOMS = ("solvers", "tasks", "datasets", "invbench/priors", "invbench/metrics", "invbench/trackers")  # of our plugins
 PLUGINS = sorted(path for folder in ROOMS for path in (ROOT / folder).rglob("*.py"))
-LIBRARIES = ("deepinv", "diffusers", "torch", "numpy", "PIL", "scipy", "lpips", "cleanfid")  # that plugins import
+# that plugins import
+LIBRARIES = ("deepinv", "diffusers", "torch", "numpy", "PIL", "scipy", "lpips", "cleanfid", "wandb", "mlflow")
 NETWORKS = ("invbench.priors.adm.unet",)  # may be as long as they are
 HEAVY = ("torch", "pandas", "hydra", "matplotlib", "omegaconf", "rich", "requests", "skimage", "jinja2")
 

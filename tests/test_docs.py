@@ -61,7 +61,7 @@ def test_every_command_is_in_the_readme_and_has_help(command: str) -> None:
 
 def test_every_hook_is_in_the_readme() -> None:
     hooks = [name for name in vars(hookspecs) if name.startswith("invbench_register_")]
-    assert len(hooks) == 6
+    assert len(hooks) == 7
     for hook in hooks:
         assert hook in README or f"`{hook.removeprefix('invbench_register')}`" in README
 

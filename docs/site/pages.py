@@ -35,7 +35,7 @@ LINK = re.compile(r"\[(?P<words>[^\]\[]*)\]\((?P<target>[^)\s#]+)(?P<anchor>#[^)
 ADR = ROOT / "docs" / "adr"
 PYTHON = {  # the modules whose public names a page of the reference has
     "run": ("Run, load, restore", ("api.running", "api.restoring", "errors")),
-    "plugins": ("Plugins", ("hookspecs", "solver", "task", "dataset", "images", "metric", "problem", "rng")),
+    "plugins": ("Plugins", ("hookspecs", "solver", "task", "dataset", "images", "metric", "tracker", "problem", "rng")),
     "operators": ("Operators and noise", ("operator", "linops", "own_operator", "noise", "noise_model", "level")),
     "priors": ("Priors and schedules", ("prior", "priors", "schedule", "sampling")),
     "training": ("Training", ("training", "trained", "optimisation")),

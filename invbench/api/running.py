@@ -18,6 +18,7 @@ from invbench.harness.config import Choice
 from invbench.harness.jobs import run_request
 from invbench.harness.outcome import Done
 from invbench.harness.request import Request, faults_of, job_requests
+from invbench.harness.tracking import Trackers
 from invbench.plugins import Catalog, load_catalog
 from invbench.store.reader import load_cells
 from invbench.store.released import results_folder
@@ -52,8 +53,10 @@ def run(
     keys: set[str] = set()
     faults: list[str] = []
     outs: set[Path] = set()
-    for choice in list(choices(words, catalog)):
-        for done, lines in _run_job(choice, catalog, " ".join(words), progress):
+    jobs = list(choices(words, catalog))
+    trackers = Trackers.of(jobs[0].config.track, catalog)  # which is the same in all
+    for choice in jobs:
+        for done, lines in _run_job(choice, catalog, " ".join(words), progress, trackers):
             keys.add(done.key or "")
             faults += lines
         outs.add(Path(choice.config.out).expanduser())
@@ -96,12 +99,14 @@ def plugin(kind: str, name: str) -> type[Any]:
     return catalog.get(kind, name)
 
 
-def _run_job(choice: Choice, catalog: Catalog, command: str, progress: bool) -> Iterator[tuple[Done, list[str]]]:
+def _run_job(
+    choice: Choice, catalog: Catalog, command: str, progress: bool, trackers: Trackers
+) -> Iterator[tuple[Done, list[str]]]:
     """Run the cell of a job after its references; what came of each, and what went wrong in it."""
     text = f"invbench.run: {command}"
     requests = job_requests(choice, catalog, Request(choice, "", text, uuid.uuid4().hex))
     for request in requests:
         lines: list[str] = []
         with bar(request.title, progress) as on_progress:
-            done = run_request(request, catalog, on_progress, lines.append)
+            done = run_request(request, catalog, on_progress, lines.append, trackers)
         yield done, [*lines, *faults_of(request, done.outcome)]

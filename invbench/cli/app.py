@@ -172,7 +172,7 @@ for command in COMMANDS:
 @main.command(name="list")
 @click.argument("kind", required=False, type=completion.KINDS)
 def list_(kind: str | None) -> None:
-    """List what is installed: solvers, tasks, datasets, priors, metrics, benchmarks."""
+    """List what is installed: solvers, tasks, datasets, priors, metrics, trackers, benchmarks."""
     from invbench.declarations import KINDS
     from invbench.plugins import load_catalog
 
@@ -193,7 +193,7 @@ def list_(kind: str | None) -> None:
 @main.command()
 @click.argument("name", type=completion.NAMES)
 def info(name: str) -> None:
-    """Describe a solver, task, dataset, prior, metric or benchmark, with its options and cost."""
+    """Describe a solver, task, dataset, prior, metric, tracker or benchmark, with its options and cost."""
     from invbench.plugins import load_catalog
 
     catalog = load_catalog()
@@ -225,7 +225,9 @@ def check(ctx: click.Context, name: str) -> None:
         click.echo(f"{b.kind} {b.name} of {b.distribution} cannot be used: {b.reason}", err=True)
     if broken and name not in catalog.names():
         ctx.exit(1)
-    plugins = called(name, catalog)
+    plugins = [plugin for plugin in called(name, catalog) if plugin.kind != "tracker"]
+    if not plugins and name in catalog.plugins["tracker"]:
+        raise ConfigError(f"trackers have no conformance tests; try this one with track={name}")
 
     from invbench.testing.report import check_and_print, check_apart
 
@@ -234,7 +236,7 @@ def check(ctx: click.Context, name: str) -> None:
 
 
 @main.command()
-@click.argument("kind", type=completion.KINDS)
+@click.argument("kind", type=completion.STARTED)
 @click.argument("name")
 def new(kind: str, name: str) -> None:
     """Start a plugin of your own: invbench new solver|task|dataset|prior|metric NAME

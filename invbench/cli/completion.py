@@ -53,7 +53,8 @@ def _values(word: str) -> list[str]:
     """``solver=ddrm,da`` to ``solver=ddrm,davi``."""
     key, _, value = word.partition("=")
     head = value[: value.rfind(",") + 1]
-    return [f"{key}={head}{name}" for name in _names(key)] if key in GROUPS else []
+    kind = "tracker" if key == "track" else key
+    return [f"{key}={head}{name}" for name in _names(kind)] if kind in (*GROUPS, "tracker") else []
 
 
 def _filters(word: str, before: Sequence[str]) -> Iterable[str]:
@@ -87,6 +88,12 @@ def _kinds() -> tuple[str, ...]:
     return tuple(KINDS)
 
 
+def _started() -> tuple[str, ...]:
+    from invbench.cli.scaffold import KINDS
+
+    return tuple(KINDS)
+
+
 def _artifacts() -> list[str]:
     plugins = _catalog().plugins
     owners = [p.cls for kind in ("prior", "solver", "metric") for p in plugins[kind].values()]
@@ -96,6 +103,7 @@ def _artifacts() -> list[str]:
 OVERRIDES, FILTERS = Completed(_overrides), Completed(_filters)
 NAMES = Completed(lambda word, before: sorted(_catalog().names() | set(_catalog().benchmarks)))
 KINDS = Completed(lambda word, before: _kinds())
+STARTED = Completed(lambda word, before: _started())
 SOLVERS = Completed(lambda word, before: _names("solver"))
 ARTIFACTS = Completed(lambda word, before: _artifacts())
 

@@ -15,10 +15,12 @@ from invbench.cli.sweep import compose, launch
 from invbench.errors import InvbenchError, LockedCell
 from invbench.guard import printable
 from invbench.harness.checks import launcher, without_launcher
+from invbench.harness.checks import trackers as tracker_names
 from invbench.harness.config import Choice
 from invbench.harness.jobs import run_request
 from invbench.harness.outcome import Outcome
 from invbench.harness.request import Request, faults_of, job_requests, named
+from invbench.harness.tracking import Trackers
 from invbench.interrupts import noted_interrupts
 from invbench.messages import plain_warnings
 from invbench.plugins import Catalog, load_catalog
@@ -43,18 +45,20 @@ class Job(NamedTuple):
 def run_jobs(overrides: Sequence[str], catalog: Catalog, command: str) -> list[Job] | None:
     """Compose with Hydra and run what results; None where the user interrupted it. Empty where Hydra only prints.
 
-    Where a launcher is named, its workers run the jobs, and then this process joins and scores what they have left.
+    Where a launcher is named, its workers run the jobs, and then this process joins and scores what they have left, and
+    tells trackers of it.
     """
+    trackers = Trackers.of(tracker_names(overrides), catalog)
     ask = partial(Request, command=command, command_id=uuid.uuid4().hex)
     if not launcher(overrides):
-        return compose(overrides, catalog, lambda choice: _run_job(choice, catalog, ask))
+        return compose(overrides, catalog, lambda choice: _run_job(choice, catalog, ask, trackers))
     faults = launch(overrides, catalog, partial(_faults, ask))
     if faults is None:
         return None
     for line in faults:
         click.echo(f"error: {line}", err=True)
     join = partial(ask, joins=True)
-    jobs = compose(without_launcher(overrides), catalog, lambda choice: _run_job(choice, catalog, join))
+    jobs = compose(without_launcher(overrides), catalog, lambda choice: _run_job(choice, catalog, join, trackers))
     return jobs and [jobs[0]._replace(faults=(*jobs[0].faults, *faults)), *jobs[1:]]
 
 
@@ -63,19 +67,19 @@ def _faults(ask: Ask, choice: Choice) -> list[str]:
     return [line for job in _run_job(choice, load_catalog(), ask) for line in job.faults]
 
 
-def _run_job(choice: Choice, catalog: Catalog, ask: Ask) -> Iterator[Job]:
+def _run_job(choice: Choice, catalog: Catalog, ask: Ask, trackers: Trackers | None = None) -> Iterator[Job]:
     """Run the cell of a job after its references."""
     out, own = Path(choice.config.out).expanduser(), ask(choice, "")
     try:
         for request in job_requests(choice, catalog, own):
-            if job := _run(request, catalog, out):
+            if job := _run(request, catalog, out, trackers):
                 yield job
     except InvbenchError as error:
         click.echo(f"error: {printable(str(error))}", err=True)
         yield Job(None, None, out, (named(own, error),))
 
 
-def _run(request: Request, catalog: Catalog, out: Path) -> Job | None:
+def _run(request: Request, catalog: Catalog, out: Path, trackers: Trackers | None) -> Job | None:
     """Run a cell; None where another process is at that reference."""
     faults: list[str] = []
 
@@ -85,7 +89,7 @@ def _run(request: Request, catalog: Catalog, out: Path) -> Job | None:
 
     try:
         with progress(request.title) as on_progress, plain_warnings(), noted_interrupts():
-            done = run_request(request, catalog, on_progress, on_fault)
+            done = run_request(request, catalog, on_progress, on_fault, trackers)
     except LockedCell:
         if not request.reference:
             raise

@@ -14,6 +14,7 @@ from invbench.cli import completion
 def train(ctx: click.Context, overrides: tuple[str, ...], dry_run: bool) -> None:
     """Train a solver or a prior: invbench train solver=davi task=sr4 [key=value ...]."""
     from invbench.cli.train_request import Request, help_text
+    from invbench.harness.tracking import Trackers
     from invbench.plugins import load_catalog
 
     catalog = load_catalog()
@@ -21,9 +22,10 @@ def train(ctx: click.Context, overrides: tuple[str, ...], dry_run: bool) -> None
         click.echo(help_text(catalog))
         return
     requests = Request.parse_all(overrides, catalog, dry_run)
+    trackers = Trackers.of(requests[0].options.track, catalog)  # which is the same in all
     from invbench.cli.train import train_all
 
-    ctx.exit(train_all(requests, catalog))
+    ctx.exit(train_all(requests, catalog, trackers))
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

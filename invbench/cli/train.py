@@ -15,15 +15,17 @@ from typing import Any
 import click
 import pandas as pd
 import torch
+from PIL import Image
 
 from invbench.analysis.table import Table
 from invbench.api.progress import progress_bar
 from invbench.cli.combinations import INTERRUPTED, differing, each_of, status_of
-from invbench.cli.train_plan import Plan, build
+from invbench.cli.train_plan import Plan, build, digest
 from invbench.cli.train_request import Request
 from invbench.device import arithmetic
 from invbench.errors import StoreError, TrainingError
 from invbench.figures.pictures import training_curve
+from invbench.harness.tracking import Trackers
 from invbench.plugins import Catalog
 from invbench.store.release import portable
 from invbench.training import Training
@@ -31,7 +33,7 @@ from invbench.training import Training
 STATUS: Mapping[int | str, str] = {0: "trained", INTERRUPTED: "interrupted; the same command resumes"}
 
 
-def train_all(requests: Sequence[Request], catalog: Catalog) -> int:
+def train_all(requests: Sequence[Request], catalog: Catalog, trackers: Trackers) -> int:
     """The trainings, one after the other, and a table of several; returns the exit status.
 
     Raises ConfigError for what is wrong with any of them before the first begins.
@@ -41,7 +43,7 @@ def train_all(requests: Sequence[Request], catalog: Catalog) -> int:
     folders = [plan.training.folder for plan in plans]
     chief = not any(plan.training.rank for plan in plans)
     del plans  # and the networks that they hold
-    done = each_of(words, lambda i: train(requests[i], catalog))
+    done = each_of(words, lambda i: train(requests[i], catalog, trackers))
     if len(done) > 1 and chief and not requests[0].dry_run:
         lines = zip(differing(words), done, folders, strict=False)
         rows = [{**own, "status": STATUS.get(ended, ended), "folder": str(place)} for own, ended, place in lines]
@@ -49,7 +51,7 @@ def train_all(requests: Sequence[Request], catalog: Catalog) -> int:
     return status_of(done)
 
 
-def train(request: Request, catalog: Catalog) -> int:
+def train(request: Request, catalog: Catalog, trackers: Trackers) -> int:
     """Train, or estimate the cost of training; returns the exit status."""
     plan = build(request, catalog)
     plan.training.about["command"] = portable(["invbench", "train", *request.words])
@@ -59,7 +61,12 @@ def train(request: Request, catalog: Catalog) -> int:
             click.echo(estimate(plan))
             return 0
         click.echo(f"training in {training.folder}", err=True)
-        with locked(training), shown_progress(training), arithmetic(training.dtype):
+        with (
+            locked(training),
+            shown_progress(training),
+            tracked(training, request.title, trackers),
+            arithmetic(training.dtype),
+        ):
             weights = plan.fit(training)
     except KeyboardInterrupt:
         click.echo("interrupted; the checkpoint is kept, and the same command resumes from there", err=True)
@@ -130,6 +137,25 @@ def locked(training: Training) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def tracked(training: Training, title: str, trackers: Trackers) -> Iterator[None]:
+    """Tell trackers of the training, what its log is told; of several processes the first does."""
+    if training.rank or not trackers:
+        yield
+        return
+    with trackers.following("training", title) as followed:
+        followed.begin(digest(training.config), training.config)
+        training.on_report = followed.log
+        yield
+        followed.end("complete", picture=shown(training.folder))
+
+
+def shown(folder: Path) -> Image.Image | None:
+    """The last picture that a training has kept."""
+    paths = sorted(folder.glob("samples/*.png"))
+    return Image.open(paths[-1]) if paths else None
 
 
 @contextmanager

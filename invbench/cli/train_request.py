@@ -37,6 +37,7 @@ class TrainConfig:
     folder: str = ""
     samples: int = 0
     samples_nfe: int = 100
+    track: str = ""
 
     def __post_init__(self) -> None:
         if self.save_every < 1:
@@ -57,6 +58,7 @@ HELP = {
     "folder": "this very folder instead; a checkpoint of another training in it is refused",
     "samples": "train on so many images drawn from the prior (DAVI-G), kept as by 'invbench sample'; 0: on the dataset",
     "samples_nfe": "network calls a drawn image",
+    "track": "trackers that follow the training, as wandb or wandb,mlflow; changes no weights",
 }
 
 
@@ -74,6 +76,12 @@ class Request:
     words: tuple[str, ...] = ()  # as they were written
     given: frozenset[str] = frozenset()  # options that were written
     dry_run: bool = False
+
+    @property
+    def title(self) -> str:
+        """Benchmark, and task and solver or prior."""
+        named = [self.names[kind] for kind in ("task", "solver", "prior") if kind in self.names]
+        return "/".join([self.options.benchmark, *named])
 
     @classmethod
     def parse_all(cls, overrides: Sequence[str], catalog: Catalog, dry_run: bool = False) -> list[Request]:

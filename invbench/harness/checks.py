@@ -112,6 +112,12 @@ def shards(overrides: Sequence[str]) -> int:
     return int(unquoted(dict(split(_split_flags(overrides)[1], EXAMPLE)).get("shards", "1")))
 
 
+def trackers(overrides: Sequence[str]) -> str:
+    """What ``track`` names, of overrides that may still be unchecked; "" for nothing."""
+    words = [text.removeprefix("++") for text in _split_flags(overrides)[1]]
+    return unquoted(dict(split(words, EXAMPLE)).get("track", ""))
+
+
 def shows_job(ready: Sequence[str]) -> bool:
     """Whether ready overrides ask for the configuration of the jobs alone: ``--cfg job``."""
     flags = [text for text in ready if text in VALUED_FLAGS or text.partition("=")[0] in VALUED_FLAGS]

@@ -16,27 +16,42 @@ from typing import Any
 from invbench.analysis.comparable import measurement_key
 from invbench.errors import InvbenchError, PluginError
 from invbench.harness.config import limits
-from invbench.harness.isolation import Ended, Send, Stop, apart
+from invbench.harness.isolation import Ended, OnEvent, Send, Stop, apart
 from invbench.harness.outcome import Done, OnProgress, Outcome, fail
 from invbench.harness.request import Request, faults_of, named
+from invbench.harness.tracking import Trackers
 from invbench.messages import plain_warnings
 from invbench.plugins import Catalog, load_catalog
 from invbench.store.schema import Run
 
 
 def run_request(
-    request: Request, catalog: Catalog, on_progress: OnProgress, on_fault: Callable[[str], None] = lambda line: None
+    request: Request,
+    catalog: Catalog,
+    on_progress: OnProgress,
+    on_fault: Callable[[str], None] = lambda line: None,
+    trackers: Trackers | None = None,
 ) -> Done:
     """Run a cell, and score its images as a set. Raises InvbenchError where there is no cell to record a fault in.
 
-    ``on_fault`` is told what became of shards that failed, a line each.
+    ``on_fault`` is told what became of shards that failed, a line each; ``trackers`` of the cell.
     """
-    if request.in_parts:
-        _run_parts(request, on_progress, on_fault)
-        return _run_apart(replace(request, joins=True), lambda done, total: None)
-    if request.at_risk(catalog):
-        return _run_apart(request, on_progress)
-    return _run_here(request, catalog, (), _watching(lambda kind, content: _pass_on(on_progress, kind, content)))
+    with (trackers or Trackers()).following("cell", request.title) as followed:
+
+        def on_event(kind: str, content: Any) -> None:
+            followed.hear(kind, content)
+            if kind == "progress":
+                on_progress(*content)
+
+        if request.in_parts:
+            _run_parts(request, on_progress, on_fault)
+            done = _run_apart(replace(request, joins=True), lambda kind, content: None)
+        elif request.at_risk(catalog):
+            done = _run_apart(request, on_event)
+        else:
+            done = _run_here(request, catalog, (), _watching(on_event))
+        followed.recorded(done.outcome)
+        return done
 
 
 def _run_parts(request: Request, on_progress: OnProgress, on_fault: Callable[[str], None]) -> None:
@@ -71,13 +86,14 @@ class _Together:
         self._on_progress, self._lock = on_progress, threading.Lock()
         self._counts: dict[str, tuple[int, int]] = {}
 
-    def of(self, part: Request) -> OnProgress:
+    def of(self, part: Request) -> OnEvent:
         """Where a shard reports its own."""
 
-        def report(done: int, total: int) -> None:
-            with self._lock:
-                self._counts[part.title] = done, total
-                self._on_progress(*map(sum, zip(*self._counts.values(), strict=True)))
+        def report(kind: str, content: Any) -> None:
+            if kind == "progress":
+                with self._lock:
+                    self._counts[part.title] = content
+                    self._on_progress(*map(sum, zip(*self._counts.values(), strict=True)))
 
         return report
 
@@ -99,12 +115,7 @@ def _watching(send: Send) -> Any:
     )
 
 
-def _pass_on(on_progress: OnProgress, kind: str, content: Any) -> None:
-    if kind == "progress":
-        on_progress(*content)
-
-
-def _run_apart(request: Request, on_progress: OnProgress, stop: Stop | None = None, sharing: int = 1) -> Done:
+def _run_apart(request: Request, on_event: OnEvent, stop: Stop | None = None, sharing: int = 1) -> Done:
     """Run a cell in a process of its own, and again without a metric in which that has ended.
 
     ``sharing`` processes share the machine's threads; all of them end at a ``stop``.
@@ -112,7 +123,7 @@ def _run_apart(request: Request, on_progress: OnProgress, stop: Stop | None = No
     _, seconds = limits(request.choice.config)
     without: dict[str, str] = {}
     while True:
-        heard = _Heard(on_progress)
+        heard = _Heard(on_event)
         try:
             done: Done = apart(_job, (request, tuple(without), sharing), heard, seconds, stop)
         except Ended as ended:
@@ -137,20 +148,20 @@ def _job(send: Send, request: Request, without: Collection[str], sharing: int) -
 class _Heard:
     """What a process has reported before it ended."""
 
-    on_progress: OnProgress
+    on_event: OnEvent
     stage: str = ""  # the metric that is called
     begun: tuple[Path, Run] | None = None
     images: int = field(default=0)
 
     def __call__(self, kind: str, content: Any) -> None:
-        """Take an event."""
+        """Take an event, and pass it on."""
         if kind == "begin":
             self.begun = content
         elif kind == "stage":
             self.stage = content
         else:
-            self.images, total = content
-            self.on_progress(self.images, total)
+            self.images, _ = content
+        self.on_event(kind, content)
 
     def failed(self, request: Request, reason: str) -> Done:
         """Record that the cell failed. Raises PluginError where the process ended before there was one."""

@@ -60,6 +60,7 @@ class RunConfig:
     overwrite: bool = False
     timeout: float = 0.0
     isolate: str = "auto"
+    track: str = ""
 
 
 HELP = {
@@ -78,6 +79,7 @@ HELP = {
     "overwrite": "run a cell again that is complete",
     "timeout": "seconds that a cell may take, in a process of its own; 0 is any",
     "isolate": "a process for each cell: true, false, or auto, where plugins of others are in it",
+    "track": "trackers that follow the cells, as wandb or wandb,mlflow; changes no result",
 }
 
 

@@ -40,6 +40,7 @@ NUMBERS = {
 PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[A-Za-z_][\w./-]*(?<!/)", re.ASCII | re.IGNORECASE)
 MARK = "%%"  # of a text that is percent-encoded
 MOST = 10_000  # values of a sweep
+LISTS = ("track",)  # options of which commas part a list, and no sweep
 
 
 def split(texts: Iterable[str], example: str) -> list[tuple[str, str]]:
@@ -74,6 +75,8 @@ def values(key: str, value: str, names: Collection[str] = ()) -> list[str]:
 
     ``names`` are those that ``glob(...)`` chooses from.
     """
+    if key in LISTS:
+        return [value]
     if not SWEEP.fullmatch(value):
         return parts(value)
     with readable(key, value):

@@ -12,7 +12,7 @@ from tabulate import tabulate
 from invbench.harness.isolation import Ended, Send, apart
 from invbench.plugins import Plugin, load_catalog
 from invbench.testing.findings import Finding
-from invbench.testing.plugins import check_plugin
+from invbench.testing.plugins import KITS, check_plugin
 
 WIDTH = 100  # of the sentences, at most
 LEAST = 30  # and at least, however narrow the terminal
@@ -44,7 +44,7 @@ def check_apart(name: str, plugins: Sequence[Plugin]) -> bool:
 
 def _check(send: Send, name: str) -> bool:
     """What the other process does."""
-    plugins = [kind[name] for kind in load_catalog().plugins.values() if name in kind]
+    plugins = [named[name] for kind, named in load_catalog().plugins.items() if name in named and kind in KITS]
     return check_and_print(plugins, lambda text: send("table", text))
 
 
