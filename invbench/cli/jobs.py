@@ -14,8 +14,7 @@ from invbench.cli.progress import progress
 from invbench.cli.sweep import compose, launch
 from invbench.errors import InvbenchError, LockedCell
 from invbench.guard import printable
-from invbench.harness.checks import launcher, without_launcher
-from invbench.harness.checks import trackers as tracker_names
+from invbench.harness.checks import launcher, tracker_names, without_launcher
 from invbench.harness.config import Choice
 from invbench.harness.jobs import run_request
 from invbench.harness.outcome import Outcome

@@ -112,7 +112,7 @@ def shards(overrides: Sequence[str]) -> int:
     return int(unquoted(dict(split(_split_flags(overrides)[1], EXAMPLE)).get("shards", "1")))
 
 
-def trackers(overrides: Sequence[str]) -> str:
+def tracker_names(overrides: Sequence[str]) -> str:
     """What ``track`` names, of overrides that may still be unchecked; "" for nothing."""
     words = [text.removeprefix("++") for text in _split_flags(overrides)[1]]
     return unquoted(dict(split(words, EXAMPLE)).get("track", ""))

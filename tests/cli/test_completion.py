@@ -59,6 +59,8 @@ def test_bash_gets_the_part_behind_the_sign_of_equality(monkeypatch: pytest.Monk
         (("fetch", "adm_ff"), ["adm_ffhq256"]),
         (("versus", "ddrm", "bicub"), ["bicubic"]),
         (("completion", "z"), ["zsh"]),
+        (("run", "track", "=", "wandb,mlf"), ["wandb,mlflow"]),
+        (("new", "tr"), []),
         (("run", "n", "=", "1"), []),
         (("no_such_command", "x"), []),
         (("table", "--format"), ["--format"]),

@@ -81,6 +81,13 @@ def test_an_unknown_tracker_is_refused_before_anything_is_run(
     assert not (tmp_path / "results").exists()
 
 
+def test_trackers_are_listed_and_have_no_checks(command: Command) -> None:
+    assert "journal            lines in journal.jsonl  (mine 0.1.0)" in command("list", "trackers").stdout
+    checked = command("check", "journal")
+    assert checked.returncode == 2
+    assert checked.stderr == "error: trackers have no conformance tests; try this one with track=journal\n"
+
+
 def test_cells_of_a_launcher_are_told_once_and_by_the_command(command: Command, tmp_path: Path) -> None:
     done = command("run", *PLANE, "shards=2", "batch_size=1", "track=journal", "hydra/launcher=inline")
     assert done.returncode == 0, done.stderr
