@@ -186,7 +186,7 @@ class Training:
         return numbers
 
     def report(self, step: int, **values: float) -> None:
-        """Append a line to the log: figures of the state after ``step`` steps."""
+        """Append a line to the log, figures of the state after ``step`` steps, and tell ``on_report`` of them."""
         if self.rank == 0:
             with (self.folder / LOG).open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"step": step, "time": round(time.time(), 1), **values}) + "\n")

@@ -12,7 +12,7 @@ import click
 
 from invbench import __version__
 from invbench.cli import completion, console, judge, learn, read, restore, share, tables
-from invbench.cli.describe import called, description, listing
+from invbench.cli.describe import called, description, listing, tested
 from invbench.cli.help import HELP, run_help
 from invbench.cli.read import not_negative
 from invbench.errors import ConfigError, InvbenchError, unknown
@@ -225,9 +225,7 @@ def check(ctx: click.Context, name: str) -> None:
         click.echo(f"{b.kind} {b.name} of {b.distribution} cannot be used: {b.reason}", err=True)
     if broken and name not in catalog.names():
         ctx.exit(1)
-    plugins = [plugin for plugin in called(name, catalog) if plugin.kind != "tracker"]
-    if not plugins and name in catalog.plugins["tracker"]:
-        raise ConfigError(f"trackers have no conformance tests; try this one with track={name}")
+    plugins = tested(name, catalog)
 
     from invbench.testing.report import check_and_print, check_apart
 

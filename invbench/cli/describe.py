@@ -24,6 +24,14 @@ def called(name: str, catalog: Catalog) -> list[Plugin]:
     return matching
 
 
+def tested(name: str, catalog: Catalog) -> list[Plugin]:
+    """Those that have conformance tests. Raises ConfigError for a tracker, which would export something."""
+    plugins = [plugin for plugin in called(name, catalog) if plugin.kind != "tracker"]
+    if not plugins and name in catalog.plugins["tracker"]:
+        raise ConfigError(f"trackers have no conformance tests; try this one with track={name}")
+    return plugins
+
+
 def listing(catalog: Catalog, kind: str) -> list[tuple[str, str, str]]:
     """Name, distribution (empty for our own) and summary of the plugins of a kind."""
     if kind == "benchmark":

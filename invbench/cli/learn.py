@@ -14,7 +14,6 @@ from invbench.cli import completion
 def train(ctx: click.Context, overrides: tuple[str, ...], dry_run: bool) -> None:
     """Train a solver or a prior: invbench train solver=davi task=sr4 [key=value ...]."""
     from invbench.cli.train_request import Request, help_text
-    from invbench.harness.tracking import Trackers
     from invbench.plugins import load_catalog
 
     catalog = load_catalog()
@@ -22,6 +21,8 @@ def train(ctx: click.Context, overrides: tuple[str, ...], dry_run: bool) -> None
         click.echo(help_text(catalog))
         return
     requests = Request.parse_all(overrides, catalog, dry_run)
+    from invbench.harness.tracking import Trackers
+
     trackers = Trackers.of(requests[0].options.track, catalog)  # which is the same in all
     from invbench.cli.train import train_all
 

@@ -6,7 +6,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -153,9 +153,11 @@ def tracked(training: Training, title: str, trackers: Trackers) -> Iterator[None
 
 
 def shown(folder: Path) -> Image.Image | None:
-    """The last picture that a training has kept."""
+    """The last picture that a training has kept; None where there is none, or it cannot be read."""
     paths = sorted(folder.glob("samples/*.png"))
-    return Image.open(paths[-1]) if paths else None
+    with suppress(OSError):
+        return Image.open(paths[-1]) if paths else None
+    return None
 
 
 @contextmanager
