@@ -132,9 +132,9 @@ def means(cell: LoadedCell) -> dict[str, float]:
     A metric that is there by several protocols is left out.
     """
     together = cell.frame["sample"] == MEAN
-    found = {score.metric: score.value for score in cell.sets} | _means(cell.frame[~together])
+    single = {score.metric: score.value for score in cell.sets} | _means(cell.frame[~together])
     of_all = _means(cell.frame[together])
-    return found | {f"{name}_of_mean" if name in found else name: mean for name, mean in of_all.items()}
+    return single | {f"{name}_of_mean" if name in single else name: mean for name, mean in of_all.items()}
 
 
 def _means(records: Any) -> dict[str, float]:
