@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import SupportsFloat, TypeVar
 
 import numpy as np
 import torch
@@ -163,8 +163,8 @@ def _copy(measured: Measurement) -> Measurement:
     return replace(measured, x=measured.x.clone(), y=measured.y.clone(), std=measured.std.clone())
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, bool | str) or not hasattr(value, "__float__"):
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, SupportsFloat):
         raise MetricError(f"expected a number as distance; got {_form(value)}")
     return float(value)
 

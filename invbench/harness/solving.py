@@ -26,6 +26,7 @@ from invbench.harness.scoring import Scorer
 from invbench.meter import Meter, peak_bytes, synchronize
 from invbench.prior import Prior
 from invbench.problem import Measurement, Posterior, Problem
+from invbench.rng import Rng
 from invbench.solver import Solver
 from invbench.store.files import MEAN, Record
 from invbench.store.fingerprint import Measured
@@ -214,10 +215,10 @@ class Worker:
         return "" if group == image else group
 
 
-def _solved(solver: Solver, *arguments: Any) -> Any:
+def _solved(solver: Solver, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng) -> Tensor:
     """What ``solve`` returns. Raises SolverError where it differentiates without saying so."""
     try:
-        return solver.solve(*arguments)
+        return solver.solve(y, problem, prior, state, rng)
     except RuntimeError as error:
         if solver.needs_grad or "does not require grad" not in str(error):
             raise

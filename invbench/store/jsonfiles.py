@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -99,8 +99,8 @@ def json_text(value: Mapping[str, JSON], indent: int = 2) -> str:
     return json.dumps(_finite(value), indent=indent, allow_nan=False) + "\n"
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
+def _finite(value: JSON | Mapping[str, JSON]) -> JSON:
+    if isinstance(value, Mapping):
         return {key: _finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(each) for each in value]

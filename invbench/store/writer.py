@@ -22,7 +22,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from invbench.artifacts import file_sha256
 from invbench.atomic import drop_parts, write_atomic
@@ -44,6 +44,9 @@ from invbench.store.files import (
 from invbench.store.fingerprint import Measured
 from invbench.store.jsonfiles import json_text, read_json
 from invbench.store.schema import Run, ScoredSet
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LOCK = ".lock"  # held by the process that writes the folder
 OVERWRITTEN = ".overwritten"  # by which command, last
@@ -95,7 +98,7 @@ class CellStore:
             return True
         return False
 
-    def append(self, image: str, x_hat: Any, rows: Iterable[Record]) -> None:
+    def append(self, image: str, x_hat: Tensor, rows: Iterable[Record]) -> None:
         """Keep the reconstructions (samples, C, H, W) of an image, then its rows; both survive a kill at once."""
         from safetensors.torch import save
 
