@@ -106,6 +106,7 @@ def test_a_training_is_told_the_lines_of_its_log(command: Command, tmp_path: Pat
     assert [(line["step"], *line.keys() - {"step"}) for line in lines] == [(20, "loss"), (40, "loss")]
 
 
+@pytest.mark.long
 def test_a_training_has_the_same_weights_with_a_tracker_and_with_one_that_fails(
     command: Command, tmp_path: Path
 ) -> None:
@@ -123,6 +124,7 @@ def test_a_training_has_the_same_weights_with_a_tracker_and_with_one_that_fails(
     assert weights("tracked") == weights("plain") == weights("failed")
 
 
+@pytest.mark.long
 def test_an_interrupted_training_and_one_that_fails_are_told_as_such(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
