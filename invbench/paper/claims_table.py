@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -103,6 +103,11 @@ def stated(claim: Claim) -> str:
     if claim.kind == "ratio":
         ((fast, slow),) = claim.pairs
         return f"{slow} {values[slow]} to {fast} {values[fast]}, at least {claim.bound:g}x"
+    return _order(claim, values)
+
+
+def _order(claim: Claim, values: Mapping[str, str]) -> str:
+    """The first methods of an order, and the nearest of those behind them."""
     last = claim.pairs[-1][0]
     rest = sorted((b for a, b in claim.pairs if a == last), key=lambda m: float(values[m]))
     nearest = rest[-1] if claim.layout.better(claim.column) == "higher" else rest[0]

@@ -109,13 +109,17 @@ class ProxyRows:
         for task in self.tasks:
             groups = self.measured(task)
             best = max(groups, key=lambda g: (len(solvers_of(g)), sum(len(c.images) for c in g)), default=[])
-            for label, (solver, nfe) in self.labels.items():
-                training = label if label in self.table.layout.trained else ""
-                own = [c for c in best if solver_of(c) == solver and self.trained(c) == training]
-                own = [c for c in own if nfe is None or makes(c, nfe)]
-                if own:
+            for label in self.labels:
+                if own := self.of_row(label, best):
                     chosen[Place(label, task)] = max(own, key=most_default)
         return chosen
+
+    def of_row(self, label: str, cells: Sequence[LoadedCell]) -> list[LoadedCell]:
+        """Those of a row's solver and training, with as many network calls as the row says, if it does."""
+        solver, nfe = self.labels[label]
+        training = label if label in self.table.layout.trained else ""
+        own = [cell for cell in cells if solver_of(cell) == solver and self.trained(cell) == training]
+        return [cell for cell in own if nfe is None or makes(cell, nfe)]
 
     def measured(self, task: str) -> list[list[LoadedCell]]:
         """The table's cells of a task, those of the same measurements together."""
