@@ -130,15 +130,19 @@ class SlowOperator(LinearOperator):
 
 
 def test_network_and_operator_are_timed_apart_forward_and_backward(meter: Meter) -> None:
+    """No bound from above: a machine that does other things may delay any call. Nothing is counted twice."""
     prior, A = SlowBack().metered(meter), SlowOperator().metered(meter)
+    begin = time.perf_counter()
     for steps in (1, 2):
+        before = meter.pullback.seconds
         x = torch.ones(2, 1, 2, 2, requires_grad=True)
         loss = A(prior.x0(x, 5)).sum()
-        assert meter.pullback.seconds < 0.02 * steps
+        assert meter.pullback.seconds == before
         torch.autograd.grad(loss, x)
-        assert 0.02 * steps <= meter.pullback.seconds < 0.035 * steps
-        assert 0.03 * steps <= meter.operator.seconds < 0.045 * steps
-    assert meter.network.seconds < 0.01
+        assert meter.pullback.seconds >= before + 0.02
+        assert meter.operator.seconds >= 0.03 * steps
+    parts = meter.network.seconds + meter.pullback.seconds + meter.operator.seconds
+    assert parts <= time.perf_counter() - begin
 
 
 def test_the_transpose_by_differentiation_is_operator_time(meter: Meter) -> None:
