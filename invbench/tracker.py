@@ -15,7 +15,7 @@ class Tracker(ABC):
 
     It is made once a command, without arguments; where its library is absent, that is the place to raise a ConfigError
     that names it, before anything is run. What any method raises later costs the export alone: it is a warning, and the
-    tracker is told nothing more. It runs in the process of the command, and has no options: its library's own
+    tracker is not called again. It runs in the process of the command, and has no options: its library's own
     environment variables say where to.
     """
 
@@ -24,7 +24,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def begin(self, kind: str, name: str, key: str, config: Mapping[str, Any]) -> None:
-        """A ``"cell"`` or a ``"training"`` begins, or is there already and is told again.
+        """A ``"cell"`` or a ``"training"`` begins, or is there already and is reported again.
 
         ``name`` is for people, as photos/sr4/ddrm. ``key``, 12 characters, is the same where the same thing is run
         again or resumes. ``config``, by option as ``solver.nfe``, are the plain values that determine the result.

@@ -41,7 +41,7 @@ class DeepinvSampler(Solver):
 class DeepinvDPS(DeepinvSampler):
     """deepinv.sampling.DPS: diffusion posterior sampling on ``nfe`` steps of a variance-preserving process.
 
-    ``weight`` is of the gradient of the norm of the residual, ``alpha`` of the noise: 1 is DDPM's. It is told no
+    ``weight`` is of the gradient of the norm of the residual, ``alpha`` of the noise: 1 is DDPM's. It is given no
     level of noise.
     """
 

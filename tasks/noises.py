@@ -106,7 +106,7 @@ class Correlated(Noise):
 
     The blur is periodic and of standard deviation ``length``: noise d pixels apart has correlation exp(-d^2 / 4
     length^2). Of measurements that are images, (..., H, W); of complex ones, each part. Solvers, which take noise for
-    white, are not told the level.
+    white, are not given the level.
     """
 
     kind: ClassVar[str] = "correlated"

@@ -35,8 +35,8 @@ class ModuleTask(Task):
             if self.arguments:
                 raise ConfigError(f"{label} is no class, and takes no arguments; write them into it")
             return ib.operator_from(thing, x_shape, self.linear, label)
-        twins = [made(thing, x_shape, self.arguments, label) for _ in range(2)]
-        A, again = (ib.operator_from(each, x_shape, self.linear, label) for each in twins)
+        pair = [made(thing, x_shape, self.arguments, label) for _ in range(2)]
+        A, again = (ib.operator_from(each, x_shape, self.linear, label) for each in pair)
         x = torch.linspace(-1, 1, x_shape[-1]).expand(1, *x_shape)
         if not torch.equal(A(x), again(x)):
             raise ConfigError(f"{label} is another each time it is made; draw masks from a torch.Generator with a seed")

@@ -81,7 +81,7 @@ def label(cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
     own = _options(cell)
     same_name = [options for options in map(_options, cells) if options["name"] == own["name"]]
     parts = [_short(k, v) for k, v in own.items() if any(options.get(k) != v for options in same_name)]
-    if _twins(cell, cells) > 1:  # nothing differs but the version of a plugin
+    if _alike(cell, cells) > 1:  # nothing differs but the version of a plugin
         parts.append(f"[{cell.id[:6]}]")
     if precision(cell) != FLOAT32:
         parts.append(f"[{precision(cell)}]")
@@ -93,7 +93,7 @@ def _short(key: str, value: JSON) -> str:
     return f"{key}={value[:8] if key == 'sha256' and isinstance(value, str) else value}"
 
 
-def _twins(cell: LoadedCell, cells: Sequence[LoadedCell]) -> int:
+def _alike(cell: LoadedCell, cells: Sequence[LoadedCell]) -> int:
     """How many cells have its options and precision."""
     return sum(_options(other) == _options(cell) and precision(other) == precision(cell) for other in cells)
 

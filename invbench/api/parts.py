@@ -25,7 +25,7 @@ from invbench.task import Task
 
 @dataclass(frozen=True)
 class Parts:
-    """A solver, a task or an operator, and a prior or where it comes from; ``sigma`` is what the solver is told."""
+    """A solver with the level ``sigma`` that it is given, a task or an operator, and a prior or where it comes from."""
 
     solver: Solver
     task: Task
@@ -106,7 +106,7 @@ def _names(solver: str | Solver, A: str | Operator, prior: str | Prior, benchmar
 
 
 def _told(cell: Cell, solver: Solver, stated: bool) -> float | None:
-    """The level that a solver is told, on [-1, 1]. Raises ConfigError where it needs one that was not stated."""
+    """The level that a solver is given, on [-1, 1]. Raises ConfigError where it needs one that was not stated."""
     if not stated and solver.needs_sigma:
         raise ConfigError(f"solver {solver.name} needs the level of the noise: sigma='0.02 [0,1]'")
     level = Sigma.parse(cell.assumed).pm1 if cell.assumed else cell.task.noise_model.sigma_y

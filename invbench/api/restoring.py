@@ -58,7 +58,7 @@ def restore(
     - ``A``: the name of a task, with its options as ``task__kernel="kernel.png"``, or an operator; ``size`` "HxW", or
       "CxHxW" of other than three channels, is that of the image where y is no picture
     - ``sigma``: the level of Gaussian noise with its unit, ``"0.02 [0,1]"``; a task with another noise is written
-      ``task__noise="poisson 1.0"``, and what its solver is told ``assume="0.09 [-1,1]"``
+      ``task__noise="poisson 1.0"``, and the level for its solver ``assume="0.09 [-1,1]"``
     - ``solver``, ``prior``: names, with options as ``solver__eta=0.5``, or objects; without, the benchmark's prior
     - ``tile``: side of the tiles in which images above 512 pixels are restored; 0 chooses 256
 

@@ -141,7 +141,7 @@ def locked(training: Training) -> Iterator[None]:
 
 @contextmanager
 def tracked(training: Training, title: str, trackers: Trackers) -> Iterator[None]:
-    """Tell trackers of the training, what its log is told; of several processes the first does."""
+    """Report the training to trackers, as its log has it; of several processes the first does."""
     if training.rank or not trackers:
         yield
         return

@@ -34,7 +34,7 @@ def run_request(
 ) -> Done:
     """Run a cell, and score its images as a set. Raises InvbenchError where there is no cell to record a fault in.
 
-    ``on_fault`` is told what became of shards that failed, a line each; ``trackers`` of the cell.
+    ``on_fault`` takes what became of shards that failed, a line each; ``trackers`` follow the cell.
     """
     with (trackers or Trackers()).following("cell", request.title) as followed:
 

@@ -1,4 +1,4 @@
-"""What the trackers of a command are told of its cells and trainings. No fault of theirs reaches these."""
+"""What is reported to the trackers of a command, of its cells and trainings. No fault of theirs reaches these."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN = 4  # reconstructions in a picture
 
 
 class Trackers:
-    """The trackers of a command. One that fails is warned of, and told nothing more."""
+    """The trackers of a command. One that fails is warned of, and not called again."""
 
     def __init__(self, trackers: Iterable[Tracker] = ()) -> None:
         self._trackers = {tracker.name: tracker for tracker in trackers}
@@ -61,7 +61,7 @@ class Trackers:
 
     @contextmanager
     def following(self, kind: str, name: str) -> Iterator[Followed]:
-        """Tell of a cell or a training, whose work is the body; an error that ends it is told, too."""
+        """Report a cell or a training, whose work is the body, and an error that ends it."""
         followed = Followed(self, kind, name)
         try:
             yield followed
@@ -71,7 +71,7 @@ class Trackers:
 
 
 class Followed:
-    """A cell or a training of which trackers are told, from ``begin`` to ``end``, once each."""
+    """A cell or a training that trackers follow, from ``begin`` to ``end``, once each."""
 
     def __init__(self, trackers: Trackers, kind: str, name: str) -> None:
         self._trackers, self._kind, self._name = trackers, kind, name
@@ -89,7 +89,7 @@ class Followed:
         self._trackers.tell(lambda tracker: tracker.log(step, {**values}))
 
     def end(self, status: str, values: Mapping[str, float] | None = None, picture: Image | None = None) -> None:
-        """It has ended; nothing is told of what has not begun."""
+        """It has ended; what has not begun is not reported."""
         if self._open:
             self._open = False
             self._trackers.tell(lambda tracker: tracker.end(status, {**(values or {})}, picture))
@@ -102,7 +102,7 @@ class Followed:
             self.begin(self._run.cell, self._run.config.plain())
 
     def recorded(self, outcome: Outcome) -> None:
-        """End a cell with what is recorded of it, having begun it where that was not told, as of one in shards."""
+        """End a cell with what is recorded of it, having begun it where that was not reported, as of one in shards."""
         if not self._trackers:
             return
         try:

@@ -54,9 +54,9 @@ class OwnPrior(Prior):
         return out
 
     def student(self) -> OwnPrior:
-        twin = copy.copy(self)
-        twin.net = copy.deepcopy(self.net).float().requires_grad_()
-        return twin
+        student = copy.copy(self)
+        student.net = copy.deepcopy(self.net).float().requires_grad_()
+        return student
 
 
 def betas_of(schedule: str, start: float, end: float, steps: int) -> Tensor:

@@ -57,7 +57,7 @@ class Bridge:
 
 
 def network_time(a: Tensor) -> Tensor:
-    """What the network is told of index a: a level in [0.1, 1000], as the authors' networks are.
+    """What the network is given for index a: a level in [0.1, 1000], as the authors' networks are.
 
     >>> network_time(torch.tensor([0, 999]))
     tensor([1.0000e-01, 1.0000e+03])

@@ -106,8 +106,8 @@ def _refuse_form(channels: int | None, width: int | None) -> None:
 def _said(path: Path) -> dict[str, int]:
     """Channels and width that the card of weights tells; empty where it tells none."""
     prior = _card(path, weights_sha256(path)).get("prior")
-    told = prior if isinstance(prior, dict) else {}
-    return {key: told[key] for key in FORM if type(told.get(key)) is int}
+    options = prior if isinstance(prior, dict) else {}
+    return {key: options[key] for key in FORM if type(options.get(key)) is int}
 
 
 @lru_cache(maxsize=4)

@@ -31,9 +31,9 @@ class AdmPrior(Prior):
 
     def student(self) -> AdmPrior:
         """A copy with trainable weights in float32."""
-        twin = AdmPrior(copy.deepcopy(self.net).float().requires_grad_(), self.x_shape)
-        twin.net.to(memory_format=torch.channels_last)
-        return twin
+        student = AdmPrior(copy.deepcopy(self.net).float().requires_grad_(), self.x_shape)
+        student.net.to(memory_format=torch.channels_last)
+        return student
 
 
 def load_adm(
