@@ -10,9 +10,8 @@ import torch
 
 from invbench.api.words import words_of
 from invbench.errors import ConfigError
-from invbench.harness.cell import Cell
 from invbench.harness.choices import choices
-from invbench.harness.config import composed
+from invbench.harness.config import assumed_level, composed
 from invbench.noise import Sigma
 from invbench.operator import Operator, Shape
 from invbench.plugins import load_catalog
@@ -87,12 +86,14 @@ def parts_of(
     cell = composed(chosen[0], catalog)
     own = solver if isinstance(solver, Solver) else cell.solver
     stated = "task__noise" in {**noise, **options}
+    if own.needs_sigma and not stated:
+        raise ConfigError(f"solver {own.name} needs the level of the noise: sigma='0.02 [0,1]'")
     return Parts(
         own,
         cell.task,
         cell.source,
         benchmark,
-        _told(cell, own, stated),
+        _level(cell.task, own, chosen[0].config.assume) if stated else None,
         A if isinstance(A, Operator) else None,
         prior if isinstance(prior, Prior) else None,
     )
@@ -105,9 +106,7 @@ def _names(solver: str | Solver, A: str | Operator, prior: str | Prior, benchmar
     return names | {kind: each for kind, each in given.items() if isinstance(each, str) and each}
 
 
-def _told(cell: Cell, solver: Solver, stated: bool) -> float | None:
-    """The level that a solver is given, on [-1, 1]. Raises ConfigError where it needs one that was not stated."""
-    if not stated and solver.needs_sigma:
-        raise ConfigError(f"solver {solver.name} needs the level of the noise: sigma='0.02 [0,1]'")
-    level = Sigma.parse(cell.assumed).pm1 if cell.assumed else cell.task.noise_model.sigma_y
-    return level if stated else None
+def _level(task: Task, solver: Solver, assume: str) -> float | None:
+    """The level that a solver is given, on [-1, 1]: the noise's own, or the one to assume where that has none."""
+    assumed = assumed_level(assume, task, solver)
+    return Sigma.parse(assumed).pm1 if assumed else task.noise_model.sigma_y

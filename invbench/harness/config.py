@@ -93,7 +93,7 @@ def composed(choice: Choice, catalog: Catalog, solver: str | None = None) -> Cel
         solver=instances["solver"],
         seed=config.seed,
         samples=1 if solver and solver != benchmark.floor else config.samples,  # other references are deterministic
-        assumed=_assumed(config.assume, instances["task"], instances["solver"]),
+        assumed=assumed_level(config.assume, instances["task"], instances["solver"]),
         origins=origins(parts["solver"].cls, chosen, written),
         plugins=tuple(sorted({numbers_of(*origin) for origin in came_with})),
     )
@@ -169,7 +169,7 @@ def _settings(choice: Choice, catalog: Catalog, solver: str | None = None) -> tu
     return settings(cls, catalog.benchmark(choice.names["benchmark"]).name, choice.names["task"], name), written
 
 
-def _assumed(text: str, task: Task, solver: Solver) -> str:
+def assumed_level(text: str, task: Task, solver: Solver) -> str:
     """The level that a solver is given instead of one that the noise hides; "" for solvers that ask for none."""
     if not text:
         return ""

@@ -183,6 +183,14 @@ def test_objects_of_ones_own_are_used() -> None:
     assert found._repr_png_()[:4] == b"\x89PNG"
 
 
+def test_a_solver_of_ones_own_is_given_the_level_that_is_assumed() -> None:
+    y = photo(16, 16) + noise((3, 16, 16), 0.1)
+    hidden = {"task__noise": "poisson 1.0", "assume": "0.1 [-1,1]", **QUIET}
+    solver = CATALOG.get("solver", "ddrm")(nfe=3)
+    by_name = invbench.restore("ddrm", y, "denoise", solver__nfe=3, **hidden)
+    assert torch.equal(invbench.restore(solver, y, "denoise", **hidden).samples, by_name.samples)
+
+
 def test_samples_do_not_depend_on_how_many_are_drawn_at_once() -> None:
     y = photo(16, 16) + noise((3, 16, 16), 0.2)
     one, two = (
