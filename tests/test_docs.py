@@ -37,6 +37,7 @@ def test_the_plugin_of_the_readme_is_the_example_and_short() -> None:
     assert len(code) <= 30
 
 
+@pytest.mark.long
 def test_the_plugin_of_the_readme_runs(tmp_path: Path) -> None:
     (tmp_path / "invbench_onestep.py").write_text(block("python"))
     info = tmp_path / "invbench_onestep-0.1.0.dist-info"

@@ -32,6 +32,7 @@ def test_a_plugin_of_the_page_passes_the_checks_of_its_kind(home: Path, name: st
     assert " 0 fail" in invbench(home, "check", name)
 
 
+@pytest.mark.long
 def test_task_dataset_prior_and_metric_of_the_page_run_together(home: Path) -> None:
     text = invbench(
         home, "run", "benchmark=discs", "task=shake", "prior=white", "solver=diffpir", "solver.nfe=5", "n=2"

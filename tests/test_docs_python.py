@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PAGE = (Path(__file__).parent.parent / "docs" / "python.md").read_text()
 SEEN = """
 assert 20 < means["ddrm"] < 35
@@ -18,6 +20,7 @@ assert columns.samples.shape == (1, 3, 64, 64) and x.shape == (1, 3, 64, 64)
 """
 
 
+@pytest.mark.long
 def test_the_blocks_of_the_page_run(tmp_path: Path) -> None:
     code = "\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.S)) + SEEN
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)

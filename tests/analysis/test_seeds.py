@@ -64,6 +64,7 @@ def test_only_the_seed_is_pooled() -> None:
     assert seed_tables(cells[:1], METRICS) == []
 
 
+@pytest.mark.long
 def test_a_run_of_several_seeds_says_what_varied(tmp_path: Path) -> None:
     arguments = ["run", "solver=wiener", "task=denoise", "seed=0,1", "n=2", f"out={tmp_path}"]
     ran = CliRunner().invoke(main, arguments, catch_exceptions=False)

@@ -28,6 +28,7 @@ def tables(text: str) -> list[str]:
     return sorted(line.rpartition("  ")[0] for line in text.splitlines() if re.match(r"\w+ +\d+ ", line))
 
 
+@pytest.mark.long
 def test_what_workers_run_in_shards_is_the_unsharded_run_bit_for_bit(invbench: Call, tmp_path: Path) -> None:
     whole = invbench(*GMM, "out=whole")
     sharded = invbench(*GMM, "shards=3", "out=sharded", *INLINE)

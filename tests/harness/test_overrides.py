@@ -154,6 +154,7 @@ def composed(*overrides: str) -> Choice:
     return Choice.of({k: config.hydra.runtime.choices[k] for k in ("benchmark", *GROUPS)}, config, frozenset())
 
 
+@pytest.mark.long
 @settings(max_examples=30, deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12) | st.sampled_from(ODD))
 def test_hydra_reads_any_folder_as_it_was_written(text: str) -> None:
