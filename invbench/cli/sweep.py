@@ -20,7 +20,16 @@ from omegaconf import DictConfig
 from invbench.cli.read import OUT
 from invbench.errors import ConfigError, InvbenchError, StoreError, one_line
 from invbench.guard import reason_of
-from invbench.harness.checks import check_overrides, folders, launcher, shards, shows_job, without_cfg
+from invbench.harness.checks import (
+    check_overrides,
+    folders,
+    launcher,
+    shards,
+    shows_job,
+    without_cfg,
+    words_alone,
+)
+from invbench.harness.choices import choices
 from invbench.harness.config import Choice, described
 from invbench.harness.options import register
 from invbench.harness.overrides import composing, for_hydra, reason
@@ -41,16 +50,13 @@ def compose(
         )
     ready = check_overrides(overrides, catalog)
     _check_writable(folders(overrides) or [Path(OUT)])
-    register(catalog)
-    shows = shows_job(ready)
-    ready = without_cfg(ready) if shows else ready
+    shows, words = shows_job(ready), words_alone(overrides)
     jobs: list[Result] = []
     texts: list[str] = []
     broken: list[Exception] = []  # Hydra would print more than the error says
 
-    def job(config: DictConfig) -> None:
+    def job(choice: Choice) -> None:
         try:
-            choice = Choice.of_job(config)
             if shows:
                 texts.append(described(choice, catalog))
             else:
@@ -59,16 +65,27 @@ def compose(
             broken.append(error)
 
     try:
-        with composing(), TemporaryDirectory() as scratch:
-            _call(job, _into(scratch, ready) if SWEEPS.intersection(ready) else ready)
-            if broken:
-                raise broken[0]
+        if words is None:
+            _by_hydra(without_cfg(ready) if shows else ready, catalog, job)
+        else:
+            for choice in choices(words, catalog):
+                job(choice)
+        if broken:
+            raise broken[0]
     except KeyboardInterrupt:
         click.echo("interrupted; what was computed is kept, and the same command resumes from there", err=True)
         return None
     if shows:
         click.echo("\n---\n".join(texts))
     return jobs
+
+
+def _by_hydra(ready: Sequence[str], catalog: Catalog, job: Callable[[Choice], None]) -> None:
+    """Let Hydra compose the jobs, by its sweeper, or print what it is asked for."""
+    register(catalog)
+    with composing(), TemporaryDirectory() as scratch:
+        swept = _into(scratch, ready) if SWEEPS.intersection(ready) else ready
+        _call(lambda config: job(Choice.of_job(config)), swept)
 
 
 def launch(overrides: Sequence[str], catalog: Catalog, work: Work) -> list[str] | None:

@@ -129,6 +129,18 @@ def without_cfg(ready: Sequence[str]) -> list[str]:
     return [text for text in ready if text not in ("--cfg", "-c", "job")]
 
 
+def words_alone(overrides: Sequence[str]) -> list[str] | None:
+    """The options among the overrides, where Hydra itself is asked for nothing but jobs; else None.
+
+    It is by an option of its own, as a launcher or a sweeper, and by flags other than ``-m`` and ``--cfg job``.
+    """
+    flags, words = _split_flags(overrides)
+    rest = without_cfg(flags) if shows_job(flags) else flags
+    plain = [text.removeprefix("++") for text in words]
+    own = any(_is_hydras(key) for key, _ in split(plain, EXAMPLE))
+    return None if own or not {"-m", "--multirun"}.issuperset(rest) else plain
+
+
 def _split_flags(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
     """Hydra's own flags, which its parser wants first, and the overrides."""
     flags: list[str] = []

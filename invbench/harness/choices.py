@@ -1,4 +1,7 @@
-"""Jobs from ``key=value`` words without Hydra: for Python, and for commands that run no sweep of it."""
+"""Jobs from ``key=value`` words, as Hydra composes them, but without its half second for each.
+
+For Python, and for commands that ask Hydra for nothing of its own, as a launcher.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,9 @@ def choices(words: Sequence[str], catalog: Catalog) -> Iterator[Choice]:
 
     Raises ConfigError or PluginError for unknown names and keys, and for values that are not of their field's type.
     """
-    checked = checked_values(dict(split(words, EXAMPLE)), catalog)
+    own = dict(split(words, EXAMPLE))
+    values_of = checked_values(own, catalog)
+    checked = {key: values_of[key] for key in own}  # in the order in which they were written
     for values in product(*checked.values()):
         yield _choice(dict(zip(checked, values, strict=True)), catalog)
 

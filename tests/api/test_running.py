@@ -13,7 +13,7 @@ from command import called
 import invbench
 from invbench.errors import DataError
 from invbench.harness.choices import choices
-from invbench.harness.config import Choice, described
+from invbench.harness.config import described
 from invbench.plugins import load_catalog
 
 QUIET = {"references": False, "progress": False}
@@ -108,6 +108,9 @@ def test_results_of_no_cells_are_empty_tables(tmp_path: Path) -> None:
             nothing.figure(kind)
 
 
+HYDRA = "hydra.verbose=false"  # an option of its own, with which it composes the jobs
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -115,11 +118,25 @@ def test_results_of_no_cells_are_empty_tables(tmp_path: Path) -> None:
         ["solver=dps", "task=inpaint", "benchmark=gmm", "seed=3", "task.noise=gaussian 0.1 [0,1]"],
         ["solver=davi", "task=deblur", "settings=variational", "solver.temperature=0.5"],
         ["solver=pinv", "task=denoise", "dataset=folder", "dataset.root='a folder, of mine'", "prior=adm_photos"],
+        ["task=sr4,deblur", "solver=ddrm,dps", "seed=range(0,2)", "solver.nfe=2,3", "benchmark=gmm"],
     ],
 )
 def test_choices_are_what_hydra_composes(words: list[str], tmp_path: Path) -> None:
     catalog = load_catalog()
-    (choice,) = choices(words, catalog)
-    assert isinstance(choice, Choice)
-    shown = called(["run", "--cfg", "job", *words], tmp_path)
-    assert shown.stdout.strip() == described(choice, catalog).strip()
+    own = [described(choice, catalog).strip() for choice in choices(words, catalog)]
+    shown = called(["run", "--cfg", "job", *words, HYDRA], tmp_path)
+    assert shown.stdout.strip().split("\n---\n") == own
+    assert called(["run", "--cfg", "job", *words], tmp_path).stdout == shown.stdout
+
+
+@pytest.mark.long
+def test_choices_of_every_plugin_are_what_hydra_composes(tmp_path: Path) -> None:
+    catalog = load_catalog()
+    kinds = {kind: catalog.plugins[kind] for kind in ("solver", "task", "dataset", "prior")}
+    for kind, plugins in kinds.items():
+        words = {"solver": "pinv", "task": "denoise", kind: ",".join(plugins)}
+        pairs = [f"{key}={value}" for key, value in words.items()]
+        own = [described(choice, catalog).strip() for choice in choices(pairs, catalog)]
+        shown = called(["run", "--cfg", "job", *pairs, HYDRA], tmp_path)
+        assert shown.stdout.strip().split("\n---\n") == own
+        assert len(own) == len(plugins)
