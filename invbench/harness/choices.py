@@ -1,4 +1,4 @@
-"""Jobs from ``key=value`` words, as Hydra composes them, but without its half second for each.
+"""Jobs from ``key=value`` words, as Hydra composes them, but without the quarter of a second that it takes for each.
 
 For Python, and for commands that ask Hydra for nothing of its own, as a launcher.
 """
