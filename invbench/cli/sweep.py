@@ -1,4 +1,4 @@
-"""From overrides to jobs with Hydra: in this process, or in a launcher's workers."""
+"""From overrides to jobs: in this process, or with Hydra in a launcher's workers."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ SWEEPS = {"-m", "--multirun"}
 def compose(
     overrides: Sequence[str], catalog: Catalog, handle: Callable[[Any], Iterable[Result]]
 ) -> list[Result] | None:
-    """What ``handle`` makes of each job that Hydra composes; None where the user interrupted it."""
+    """What ``handle`` makes of each job of the overrides; None where the user interrupted it."""
     if name := launcher(overrides):
         raise ConfigError(
             f"hydra/launcher={name} is for 'invbench run'; leave it out: this command runs in one process"
         )
     ready = check_overrides(overrides, catalog)
     _check_writable(folders(overrides) or [Path(OUT)])
-    shows, words = shows_job(ready), words_alone(overrides)
+    shows = shows_job(ready)
     jobs: list[Result] = []
     texts: list[str] = []
     broken: list[Exception] = []  # Hydra would print more than the error says
@@ -65,11 +65,7 @@ def compose(
             broken.append(error)
 
     try:
-        if words is None:
-            _by_hydra(without_cfg(ready) if shows else ready, catalog, job)
-        else:
-            for choice in choices(words, catalog):
-                job(choice)
+        _each(job, overrides, without_cfg(ready) if shows else ready, catalog)
         if broken:
             raise broken[0]
     except KeyboardInterrupt:
@@ -80,8 +76,13 @@ def compose(
     return jobs
 
 
-def _by_hydra(ready: Sequence[str], catalog: Catalog, job: Callable[[Choice], None]) -> None:
-    """Let Hydra compose the jobs, by its sweeper, or print what it is asked for."""
+def _each(job: Callable[[Choice], None], overrides: Sequence[str], ready: Sequence[str], catalog: Catalog) -> None:
+    """Call the jobs. Hydra composes them, or prints, where it is asked for something of its own, as a sweeper."""
+    words = words_alone(overrides)
+    if words is not None:
+        for choice in choices(words, catalog):
+            job(choice)
+        return
     register(catalog)
     with composing(), TemporaryDirectory() as scratch:
         swept = _into(scratch, ready) if SWEEPS.intersection(ready) else ready
