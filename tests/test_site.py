@@ -6,7 +6,6 @@ import importlib.util
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -164,30 +163,19 @@ def test_the_search_of_the_site_knows_functions_and_works_from_disk(site: Path) 
 
 
 @pytest.mark.long
-def test_a_browser_finds_a_page_from_disk_by_searching(site: Path, tmp_path: Path) -> None:
-    pytest.importorskip("selenium", reason="the dev extra is not installed: no selenium to drive a browser with")
-    programs = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-    if None in programs:
-        pytest.skip("no chromium with chromedriver on this machine to open the site in")
-    from selenium import webdriver
+def test_a_browser_finds_a_page_from_disk_by_searching(site: Path, chromium: Any) -> None:
     from selenium.webdriver.support.wait import WebDriverWait
 
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(programs[0])
-    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--user-data-dir={tmp_path}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options, webdriver.ChromeService(str(programs[1]))) as browser:
-        browser.set_window_size(1400, 900)
-        browser.get((site / "reference" / "run.html").as_uri())
-        field = browser.find_element("css selector", ".md-search__input")
-        WebDriverWait(browser, 60).until(lambda _: field.is_displayed())
-        field.send_keys("interval")
-        links = WebDriverWait(browser, 60).until(
-            lambda _: browser.find_elements("css selector", ".md-search-result__item a")
-        )
-        assert any("concepts.html" in str(link.get_attribute("href")) for link in links)
-        assert [entry["message"] for entry in browser.get_log("browser")] == []
+    chromium.get_log("browser")  # what pages before have left there
+    chromium.get((site / "reference" / "run.html").as_uri())
+    field = chromium.find_element("css selector", ".md-search__input")
+    WebDriverWait(chromium, 60).until(lambda _: field.is_displayed())
+    field.send_keys("interval")
+    links = WebDriverWait(chromium, 60).until(
+        lambda _: chromium.find_elements("css selector", ".md-search-result__item a")
+    )
+    assert any("concepts.html" in str(link.get_attribute("href")) for link in links)
+    assert [entry["message"] for entry in chromium.get_log("browser")] == []
 
 
 @pytest.mark.long

@@ -130,7 +130,7 @@ def _number(cell: Cell | str) -> tuple[str, str, str] | None:
 
 def _phantom(digits: int) -> str:
     """The width of so many digits."""
-    return rf"\phantom{{{''.rjust(digits, '0')}}}" if digits else ""
+    return rf"\phantom{{{'0'.zfill(digits)}}}" if digits else ""
 
 
 def _printed(cell: Cell) -> str:

@@ -11,10 +11,10 @@ import torch
 from invbench.api.words import words_of
 from invbench.errors import ConfigError
 from invbench.harness.choices import choices
-from invbench.harness.config import assumed_level, composed
+from invbench.harness.config import Choice, assumed_level, composed
 from invbench.noise import Sigma
 from invbench.operator import Operator, Shape
-from invbench.plugins import load_catalog
+from invbench.plugins import Catalog, load_catalog
 from invbench.prior import Prior, PriorSource, picture_channels
 from invbench.problem import Problem
 from invbench.rng import Rng
@@ -80,10 +80,8 @@ def parts_of(
     if both := named.keys() & options.keys():
         raise ConfigError(f"{', '.join(both)} is given twice; give sigma, or the task's noise")
     catalog = load_catalog()
-    chosen = list(choices(words_of({**named, **options}), catalog))
-    if len(chosen) != 1:
-        raise ConfigError(f"expected one value of each option; these make {len(chosen)} jobs")
-    cell = composed(chosen[0], catalog)
+    choice = _one_job(words_of({**named, **options}), catalog)
+    cell = composed(choice, catalog)
     own = solver if isinstance(solver, Solver) else cell.solver
     stated = "task__noise" in {**noise, **options}
     if own.needs_sigma and not stated:
@@ -93,10 +91,20 @@ def parts_of(
         cell.task,
         cell.source,
         benchmark,
-        _level(cell.task, own, chosen[0].config.assume) if stated else None,
+        _level(cell.task, own, choice.config.assume) if stated else None,
         A if isinstance(A, Operator) else None,
         prior if isinstance(prior, Prior) else None,
     )
+
+
+def _one_job(words: list[str], catalog: Catalog) -> Choice:
+    """The job of the words. Raises ConfigError where they make several, or ask for what a restoration does not do."""
+    jobs = list(choices(words, catalog))
+    if len(jobs) != 1:
+        raise ConfigError(f"expected one value of each option; these make {len(jobs)} jobs")
+    if jobs[0].config.track:
+        raise ConfigError("track is for runs and trainings; restore records nothing that could be followed")
+    return jobs[0]
 
 
 def _names(solver: str | Solver, A: str | Operator, prior: str | Prior, benchmark: str) -> dict[str, str]:

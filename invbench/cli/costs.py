@@ -11,7 +11,8 @@ import click
 
 from invbench.cli.console import terminal_width
 from invbench.cli.sweep import compose
-from invbench.errors import InvbenchError
+from invbench.errors import ConfigError, InvbenchError
+from invbench.harness.checks import tracker_names
 from invbench.harness.config import Choice, build
 from invbench.harness.experiments import expanded
 from invbench.harness.overrides import unquoted
@@ -26,6 +27,8 @@ def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) ->
 
     titles: list[str] = []
     overrides = expanded(overrides)
+    if tracker_names(overrides):
+        raise ConfigError("track is for 'invbench run' and 'invbench train'; leave it out: bench exports nothing")
     command = shlex.join(["invbench", "bench", *overrides, f"--repeats={repeats}", f"--limit={limit:g}"])
 
     def handle(choice: Choice) -> Iterator[BenchCost]:

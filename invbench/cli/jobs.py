@@ -42,7 +42,7 @@ class Job(NamedTuple):
 
 
 def run_jobs(overrides: Sequence[str], catalog: Catalog, command: str) -> list[Job] | None:
-    """Compose with Hydra and run what results; None where the user interrupted it. Empty where Hydra only prints.
+    """Run the jobs of the overrides; None where the user interrupted it. Empty where they only ask for a print.
 
     Where a launcher is named, its workers run the jobs, and then this process joins and scores what they have left, and
     tells trackers of it.

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from command import Result, called
 from pages import install
 
 import invbench
+from invbench.errors import ConfigError
 from invbench.store.reader import load_cells
 from invbench.training import Training
 from invbench.weights import read_tensors
@@ -79,6 +81,15 @@ def test_an_unknown_tracker_is_refused_before_anything_is_run(
     assert done.stderr.startswith("error: unknown tracker 'jurnal'; did you mean 'journal'?")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "results").exists()
+
+
+def test_commands_that_follow_nothing_refuse_it(command: Command, tmp_path: Path) -> None:
+    benched = command("bench", *PLANE[:3], "track=journal")
+    assert "error: track is for 'invbench run' and 'invbench train'" in benched.stderr
+    y = torch.zeros(3, 16, 16)
+    with pytest.raises(ConfigError, match="track is for runs and trainings"):
+        invbench.restore("pinv", y, "denoise", sigma="0.1 [-1,1]", track="journal", progress=False)
+    assert not journal(tmp_path)
 
 
 def test_trackers_are_listed_and_have_no_checks(command: Command) -> None:

@@ -98,6 +98,7 @@ def test_records_of_solvers_trained_otherwise_come_from_their_folder(tmp_path: P
     request = Request("10", "none", {"benchmark": "photos", "task": "sr4"}, tmp_path)
     cells, _ = request.cells(request.table())
     commands = {cell.run.training.command for cell in cells if cell.run.training and "controls" in str(cell.folders)}
+    assert commands
     assert all("+recipe=davi_g" in command for command in commands)
 
 

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from reporting import invbench
-
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1200,900"
-)
 
 
 @pytest.fixture(scope="session")
@@ -32,22 +25,3 @@ def recorded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def out(recorded_store: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(recorded_store, tmp_path / "runs"))
-
-
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A headless Chromium under WebDriver."""
-    pytest.importorskip("selenium", reason="the dev extra is not installed: no selenium to drive a browser with")
-    programs = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-    if None in programs:
-        pytest.skip("no chromium with chromedriver on this machine to open the page in")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(programs[0])
-    for flag in [*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(str(programs[1])))
-    yield driver
-    driver.quit()
