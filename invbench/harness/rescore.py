@@ -118,7 +118,7 @@ def _add_set_scores(cell: LoadedCell, store: CellStore, images: Sequence[str], s
 def _unscored(cell: LoadedCell, scorer: Scorer, measure: Remeasure, images: Sequence[str]) -> list[SetMetric]:
     """Metrics of sets that these images have no score of."""
     there = {(s.metric, s.protocol) for s in cell.set_scores(images)}
-    return [m for m in scorer.of_sets(measure(images[:1])) if (m.name, m.protocol) not in there]
+    return [m for m in scorer.of_sets(measure.without_posterior(images[:1])) if (m.name, m.protocol) not in there]
 
 
 def _set_scores(
@@ -127,7 +127,7 @@ def _set_scores(
     restored: dict[str, list[Tensor | None]] = {m.name: [] for m in usable}
     truth: dict[str, list[Tensor | None]] = {m.name: [] for m in usable}
     for chunk in _chunks(images):
-        measured = measure(chunk)
+        measured = measure.without_posterior(chunk)
         x_hat = torch.stack([cell.reconstructions(image)[0] for image in chunk])
         for m in usable:
             restored[m.name].append(scorer.features(m, x_hat, measured))
