@@ -60,6 +60,9 @@ for benchmark in photos gmm gmm2d; do
     invbench release results/released benchmark=$benchmark
 done
 for part in samples masks other; do invbench release results/released/$part benchmark=photos --out results/$part; done
+for part in controls recipes samples; do  # those of trainings are kept
+    if [ -d results/reference/$part ]; then mkdir -p results/released && cp -rn results/reference/$part results/released/; fi
+done
 rm -rf results/reference && mv results/released results/reference
 
 for task in denoise sr4 inpaint deblur colorize; do
