@@ -99,7 +99,7 @@ class SpreadRatio(PosteriorMetric):
 
 
 class PosteriorCoverage(PosteriorMetric):
-    """Share of samples inside the posterior's central 90 % interval, along the directions of ``swd``.
+    """Share of samples inside the posterior's central 90 % interval, along 64 fixed random directions.
 
     Above 0.9 is over-confident.
     """
@@ -128,6 +128,7 @@ def _in_both_parts(score: type[PosteriorMetric]) -> list[type[Metric]]:
                 "protocol": f"{score.protocol}/{part}",
                 "order": score.order + place,
                 "part": part,
+                "summary": f"{score.summary}, where H measures{' nothing' if part == 'null' else ''}",
                 "__doc__": score.__doc__,
             },
         )
