@@ -113,6 +113,23 @@ def test_the_posterior_table_of_the_readme_is_that_of_the_released_records() -> 
         assert printed == [*both, f"{mean['modes']:.2f}"], name
 
 
+def test_the_first_table_of_the_readme_is_that_of_the_released_records() -> None:
+    cells = load_cells(results_folder() / "reference", benchmark="photos", task="sr4")
+    table = README.partition("| NFE |\n")[2].partition("\n\n")[0]
+    rows = [line.replace(" best", "").strip("| ").split(" | ") for line in table.splitlines()[1:]]
+    assert len(rows) == 4
+    metrics = ("psnr", "ssim", "lpips_alex", "haarpsi", "kid_alex", "consistency", "nfe_forward")
+    recorded = []
+    for cell in cells:
+        means = {
+            **cell.frame.groupby("metric", observed=True)["value"].mean(),
+            **{s.metric: s.value for s in cell.sets},
+        }
+        specs = {"psnr": ".2f", "nfe_forward": ".0f"}
+        recorded.append([solver_of(cell), *(f"{means[metric]:{specs.get(metric, '.3f')}}" for metric in metrics)])
+    assert [row for row in [[name, *printed] for name, _, *printed in rows] if row not in recorded] == []
+
+
 def test_the_schema_of_records_is_that_of_the_types_and_the_page_explains_each_field() -> None:
     written = runpy.run_path(str(ROOT / "docs" / "schema.py"))
     assert (ROOT / "docs" / "records.schema.json").read_text() == written["text"](), "run python docs/schema.py"
