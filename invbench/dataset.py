@@ -18,8 +18,8 @@ class Benchmark:
     """A preset: with it, ``task=sr4`` means the same thing for everyone. It lives on the dataset of its name.
 
     A change to what is measured raises ``version``. ``main_tasks`` are the tasks of the headline table;
-    ``references`` are zero-cost solvers that are run beside any other. ``floor`` is the one of them, if any, whose
-    samples are exact: it draws as many as the solver beside it, and its scores show the effect of chance alone.
+    ``references`` are zero-cost solvers that are run beside every other solver. ``floor`` names the reference, if there
+    is one, whose samples are exact: it draws as many as the solver, so its scores show the effect of chance alone.
     ``training`` is the dataset to train on: its name, and its options by name.
     """
 
@@ -37,12 +37,12 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Windows:
-    """Images that are parts of fewer, larger ones: trainings decode each of those once, and cut on their device.
+    """Images cut from fewer, larger ones: a training decodes each large image once and cuts it on its own device.
 
     - ``sizes``: int (n, 2), height and width of the larger images
-    - ``pixels``: one of them by its index, a uint8 (H, W, C) array
-    - ``places``: positions in ``ids()``, int64 (B,) -> int64 (4, B): the larger image, the image's top and left in it,
-      and whether it is mirrored
+    - ``pixels``: index of a larger image -> its pixels, uint8 (H, W, C)
+    - ``places``: positions in ``ids()``, int64 (B,) -> int64 (4, B): the larger image, top and left of the cut, and
+      whether the image is mirrored
     """
 
     sizes: Any
@@ -53,7 +53,7 @@ class Windows:
 class Dataset(ABC):
     """Images in [-1, 1]. Subclasses are frozen dataclasses: their fields are its options.
 
-    ``places`` names the options that only say where files lie: they are not part of a cell's identity.
+    ``places`` names the options that only say where files are: they are not part of a cell's identity.
     """
 
     name: ClassVar[str]
@@ -68,25 +68,25 @@ class Dataset(ABC):
 
     @abstractmethod
     def ids(self) -> Sequence[str]:
-        """Image ids in the fixed order of the benchmark. Raises DataError where the data are absent."""
+        """Image ids in the fixed order of the benchmark. Raises DataError if the data are absent."""
 
     @abstractmethod
     def load(self, image_id: str) -> Tensor:
         """(C, H, W) float32 in [-1, 1]. Raises DataError for an image that is absent, damaged or altered."""
 
     def group(self, image_id: str) -> str:
-        """What an image is a part of, such as a photograph: intervals and tests resample groups, not their images."""
+        """The group of an image, such as the photograph it is cut from: intervals and tests resample groups."""
         return image_id
 
     def windows(self) -> Windows | None:
-        """Where its images are parts of larger ones, for trainings; None where each is a file of its own."""
+        """How the images are cut from larger ones, for trainings; None if each image is its own file."""
         return None
 
     def fingerprint(self) -> str:
-        """Identifies this list of images, without reading them, where the files are the user's.
+        """Identifies this list of images, without reading them, if the files are the user's.
 
-        A short SHA-256 of the ordered ids and sizes of files; "" where the images are fixed by the dataset's name
-        and options. Raises DataError where the files are absent.
+        A short SHA-256 of the ordered ids and sizes of files; "" if the images are fixed by the dataset's name
+        and options. Raises DataError if the files are absent.
         """
         return ""
 

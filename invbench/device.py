@@ -12,9 +12,9 @@ from invbench.errors import ConfigError
 
 
 def choose_device(name: str, worker: int | None = None) -> torch.device:
-    """``auto`` is the GPU if available, else the CPU. Raises ConfigError for a device that is not available.
+    """The device of that name; ``auto`` is the GPU if available, else the CPU. Raises ConfigError if not available.
 
-    Of several GPUs, those workers that are numbered take one each, in turn, where the name chooses none.
+    If there are several GPUs and the name chooses none, numbered workers take them in turn, one each.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -37,9 +37,9 @@ def refuse_precision(name: str, device: torch.device) -> None:
 
 @contextmanager
 def arithmetic(precision: str) -> Iterator[None]:
-    """In the body, float32 is IEEE float32, but for convolutions where ``precision`` is "tf32"; put back afterwards.
+    """IEEE float32 in the body, except for convolutions if ``precision`` is "tf32"; restored afterwards.
 
-    Torch lets a GPU convolve float32 in TF32, of 10 bits, unless it is told otherwise.
+    By default torch lets a GPU convolve float32 in TF32, which has 10 bits of mantissa.
     """
     cudnn, matmul = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
@@ -60,5 +60,5 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def describe(device: torch.device) -> str:
-    """The device in words: the name of a GPU, or the kind of processor."""
+    """The device as text: the name of the GPU, or the kind of processor."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"

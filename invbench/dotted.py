@@ -1,4 +1,4 @@
-"""What a user names by a dotted path: ``package.module:name``."""
+"""Objects that a user names by a dotted path, ``package.module:name``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from invbench.errors import ConfigError, one_line
 
 
 def imported(target: str, of: str) -> Any:
-    """What ``package.module:name`` names; modules in the current folder are found, as by ``python -m``.
+    """The object ``package.module:name``; modules in the current folder are found, as by ``python -m``.
 
-    Raises ConfigError, which begins with ``of``, where there is no such thing.
+    Raises ConfigError, whose message begins with ``of``, if there is no such object.
 
     >>> imported("math:tau", "option")
     6.283185307179586
@@ -41,7 +41,7 @@ def imported(target: str, of: str) -> Any:
 
 
 def source_of(target: str, of: str) -> str:
-    """SHA-256 of the file that a dotted name is in and, where that is another, of the file that defines its class."""
+    """SHA-256 of the file that a dotted name is in and, if it is another file, of the one that defines its class."""
     thing = imported(target, of)
     module = sys.modules[target.replace(":", ".").rpartition(".")[0]]
     files = [getattr(module, "__file__", None)]

@@ -55,7 +55,7 @@ def download(url: str, path: Path) -> tuple[str, bool]:
 
 
 def _in_index(project: str, filename: str) -> str:
-    """The address of a project's file, from the project's page (PEP 503). Raises DataError where it is not there."""
+    """The address of a project's file, from the project's page (PEP 503). Raises DataError if it is not there."""
     import requests
 
     page = f"{os.environ.get('PIP_INDEX_URL', 'https://pypi.org/simple').rstrip('/')}/{project}/"

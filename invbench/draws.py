@@ -1,4 +1,4 @@
-"""Normal draws that are made before they are asked for, so that no GPU waits for a processor's numbers."""
+"""Normal draws that are prepared in advance, so that a GPU does not wait for random numbers of the CPU."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Draw:
         return tuple(self.z.shape[1:]) == shape and self.before == states
 
     def into(self, generators: Sequence[torch.Generator]) -> Tensor:
-        """Wait for it; the generators go on behind it. Raises what a thread has raised."""
+        """Wait for the batch and move the generators past it. Raises whatever a thread raised."""
         for row in self.rows:
             row.result()
         for generator, copy in zip(generators, self.copies, strict=True):
@@ -44,10 +44,10 @@ class _Draw:
 class Draws:
     """Standard normal batches from generators, one for each row, for devices of the kinds ``AHEAD``.
 
-    Behind each draw threads begin the next: of the shape that came next the last time, else of the same shape. They
-    draw from copies, and what they made is taken only where the generators themselves are still as they were when
-    copied and the shape is the one asked for; else it is dropped. The numbers are therefore those of drawing when
-    asked, bit for bit, whatever is drawn in between, by whom, and however fast the threads are.
+    After each draw, threads start the next one: in the shape that followed last time, else in the same shape. They draw
+    from copies of the generators. The result is used only if the generators are still in the state that was copied and
+    the requested shape is the same; otherwise it is discarded. The numbers are therefore bit-identical to drawing on
+    request, whatever is drawn in between and however fast the threads are.
     """
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ def _states(generators: Sequence[torch.Generator]) -> list[bytes]:
 
 
 def _shared_pool() -> ThreadPoolExecutor:
-    """The threads of this process, as long as anybody keeps them."""
+    """The threads of this process, for as long as some object uses them."""
     pool = _pools.get(os.getpid())
     if pool is None:
         threads = max(1, min(THREADS, (os.cpu_count() or 1) // 2))

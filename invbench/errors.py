@@ -13,7 +13,7 @@
     └── StoreError           a results folder that is full, read-only or damaged
         └── LockedCell       a cell that another process is running
 
-Messages say what was expected, what came and what to do.
+Messages say what was expected, what was found and what to do.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Images of a training: decoded once, kept as bytes, and cut into batches where the training computes.
+"""Images of a training: decoded once, stored as bytes, and cut into batches on the training's device.
 
-They are kept on the training's device where they fit a quarter of its memory, else in a quarter of the host's, and
-are decoded when they are first asked for. Where they fit neither, every batch is decoded anew. Batches that are not
-cut on the device itself are made ahead, in another thread.
+They are stored on the training's device if they fit into a quarter of its memory, else in a quarter of the host's, and
+are decoded on first use. If they fit into neither, every batch is decoded again. Batches that are not cut on the device
+itself are prepared in advance, in another thread.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ AHEAD = 2  # batches that are made before they are asked for
 
 
 class Batch(NamedTuple):
-    """Which images: ``size`` of them for a step, of which a square of ``crop`` pixels, 0 for all of it."""
+    """A batch: ``size`` images for a step, each cut to a square of ``crop`` pixels; 0 takes the whole image."""
 
     step: int
     size: int
@@ -42,7 +42,7 @@ def memory_share(device: torch.device) -> int:
 
 
 def whole_images(images: Dataset) -> Windows:
-    """Images that are windows of none larger: each is all of its own."""
+    """Images that are not cut from larger ones: each is one whole image."""
     ids, (_, H, W) = images.ids(), images.x_shape
 
     def pixels(index: int) -> Any:
@@ -63,7 +63,7 @@ def _unit(data: Tensor) -> Tensor:
 
 
 class Pixels:
-    """Images of any sizes, (H, W, C), one behind the other: bytes, or float32 where one is not made of bytes."""
+    """Images of any sizes, (H, W, C), stored one after the other: bytes, or float32 if one is not of bytes."""
 
     def __init__(self, sizes: Any, channels: int, device: torch.device) -> None:
         self.widths = torch.from_numpy(np.array(sizes[:, 1], dtype=np.int64))
@@ -73,7 +73,7 @@ class Pixels:
         self.there = np.zeros(len(sizes), dtype=bool)
 
     def put(self, index: int, image: Any) -> None:
-        """Keep image ``index``."""
+        """Store image ``index``."""
         rows = torch.from_numpy(np.array(image)).flatten(0, 1)
         if rows.dtype != torch.uint8 and self.data.dtype == torch.uint8:
             self.data = _unit(self.data)
@@ -95,14 +95,14 @@ class Pixels:
 
 
 def _moved(x: Tensor, device: torch.device) -> Tensor:
-    """``x`` on a device, without waiting for what that computes."""
+    """``x`` on a device, without waiting for the device's pending work."""
     waiting = device.type == "cuda" and x.device.type == "cpu"
     return x.pin_memory().to(device, non_blocking=True) if waiting else x.to(device)
 
 
 @dataclass
 class Feed:
-    """Batches of a training, each a draw of its step: of ``processes``, that of ``rank``."""
+    """Batches of a training, each drawn for its step; with several ``processes``, the share of process ``rank``."""
 
     images: Dataset
     device: torch.device
@@ -131,7 +131,7 @@ class Feed:
         return self.pending.pop(wanted).result()
 
     def cut(self, wanted: Batch) -> Tensor:
-        """Decode what is not kept, and cut."""
+        """Decode what is not stored, and cut."""
         places, size = self.draw(wanted)
         needed = np.unique(places[0].numpy())
         pixels = self.kept
@@ -145,7 +145,7 @@ class Feed:
         return _moved(pixels.cut(places, size), self.device)
 
     def draw(self, wanted: Batch) -> tuple[Tensor, tuple[int, int]]:
-        """Places of this process's images, (4, B), and the size of what is cut there."""
+        """Places of this process's images, (4, B), and the size of the cuts."""
         _, H, W = self.images.x_shape
         h, w = (wanted.crop, wanted.crop) if wanted.crop else (H, W)
         rng = Rng.single(purpose="training images", seed=self.seed, step=wanted.step)
@@ -167,7 +167,7 @@ class Feed:
 
     @cached_property
     def kept(self) -> Pixels | None:
-        """The images that were decoded; None where they are too many to keep."""
+        """The decoded images; None if they are too many to store."""
         sizes, channels = np.asarray(self.windows.sizes), self.images.x_shape[0]
         need = int(sizes.prod(1, dtype=np.int64).sum()) * channels
         for device in dict.fromkeys((self.device, torch.device("cpu"))):

@@ -1,6 +1,6 @@
 """Calls into plugins: changes to the process are undone, and every abnormal end becomes an error of the plugin.
 
-Imports no torch, which commands that compute nothing do without.
+Does not import torch: commands that compute nothing do without it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def contained(what: str) -> Iterator[None]:
 
 @contextmanager
 def described(what: str) -> Iterator[None]:
-    """Call a plugin in the body. Raises PluginError, with ``what``, where it fails in a way of its own."""
+    """Call a plugin in the body. Raises PluginError, beginning with ``what``, if it fails with an error of its own."""
     try:
         with contained(what):
             yield
@@ -65,13 +65,13 @@ def described(what: str) -> Iterator[None]:
 
 
 def _same_mode() -> AbstractContextManager[Any]:
-    """A mode that a plugin entered and did not leave ends with the body."""
+    """Leave every torch mode that a plugin entered and did not leave."""
     torch = sys.modules.get("torch")
     return torch.inference_mode(torch.is_inference_mode_enabled()) if torch else nullcontext()
 
 
 def _end_copies(pid: int) -> None:
-    """A copy of the process that a plugin forked must not keep running beside it."""
+    """End a copy of the process that a plugin forked: it must not keep running beside the process."""
     if os.getpid() != pid:
         os._exit(1)
 
@@ -189,7 +189,7 @@ def _kernels(torch: Any) -> Restore:
 
 
 def _nesting(torch: Any) -> int:
-    """How many autocasts are entered."""
+    """How many autocast contexts are active."""
     torch.autocast_increment_nesting()
     return int(torch.autocast_decrement_nesting())
 
@@ -207,7 +207,7 @@ def _fresh_torch() -> None:
 
 
 def _generators() -> Restore:
-    """The global random generators and floating-point errors of numpy and Python, which nothing here draws from."""
+    """The global random generators of numpy and Python, from which nothing here draws, and numpy's error handling."""
     numpy, state = sys.modules.get("numpy"), random.getstate()
     of_numpy = (numpy.random.get_state(), numpy.geterr()) if numpy else None
 
@@ -253,7 +253,7 @@ def _process() -> Restore:
 
 
 def _signals() -> Restore:
-    """What Ctrl-C, a termination and an alarm do."""
+    """The handlers of Ctrl-C, termination and alarm signals."""
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
     before = {number: signal.getsignal(number) for number in SIGNALS}
@@ -274,7 +274,7 @@ def _folder() -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """An error in a line: our own by their message, others by their type too. Safe to print and to write."""
+    """An error as one line: our own errors by their message, others with their type. Safe to print and to write."""
     return printable(str(error) if isinstance(error, InvbenchError) else f"{type(error).__name__}: {error}")
 
 

@@ -50,7 +50,7 @@ def suffixes() -> frozenset[str]:
 
 
 def read_rgb(path: Path) -> Image.Image:
-    """An 8-bit RGB image, upright; the first of an animation.
+    """An 8-bit RGB image, upright; the first frame of an animation.
 
     Grayscale is repeated over the channels; transparency is laid over mid-grey; 16-bit grayscale is scaled to
     8 bits. Raises DataError for a file that is empty, truncated, or no image.
@@ -105,8 +105,9 @@ def read_array(path: Path) -> np.ndarray:
 def read_channels(path: Path, channels: int) -> list[Image.Image]:
     """The channels of an image, a plane each: bytes (mode L), or numbers in [-1, 1] (mode F).
 
-    A picture is grey for one channel and RGB for three. An ``.npy`` file is an array (H, W) or (C, H, W) of bytes, or
-    of floating point numbers in [-1, 1]. Raises DataError for a file that cannot be read, or has other channels.
+    A picture is read as grey for one channel and as RGB for three. An ``.npy`` file is an array (H, W) or (C, H, W) of
+    bytes, or of floating point numbers in [-1, 1]. Raises DataError for a file that cannot be read, or has another
+    number of channels.
     """
     if path.suffix.lower() == ".npy":
         return [Image.fromarray(plane) for plane in _planes(path, channels)]
@@ -133,7 +134,7 @@ def _planes(path: Path, channels: int) -> np.ndarray:
 
 
 def upright_size(path: Path) -> tuple[int, int]:
-    """(width, height) of what ``read_rgb`` returns, of a file that it can read; from the head of most files."""
+    """(width, height) of the image that ``read_rgb`` returns; most files are read no further than their header."""
     with _quiet(), Image.open(path, formats=formats()) as file:
         if file.format == "TIFF":  # Pillow turns it as it is read
             file.load()
@@ -142,7 +143,7 @@ def upright_size(path: Path) -> tuple[int, int]:
 
 
 def _no_file(path: Path) -> str:
-    """Why the file cannot be opened, or ""; reading a pipe would never end."""
+    """Why the file cannot be opened, or "". Pipes are refused: reading one would never end."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -163,7 +164,7 @@ def _what_it_is(path: Path) -> str:
 
 
 class _Limit:
-    """Pillow's limit of pixels is ours while any thread reads."""
+    """Sets Pillow's limit of pixels to ours while any thread reads."""
 
     def __init__(self) -> None:
         self.lock, self.readers, self.before = threading.Lock(), 0, Image.MAX_IMAGE_PIXELS
@@ -186,9 +187,9 @@ _limit = _Limit()
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Pillow's limit is ours, and what it warns of (metadata, sizes below the limit) is not shown.
+    """Set Pillow's limit to ours, and hide its warnings (metadata, sizes below the limit).
 
-    But for what it warns of in other threads than the main one: what is shown is decided for all threads at once.
+    Warnings are hidden in the main thread only, since Python filters them for all threads at once.
     """
     with _limit, ExitStack() as stack:
         if threading.current_thread() is threading.main_thread():
@@ -198,7 +199,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _orientation(file: Image.Image) -> int:
-    """The EXIF orientation, 1 (upright) to 8. Where the tags are damaged, 1: viewers do not rotate the picture."""
+    """The EXIF orientation, 1 (upright) to 8. Damaged tags count as 1: viewers do not rotate such a picture."""
     try:
         return int(file.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # as of the image itself

@@ -28,11 +28,11 @@ class _Kept:
 
     def __init__(self) -> None:
         self.crops: OrderedDict[tuple[object, ...], np.ndarray] = OrderedDict()
-        self.faults: dict[tuple[object, ...], str] = {}  # "" where the file can be read
+        self.faults: dict[tuple[object, ...], str] = {}  # "" if the file can be read
         self.bytes = 0
 
     def crop(self, path: Path, side: int, channels: int | None = None) -> np.ndarray:
-        """uint8 (side, side, 3), or of ``channels``, then also float32; not to be written to. Raises DataError."""
+        """uint8 (side, side, 3), or with ``channels`` that many, then also float32. Read only. Raises DataError."""
         file = (*_state(path), channels)
         if fault := self.faults.get(file):
             raise DataError(fault)
@@ -75,7 +75,7 @@ def _crop(path: Path, side: int, channels: int | None) -> np.ndarray:
 
 
 def _state(path: Path) -> tuple[object, ...]:
-    """What changes when a file does."""
+    """A value that changes whenever the file does."""
     try:
         status = path.stat()
     except (OSError, ValueError):
@@ -95,8 +95,8 @@ class ImageFolder:
     among those requested; "skip" reads all and leaves unreadable ones out with a warning. A file is read once per
     process, unless it changes.
 
-    Images are RGB; with ``channels`` they have as many, and ``.npy`` files are images, too: arrays (H, W) or (C, H, W)
-    of bytes or of numbers in [-1, 1], of other than 1 or 3 channels these alone.
+    Images are RGB. With ``channels`` they have that many, and ``.npy`` files are images too: arrays (H, W) or (C, H, W)
+    of bytes or of numbers in [-1, 1]. Only these can have a number of channels other than 1 or 3.
     """
 
     root: Path

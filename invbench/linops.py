@@ -88,7 +88,7 @@ class ChannelMix(SVDOperator):
 
 
 class BlockMean(SVDOperator):
-    """Mean of every f x f block: s = 1/f, V a block-wise cosine transform whose first function is constant."""
+    """Mean of every f x f block: s = 1/f, V a block-wise cosine transform whose first basis function is constant."""
 
     def __init__(self, x_shape: Shape, factor: int) -> None:
         C, H, W = x_shape

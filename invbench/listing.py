@@ -18,7 +18,7 @@ from invbench.errors import DataError
 
 @dataclass(frozen=True)
 class Listing:
-    """Images by id, in lexicographic order; names that cannot be ids, with the reason; and what else was seen."""
+    """Images by id, in lexicographic order; names that cannot be ids, with the reason; and the other files seen."""
 
     images: dict[str, Path]
     unusable: dict[str, str]
@@ -29,10 +29,9 @@ class Listing:
 def list_images(root: Path, suffixes: Collection[str]) -> Listing:
     """Files below ``root`` that end in one of ``suffixes``, whatever their case.
 
-    Names that begin with a dot are hidden. Links are followed; a folder is entered once, by its own path rather than
-    by a link, and never through a link to a folder that contains the link. Ids are relative paths in the
-    composed form of Unicode (NFC), which is the same on every system, except for files whose names differ only in that
-    form.
+    Names that begin with a dot are hidden. Links are followed; a folder is entered once, by its own path rather than by
+    a link, and never through a link to a folder that contains the link. Ids are relative paths in the composed form of
+    Unicode (NFC), which is the same on every system; files whose names differ only in that form keep their own.
     """
     images: list[str] = []
     unusable: dict[str, str] = {}
@@ -56,7 +55,7 @@ def list_images(root: Path, suffixes: Collection[str]) -> Listing:
 
 
 def _ids(root: Path, names: Sequence[str]) -> dict[str, Path]:
-    """Paths by id, sorted: names in the composed form of Unicode, but for those that differ in that form alone."""
+    """Paths by id, sorted: names in the composed form of Unicode, except for files that differ only in that form."""
     composed = Counter(normalize("NFC", name) for name in names)
     ids = {n if composed[normalize("NFC", n)] > 1 else normalize("NFC", n): root / n for n in names}
     return dict(sorted(ids.items()))
@@ -76,7 +75,7 @@ def find_image(root: Path, image: str) -> Path:
 
 
 def printable(name: str | Path) -> str:
-    """A file's name for messages: one line, with what cannot be printed as backslash escapes."""
+    """A file's name for messages: one line, with unprintable characters as backslash escapes."""
     return "".join(c if c.isprintable() else _escaped(c) for c in str(name))
 
 
@@ -94,7 +93,7 @@ def _is_dangling(path: Path) -> bool:
 
 
 def _walk(root: Path, other_files: Counter[str]) -> Iterator[tuple[str, str]]:
-    """Names of files below root, "/" between folders, each with why it cannot be looked into, or ""."""
+    """Names of files below root, with "/" between folders, each with the reason why it cannot be listed, or ""."""
     folders, links, entered = deque([""]), deque[str](), set[str]()
     while folders or links:
         folder = folders.popleft() if folders else links.popleft()
@@ -145,6 +144,6 @@ def _is_unicode(name: str) -> bool:
 
 
 def _escaped(character: str) -> str:
-    """As a backslash escape; a byte that is not UTF-8, which Python keeps as half a surrogate pair, as that byte."""
+    """The character as a backslash escape; a byte that is not UTF-8, a surrogate in Python, as that byte."""
     is_byte = "\udc80" <= character <= "\udcff"
     return f"\\x{ord(character) - 0xDC00:02x}" if is_byte else ascii(character)[1:-1]

@@ -29,5 +29,5 @@ def plain_warnings() -> Iterator[None]:
 
 
 def without_colour() -> bool:
-    """Whether the user wants no colour, by an environment variable NO_COLOR that is not empty (https://no-color.org)."""
+    """Whether colour is switched off, by an environment variable NO_COLOR that is not empty (https://no-color.org)."""
     return bool(os.environ.get("NO_COLOR"))

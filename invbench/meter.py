@@ -20,7 +20,7 @@ def synchronize(device: torch.device) -> None:
 
 
 class Stopwatch:
-    """Sums spans of device time; on a GPU by events, so that measuring does not stall the stream."""
+    """Adds up intervals of device time; on a GPU with events, so that measuring does not stall the stream."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
@@ -34,7 +34,7 @@ class Stopwatch:
         self.add(begin, self.mark(device))
 
     def mark(self, device: torch.device) -> Any:
-        """This moment of the device."""
+        """A time stamp of the device."""
         if device.type != "cuda":
             return time.perf_counter()
         event = torch.cuda.Event(enable_timing=True)
@@ -56,7 +56,7 @@ class Stopwatch:
 
 @dataclass
 class Meter:
-    """Evaluations of a prior, one per row of the batch, forward and backward apart, and where the time went.
+    """Evaluations of a prior, one per row of the batch, forward and backward separately, and where the time went.
 
     ``network`` and ``pullback`` are the network's forward and backward passes, ``operator`` both of the operator's.
     """

@@ -60,8 +60,8 @@ class SampleMetric(Metric):
 class SetMetric(Metric):
     """One number for a set of images: a distance between the features of reconstructions and truths.
 
-    Called like other metrics, it returns the features of each image, a row each: (B, C, H, W) -> (B, ...). ``least`` is
-    the number of images below which a table warns; ``deviations``, what its intervals are made of, in its words.
+    Called like other metrics, it returns the features of each image, one row each: (B, C, H, W) -> (B, ...). Below
+    ``least`` images a table warns; ``deviations`` says in words how its intervals are estimated.
     """
 
     least: ClassVar[int] = 2048
@@ -69,7 +69,7 @@ class SetMetric(Metric):
 
     @abstractmethod
     def distance(self, truth: Tensor, restored: Tensor) -> float:
-        """Between the features of n truths and of their reconstructions, both (n, ...)."""
+        """The distance between the features of n truths and of their reconstructions, both (n, ...)."""
 
     def estimate(self, truth: Tensor, restored: Tensor, groups: Sequence[str]) -> tuple[float, float, float] | None:
         """The distance with a 95 % interval of the metric's own, given the images' groups; None: by bootstrap."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GaussianNoise(Noise):
-    """y = H x + sigma n, n standard normal; of complex y, its real and its imaginary part each."""
+    """y = H x + sigma n, n standard normal; if y is complex, in its real and in its imaginary part."""
 
     kind: ClassVar[str] = "gaussian"
     sigma: Sigma
@@ -109,8 +109,8 @@ class UniformSigma(Noise):
 class PoissonNoise(PixelNoise):
     """Photon noise: u = clip((Hx + 1)/2, 0, 1), counts Poisson(255 rate u), y mapped back and clipped (DPS).
 
-    For measurements that are pixel values on [-1, 1]; of others, clipping would destroy them. Black gets no noise and
-    white half of it, so that where there is much of either the truth explains y better than ``std`` says.
+    Only for measurements that are pixel values on [-1, 1]: clipping would destroy others. Clipping leaves black without
+    noise and white with half of it, so in very dark or bright images the truth explains y better than ``std`` says.
     """
 
     kind: ClassVar[str] = "poisson"
@@ -162,10 +162,10 @@ class Offer(NamedTuple):
 
 @cache
 def offered(path: tuple[str, ...]) -> tuple[list[Offer], list[str]]:
-    """The noise models of entry points that are called ``noise_...``, and why others cannot be used.
+    """The noise models of entry points named ``noise_...``, and the reasons why some cannot be used.
 
-    They are looked up where a text names none of ours, so that records are read without loading plugins. ``path`` is
-    where distributions are looked for.
+    They are looked up only if a text names none of ours, so that records are read without loading plugins. ``path`` is
+    where distributions are searched for.
     """
     del path
     offers: list[Offer] = []
@@ -189,7 +189,7 @@ def _offers_of(point: EntryPoint) -> list[Offer]:
 
 
 def models_of(module: ModuleType) -> list[type[Noise]]:
-    """The noise models that a plugin's module offers. Raises PluginError for what is none."""
+    """The noise models that a plugin's module offers. Raises PluginError for anything else."""
     hook = getattr(module, "invbench_register_noises", None)
     models = list(hook()) if hook else []
     for cls in models:
@@ -203,7 +203,7 @@ def models_of(module: ModuleType) -> list[type[Noise]]:
 
 
 def origin_of(noise: Noise) -> set[tuple[str, str]]:
-    """Distribution and version of the plugin that a noise model came with; none of those that need no plugin."""
+    """Distribution and version of the plugin that a noise model came with; empty for our own."""
     if isinstance(noise, OURS):
         return set()
     return {(offer.distribution, offer.version) for offer in offered(tuple(sys.path))[0] if type(noise) is offer.cls}

@@ -30,18 +30,18 @@ class Noise(ABC):
     @property
     @abstractmethod
     def sigma_y(self) -> float | None:
-        """Gaussian level on [-1, 1] that a solver may be given; None where the experiment hides it."""
+        """Gaussian level on [-1, 1] that a solver may be given; None if the experiment hides it."""
 
     @property
     @abstractmethod
     def effective(self) -> Sigma:
-        """Root mean square of the noise on [-1, 1], over drawn levels; of photons, at mid-grey. To four digits."""
+        """Root mean square of the noise on [-1, 1], averaged over drawn levels, or at mid-grey; to four digits."""
 
     @abstractmethod
     def sample(self, clean: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
         """Draw y given H x: (B, *y_shape) -> y and its true standard deviation, real and broadcastable to y.
 
-        Of complex measurements it is that of the real and of the imaginary part, each.
+        For complex measurements it is the deviation of the real part, and of the imaginary part.
         """
 
     def refuse(self, A: Operator, task: str) -> None:
@@ -64,12 +64,12 @@ class Noise(ABC):
 
 
 class PixelNoise(Noise):
-    """Noise of measurements that are pixel values on [-1, 1]: of others, it has no meaning."""
+    """Noise that is defined only for measurements that are pixel values on [-1, 1]."""
 
     title: ClassVar[str]  # as sentences about it begin
 
     def refuse(self, A: Operator, task: str) -> None:
-        """Raise ConfigError where H x is complex, or where it leaves [-1, 1] for images that do not."""
+        """Raise ConfigError if H x is complex, or leaves [-1, 1] for images within [-1, 1]."""
         clean = A(_extreme_images(A.x_shape))
         reach = math.inf if clean.is_complex() else float(clean.abs().max())
         if not reach <= REACH:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 OURS = "invbench"
-NUMBERS = "0.1.0"  # raised where a solver, task, dataset or prior of ours comes to give other numbers (docs/release.md)
-TRAININGS = "0.3.0"  # raised where a training comes to give other weights
+NUMBERS = "0.1.0"  # raised when a solver, task, dataset or prior of ours gives other numbers (docs/release.md)
+TRAININGS = "0.3.0"  # raised when a training gives other weights
 
 
 def numbers_of(distribution: str, version: str) -> tuple[str, str]:

@@ -28,8 +28,8 @@ AnyOperator = TypeVar("AnyOperator", bound="Operator")
 class Operator(ABC):
     """A differentiable operator. ``x_shape`` is (C, H, W); ``y_shape`` any shape; neither has a batch axis.
 
-    Images are real. Measurements may be complex, as of a Fourier transform: they count as vectors of their real and
-    imaginary parts, with the inner product Re <y, y'>.
+    Images are real. Measurements may be complex, such as those of a Fourier transform: they count as vectors of their
+    real and imaginary parts, with the inner product Re <y, y'>.
     """
 
     x_shape: Shape
@@ -47,7 +47,7 @@ class Operator(ABC):
     @final
     @property
     def measures_complex(self) -> bool:
-        """Whether measurements are complex, for solvers that take y for real numbers."""
+        """Whether measurements are complex, for solvers that assume a real y."""
         import torch
 
         device = next((v.device for v in vars(self).values() if isinstance(v, torch.Tensor)), "cpu")
@@ -187,7 +187,7 @@ class SVDOperator(LinearOperator):
 
 
 def real_parts(y: Tensor) -> Tensor:
-    """y itself, or of a complex one its real and imaginary parts along a last axis of two."""
+    """y itself; if it is complex, its real and imaginary parts along a last axis of two."""
     import torch
 
     return torch.view_as_real(y.resolve_conj()) if y.is_complex() else y

@@ -1,4 +1,4 @@
-"""Operators made of a function or a torch module, which are examined before anything is solved."""
+"""Operators made from a function or a torch module, which are tested before anything is solved."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class OwnOperator(Operator):
 
 
 class OwnLinear(LinearOperator):
-    """y = call(x), linear. Its transpose is ``call.adjoint`` where there is one, else it is differentiated."""
+    """y = call(x), linear. Its transpose is ``call.adjoint`` if there is one, else it is differentiated."""
 
     def __init__(self, call: Callable[[Tensor], Tensor], x_shape: Shape, y_shape: Shape, double: bool) -> None:
         self.call, self.x_shape, self.y_shape, self.double = call, x_shape, y_shape, double
@@ -41,7 +41,7 @@ class OwnLinear(LinearOperator):
 
 
 def in_its_type(call: Callable[[Tensor], Tensor], z: Tensor, double: bool) -> Tensor:
-    """call(z) in the type of z, computed in float32, or in float64 where z is of that and ``double``."""
+    """call(z) in the type of z, computed in float32, or in float64 if z has that type and ``double`` is true."""
     import torch
 
     kind = z.real.dtype
@@ -60,10 +60,10 @@ def _cast(z: Tensor, kind: torch.dtype) -> Tensor:
 def operator_from(call: Callable[[Tensor], Tensor], x_shape: Shape, linear: bool = False, name: str = "A") -> Operator:
     """The operator y = call(x) of a function or a torch module, for images of shape (C, H, W).
 
-    ``call`` takes (B, C, H, W) in [-1, 1] and returns (B, ...), real or complex, differentiable by torch, and each row
-    of it depends on one image alone. It is linear where ``linear`` says so, or where it has a method ``adjoint``, the
-    transpose (B, ...) -> (B, C, H, W). All of that is tried on random images. An operator is tried, too, and returned.
-    Raises ConfigError, which begins with ``name``, where something is not so.
+    ``call`` takes (B, C, H, W) in [-1, 1] and returns (B, ...), real or complex, differentiable by torch; each row of
+    the result must depend on one image alone. It is linear if ``linear`` says so, or if it has a method ``adjoint``,
+    the transpose (B, ...) -> (B, C, H, W). All of this is tested on random images. An existing operator is tested too,
+    and returned. Raises ConfigError, whose message begins with ``name``, if a test fails.
 
     >>> operator_from(lambda x: x[..., ::2], (3, 8, 8), linear=True).y_shape
     (3, 8, 4)
@@ -87,7 +87,7 @@ def _wrapped(call: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, linear: boo
 
 
 def _takes_double(call: Callable[[Tensor], Tensor], x: Tensor) -> bool:
-    """Whether float64 goes through: tensors of its own may be of float32."""
+    """Whether it computes in float64; it cannot if it holds float32 tensors."""
     try:
         return call(x.double()).real.element_size() == 8
     except Exception:  # the user's code may raise anything
@@ -95,7 +95,7 @@ def _takes_double(call: Callable[[Tensor], Tensor], x: Tensor) -> bool:
 
 
 def _refuse_nonlinear(A: LinearOperator, name: str) -> None:
-    """Raise ConfigError where A is not linear, or its transpose not the transpose."""
+    """Raise ConfigError if A is not linear, or if its adjoint is not the transpose."""
     x, other = (Rng.for_images(["a", "b"], purpose="own operator", use=use).randn(A.x_shape) for use in "xo")
     if off := _apart(_called(A, 2 * x - 3 * other, name), 2 * A(x) - 3 * A(other)):
         raise ConfigError(f"{name} is not linear: A(2 x - 3 x') differs from 2 A(x) - 3 A(x') by {off:.1e} of it")
@@ -111,7 +111,7 @@ def _refuse_nonlinear(A: LinearOperator, name: str) -> None:
 
 
 def _first(call: Any, x: Tensor, name: str) -> Tensor:
-    """A(x). Raises ConfigError where it is no finite tensor of a row for each of x, or another the second time."""
+    """A(x). Raises ConfigError unless it is a finite tensor with a row for each image, the same when called again."""
     import torch
 
     before = x.clone()
@@ -131,7 +131,7 @@ def _first(call: Any, x: Tensor, name: str) -> Tensor:
 
 
 def _refuse_dependent(call: Any, x: Tensor, y: Tensor, name: str) -> None:
-    """Raise ConfigError where a row depends on the others of its batch."""
+    """Raise ConfigError if a row depends on the others of its batch."""
     alone = _called(call, x[:1], name)
     if alone.shape != y[:1].shape:
         raise ConfigError(f"{name}: expected {tuple(y[:1].shape)} of one image; got {tuple(alone.shape)}")
@@ -143,7 +143,7 @@ def _refuse_dependent(call: Any, x: Tensor, y: Tensor, name: str) -> None:
 
 
 def _refuse_flat(call: Any, x: Tensor, name: str) -> None:
-    """Raise ConfigError where torch cannot differentiate it."""
+    """Raise ConfigError if torch cannot differentiate it."""
     import torch
 
     leaf = x.clone().requires_grad_()
@@ -156,7 +156,7 @@ def _refuse_flat(call: Any, x: Tensor, name: str) -> None:
 
 
 def _called(call: Any, x: Tensor, name: str) -> Any:
-    """What a function of the user's returns. Raises ConfigError with what it raised."""
+    """The result of a function of the user's. Raises ConfigError with the error it raised."""
     try:
         return call(x)
     except InvbenchError as error:
@@ -167,6 +167,6 @@ def _called(call: Any, x: Tensor, name: str) -> Any:
 
 
 def _apart(a: Tensor, b: Tensor) -> float:
-    """How far two results differ, relative to the largest entry; 0 where that is rounding."""
+    """How far two results differ, relative to the largest entry; 0 if the difference is rounding."""
     off = float((a - b).abs().max() / b.abs().max().clamp(min=1e-30))
     return off if off > SAME else 0.0

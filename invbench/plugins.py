@@ -1,4 +1,4 @@
-"""Discovery: entry points of the group ``invbench``, ours and everybody's, loaded one at a time.
+"""Discovery: entry points of the group ``invbench``, ours and those of others, loaded one at a time.
 
 A plugin that fails to import, misspells a hook or duplicates a name becomes a row with its reason, and an
 error only when it is asked for.
@@ -79,7 +79,7 @@ class Catalog:
         raise PluginError(unknown(kind, name, self.plugins[kind]) + self.not_loaded())
 
     def not_loaded(self) -> str:
-        """What could not be loaded and why, to end a message with; empty where all was."""
+        """What could not be loaded and why, to end a message with; empty if all was."""
         failed = [f"{b.name} of {b.distribution} ({b.reason})" for b in self.broken]
         return f". Not loaded: {'; '.join(failed)}" if failed else ""
 
@@ -165,7 +165,7 @@ def _loaded(manager: pluggy.PluginManager, same: Sequence[EntryPoint]) -> list[P
 
 @contextmanager
 def in_time(entry_point: EntryPoint) -> Iterator[None]:
-    """Import in the body. Raises PluginError where it takes too long, on systems with alarm signals."""
+    """Import in the body. Raises PluginError if it takes too long, on systems with alarm signals."""
     if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -64,7 +64,7 @@ class Prior(ABC):
 
     @property
     def _abars(self) -> list[float]:
-        """``abar`` as numbers, which no step has to take from a tensor again."""
+        """``abar`` as Python numbers, so that no step has to copy them from a tensor again."""
         tensor, numbers = self.__dict__.get("_numbers", (None, []))
         if tensor is not self.abar:
             numbers = self.abar.tolist()
@@ -82,7 +82,7 @@ class Prior(ABC):
         )
 
     def posterior(self, problem: Problem) -> Posterior | None:
-        """p(x | y) of a problem, where it is known in closed form."""
+        """p(x | y) of a problem, if it is known in closed form."""
         del problem
         return None
 
@@ -117,7 +117,7 @@ class Arithmetic:
 
 
 class PriorSource(ABC):
-    """Where a named prior comes from. Subclasses are frozen dataclasses: their fields are its options."""
+    """How a named prior is made. Subclasses are frozen dataclasses: their fields are its options."""
 
     name: ClassVar[str]
     summary: ClassVar[str] = ""
@@ -125,16 +125,16 @@ class PriorSource(ABC):
 
     @property
     def precision(self) -> str:
-        """Of the network's arithmetic: the field ``dtype`` where there is one, which runs see to; else float32."""
+        """Precision of the network's arithmetic in a run: the field ``dtype`` if there is one, else float32."""
         return str(getattr(self, "dtype", "float32"))
 
     def refuse(self, x_shape: Shape) -> None:
-        """Raise ConfigError where the prior is not for images of this shape. Needs no weights."""
+        """Raise ConfigError if the prior does not take images of this shape. Needs no weights."""
         del x_shape
 
     @abstractmethod
     def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
-        """Build the prior for images of this shape. Raises DataError where weights are absent or damaged."""
+        """Build the prior for images of this shape. Raises DataError if weights are absent or damaged."""
 
     @abstractmethod
     def fingerprint(self) -> str:
@@ -147,7 +147,7 @@ class PriorSource(ABC):
 
 
 def picture_channels(source: PriorSource) -> int:
-    """Of the pictures that a prior takes: 1 where it takes grey ones alone, else 3."""
+    """Channels of the pictures that a prior takes: 1 if it takes only grey ones, else 3."""
 
     def takes(channels: int) -> bool:
         try:
@@ -169,7 +169,7 @@ class TrainablePrior(PriorSource):
     weights: str
 
     def for_images(self, x_shape: Shape) -> TrainablePrior:
-        """The same for a training on images of this shape, with the options filled in that were left to them."""
+        """The same prior for a training on images of this shape, with options that depend on the images filled in."""
         del x_shape
         return self
 

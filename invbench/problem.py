@@ -1,4 +1,4 @@
-"""The problem, its measurements, and the posterior where it is known."""
+"""The problem, its measurements, and the interface of a posterior that is known in closed form."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Part = Literal["range", "null"]  # of the image space: what the operator measure
 
 @dataclass(frozen=True)
 class Problem:
-    """What a solver may know of y = A(x) + noise. The ground truth is not in it."""
+    """What a solver may know about y = A(x) + noise. The ground truth is not part of it."""
 
     A: Operator
-    sigma_y: float | None  # Gaussian level on [-1, 1]; None where the experiment hides it
+    sigma_y: float | None  # Gaussian level on [-1, 1]; None if the experiment hides it
     task: str
     dataset: str
     benchmark: str = ""  # the preset
@@ -34,7 +34,7 @@ class Problem:
 
     @property
     def sigma(self) -> float:
-        """``sigma_y`` for solvers that declare ``needs_sigma``; the runner gives them no other problem."""
+        """``sigma_y`` for solvers that declare ``needs_sigma``; the runner gives them only problems that have one."""
         assert self.sigma_y is not None, "a solver that reads sigma must declare needs_sigma"
         return self.sigma_y
 
@@ -42,11 +42,11 @@ class Problem:
 class Posterior(Protocol):
     """p(x | y) in closed form. Images are flat, x (B, n) or samples (B, K, n), measurements (B, m).
 
-    All are float64 on the CPU, as ``flat`` makes them, whatever the device of the problem.
+    All are float64 on the CPU, in the form that ``flat`` returns, whatever the device of the problem.
     """
 
     def flat(self, y: Tensor) -> Tensor:
-        """Measurements (B, *y_shape) as the other methods take them."""
+        """Measurements (B, *y_shape) in the form that the other methods take."""
         ...
 
     def sample(self, y: Tensor, rng: Rng) -> Tensor:
@@ -92,4 +92,4 @@ class Measurement:
     std: Tensor  # broadcastable to y
     sha256: tuple[str, ...]
     A: Operator
-    posterior: Posterior | None = None  # where it is known
+    posterior: Posterior | None = None  # if it is known

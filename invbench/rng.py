@@ -36,11 +36,11 @@ def seed_of(**axes: str | int) -> int:
 class Rng:
     """A batch of generators, one per row of the tensors it draws; or one generator for a batch.
 
-    Draws of one per row are made on the CPU, so that they are the same on every device; those for a GPU by threads, and
-    ahead of the next call where that can be foreseen, which changes none of their numbers (:mod:`invbench.draws`).
+    With one generator per row, draws are made on the CPU, so that they are the same on every device. Draws for a GPU
+    are prepared in advance by threads, which does not change the numbers (:mod:`invbench.draws`).
 
-    One for ``batch`` rows draws them in one go on its own device. Where they are a part of that batch, ``rows``, the
-    whole is drawn, so that a row is the same in whatever parts a batch is computed.
+    A single generator draws all ``batch`` rows at once on its own device. If only some of them are needed, ``rows``,
+    the whole batch is drawn all the same, so that a row does not depend on how the batch is divided.
     """
 
     generators: tuple[torch.Generator, ...]
@@ -68,7 +68,7 @@ class Rng:
         return len(range(self._drawn)[self.rows])
 
     def part(self, rows: slice) -> Rng:
-        """The generators of some rows, whose draws from here on are those of the batch."""
+        """The generators of some rows, which draw from now on what the whole batch would draw for these rows."""
         if not self.batch:
             return Rng(self.generators[rows])
         (generator,) = self.generators
@@ -80,7 +80,7 @@ class Rng:
     def randn_like(self, x: Tensor) -> Tensor:
         """Standard normal (B, ...) in the shape, dtype and on the device of ``x``; B generators.
 
-        Where ``x`` is complex, its real and its imaginary part are, each.
+        If ``x`` is complex, so is the draw: its real and imaginary parts are standard normal.
         """
         import torch
 
@@ -126,7 +126,7 @@ class Rng:
         return self.batch or len(self.generators)
 
     def _drawn_of(self, fill: Callable[[Tensor, torch.Generator], object], out: Tensor) -> Tensor:
-        """Fill each generator's rows of the batch; returns those that are asked for."""
+        """Fill each generator's rows of the batch; returns the requested rows."""
         for rows, g in zip(out.chunk(len(self.generators)), self.generators, strict=True):
             fill(rows, g)
         return out[self.rows]
@@ -138,9 +138,9 @@ class Rng:
 
 
 def seeded(make: Callable[[], Module], seed: int = 0) -> Module:
-    """What ``make`` returns, its weights drawn by name: normal of variance 1 / (3 fan-in), biases 0.
+    """The network that ``make`` returns, with weights drawn by name: normal of variance 1 / (3 fan-in), biases 0.
 
-    What is zero or a norm stays, and so does torch's own generator.
+    Weights that are zero, and those of norms, stay as they are; torch's own generator is not used.
     """
     import torch
 

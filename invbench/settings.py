@@ -45,7 +45,7 @@ class Settings:
 
 
 class Place(NamedTuple):
-    """What a set is for: a preset, one of its tasks or '' for all, and its name where it must be asked for."""
+    """What a set is for: a preset, one of its tasks ('' for all) and, if it must be requested, its name."""
 
     preset: str
     task: str
@@ -56,9 +56,9 @@ class Place(NamedTuple):
 
 
 def settings(cls: type[Any], benchmark: str, task: str, name: str = "") -> Settings:
-    """The set for a task of a preset, else that for the preset, else none; or the task's of this name.
+    """The set for a task of a preset, else that of the preset, else none; with a name, the task's set of that name.
 
-    Raises ConfigError where there is none of the name.
+    Raises ConfigError if there is none of the name.
     """
     sets = tables(cls)
     if not name:
@@ -73,7 +73,7 @@ def settings(cls: type[Any], benchmark: str, task: str, name: str = "") -> Setti
 
 
 def space(cls: type[Any]) -> Mapping[str, list[Any]]:
-    """Values that ``invbench tune`` tries, by field; empty where none are declared."""
+    """Values that ``invbench tune`` tries, by field; empty if none are declared."""
     declared: Mapping[str, list[Any]] = _load(_path(cls)).get("space", {})
     _check(cls, declared)
     return declared
@@ -82,7 +82,7 @@ def space(cls: type[Any]) -> Mapping[str, list[Any]]:
 def tables(cls: type[Any]) -> dict[Place, Settings]:
     """Every set of a solver.
 
-    Raises PluginError where a set names no field of the solver or no origin.
+    Raises PluginError if a set names no field of the solver or no origin.
     """
     presets = {preset: content for preset, content in _load(_path(cls)).items() if preset != "space"}
     return {
@@ -94,7 +94,7 @@ def tables(cls: type[Any]) -> dict[Place, Settings]:
 
 
 def _sets(content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The tables in a table, by name, and its own values by ''."""
+    """The tables in a table, by name, and its own values under ''."""
     shared = {key: value for key, value in content.items() if not isinstance(value, dict)}
     own: dict[str, Mapping[str, Any]] = {name: each for name, each in content.items() if isinstance(each, dict)}
     return {"": shared, **own} if shared else own

@@ -44,7 +44,7 @@ class Task(ABC):
     def fingerprint(self) -> str:
         """SHA-256 of what determines the operator besides the options; it is a part of the cell's identity.
 
-        Here that of the files that ``places`` names; "" where none is given. Raises DataError where one is absent.
+        Here that of the files that ``places`` names; "" if none is given. Raises DataError if one is absent.
         """
         files = [existing(path) for path in (getattr(self, key) for key in self.places) if path]
         return hashlib.sha256(b"".join(map(Path.read_bytes, files))).hexdigest() if files else ""
@@ -53,5 +53,5 @@ class Task(ABC):
     def operator(self, x_shape: Shape, rng: Rng) -> Operator:
         """The operator for images of this shape; ``rng`` has one generator, for masks and kernels.
 
-        Raises ConfigError where parameters and image size do not fit.
+        Raises ConfigError if parameters and image size do not fit.
         """

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 class Tracker(ABC):
     """Follows cells and trainings, one after the other, each from ``begin`` to ``end``.
 
-    It is made once a command, without arguments; where its library is absent, that is the place to raise a ConfigError
-    that names it, before anything is run. What any method raises later costs the export alone: it is a warning, and the
-    tracker is not called again. It runs in the process of the command, and has no options: its library's own
-    environment variables say where to.
+    It is created once per command, without arguments; if its library is absent, the constructor should raise a
+    ConfigError that names the library, before anything is run. An error in a later method only stops the export: it
+    becomes a warning, and the tracker is not called again. It runs in the process of the command, and has no options:
+    the environment variables of its library say where results go.
     """
 
     name: ClassVar[str]
@@ -24,7 +24,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def begin(self, kind: str, name: str, key: str, config: Mapping[str, Any]) -> None:
-        """A ``"cell"`` or a ``"training"`` begins, or is there already and is reported again.
+        """A ``"cell"`` or a ``"training"`` begins, or is already recorded and is reported again.
 
         ``name`` is for people, as photos/sr4/ddrm. ``key``, 12 characters, is the same where the same thing is run
         again or resumes. ``config``, by option as ``solver.nfe``, are the plain values that determine the result.
@@ -36,8 +36,8 @@ class Tracker(ABC):
 
     @abstractmethod
     def end(self, status: str, values: Mapping[str, float], picture: Image | None) -> None:
-        """What was begun is ``complete``, ``skipped``, ``interrupted`` or ``failed``.
+        """The cell or training is ``complete``, ``skipped``, ``interrupted`` or ``failed``.
 
-        ``values`` are, of a cell, means over images by metric, seconds and network calls among them. ``picture`` shows
-        some reconstructions, where there are any.
+        For a cell, ``values`` are means over images by metric, including seconds and network calls. ``picture`` shows
+        some reconstructions, if there are any.
         """

@@ -1,4 +1,4 @@
-"""Weights of a trainable solver: which file a run takes, and why those of another training are refused."""
+"""Weights of a trainable solver: which file a run takes, and the check that they are of the right training."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def trained_weights(solver: Trainable, benchmark: str, task: str) -> Path:
-    """The file that ``solver.weights`` names, else what ships for preset and task, else what the authors released.
+    """The file that ``solver.weights`` names, else the shipped one for preset and task, else the authors' release.
 
-    ``weights`` is a path or the name of shipped ones; these lie in ``weights/PRESET/`` beside the solver's module,
-    named ones in a folder of their name there. The name may be another task's, whose weights are taken then.
-    The authors' is the artifact ``SOLVER_PRESET_TASK``.
-    Raises DataError, with the command of the training, where there is none.
+    ``weights`` is a path or the name of shipped weights. These are in ``weights/PRESET/`` beside the solver's module,
+    named ones in a subfolder of that name. The name may be that of another task, whose weights are then taken.
+    The authors' release is the artifact ``SOLVER_PRESET_TASK``.
+    Raises DataError, with the command of the training, if there is none.
     """
     weights = str(getattr(solver, "weights", ""))
     folder = Path(inspect.getfile(type(solver))).with_name("weights") / benchmark
@@ -51,7 +51,7 @@ def refuse_other_training(
     form: Sequence[str] = (),
     trained_as: Sequence[str] = (),
 ) -> None:
-    """Raise DataError where the metadata of weights name another solver, task or preset, or another value of ``form``.
+    """Raise DataError if the metadata of weights name another solver, task or preset, or another value of ``form``.
 
     ``task`` has the name and the options of a task; ``form`` are fields of the solver that must be those of the
     training; ``trained_as`` are other solvers whose weights fit.

@@ -1,7 +1,7 @@
-"""What trainings share: batches keyed by step, a loop that resumes to the same weights, and what is kept of it.
+"""What trainings share: batches keyed by step, a loop that resumes to the same weights, and the files it writes.
 
-The method itself is not here: a ``fit`` owns its networks, losses and updates, and asks a :class:`Training` for
-batches, for the loop, and to write things down.
+The method itself is not here: a ``fit`` has its own networks, losses and updates, and uses a :class:`Training` for
+batches, for the loop, and to write files.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ EVERY = 20  # steps whose mean losses make a line of the log
 class Training:
     """One training in ``folder``, of which this process may be one of several.
 
-    - ``config``: plain data, everything that determines the weights; on resuming, another one is refused
+    - ``config``: plain data, everything that determines the weights; a training is not resumed with another one
     - ``options``: what the user chose of ``training.*``, an instance of the trainable's ``options`` class
-    - ``images``: what is trained on; ``measured``: held-out measurements to watch, where there are any
+    - ``images``: what is trained on; ``measured``: held-out measurements to watch, if there are any
     - ``compile``: whether :meth:`compiled` compiles networks
 
     A step draws from generators that are keyed by its number, so none is ever stored: an interrupted training that
-    resumes from its checkpoint ends with the weights of an uninterrupted one. Nothing waits for the device but lines of
-    the log, checkpoints and validations.
+    resumes from its checkpoint ends with the weights of an uninterrupted one. Only lines of the log, checkpoints and
+    validations wait for the device.
     """
 
     folder: Path
@@ -71,14 +71,14 @@ class Training:
         default_factory=dict
     )  # the metadata of the training whose weights this one starts from
     compile: bool = False
-    last: int = 0  # only this many steps, the last ones, and nothing kept of them: a trial
+    last: int = 0  # a trial: only this many steps, the last ones, and nothing is written
 
     def batch(self, step: int, size: int, crop: int = 0) -> tuple[Tensor, Rng]:
         """``size`` images of a step in [-1, 1], (B, C, H, W), and a generator for further draws; a share per process.
 
-        With ``crop``, squares of so many pixels, anywhere in the images. All is on the training's device. An image of
-        the batch and its draws do not depend on the number of processes.
-        Raises ConfigError where the processes' shares would not be equal, whose gradients are averaged.
+        With ``crop``, squares of that many pixels, anywhere in the images. Everything is on the training's device. An
+        image of the batch and its draws do not depend on the number of processes.
+        Raises ConfigError unless every process gets an equal share, since gradients are averaged.
         """
         if size % self.processes:
             raise ConfigError(f"a batch of {size} cannot be shared by {self.processes} processes; choose a multiple")
@@ -89,9 +89,9 @@ class Training:
     def steps(
         self, total: int, networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
     ) -> Iterator[int]:
-        """The steps up to ``total`` that are left, with networks and optimizers as the checkpoint has them.
+        """The remaining steps up to ``total``, with networks and optimizers restored from the checkpoint.
 
-        They are kept every ``save_every`` steps and at the end; on Ctrl-C or SIGTERM when the step in hand is done.
+        A checkpoint is written every ``save_every`` steps and at the end; on Ctrl-C or SIGTERM after the current step.
         """
         self._state, self._total = State(networks, optimizers), total
         self._seconds, self._begin = 0.0, time.perf_counter()
@@ -120,9 +120,9 @@ class Training:
         self._scaler.scale(loss).backward()
 
     def update(self, optimizer: Optimizer, clip: float = math.inf) -> None:
-        """Step with the gradients, averaged over processes and at most of norm ``clip``, and clear them.
+        """Step with the gradients, averaged over processes and clipped to norm ``clip``, and clear them.
 
-        In float16 gradients that overflow skip the step: averaged first, those of one process do so in all.
+        In float16 a step is skipped if gradients overflow; they are averaged first, so that all processes skip it.
         """
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if self.processes > 1:
@@ -135,20 +135,20 @@ class Training:
         optimizer.zero_grad()
 
     def due(self, step: int) -> bool:
-        """Whether the state after this step is kept, which is when to look at it."""
+        """Whether a checkpoint follows this step, which is the time to validate."""
         return not self.last and ((step + 1) % self.save_every == 0 or step + 1 == self._total)
 
     def log(self, step: int, **losses: Tensor | float) -> None:
-        """Note losses of a step, or of a part of its batch, which may still be computed.
+        """Note losses of a step, or of a part of its batch; the device may still be computing them.
 
-        The next line of the log, or checkpoint, raises TrainingError where one is not finite.
+        The next line of the log, or checkpoint, raises TrainingError if one is not finite.
         """
         for name, loss in losses.items():
             value = loss.detach() if isinstance(loss, Tensor) else loss
             self._noted.setdefault(name, []).append((step, value))
 
     def compiled(self, *networks: nn.Module) -> None:
-        """Compile networks, where that was asked for; they stay the same modules."""
+        """Compile networks if ``compile`` is true; they stay the same modules."""
         for network in networks if self.compile else ():
             network.compile()
 
@@ -160,7 +160,7 @@ class Training:
         )
 
     def _check_finite(self, step: int) -> None:
-        """Raise TrainingError before weights are kept that are not finite."""
+        """Raise TrainingError before weights that are not finite are written."""
         self._losses()
         for name, network in self._state.networks.items():
             if not all(torch.stack([p.isfinite().all() for p in network.parameters()]).tolist()):
@@ -181,21 +181,21 @@ class Training:
         return losses
 
     def _numbers(self, values: list[Tensor | float]) -> list[float]:
-        """Values of the device, which is waited for."""
+        """Values as numbers; waits for the device."""
         numbers: list[float] = torch.stack([torch.as_tensor(v, device=self.device).float() for v in values]).tolist()
         return numbers
 
     def report(self, step: int, **values: float) -> None:
-        """Append a line to the log, figures of the state after ``step`` steps, and tell ``on_report`` of them."""
+        """Append a line to the log, figures of the state after ``step`` steps, and pass them to ``on_report``."""
         if self.rank == 0:
             with (self.folder / LOG).open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"step": step, "time": round(time.time(), 1), **values}) + "\n")
             self.on_report(step, values)
 
     def show(self, step: int, *columns: Tensor) -> None:
-        """Keep a picture with a row per image and a column for each of ``columns``, (B, C, H, W) in [-1, 1].
+        """Write a picture with a row per image and a column for each of ``columns``, (B, C, H, W) in [-1, 1].
 
-        Of images that are neither grey nor RGB the channels stand side by side.
+        If images are neither grey nor RGB, their channels are shown side by side.
         """
         if self.rank == 0 and min(columns[0].shape[2:]) > 4:
             rows = torch.cat([column.float().cpu() for column in columns], dim=3)
@@ -209,11 +209,11 @@ class Training:
 
     @property
     def weights(self) -> Path:
-        """The file that ``keep`` writes."""
+        """The file of weights that ``keep`` writes."""
         return self.folder / WEIGHTS
 
     def keep(self, network: nn.Module, step: int, **figures: float) -> None:
-        """Write the weights in half precision, with metadata: what was trained, on what, for how long, how well."""
+        """Write the weights in half precision, with metadata: configuration, images, time and scores."""
         from safetensors.torch import save
 
         self._check_finite(step)
@@ -283,7 +283,7 @@ class Training:
         return step
 
     def _cut_log(self, step: int) -> None:
-        """Leave out the lines of the log after a step, which are going to be written again."""
+        """Remove the lines of the log after a step, which will be written again."""
         log = self.folder / LOG
         written = log.read_text().splitlines() if log.is_file() else []
         lines = [json.loads(line) for line in written if line.endswith("}")]

@@ -20,10 +20,10 @@ SHOWN = 6  # names listed of each fault
 def read_state_dict(path: Path, entry: str = "", names: str = "") -> dict[str, Tensor]:
     """Tensors by name from a ``.safetensors`` or a PyTorch file (``weights_only``).
 
-    Where a file holds several state dicts, as the checkpoints of a training do, ``entry`` is the one to take. One of
-    torch_ema, a list of averages, has the names of the entry ``names``, the averaged network's.
+    If a file holds several state dicts, as checkpoints of trainings do, ``entry`` is the one to take. A list of
+    averages of torch_ema has no names of its own: it takes those of the averaged network, the entry ``names``.
 
-    Raises DataError for a file that is absent, empty, truncated, holds code, or is no flat dict of tensors.
+    Raises DataError for a file that is absent, empty, truncated, holds code, or is not a flat dict of tensors.
     """
     if not path.is_file():
         raise DataError(f"no checkpoint at {path}")
@@ -38,7 +38,7 @@ def read_state_dict(path: Path, entry: str = "", names: str = "") -> dict[str, T
 
 
 def _averages(file: Mapping[str, Any], entry: str, names: str) -> dict[str, Any]:
-    """The averages of torch_ema in an entry, by the names of another; empty where there are none that fit."""
+    """The averages of torch_ema in an entry, under the names of another; empty if none fit."""
     averages, network = file.get(entry), file.get(names)
     listed = averages.get("shadow_params") if isinstance(averages, dict) else None
     if not isinstance(listed, list) or not isinstance(network, dict) or len(listed) != len(network):
@@ -47,7 +47,7 @@ def _averages(file: Mapping[str, Any], entry: str, names: str) -> dict[str, Any]
 
 
 def _loaded(path: Path) -> object:
-    """What a file of weights holds. Raises DataError where it cannot be read, or holds code."""
+    """The content of a file of weights. Raises DataError if it cannot be read, or holds code."""
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -65,10 +65,10 @@ def _loaded(path: Path) -> object:
 def load_strict(
     module: nn.Module, state: dict[str, Tensor], source: str, metadata: Mapping[str, Any] | None = None
 ) -> None:
-    """Load in place, in the module's own types and where it is; of a module on the meta device, where ``state`` is.
+    """Load in place, in the module's own types and on its device; a module on the meta device moves to ``state``'s.
 
-    A module with a method ``adopt`` takes from the file's ``metadata``, where given, what tensors do not show.
-    Raises DataError that names missing, unexpected, mis-shaped tensors.
+    A module with a method ``adopt`` is passed the file's ``metadata``, for settings that tensors do not show.
+    Raises DataError that names missing and unexpected tensors, and those of another shape.
     """
     own = module.state_dict()
     _refuse_whole_numbers(own, state, source)

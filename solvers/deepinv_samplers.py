@@ -140,7 +140,7 @@ def several(name: str, nfe: int) -> None:
 
 
 def samplers() -> Any:
-    """The module deepinv.sampling. Raises DataError where deepinv is absent."""
+    """The module deepinv.sampling. Raises DataError if deepinv is absent."""
     try:
         import deepinv.sampling
     except ImportError:

@@ -28,7 +28,7 @@ from invbench import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-RIDGE = 1e-4  # of the projection where there is no SVD
+RIDGE = 1e-4  # of the projection if there is no SVD
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class DeepinvPhysics(Task):
             return self._made(source, x_shape, generator, label)
 
     def _made(self, source: Any, x_shape: Shape, generator: Any, label: str) -> Any:
-        """The physics. Raises ConfigError where it cannot be made, or does not take its arguments."""
+        """The physics. Raises ConfigError if it cannot be made, or does not take its arguments."""
         if not (isinstance(source, type) or inspect.isfunction(source)):
             return source
         given = {"img_size": x_shape, "x_shape": x_shape, "img_width": x_shape[-1], "rng": generator, **self._files()}

@@ -60,7 +60,7 @@ class ModuleTask(Task):
 
 
 def made(cls: type[Any], x_shape: Shape, arguments: dict[str, Any], label: str) -> Any:
-    """An object of the class. Raises ConfigError where it cannot be made, or called."""
+    """An object of the class. Raises ConfigError if it cannot be made, or called."""
     try:
         shape = {"x_shape": x_shape} if "x_shape" in inspect.signature(cls).parameters else {}
         thing = cls(**shape | arguments)

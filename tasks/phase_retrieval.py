@@ -43,7 +43,7 @@ class FourierMagnitude(Operator):
 
 
 def _magnitude(z: Tensor) -> Tensor:
-    """|z|; 0 where its square is below what floats hold, since there the gradient is 0 / 0 on some processors."""
+    """|z|; 0 if its square is below what floats hold, since there the gradient is 0 / 0 on some processors."""
     import torch
 
     size = torch.maximum(z.real.abs(), z.imag.abs())

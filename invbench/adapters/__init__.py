@@ -1,1 +1,1 @@
-"""Adapters to deepinv, whose images are in [0, 1]: its physics and samplers for us, our solvers and priors for it."""
+"""Adapters to deepinv, whose images are in [0, 1]: its physics and samplers for invbench, our solvers for deepinv."""

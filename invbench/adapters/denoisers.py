@@ -22,7 +22,7 @@ RANGES = ("[0,1]", "[-1,1]")
 class PriorDenoiser(nn.Module):
     """A prior as a denoiser of deepinv, D(u, sigma) of u = (x + 1) / 2 (B, C, H, W) with noise of that level.
 
-    It is evaluated at the step whose noise is nearest: level sigma on [0, 1] is sqrt(1 / abar_t - 1) / 2.
+    It is evaluated at the step with the nearest noise: level sigma on [0, 1] is sqrt(1 / abar_t - 1) / 2.
     """
 
     def __init__(self, prior: Prior) -> None:
@@ -72,10 +72,10 @@ class SolverReconstructor(nn.Module):
 def to_reconstructor(solver: Solver, prior: Prior, range: str = "[0,1]", seed: int = 0) -> nn.Module:
     """A solver and a prior as a reconstructor of deepinv, ``x = model(y, physics)``, for images of ``prior.x_shape``.
 
-    ``range`` is that of the physics' images: "[0,1]", as deepinv has them, or "[-1,1]", the prior's own, as of complex
-    images. The level of the noise is that of the physics' Gaussian noise, where it has such. Row i of a batch draws
-    what row i of any other does, by ``seed``. Raises ConfigError for another range; the model raises
-    UnsupportedProblem for a physics that the solver does not take, before any network call.
+    ``range`` is that of the physics' images: "[0,1]", the default of deepinv, or "[-1,1]", the prior's own range, such
+    as for complex images. The noise level is that of the physics' Gaussian noise, if it has one. Row i of every batch
+    draws the same numbers, given by ``seed``. Raises ConfigError for another range; the model raises UnsupportedProblem
+    for a physics that the solver does not take, before any network call.
     """
     if range not in RANGES:
         raise ConfigError(unknown("range", range, RANGES))
@@ -83,7 +83,7 @@ def to_reconstructor(solver: Solver, prior: Prior, range: str = "[0,1]", seed: i
 
 
 def _level(physics: Any) -> float | None:
-    """Standard deviation of the physics' noise, None where that is not Gaussian. Raises ConfigError for several."""
+    """Standard deviation of the physics' noise; None if it is not Gaussian. Raises ConfigError for several levels."""
     if not isinstance(physics.noise_model, library().physics.GaussianNoise):
         return None
     levels = torch.as_tensor(physics.noise_model.sigma).flatten()

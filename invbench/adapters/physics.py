@@ -19,14 +19,14 @@ SAME = 1e-4  # of the norm: Fourier transforms of float32 round to 1e-6; factors
 def from_physics(physics: Any, x_shape: Shape, name: str = "physics") -> Operator:
     """A physics of deepinv as an operator on images of shape (C, H, W).
 
-    - Linear ones act on x in [-1, 1] as it is: y = A x. deepinv's measurement of u = (x + 1) / 2 is (y + A 1) / 2.
-    - Others act on u, as deepinv's images are in [0, 1]: y = A(u).
-    - A complex image is two channels, real and imaginary part, as in deepinv, and has no range; MRI measures the same
-      two channels of k-space, zero where nothing is sampled.
+    - Linear physics act directly on x in [-1, 1]: y = A x. deepinv's measurement of u = (x + 1) / 2 is (y + A 1) / 2.
+    - Other physics act on u, since deepinv's images are in [0, 1]: y = A(u).
+    - A complex image has two channels, real and imaginary part, as in deepinv, and no range; MRI measures the same two
+      channels in k-space, zero where nothing is sampled.
 
     A DecomposablePhysics gives an SVDOperator where its factors are orthogonal, real and square. Only ``A``,
-    ``A_adjoint`` and the factors are taken; noise is the task's. Raises ConfigError, which begins with ``name``, where
-    it does not measure such images, or its adjoint is not the transpose.
+    ``A_adjoint`` and the factors are used; noise is the task's. Raises ConfigError, whose message begins with ``name``,
+    if it does not measure such images, or if its adjoint is not the transpose.
     """
     kinds = library().physics
     if not isinstance(physics, kinds.Physics):
@@ -41,7 +41,7 @@ def from_physics(physics: Any, x_shape: Shape, name: str = "physics") -> Operato
 def to_physics(A: Operator, sigma: float | None = None) -> Any:
     """An operator as a physics of deepinv, on images u in [0, 1], x = 2 u - 1; ``sigma`` is the noise on [-1, 1].
 
-    A linear one measures A u, which is (A x + A 1) / 2, with half the noise (:func:`unit_measurement`); others measure
+    A linear operator measures A u = (A x + A 1) / 2, with half the noise (:func:`unit_measurement`); others measure
     A(2 u - 1).
     """
     kinds, linear = library().physics, isinstance(A, LinearOperator)
@@ -64,12 +64,12 @@ def to_physics(A: Operator, sigma: float | None = None) -> Any:
 
 
 def unit_measurement(y: Tensor, A: Operator) -> Tensor:
-    """A measurement y of x (B, *y_shape) as :func:`to_physics` has it, of u = (x + 1) / 2."""
+    """Convert y (B, *y_shape) of x to the measurement of u = (x + 1) / 2, as a physics of :func:`to_physics` has it."""
     return (y + _of_ones(A, y)) / 2 if isinstance(A, LinearOperator) else y
 
 
 def own_measurement(y: Tensor, A: Operator) -> Tensor:
-    """A measurement y of u (B, *y_shape) as an operator :func:`from_physics` has it, of x = 2 u - 1."""
+    """Convert y (B, *y_shape) of u to the measurement of x = 2 u - 1, as an operator of :func:`from_physics` has it."""
     return 2 * y - _of_ones(A, y) if isinstance(A, LinearOperator) else y
 
 
@@ -128,7 +128,7 @@ class PhysicsSVD(SVDOperator):
 
 
 def _decomposed(physics: Any, A: Operator) -> PhysicsSVD | None:
-    """The operator with its decomposition; None where the factors are not orthogonal, real and square."""
+    """The operator with its decomposition; None if the factors are not orthogonal, real and square."""
     x = Rng.for_images(["a", "b"], purpose="own operator", use="svd").randn(A.x_shape)
     try:
         y, w = A(x), physics.V_adjoint(x)

@@ -1,1 +1,1 @@
-"""What records say: means, intervals, comparisons, tables. No torch."""
+"""From records to results: means, intervals, comparisons, tables."""

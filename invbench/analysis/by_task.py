@@ -1,4 +1,4 @@
-"""One table of several tasks: a row per solver, for each task a column per metric, seeds averaged. No torch."""
+"""One table of several tasks: a row per solver, for each task a column per metric, seeds averaged."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from invbench.store.schema import Run, Score
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Cells that differ in solver, options and seed alone, those of the metrics ``only`` to be shown."""
+    """Cells that differ only in solver, options and seed, of which the metrics ``only`` are shown."""
 
     cells: Sequence[LoadedCell]
     metrics: Metrics
@@ -49,12 +49,12 @@ class Task:
 
     @cached_property
     def all_of(self) -> dict[str, list[LoadedCell]]:
-        """The cells of each solver, nearest to its defaults, one a seed; the fastest solver first."""
+        """The cells of each solver, nearest to its defaults, one per seed; the fastest solver first."""
         return representatives(Group(self.cells).scored)
 
     @cached_property
     def seeds(self) -> list[int]:
-        """Those that all solvers have; all, where none is common."""
+        """The seeds that all solvers have; all seeds if there is no common one."""
         return common_seeds(self.all_of.values()) or seeds_of(self.cells)
 
     @cached_property
@@ -82,7 +82,7 @@ class Task:
         return Scores(solver, records.astype(dict.fromkeys(text, "category")), mean_scores(sets), groups, frames, sets)
 
     def _records(self, cell: LoadedCell, images: Sequence[str]) -> pd.DataFrame:
-        """What is shown of a cell: scores of each sample or, where a metric is of all together, those."""
+        """The records of a cell that are shown: scores of each sample or, for some metrics, of all samples together."""
         frame = cell.frame[cell.frame["metric"].isin(self.only) & cell.frame["image"].isin(images)]
         together = frame["metric"].astype(str).map(lambda name: table_of(name, self.metrics) != IMAGES).astype(bool)
         return frame[(frame["sample"] == MEAN) == together]
@@ -93,7 +93,7 @@ class Task:
 
     @cached_property
     def columns(self) -> list[Column]:
-        """What is recorded of the metrics, in their order."""
+        """The recorded columns of the metrics, in the metrics' order."""
         return chosen(columns_of(self.rows, self.metrics), self.only)
 
     @cached_property
@@ -119,7 +119,7 @@ class Task:
         yield from self._notes_on_others()
 
     def _notes_on_seeds(self) -> Iterator[str]:
-        """Which seeds were averaged, and which left out."""
+        """Which seeds were averaged, and which were left out."""
         several = [solver for solver, cells in self.all_of.items() if seeds_of(cells) != self.seeds]
         if several and not common_seeds(self.all_of.values()):
             yield "WARNING, there is no seed that all rows have; they are not comparable."
@@ -129,7 +129,7 @@ class Task:
             yield f"seeds {', '.join(map(str, self.seeds))} averaged image by image, before all else."
 
     def _notes_on_others(self) -> Iterator[str]:
-        """Which cells are not shown, and what happened to the others."""
+        """Which cells are not shown, and notes about those that are."""
         used = {id(cell) for cells in self.all_of.values() for cell in cells}
         others = {solver_of(cell) for cell in self.cells if cell.images and id(cell) not in used}
         if others:
@@ -137,7 +137,7 @@ class Task:
         yield from self._notes_on_cells()
 
     def _notes_on_cells(self) -> Iterator[str]:
-        """What happened to those that are shown, and to those of solvers that are not."""
+        """Notes about the cells that are shown, and about those of solvers that are not."""
         cells = [*self.shown, *(cell for cell in self.cells if solver_of(cell) not in self.all_of)]
         yield from (note for cell in cells for note in cell_notes(solver_of(cell), cell))
 
@@ -155,7 +155,7 @@ def by_task_table(cells: Sequence[LoadedCell], metrics: Metrics, only: Sequence[
     """A row per solver and, for each measurement, a column per metric of ``only``; the headline ones if empty.
 
     A solver's cells are those nearest to its defaults. Seeds that all solvers have are averaged image by image, before
-    means, intervals, deviations and tests. Raises ConfigError where no cell has scores, or for an unknown metric.
+    means, intervals, deviations and tests. Raises ConfigError if no cell has scores, or for an unknown metric.
     """
     wanted = list(only) or headline_metrics(metrics)
     every = (Task(group, metrics, wanted, spread) for group in by_experiment(cells))
@@ -179,12 +179,12 @@ def _cell(row: Row | None, column: Column) -> Cell | str:
 
 
 def _title(tasks: Sequence[Task]) -> str:
-    """What all have in common."""
+    """The parts that all have in common."""
     return " | ".join(dict.fromkeys(title_parts(task.cells[0].run)[0] for task in tasks))
 
 
 def _names(tasks: Sequence[Task]) -> list[str]:
-    """The task of each, with what tells it apart from others of that name."""
+    """The task of each, with the parts that distinguish it from others of that name."""
     names = [task.cells[0].run.config.task.name for task in tasks]
     parts = [_parts(task.cells[0].run) for task in tasks]
     whole = [
@@ -195,7 +195,7 @@ def _names(tasks: Sequence[Task]) -> list[str]:
 
 
 def _parts(run: Run) -> list[str]:
-    """A measurement in words, with its noise as it is written."""
+    """A measurement in words, with the text of its noise."""
     parts = title_parts(run, seed=False)
     return [*parts[:2], run.config.task.noise, *parts[3:]]
 
@@ -218,7 +218,7 @@ def _notes(tasks: Sequence[Task], names: Sequence[str], only: Sequence[str], spr
 
 
 def _notes_on_spreads(tasks: Sequence[Task], names: Sequence[str], spread: Spread) -> Iterator[str]:
-    """What stands beside means."""
+    """Note on the intervals or deviations beside the means."""
     seeds = names_by((tuple(task.seeds), name) for task, name in zip(tasks, names, strict=True))
     notes = names_by(
         (note, name) for of_these, of in seeds.items() for note in spread_notes(spread, of_these) for name in of
@@ -226,7 +226,7 @@ def _notes_on_spreads(tasks: Sequence[Task], names: Sequence[str], spread: Sprea
     for note, places in notes.items():
         yield note if len(places) == len(tasks) else f"{', '.join(places)}: {note}"
     if spread == "interval":
-        yield "Means over images with 95 % BCa bootstrap intervals; of groups of images (photographs), where there are."
+        yield "Means over images with 95 % BCa bootstrap intervals; of groups of images (photographs), if there are."
 
 
 def _notes_on_columns(tasks: Sequence[Task], only: Sequence[str]) -> Iterator[str]:

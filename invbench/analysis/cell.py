@@ -1,4 +1,4 @@
-"""A value in a table, in parts, so that each format can mark the best. No torch."""
+"""A value in a table, in parts, so that each format can mark the best."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MARKS = {  # of the best and the second best value of a column
 
 @dataclass(frozen=True)
 class Cell:
-    """A value as text, the interval or deviation beside it, remarks, a word that marks it, its rank in its column.
+    """A value as text, with its interval or deviation, remarks, a mark, and its rank in the column.
 
     >>> str(Cell("23.85", "[23.10, 24.61]", mark="best"))
     '23.85 [23.10, 24.61] best'
@@ -34,7 +34,7 @@ class Cell:
         return " ".join(part for part in (self.text, self.spread, self.remark, self.mark) if part)
 
     def ranked(self, how: str) -> str:
-        """As text, md, html or csv, with the mark of its rank."""
+        """The text in format text, md, html or csv, with the mark of its rank."""
         text = MARKS[how][self.rank].format(self.text) if self.rank < OTHER else self.text
         word = "" if self.rank == BEST and self.mark == "best" else self.mark
         return " ".join(part for part in (text, self.spread, self.remark, word) if part)

@@ -1,7 +1,7 @@
-"""Images that are parts of one photograph are alike: what is independent is the photograph. No torch.
+"""Images cut from one photograph are not independent, but photographs are.
 
-A cluster is the images of one group (``Dataset.group``). Intervals and tests are of clusters: they take one value of
-each, whose mean is that of the images.
+A cluster consists of the images of one group (``Dataset.group``). Intervals and tests use clusters: they take one value
+per cluster, and the mean of these values is the mean over images.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Groups = Mapping[str, str]  # the group of each image; one that is not named is 
 def by_cluster(values: NDArray[np.float64], groups: Sequence[str]) -> NDArray[np.float64]:
     """A value per cluster of values per image, (n,) or (n, k), whose mean over clusters is the mean over images.
 
-    Of clusters of one size it is their mean. Of others it is the mean of all, plus the cluster's deviations from it,
-    summed, over the mean size of a cluster: the influence of a cluster on the mean, with which its variance is that of
-    a ratio of sums (Cochran, 1977, section 9A). Infinite values stay, in the cluster's mean.
+    If all clusters have the same size, it is the mean of the cluster. Otherwise it is the overall mean plus the sum of
+    the cluster's deviations from it divided by the mean cluster size, the influence of a cluster on the mean; their
+    variance is then that of a ratio of sums (Cochran, 1977, section 9A). Infinite values remain in a cluster's mean.
 
     >>> by_cluster(np.array([1.0, 3.0, 7.0, 9.0]), ["a", "a", "b", "b"])
     array([2., 8.])
@@ -38,7 +38,7 @@ def by_cluster(values: NDArray[np.float64], groups: Sequence[str]) -> NDArray[np
 
 
 def clustered(values: pd.Series, groups: Groups) -> NDArray[np.float64]:
-    """Values by image that are numbers, a value per cluster."""
+    """The values by image, without nan, as one value per cluster."""
     good = values.dropna()
     return by_cluster(good.to_numpy(dtype=float), labels(good.index, groups))
 

@@ -1,6 +1,6 @@
-"""Columns of tables: their order, their headers, and the metrics that are shown by default. No torch.
+"""Columns of tables: their order, their headers, and the metrics that are shown by default.
 
-Metrics declare how they are shown. Only costs, which are measured for every solver and are not plugins, are named here.
+Metrics declare how they are shown. Only costs are named here: they are measured for every solver and are not plugins.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def headline_metrics(metrics: Metrics) -> list[str]:
 
 
 def first(metrics: Metrics) -> str:
-    """The metric that is shown where there is room for only one; "" if no metric is a headline."""
+    """The metric that is shown if there is room for only one; "" if no metric is a headline."""
     return next(iter(headline_metrics(metrics)), "")
 
 

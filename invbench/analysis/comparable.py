@@ -1,4 +1,4 @@
-"""Recorded cells: which are comparable, their labels, and their means over images. No torch."""
+"""Recorded cells: which are comparable, their labels, and their means over images."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def by_measurement(cells: Sequence[LoadedCell]) -> list[list[LoadedCell]]:
 
 
 def measurement_key(config: Config) -> str:
-    """Text that is equal for cells whose solvers saw the same measurements and prior, in whatever precision."""
+    """Text that is equal for cells whose solvers saw the same measurements and prior, in any precision."""
     shared = {k: v for k, v in config.plain().items() if k not in ("solver", "samples", "assumed", "plugins", "prior")}
     options = {k: v for k, v in config.prior.plain().items() if k != "dtype"}
     return json.dumps({**shared, "prior": options}, sort_keys=True)
 
 
 def precision(cell: LoadedCell) -> str:
-    """Of the network's arithmetic: float32, or the option ``dtype`` of the prior."""
+    """Precision of the network's arithmetic: float32, or the option ``dtype`` of the prior."""
     return str(cell.run.config.prior.options.get("dtype", FLOAT32))
 
 
@@ -77,7 +77,7 @@ def _other_bytes(cells: Sequence[LoadedCell]) -> Iterator[tuple[Measured, Measur
 
 
 def label(cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
-    """Solver name, with the options that differ between cells of that name, and another precision than float32."""
+    """Solver name, with the options that differ between cells of that name, and the precision if it is not float32."""
     own = _options(cell)
     same_name = [options for options in map(_options, cells) if options["name"] == own["name"]]
     parts = [_short(k, v) for k, v in own.items() if any(options.get(k) != v for options in same_name)]
@@ -89,12 +89,12 @@ def label(cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
 
 
 def _short(key: str, value: JSON) -> str:
-    """An option as a label has it."""
+    """An option as a label shows it."""
     return f"{key}={value[:8] if key == 'sha256' and isinstance(value, str) else value}"
 
 
 def _alike(cell: LoadedCell, cells: Sequence[LoadedCell]) -> int:
-    """How many cells have its options and precision."""
+    """How many cells have these options and this precision."""
     return sum(_options(other) == _options(cell) and precision(other) == precision(cell) for other in cells)
 
 
@@ -105,7 +105,7 @@ def _options(cell: LoadedCell) -> dict[str, JSON]:
 
 
 def assumptions(rows: Mapping[str, LoadedCell]) -> list[str]:
-    """Which rows were given a noise level that is not the measurements' own."""
+    """Which solvers were given another noise level than that of the measurements."""
     assumed = {name: cell.run.config.assumed for name, cell in rows.items()}
     levels = names_by((level, name) for name, level in assumed.items() if level)
     return [
@@ -136,7 +136,7 @@ def means_by_image(images: pd.Categorical, values: np.ndarray) -> pd.Series:
 
 
 def headline(run: Run, *, seed: bool = True) -> str:
-    """What the rows of a table share, in a line."""
+    """The parts that the rows of a table share, in one line."""
     return " | ".join(title_parts(run, seed=seed))
 
 
@@ -165,14 +165,14 @@ def _describe(dataset: Part, places: Mapping[str, str]) -> str:
 
 
 class Standing(NamedTuple):
-    """How usual a cell is; the greatest of a solver's cells represents it."""
+    """How close a cell is to its solver's defaults; the greatest of a solver's cells represents it."""
 
-    unwritten: int  # less the options that were written on the command line
+    unwritten: int  # minus the number of options written on the command line
     one_sample: bool
     images: int
     exact: bool  # in float32
-    unasked: int  # less the options of sets that must be asked for, or were tuned
-    fair: bool  # given the effective level of a noise that hides its own
+    unasked: int  # minus the number of options from sets that must be requested, or were tuned
+    fair: bool  # given the effective level of a noise whose level is hidden
 
 
 def most_default(cell: LoadedCell) -> Standing:
@@ -190,9 +190,9 @@ def most_default(cell: LoadedCell) -> Standing:
 
 
 def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = None) -> pd.Series:
-    """Means over samples, by image; empty where the cell has no such rows.
+    """Means over samples, by image; empty if the cell has no such rows.
 
-    Raises ConfigError where the metric was scored by several protocols, which are never averaged.
+    Raises ConfigError if the metric was scored by several protocols, which are never averaged.
     """
     chosen = set(cell.images if images is None else images)
     rows = cell.frame[(cell.frame["metric"] == metric) & (cell.frame["sample"] != MEAN)]
@@ -204,7 +204,7 @@ def image_means(cell: LoadedCell, metric: str, images: Collection[str] | None = 
 def shared_images(cells: Sequence[LoadedCell], *metrics: str) -> list[str]:
     """Images that every cell has, with a value (not nan) of these metrics, sorted by name; empty without cells.
 
-    Of a metric that scores sets: the most images that every cell with such scores was scored on.
+    For a metric of sets: the largest set of images that every cell with such scores was scored on.
     """
     images = set.intersection(*(set(cell.images) for cell in cells)) if cells else set()
     for metric in metrics:
@@ -219,7 +219,7 @@ def common_set(sets: Sequence[list[list[str]]]) -> list[str]:
 
 
 def _with_value(cells: Sequence[LoadedCell], metric: str, images: set[str]) -> set[str]:
-    """The images without those for which a cell has nan."""
+    """The images for which no cell has nan."""
     for cell in cells:
         means = image_means(cell, metric, images)
         images = images.difference(means.index[means.isna()])

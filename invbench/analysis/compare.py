@@ -1,4 +1,4 @@
-"""What changed between two stores, for regression tests. No torch."""
+"""What changed between two stores, for regression tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALIASES = {"nfe": CALLS}
 
 @dataclass(frozen=True)
 class Rule:
-    """A bound on a mean difference, new less old, or with ``x`` on the ratio of medians, new over old."""
+    """A bound on a mean difference, new minus old, or with ``x`` on the ratio of medians, new over old."""
 
     metric: str
     sign: str
@@ -65,7 +65,7 @@ class Match:
     pairs: Sequence[Pair]
 
     def lines(self, rules: Sequence[Rule]) -> Iterator[dict[str, str]]:
-        """A row for each score that changed."""
+        """One row for each score that changed."""
         for pair in self.pairs:
             failed = bool(pair.lost or _broken(pair, rules))
             if failed or pair.nan or (pair.new != pair.old).any():
@@ -73,7 +73,7 @@ class Match:
                 yield {"cell": name_of(self.new), **cells, "": "FAIL" if failed else ""}
 
     def failures(self, rules: Sequence[Rule]) -> list[str]:
-        """What the new cell lacks, and each rule that is broken."""
+        """What is missing from the new cell, and each rule that is broken."""
         texts = [*self._lost_images(), *self._lost_metrics(rules), *self._lost_values()]
         for pair in self.pairs:
             change = f"from {pair.old.mean():.4g} to {pair.new.mean():.4g}" if len(pair.old) else ""
@@ -109,8 +109,8 @@ def compare(
 ) -> tuple[Table, bool]:
     """What changed between two stores, and whether a rule is broken or a cell is missing.
 
-    Raises ConfigError if a store has no cells, a rule names a metric that no cell has, or measurements differ
-    in a bit; ``across_machines`` allows the last.
+    Raises ConfigError if a store has no cells, if a rule names a metric that no cell has, or if measurements differ;
+    ``across_machines`` allows measurements that differ in the last bits.
     """
     old, now = _by_identity(base, filters), _by_identity(new, filters)
     both = list(_matches(old, now, across_machines))
@@ -123,7 +123,7 @@ def compare(
     total = sum(len(match.pairs) for match in both)
     notes = [
         f"{total - len(frame)} of {total} scores are the same, to the last bit, and not listed.",
-        f"{new} less {base}; mean paired differences with 95 % BCa intervals over images; ratios of medians.",
+        f"{new} minus {base}; mean paired differences with 95 % BCa intervals over images; ratios of medians.",
         *_changes_notes(both, added),
         *(f"FAIL {text}" for text in failures),
     ]
@@ -152,7 +152,7 @@ def _measured(cell: LoadedCell) -> set[str]:
 
 
 def identity(cell: LoadedCell) -> str:
-    """What makes a cell the same experiment in two stores: its configuration without hashes and versions."""
+    """The key by which a cell is the same experiment in two stores: its configuration without hashes and versions."""
     config = {k: v for k, v in cell.run.config.plain().items() if k != "plugins"}
     config = {k: {i: j for i, j in v.items() if i != "sha256"} if isinstance(v, dict) else v for k, v in config.items()}
     return json.dumps(config, sort_keys=True)
@@ -198,7 +198,7 @@ def _flat(config: Config) -> dict[str, JSON]:
 
 
 def _listed(changes: Mapping[str, tuple[JSON, JSON]]) -> str:
-    """``solver.nfe 4 -> 5``; of hashes, the start."""
+    """Changes as ``solver.nfe 4 -> 5``; hashes are shortened."""
     short = {k: tuple(str(v)[:12] if k.endswith("sha256") else str(v) for v in both) for k, both in changes.items()}
     return ", ".join(f"{key} {was} -> {now}" for key, (was, now) in short.items())
 

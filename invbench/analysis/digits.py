@@ -1,4 +1,4 @@
-"""Numbers as tables, figures and reports show them: each metric declares its own digits. No torch."""
+"""Numbers as tables, figures and reports show them: each metric declares its own digits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Metrics = Mapping[str, type[Metric]]  # those installed, by name
 NONE: Metrics = MappingProxyType({})
 COSTS = {"seconds": ".2g", "gflops": ".1f", "nfe_forward": "g", "nfe_backward": "g"}  # costs are not plugins
 SPEC = re.compile(r",?(\.\d{1,2})?[efgEFG%]")
-SIGNIFICANT = ".3g"  # where a metric's own digits would show nothing
+SIGNIFICANT = ".3g"  # if a metric's own digits would show 0
 
 
 def spec_of(metric: str, metrics: Metrics) -> str:
@@ -36,7 +36,7 @@ def installed() -> Metrics:
 
 
 def formatted(value: float, low: float, high: float, spec: str) -> tuple[str, str, str]:
-    """A value and the ends of its interval: in significant digits if the metric's own would show 0, or equal ends.
+    """A value and the ends of its interval; in significant digits if the metric's own would show 0 or equal ends.
 
     >>> formatted(3.2e-5, 3.1e-5, 3.4e-5, ".3f"), formatted(0.5, 0.4, 0.6, ".1f")
     (('3.2e-05', '3.1e-05', '3.4e-05'), ('0.5', '0.4', '0.6'))

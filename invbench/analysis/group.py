@@ -1,4 +1,4 @@
-"""Cells that are compared in one table, and what they have in common, each computed once. No torch."""
+"""Cells that are compared in one table, with their common images and labels, each computed once."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Group:
         return {name: sorted(images.intersection(each)) for name, each in common.items()}
 
     def set_scores(self, cell: LoadedCell) -> list[Score]:
-        """A cell's scores of sets: of the common set of images if there is one, else of its own."""
+        """A cell's scores of sets: on the common set of images if there is one, else on its own."""
         scores = []
         for metric, images in self.common_sets.items():
             candidates = cell.set_scores(images) if images else cell.sets

@@ -1,4 +1,4 @@
-r"""Tables in LaTeX, as papers have them: booktabs, the best bold, the second best underlined. No torch."""
+r"""Tables in LaTeX, as papers have them: booktabs, the best bold, the second best underlined."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEGEND = {
 
 @dataclass(frozen=True)
 class Latex:
-    r"""How a table is written: with a caption (LaTeX, as it stands) or a label, in an environment ``table``.
+    r"""How a table is written: with a caption (itself LaTeX) or a label, in an environment ``table``.
 
     ``siunitx`` aligns columns of numbers at their decimal points, as columns S of that package. Raises ConfigError for
     a caption that would not compile, or a label with other characters than letters, digits and :._/+-.
@@ -45,7 +45,7 @@ class Latex:
 
 
 def _balanced(text: str) -> bool:
-    """Whether each brace has its other; and each dollar."""
+    """Whether braces and dollar signs come in pairs."""
     depth = 0
     for c in text:
         depth += (c == "{") - (c == "}")
@@ -64,21 +64,21 @@ class Column:
 
     @property
     def of_values(self) -> bool:
-        """Whether it holds values, which are aligned at the right."""
+        """Whether it holds values, which are right-aligned."""
         return any(isinstance(cell, Cell) for cell in self.cells)
 
     @property
     def numbers(self) -> list[tuple[str, str, str]]:
-        """Digits before and after the point, and of the deviation, of each cell that is a number; empty if one is not.
+        """Digits before and after the point, and of the deviation, of each cell; empty if one is not a number.
 
-        Cells without a value, as "-" or "nan", are no numbers, and do not count.
+        Cells without a value, such as "-" or "nan", are ignored.
         """
         cells = [cell for cell in self.cells if not (isinstance(cell, str) and cell == "-")]
         numbers = [_number(cell) for cell in cells if str(cell) not in ("nan", "inf")]
         return [each for each in numbers if each] if all(numbers) else []
 
     def spec(self, options: Latex) -> str:
-        """The column as the environment's argument has it."""
+        """The column type in the environment's argument."""
         numbers = self.numbers if options.siunitx else []
         if not numbers:
             return "r" if self.of_values else "l"
@@ -110,7 +110,9 @@ class Column:
             return f"{{{plain(cell)}}}" if number is None else str(cell)
         text = cell.text.removeprefix("+") + cell.spread.replace("±", "+-").replace(" ", "")
         mark = f"{{\\rlap{{{WORDS[cell.mark]}}}}}" if WORDS[cell.mark] else ""
-        if cell.rank == SECOND:  # a command with an argument is no part of a number: padded to its width instead
+        if (
+            cell.rank == SECOND
+        ):  # siunitx does not take a command with an argument as part of a number: pad to its width instead
             left = max(len(each[0].lstrip("+-")) for each in self.numbers) - len(number[0].lstrip("+-"))
             right = self.decimals - len(number[1])
             value = f"{_phantom(left)}\\underline{{{_printed(cell)}}}{_phantom(right)}"
@@ -119,7 +121,7 @@ class Column:
 
 
 def _number(cell: Cell | str) -> tuple[str, str, str] | None:
-    """Digits before and after the point, and those of the deviation; None where a cell is no such number."""
+    """Digits before and after the point, and those of the deviation; None if a cell is not a number."""
     value = cell if isinstance(cell, Cell) else Cell(cell)
     match = NUMBER.fullmatch(value.text)
     deviation = NUMBER.fullmatch(value.spread.removeprefix("± ")) if value.spread else None
@@ -129,7 +131,7 @@ def _number(cell: Cell | str) -> tuple[str, str, str] | None:
 
 
 def _phantom(digits: int) -> str:
-    """The width of so many digits."""
+    """Space of the width of that many digits."""
     return rf"\phantom{{{'0'.zfill(digits)}}}" if digits else ""
 
 
@@ -201,7 +203,7 @@ def _groups(columns: Sequence[Column]) -> Iterator[str]:
 
 
 def _legend(columns: Sequence[Column]) -> Iterator[str]:
-    """What the marks mean that are used, as a comment."""
+    """The meaning of the marks that occur, as a comment."""
     cells = [cell for column in columns for cell in column.cells if isinstance(cell, Cell)]
     used = {cell.rank for cell in cells} - {OTHER} | {cell.mark for cell in cells}
     if texts := [text for mark, text in LEGEND.items() if mark in used]:

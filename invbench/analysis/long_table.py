@@ -1,4 +1,4 @@
-"""Records to one long table for programs, a number a row. No torch."""
+"""Records to one long table for programs, one number per row."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from invbench.store.schema import Score
 
 @dataclass(frozen=True)
 class Number:
-    """A number with its interval, and what it measures."""
+    """A number with its interval, metric and cell."""
 
     benchmark: str
     task: str
@@ -45,14 +45,14 @@ class Number:
 
 
 def long_table(cells: Sequence[LoadedCell], metrics: Metrics) -> Table:
-    """Every mean and every score of a set as a row of its own, for programs: value, interval, n, protocol."""
+    """Every mean and every score of a set as one row, for programs: value, interval, n, protocol."""
     numbers = [number for group in map(Group, by_measurement(cells)) for number in _numbers(group)]
     numbers = [replace(number, better=_better(number.metric, metrics)) for number in numbers]
     return Table("", pd.DataFrame(numbers, columns=[field.name for field in fields(Number)]), ())
 
 
 def _numbers(group: Group) -> Iterator[Number]:
-    """Of each cell the means, then the scores of sets."""
+    """For each cell, the means, then the scores of sets."""
     for cell in group.cells:
         if cell.rows:
             blank = _blank(cell, group.label(cell))
@@ -62,7 +62,7 @@ def _numbers(group: Group) -> Iterator[Number]:
 
 
 def _blank(cell: LoadedCell, label: str) -> Number:
-    """What all numbers of a cell have in common."""
+    """The fields that all numbers of a cell have in common."""
     config = cell.run.config
     return Number(
         benchmark=config.benchmark.name,
@@ -94,6 +94,6 @@ def _of_set(blank: Number, score: Score) -> Number:
 
 
 def _better(metric: str, metrics: Metrics) -> str:
-    """The direction in which a metric is better, in a word; "" where it has none."""
+    """The direction in which a metric is better, in a word; "" if it has none."""
     higher = metrics[metric].higher_is_better if metric in metrics else None
     return {True: "higher", False: "lower", None: ""}[higher]

@@ -1,4 +1,4 @@
-"""The notes below a table of images: what it shows, and warnings. No torch."""
+"""The notes below a table of images: how to read it, and warnings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from invbench.metric import Metric, SetMetric
 from invbench.store.reader import LoadedCell
 
 SECONDS = "Seconds are those at the batch size of the run."
-COVERED = 6  # images from which on intervals cover as often as they say
+COVERED = 6  # number of images from which intervals have their nominal coverage
 OTHER = "WARNING: rows saw different measurements"
 MEASUREMENTS: Mapping[Sameness, str] = {  # filled in with their digest
     "same bytes": "Measurements {}: every row saw the same bytes for the same image.",
@@ -42,7 +42,7 @@ def table_notes(group: Group, columns: Sequence[Column], spread: Spread = "inter
 
 
 def spread_notes(spread: Spread, seeds: Collection[int] = ()) -> list[str]:
-    """What stands beside the means, of images or of these seeds; intervals have a note of their own."""
+    """Which deviations are shown beside the means, over images or over these seeds; intervals have their own note."""
     if spread == "interval":
         return []
     if spread == "none":
@@ -55,10 +55,10 @@ def spread_notes(spread: Spread, seeds: Collection[int] = ()) -> list[str]:
 
 
 def _interval_notes(group: Group) -> list[str]:
-    """What intervals and tests are of, and whether of enough."""
+    """The units that intervals and tests resample, and a warning if they are too few."""
     clusters = [len(set(labels(cell.images, cell.groups))) for cell in group.measured]
     in_groups = any(k < len(cell.images) for k, cell in zip(clusters, group.measured, strict=True))
-    of = "; intervals and tests are of groups of images (photographs), each a unit" if in_groups else ""
+    of = "; intervals and tests take groups of images (photographs) as independent units" if in_groups else ""
     notes = [f"Means over images with 95 % BCa bootstrap intervals{of}; seconds at the batch size of the run."]
     if min(clusters, default=COVERED) < COVERED:
         unit = "groups" if in_groups else "images"
@@ -107,7 +107,7 @@ def set_notes(group: Group, metrics: Metrics, in_table: Collection[str], spread:
 
 
 def _apart_note(names: Sequence[str]) -> list[str]:
-    """That scores of these sets are of different images, if there are any."""
+    """A warning that scores of these sets are of different images, if they are."""
     if not names:
         return []
     return [f"WARNING: rows have different images; 'invbench rescore' scores {', '.join(names)} on those all have."]
@@ -120,7 +120,7 @@ def _images_note(images: Sequence[str], deviations: str, names: Sequence[str]) -
 
 
 def _deviations(name: str, metrics: Metrics, spread: Spread) -> str:
-    """How the interval of a score of sets was estimated; "" where none is shown."""
+    """How the interval of a score of sets was estimated; "" if none is shown."""
     if spread != "interval":
         return ""
     metric = metrics.get(name, Metric)

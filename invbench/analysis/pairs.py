@@ -1,4 +1,4 @@
-"""Scores of two cells on the same images, and their differences. No torch."""
+"""Scores of two cells on the same images, and their differences."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from invbench.store.reader import LoadedCell
 class Pair:
     """One metric of two cells, on the images for which both have a value; values per image, means over samples.
 
-    ``groups`` are those of the images; without, each is one of its own. ``nan`` counts the other common images, and
-    ``lost`` those of them for which the old cell has a value.
+    ``groups`` are those of the images; without them, each image is its own group. ``nan`` counts the other common
+    images, and ``lost`` those of them for which the old cell has a value.
     """
 
     metric: str
@@ -34,7 +34,7 @@ class Pair:
 
     @classmethod
     def of(cls, metric: str, old: NDArray[np.float64], new: NDArray[np.float64], groups: Sequence[str] = ()) -> Pair:
-        """From values that may be NaN."""
+        """The pair of values that may be NaN."""
         without, good = np.isnan(old), ~(np.isnan(old) | np.isnan(new))
         of_good = tuple(group for group, keep in zip(groups, good, strict=False) if keep)
         return cls(metric, old[good], new[good], of_good, int((~good).sum()), int((np.isnan(new) & ~without).sum()))
@@ -47,7 +47,7 @@ class Pair:
 
     @property
     def differences(self) -> NDArray[np.float64]:
-        """New minus old, per image; 0 where both are equally infinite."""
+        """New minus old, per image; 0 if both are equally infinite."""
         return differences(self.new, self.old)
 
     @property
@@ -57,12 +57,12 @@ class Pair:
 
     @property
     def difference(self) -> float:
-        """Mean of new less old."""
+        """Mean of new minus old."""
         return mean_difference(self.differences)
 
     @property
     def ratio(self) -> float:
-        """Median of the new over that of the old."""
+        """Median of the new values over that of the old ones."""
         old, new = float(np.median(self.old)), float(np.median(self.new))
         if new == old:
             return 1.0
@@ -70,11 +70,11 @@ class Pair:
 
 
 def pairs(old: LoadedCell, new: LoadedCell, protocol: str = "", across_machines: bool | None = None) -> list[Pair]:
-    """Metrics that both cells have in the same protocol, or in this one alone.
+    """Metrics that both cells have in the same protocol, or only in the given one.
 
-    Raises ConfigError if an image was measured differently; last bits may differ, as on different processors.
-    ``across_machines`` allows all that old records, which have no fingerprints, cannot exclude; None where the user
-    cannot choose.
+    Raises ConfigError if an image was measured differently; last bits may differ, as between processors. Old records
+    have no fingerprints, so only equal bytes prove equal measurements; ``across_machines`` accepts others too. It is
+    None if the user cannot choose.
     """
     check_alike(old, new, across_machines)
     return [*_pairs_of_images([old], [new], protocol), *_pairs_of_sets(old, new, protocol)]
@@ -85,8 +85,8 @@ def pooled_pairs(
 ) -> list[Pair]:
     """Metrics of images that cells of several seeds have, averaged over the seeds before they are paired.
 
-    ``old`` and ``new`` have a cell per seed, in one order. Images are those that all cells have. Raises ConfigError as
-    ``pairs`` does.
+    ``old`` and ``new`` have a cell per seed, in the same order. Images are those that all cells have. Raises
+    ConfigError as ``pairs`` does.
     """
     for before, after in zip(old, new, strict=True):
         check_alike(before, after, across_machines)
@@ -94,7 +94,7 @@ def pooled_pairs(
 
 
 def check_alike(old: LoadedCell, new: LoadedCell, across_machines: bool | None = None) -> None:
-    """Raises ConfigError if an image of the two cells was measured differently, as ``pairs`` says."""
+    """Raises ConfigError if an image of the two cells was measured differently, as ``pairs`` describes."""
     measurements = sameness([old, new])
     if measurements == "different" or (measurements == "unknown" and not across_machines):
         allowed = "" if across_machines is None else ", or add --across-machines"
@@ -105,7 +105,7 @@ def check_alike(old: LoadedCell, new: LoadedCell, across_machines: bool | None =
 
 
 def _pairs_of_images(old: Sequence[LoadedCell], new: Sequence[LoadedCell], protocol: str) -> Iterator[Pair]:
-    """Pairs of scores of images, on the images that all have."""
+    """Pairs of scores of images, on the images that all cells have."""
     a, b = _of_seeds(old, protocol), _of_seeds(new, protocol)
     merged = a.merge(b, on=["metric", "protocol", "image"], suffixes=("_old", "_new"))
     groups = {image: group for cell in (*old, *new) for image, group in cell.groups.items()}
@@ -115,12 +115,12 @@ def _pairs_of_images(old: Sequence[LoadedCell], new: Sequence[LoadedCell], proto
 
 
 def _of_seeds(cells: Sequence[LoadedCell], protocol: str) -> pd.DataFrame:
-    """Scores by metric, protocol and image, averaged over the cells; of the images that each of them has."""
+    """Scores by metric, protocol and image, averaged over the cells, for the images that every cell has."""
     frames = [per_image(cell, protocol) for cell in cells]
     if len(frames) == 1:
         return frames[0]
     by_image = pd.concat(frames).groupby(["metric", "protocol", "image"], sort=False)["value"]
-    means = by_image.sum(min_count=len(cells)) / len(cells)  # nan where any seed is
+    means = by_image.sum(min_count=len(cells)) / len(cells)  # nan if any seed is
     return means[by_image.size() == len(cells)].reset_index()
 
 
@@ -154,7 +154,7 @@ def per_image(cell: LoadedCell, protocol: str = "") -> pd.DataFrame:
 
 
 def in_words(pair: Pair, old: str, new: str) -> dict[str, str]:
-    """A pair as cells of a table, by header; ``old`` and ``new`` are those of its means."""
+    """A pair as cells of a table, by header; ``old`` and ``new`` are the headers of its means."""
     if not len(pair.old):
         return {"metric": pair.metric, "n": pair.n, old: "nan", new: "nan", "difference": "nan", "ratio": "nan"}
     low, high = bca_interval(pair.clustered)

@@ -1,4 +1,4 @@
-"""What quality costs: the Pareto front, and the best solver under a budget of network calls. No torch."""
+"""Quality against cost: the Pareto front, and the best solver under a budget of network calls."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def budget_tables(
 
 
 def _ranked(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> dict[str, bool]:
-    """The metrics of images that are recorded and have a better direction, and whether higher is better."""
+    """The recorded metrics of images that have a better direction, and whether higher is better."""
     recorded = {name for cell in cells for name in cell.frame["metric"].unique()}
     of_images = [metric for name, metric in metrics.items() if name in recorded and metric.table == IMAGES]
     return {m.name: m.higher_is_better for m in of_images if m.higher_is_better is not None}

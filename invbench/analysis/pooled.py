@@ -1,4 +1,4 @@
-"""Cells of several seeds as one: what differs in the seed alone, and the seeds and images that all have. No torch."""
+"""Cells of several seeds as one: grouping cells that differ only in the seed, and their common seeds and images."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from invbench.store.schema import Config
 
 
 def seedless(cell: LoadedCell) -> Config:
-    """A cell's configuration, but for its seed."""
+    """A cell's configuration without its seed."""
     return replace(cell.run.config, seed=0)
 
 
 def by_experiment(cells: Iterable[LoadedCell]) -> list[list[LoadedCell]]:
-    """Cells of the same measurements but for the seed together, ordered by benchmark and task."""
+    """Cells grouped by measurement, whatever the seed, ordered by benchmark and task."""
     groups: dict[tuple[str, str], list[LoadedCell]] = {}
     for cell in cells:
         groups.setdefault((str(cell.run.config.place), measurement_key(seedless(cell))), []).append(cell)
@@ -25,7 +25,7 @@ def by_experiment(cells: Iterable[LoadedCell]) -> list[list[LoadedCell]]:
 
 
 def by_configuration(cells: Iterable[LoadedCell]) -> list[list[LoadedCell]]:
-    """Cells that differ in the seed alone together."""
+    """Cells grouped by configuration, whatever the seed."""
     groups: dict[str, list[LoadedCell]] = {}
     for cell in cells:
         groups.setdefault(seedless(cell).digest(), []).append(cell)
@@ -33,7 +33,7 @@ def by_configuration(cells: Iterable[LoadedCell]) -> list[list[LoadedCell]]:
 
 
 def representatives(cells: Sequence[LoadedCell]) -> dict[str, list[LoadedCell]]:
-    """The cells of each solver in the configuration nearest to the default, one a seed; those without images not."""
+    """The cells of each solver in the configuration nearest to the default, one per seed, if they have images."""
     by_solver: dict[str, list[list[LoadedCell]]] = {}
     for same in by_configuration(cell for cell in cells if cell.images):
         by_solver.setdefault(solver_of(same[0]), []).append(same)
@@ -41,7 +41,7 @@ def representatives(cells: Sequence[LoadedCell]) -> dict[str, list[LoadedCell]]:
 
 
 def _standing(same: Sequence[LoadedCell]) -> tuple[Standing, int]:
-    """How usual cells are that differ in the seed alone, and how many they are."""
+    """How close cells that differ only in the seed are to the defaults, and how many there are."""
     return max(map(most_default, same)), len(same)
 
 

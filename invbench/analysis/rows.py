@@ -1,4 +1,4 @@
-"""Rows of tables: means over images with their intervals. No torch."""
+"""Rows of tables: means over images with their intervals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from invbench.store.schema import Score
 class Scores(NamedTuple):
     """The data of a row: records of images, scores of them as a set, and the images' groups.
 
-    Where they are of several seeds, ``seeds`` are the records of each, and ``set_seeds`` the scores.
+    If they are of several seeds, ``seeds`` holds the records of each, and ``set_seeds`` the scores.
     """
 
     label: str
@@ -36,7 +36,7 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A row of a table: each column's cell and, of means over images, the value of each image; of sets, the score."""
+    """A row of a table: each column's cell and its value, by image for means over images, or the score of a set."""
 
     label: str
     n: int
@@ -48,14 +48,14 @@ class Row:
 
     @property
     def count(self) -> int | str:
-        """The number of images and, where they are fewer, of their groups."""
+        """The number of images and, if there are fewer groups than images, the number of groups."""
         return (
             self.n if self.clusters is None else f"{self.n} ({self.clusters} group{'s' if self.clusters > 1 else ''})"
         )
 
     @property
     def units(self) -> int:
-        """The number of images, or of their groups where these are fewer."""
+        """The number of images, or of their groups if these are fewer."""
         return self.n if self.clusters is None else self.clusters
 
     def with_cells(self, cells: Mapping[Column, Cell]) -> Row:
@@ -68,7 +68,7 @@ class Row:
 
 
 def rows_of(scores: Sequence[Scores], metrics: Metrics, spread: Spread = "interval") -> list[Row]:
-    """A row of each: means over images, and the scores of sets, with what stands beside them."""
+    """A row for each: means over images and scores of sets, with their intervals or deviations."""
     values = [by_column(each.records) for each in scores]
     return [
         _row(each, {**means, **_set_cells(each, metrics, spread)}, of_images)
@@ -103,14 +103,14 @@ def _mean_cells(
 
 
 def _none_of(column: Column, cell: Cell) -> bool:
-    """Whether a cell counts no backward passes, as those of most solvers."""
+    """Whether a cell counts no backward passes, as for most solvers."""
     return column.metric == BACKWARD and cell.text == "0"
 
 
 def _means_and_deviations(
     scores: Sequence[Scores], values: Sequence[Mapping[Column, pd.Series]], specs: Sequence[str], spread: Spread
 ) -> list[Cell]:
-    """Means row by row and in each by column, with deviations where these are the spread."""
+    """Means by row and column, with deviations if these are the spread to show."""
     images = [of_images for of_row in values for of_images in of_row.values()]
     deviations = [math.nan] * len(images)
     if spread == "std":
@@ -159,7 +159,7 @@ def _column(score: Score) -> Column:
 
 
 def mean_scores(of_seeds: Sequence[Sequence[Score]]) -> list[Score]:
-    """The scores of sets that every seed has, averaged; of several, without intervals."""
+    """The scores of sets that every seed has, averaged; if there are several seeds, without intervals."""
     if len(of_seeds) == 1:
         return list(of_seeds[0])
     by_place = [{_column(score): score for score in scores} for scores in of_seeds]
@@ -171,7 +171,7 @@ def mean_scores(of_seeds: Sequence[Sequence[Score]]) -> list[Score]:
 
 
 def with_ranks(rows: Sequence[Row], columns: Sequence[Column], metrics: Metrics) -> list[Row]:
-    """The rows with the rank of each value in its column, of means on the images that all rows of it have."""
+    """The rows with the rank of each value in its column; means are ranked on the images that all rows have."""
     cells: list[dict[Column, Cell]] = [dict(row.cells) for row in rows]
     for column in columns:
         having = [i for i, row in enumerate(rows) if column in row.cells]
@@ -182,7 +182,7 @@ def with_ranks(rows: Sequence[Row], columns: Sequence[Column], metrics: Metrics)
 
 
 def _values(rows: Sequence[Row], column: Column) -> list[float | None]:
-    """What the rows are ranked by; None where they cannot be, as where no image is in all of them."""
+    """The values by which the rows are ranked; None if they cannot be ranked, such as without a common image."""
     if len(rows) < 2:
         return [None] * len(rows)
     if all(column in row.values for row in rows):
@@ -197,7 +197,7 @@ def columns_of(rows: Sequence[Row], metrics: Metrics) -> list[Column]:
 
 
 def frame_of(rows: Sequence[Row], columns: Sequence[Column], metrics: Metrics) -> pd.DataFrame:
-    """The rows as a table is printed; "-" where a row has nothing in a column."""
+    """The rows as a printed table; "-" if a row has no value in a column."""
     named = list(zip(headers(columns, metrics), columns, strict=True))
     lines: list[dict[str, object]] = [
         {"solver": row.label, "n": row.count} | {name: row.cells.get(column, "-") for name, column in named}
@@ -207,7 +207,7 @@ def frame_of(rows: Sequence[Row], columns: Sequence[Column], metrics: Metrics) -
 
 
 def records_of(records: pd.DataFrame, kind: str, metrics: Metrics, only: Collection[str] = ()) -> pd.DataFrame:
-    """The records that are printed in one kind of table; of the metrics ``only`` where some are named."""
+    """The records that are printed in one kind of table; only those of the metrics ``only``, if any are named."""
     names = [name for name in records["metric"].unique() if table_of(name, metrics) == kind]
     return records[records["metric"].isin([name for name in names if name in only or not only])]
 
@@ -245,7 +245,7 @@ def format_means(columns: Sequence[pd.Series], groups: Sequence[Groups], specs: 
 
 
 def _format_mean(values: np.ndarray, excluded: int, interval: tuple[float, float], spec: str) -> Cell:
-    """The interval of the values that are numbers, and how many are not."""
+    """Mean and interval of the values that are numbers, and how many are not."""
     mean, low, high = formatted(float(values.mean()) if len(values) else math.nan, *interval, spec)
     ends = "" if math.isnan(interval[0]) or low == high else f"[{low}, {high}]"
     return Cell(mean, ends, f"({excluded} nan)" if excluded else "")

@@ -1,4 +1,4 @@
-"""Tables of what metrics say of several samples of a measurement together. No torch."""
+"""Tables of metrics that score several samples of a measurement together."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def _table(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> 
 
 
 def _lines(cells: Sequence[LoadedCell], metrics: Mapping[str, type[Metric]]) -> list[dict[str, str]]:
-    """A line for each metric that measures quality."""
+    """One line for each metric that measures quality."""
     scored = [c.frame.assign(seed=c.run.config.seed) for c in cells if c.rows]
     if len(scored) < 2:  # of a solver that was skipped, or failed
         return []

@@ -1,4 +1,4 @@
-"""The best row of each column of a table, and those that do not differ significantly from it. No torch."""
+"""The best row of each column of a table, and those that do not differ significantly from it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PairedComparisons(NamedTuple):
 
     column: Column
     best: int
-    differences: dict[int, np.ndarray]  # the best less the other, in clusters of images; by row
+    differences: dict[int, np.ndarray]  # the best minus the other, by cluster of images; by row
 
     @property
     def n(self) -> int:
@@ -30,11 +30,11 @@ class PairedComparisons(NamedTuple):
 
     @property
     def can_be_significant(self) -> bool:
-        """Whether so few images could show a significant difference at all."""
+        """Whether this number of images could show a significant difference at all."""
         return can_be_significant(self.n, len(self.differences))
 
     def ties(self, ps: Sequence[float]) -> list[int]:
-        """Rows that do not differ significantly from the best, given the p of each; empty if no row could differ."""
+        """Rows that do not differ significantly from the best, given the p of each; empty if no difference could."""
         corrected = zip(self.differences, holm(ps), strict=True)
         return [row for row, p in corrected if p >= SIGNIFICANT and self.can_be_significant]
 
@@ -62,13 +62,13 @@ def _of_column(rows: Sequence[Row], column: Column, metrics: Metrics) -> PairedC
 
 
 def _to_others(scores: np.ndarray, best: int, groups: Sequence[str]) -> list[np.ndarray]:
-    """A row's scores (images, rows) less each other row's, in clusters."""
+    """A row's scores (images, rows) minus those of each other row, by cluster."""
     others = _without(range(scores.shape[1]), best)
     return [by_cluster(differences(scores[:, best], scores[:, j]), groups) for j in others]
 
 
 def _without(rows: Iterable[int], place: int) -> list[int]:
-    """All but the one at a place."""
+    """The items without the one at this index."""
     return [row for i, row in enumerate(rows) if i != place]
 
 
@@ -84,7 +84,7 @@ def with_significance_marks(rows: Sequence[Row], comparisons: Sequence[PairedCom
 
 
 def significance_notes(comparisons: Sequence[PairedComparisons]) -> list[str]:
-    """What the significance marks mean, and where images are too few for them."""
+    """What the significance marks mean, and a warning if images are too few for them."""
     if not comparisons:
         return []
     notes = [

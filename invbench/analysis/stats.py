@@ -19,7 +19,7 @@ SIGNIFICANT = 0.05
 
 
 def differences(new: NDArray[np.float64], old: NDArray[np.float64]) -> NDArray[np.float64]:
-    """New less old, pair by pair: of equal scores 0, infinite ones too (two exact restorations have one PSNR).
+    """New minus old, pair by pair; 0 for equal scores, also infinite ones (two exact restorations have the same PSNR).
 
     >>> differences(np.array([np.inf, np.inf, 2.0]), np.array([np.inf, 30.0, 1.0]))
     array([ 0., inf,  1.])
@@ -39,7 +39,7 @@ def mean_difference(values: NDArray[np.float64]) -> float:
 
 
 def bounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Differences (pairs, ...) with finite ones for the infinite: each outweighs all finite ones of its column.
+    """Differences (pairs, ...) with infinite ones replaced by finite ones that outweigh all others of their column.
 
     Their sign is known and their size is not, so a test uses only their signs.
     """
@@ -54,9 +54,9 @@ def bounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def bca_interval(values: NDArray[np.float64], level: float = 0.95, resamples: int = RESAMPLES) -> tuple[float, float]:
     """Bias-corrected and accelerated bootstrap interval of the mean (Efron, 1987); the same for the same values.
 
-    Expanded for few values (Hesterberg, 2015): quantiles of Student's t times sqrt(n / (n - 1)), not the normal's; else
-    it would cover 92 % at n = 16. Equal values give an interval of no width; a single value gives (nan, nan). Of values
-    that are infinite there is no width either, and both ends are their mean.
+    Expanded for few values (Hesterberg, 2015): quantiles of Student's t times sqrt(n / (n - 1)) in place of the
+    normal's; otherwise it would cover 92 % at n = 16. Equal values give an interval of width zero; a single value gives
+    (nan, nan). If values are infinite, both ends are their mean.
     """
     return bca_intervals(values[:, None], level, resamples)[0]
 
@@ -79,7 +79,7 @@ def bca_intervals(
 
 
 def _ends(values: NDArray[np.float64], means: NDArray[np.float64], level: float) -> tuple[float, float]:
-    """Ends of the interval of values that differ, from the sorted means of resamples."""
+    """Ends of the interval of values that are not all equal, from the sorted means of resamples."""
     n, resamples, normal = len(values), len(means), NormalDist()
     mean, slack = values.mean(), 1e-12 * np.ptp(values)  # a resample's mean is rounded
     below = (np.sum(means < mean - slack) + np.sum(means <= mean + slack)) / (2 * resamples)
@@ -95,14 +95,14 @@ def _ends(values: NDArray[np.float64], means: NDArray[np.float64], level: float)
 
 @lru_cache(maxsize=256)
 def _t_quantile(p: float, df: float) -> float:
-    """Of Student's t with ``df`` degrees of freedom."""
+    """Quantile of Student's t distribution with ``df`` degrees of freedom."""
     from scipy.special import stdtrit
 
     return float(stdtrit(df, p))
 
 
 def columnwise(of: Callable[[NDArray[np.float64]], Iterable[T]], columns: Sequence[NDArray[np.float64]]) -> list[T]:
-    """``of`` (n, k), a value for each column, of columns of any lengths; those of one length together, to be fast."""
+    """``of`` maps (n, k) to a value for each column; columns of equal length are passed together, for speed."""
     by_length: dict[int, list[int]] = {}
     for i, column in enumerate(columns):
         by_length.setdefault(len(column), []).append(i)
@@ -157,7 +157,7 @@ def _clusters_of(groups: Sequence[str], resamples: int) -> NDArray[np.int64]:
 
 
 def sign_flip_p(differences: NDArray[np.float64], flips: int = FLIPS) -> float:
-    """Two-sided p of a mean difference of pairs, by random signs; exact for up to 13 pairs.
+    """Two-sided p-value of a mean difference of pairs, by random sign flips; exact for up to 13 pairs.
 
     >>> sign_flip_p(np.ones(5))
     0.0625
@@ -168,7 +168,7 @@ def sign_flip_p(differences: NDArray[np.float64], flips: int = FLIPS) -> float:
 def sign_flip_ps(differences: NDArray[np.float64], flips: int = FLIPS) -> NDArray[np.float64]:
     """The same for each column of (pairs, columns). Raises ValueError for differences that are not numbers.
 
-    An infinite difference, of an exact restoration and another, outweighs all finite ones.
+    An infinite difference, between an exact restoration and another, outweighs all finite ones.
     """
     if np.isnan(differences).any():
         raise ValueError("differences must be numbers; leave out pairs with nan")
@@ -189,7 +189,7 @@ def _signs(n: int, flips: int) -> NDArray[np.float64]:
 
 
 def can_be_significant(n: int, comparisons: int = 1) -> bool:
-    """Whether n pairs can differ at 5 % at all, by sign flips and after Holm's correction over the comparisons.
+    """Whether n pairs can be significant at 5 % at all, by sign flips and Holm's correction over the comparisons.
 
     >>> can_be_significant(5), can_be_significant(6), can_be_significant(6, comparisons=2)
     (False, True, False)
@@ -211,12 +211,12 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def required_sample_size(differences: NDArray[np.float64], power: float = 0.8) -> float:
-    """Pairs with which a two-sided 5 % test finds the observed mean difference with this probability; inf at none.
+    """Number of pairs with which a two-sided 5 % test detects the observed mean difference with this probability.
 
-    Infinite differences count as in ``sign_flip_p``.
+    Infinite if there is no difference. Infinite differences count as in ``sign_flip_p``.
 
-    The normal approximation with Guenther's correction for an estimated spread; at least six, with fewer of which no
-    difference could be significant by sign flips.
+    The normal approximation with Guenther's correction for an estimated spread; at least six, since with fewer pairs no
+    difference can be significant by sign flips.
     """
     differences = bounded(differences)
     mean, spread = abs(differences.mean()), differences.std(ddof=1)
@@ -230,7 +230,8 @@ def components(values: NDArray[np.float64]) -> tuple[float, float, float, float,
     """Variance components of scores (images, seeds), both random and crossed, by the method of moments.
 
     Returns the mean, the half-width of its 95 % interval for other images and seeds (Student's t with Satterthwaite's
-    degrees of freedom), and the standard deviations between images, between seeds, and of the rest. Needs two of each.
+    degrees of freedom), and the standard deviations between images, between seeds, and of the residual. Needs two of
+    each.
     """
     n, k = values.shape
     mean = values.mean()

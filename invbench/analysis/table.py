@@ -1,4 +1,4 @@
-"""Tables as text, Markdown, LaTeX, HTML and csv. No torch."""
+"""Tables as text, Markdown, LaTeX, HTML and csv."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LATEX = {
     **{c: rf"\{c}" for c in "{}$&#%_"},
 }
 MARKDOWN = {"\\": r"\\", "|": r"\|", "&": "&amp;", "`": r"\`"}
-TAG = re.compile(r"<(?=[A-Za-z/!?])")  # what Markdown reads as the start of markup
+TAG = re.compile(r"<(?=[A-Za-z/!?])")  # characters that start markup in Markdown
 VALUE = r"[+-]?(?:\d+\.?\d*|\.\d+|nan|inf)(?:e[+-]?\d+)?"
 NUMBER = re.compile(rf"{VALUE}x?%?(?: \[{VALUE}, {VALUE}\])?(?: \(\d+ nan\))?(?: best| tie| \*)*")
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their full-width forms
@@ -49,13 +49,13 @@ def escape(text: str, how: str) -> str:
 
 
 def _line(text: str, how: str) -> str:
-    """The text as a line outside a table, where a bar separates no cells; a comment in LaTeX."""
+    """The text as a line outside a table; a comment in LaTeX."""
     line = escape(text, "text" if how == "latex" else how)
     return line.replace(r"\|", "|") if how == "md" else line
 
 
 def _defused(text: str) -> str:
-    """A cell of csv that no spreadsheet reads as a formula; the plus sign of numbers is left out."""
+    """A csv cell that no spreadsheet reads as a formula; the plus sign of numbers is removed."""
     if NUMBER.fullmatch(text):
         return text.removeprefix("+")
     return f"'{text}" if text.startswith(FORMULA) and text != "-" else text
@@ -68,11 +68,11 @@ def _width(text: str) -> int:
 
 @dataclass(frozen=True)
 class Table:
-    """Solvers on the same measurements: one row each, with what is needed to read it.
+    """Solvers on the same measurements, one row each, with a title and notes.
 
-    ``cells`` are texts and values, by header. ``groups``, where there are some, are of each column the words with which
-    its header begins that it shares with its neighbours, or "". ``ranked`` tables mark the best and the second best in
-    every format, others in LaTeX alone, where they have words otherwise.
+    ``cells`` are texts and values, by header. ``groups``, if given, has for each column the first words of its header
+    that it shares with its neighbours, or "". ``ranked`` tables mark the best and the second best in every format;
+    others only in LaTeX, and with words elsewhere.
     """
 
     title: str
@@ -87,9 +87,9 @@ class Table:
         return self._texts("text")
 
     def render(self, how: str = "text", latex: Latex | None = None, width: int | None = None) -> str:
-        """As text, md, latex, html or csv; ``latex`` says how the third is written. Raises ConfigError for another.
+        """The table as text, md, latex (with the options ``latex``), html or csv. Raises ConfigError for other formats.
 
-        Text of ``width`` characters has its columns in as many blocks as are needed, the first column in each.
+        With ``width``, text is split into as many blocks of columns as needed, each beginning with the first column.
         """
         if how not in FORMATS:
             raise ConfigError(unknown("table format", how, FORMATS))
@@ -108,7 +108,7 @@ class Table:
         return self._body(how) if how != "text" or width is None else "\n\n".join(self._blocks(width))
 
     def _blocks(self, width: int) -> Iterator[str]:
-        """The table as text in blocks of columns, each as wide as fits; a column that is wider has one of its own."""
+        """The table as text in blocks of as many columns as fit; a column that does not fit is a block alone."""
         first, rest = self.cells.iloc[:, :1], self.cells.iloc[:, 1:]
         while True:
             taken, block = 1, self._part(first, rest.iloc[:, :1])
@@ -130,7 +130,7 @@ class Table:
         return tabulate(cells, headers="keys", tablefmt=FORMATS[how], disable_numparse=True)
 
     def _latex(self, options: Latex) -> str:
-        """The same in LaTeX."""
+        """The table in LaTeX."""
         columns = []
         for i, header in enumerate(map(str, self.cells.columns)):
             group = self.groups[i] if self.groups else ""
@@ -140,7 +140,7 @@ class Table:
         return latex(columns, options)
 
     def _escaped(self, how: str) -> pd.DataFrame:
-        """The texts in a format, escaped, those of the header too."""
+        """Cells and headers, escaped for a format."""
         frame = self._texts(how, escaped=True)
         return frame.set_axis([escape(str(name), how) for name in frame.columns], axis=1)
 
@@ -166,7 +166,7 @@ def _latex_cell(cell: object) -> Cell | str:
 
 
 def render_all(tables: Sequence[Table], how: str, latex: Latex | None = None, width: int | None = None) -> str:
-    """Tables one below the other. Raises ConfigError where several would share a caption or a label."""
+    """Tables one below the other. Raises ConfigError if several would share a caption or a label."""
     if latex and (latex.caption or latex.label) and len(tables) > 1:
         raise ConfigError(
             f"a caption and a label are of one table, and these are {len(tables)}; choose one by benchmark, task, "

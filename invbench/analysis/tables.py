@@ -1,4 +1,4 @@
-"""Records to tables. No torch here: a table can be built on any machine that has the records."""
+"""From records to tables, without torch: a table can be built on any machine that has the records."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def build_tables(
 
     The first table is of images; scores of several samples of a measurement follow in separate tables. ``floors`` names
     the exact sampler of each benchmark that has one. ``only`` are the metrics to show; a note says how to get a metric
-    that no record has. ``spread`` is what stands beside a mean.
+    that no record has. ``spread`` is shown beside a mean: an interval, a standard deviation or nothing.
     """
     tables = []
     for group in map(Group, by_measurement(cells)):
@@ -62,7 +62,7 @@ def _image_table(group: Group, metrics: Metrics, only: Sequence[str], spread: Sp
 
 
 def _scores(cell: LoadedCell, group: Group, metrics: Metrics) -> list[Scores]:
-    """The data of a cell's rows: its samples, and their mean if that was scored."""
+    """The data of a cell's rows: its samples, and their mean if it was scored."""
     records = records_of(cell.frame, IMAGES, metrics)
     of_mean = records["sample"] == MEAN
     name = group.label(cell)

@@ -1,4 +1,4 @@
-"""What each cell took, and where it was solved. No torch."""
+"""The time that each cell took, and the device it was solved on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from invbench.store.reader import LoadedCell
 
 
 def times_table(cells: Sequence[LoadedCell]) -> Table:
-    """A row for each cell, by benchmark, task and solver: images, seconds of solving and of the rest, device."""
+    """One row per cell, by benchmark, task and solver: images, seconds of solving and of other work, device."""
     ordered = sorted(cells, key=lambda c: (_place(c), c.run.config.solver.name, c.id))
     lines = [
         {

@@ -1,4 +1,4 @@
-"""Two solvers on the same images. No torch."""
+"""Two solvers on the same images."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ class Match(NamedTuple):
 
     first: list[LoadedCell]
     second: list[LoadedCell]
-    left_out: bool  # whether a solver has further seeds or configurations
+    left_out: bool  # whether a solver has other seeds or configurations too
 
     @property
     def place(self) -> str:
-        """What they measured, in short."""
+        """Benchmark, task and seeds."""
         seeds = seeds_of(self.first)
         config = self.first[0].run.config
         return f"{config.place}, seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
     def comparisons(self, higher: Mapping[str, bool], across_machines: bool) -> Iterator[Comparison]:
-        """A comparison for each metric that has a better direction, on two images or more."""
+        """A comparison for each metric that has a better direction, if there are at least two images."""
         for pair in pooled_pairs(self.second, self.first, across_machines):
             if pair.metric in higher and len(pair.old) > 1:
                 ahead = self.first if (pair.difference > 0) == higher[pair.metric] else self.second
@@ -64,8 +64,8 @@ def versus(
     """Two solvers on the same images of everything that both measured, with Holm's correction over all rows.
 
     Scores of several seeds are averaged image by image before they are compared. ``higher`` says for each metric
-    whether higher is better; ``across_machines`` allows measurements that only their bytes tell apart. Raises
-    ConfigError if they have no image in common, or measurements differ.
+    whether higher is better; ``across_machines`` is that of :func:`~invbench.analysis.pairs.pairs`. Raises ConfigError
+    if they have no image in common, or if measurements differ.
     """
     matches = list(_matches(cells, first, second))
     compared = [each for match in matches for each in match.comparisons(higher, across_machines)]
@@ -101,7 +101,7 @@ def _notes(matches: Sequence[Match], first: str, second: str, rows: int) -> Iter
 
 
 def _matches(cells: Sequence[LoadedCell], first: str, second: str) -> Iterator[Match]:
-    """What both solvers measured, each in the configuration nearest to its defaults, with the seeds that both have."""
+    """Cells of both solvers on the same measurements, nearest to the defaults, with their common seeds."""
     for group in by_experiment(cells):
         own = [cell for cell in group if solver_of(cell) in (first, second) and cell.images]
         chosen = representatives(own)
@@ -120,7 +120,7 @@ def _nothing_in_common(cells: Sequence[LoadedCell], first: str, second: str) -> 
 
 
 def matching_cells(cells: Sequence[LoadedCell], first: str, second: str) -> Iterable[tuple[LoadedCell, LoadedCell]]:
-    """Cells of the two solvers on the same measurements; of several configurations, the nearest to the default."""
+    """Cells of the two solvers on the same measurements, in the configurations nearest to the defaults."""
     by: dict[tuple[str, str], LoadedCell] = {}
     for cell in sorted(cells, key=most_default):
         by[measurement_key(cell.run.config), solver_of(cell)] = cell

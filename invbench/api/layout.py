@@ -1,4 +1,4 @@
-"""A measurement of one's own as problems that operator and prior take: whole, or a picture in padded tiles."""
+"""A user's measurement as problems that operator and prior take: as a whole, or a picture in padded tiles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from invbench.errors import ConfigError
 from invbench.linops import Selection
 from invbench.operator import Operator, Shape
 
-WHOLE, TILE, OVERLAP = 512, 256, 32  # sides: the largest image restored whole; of tiles; what neighbours share
+WHOLE, TILE, OVERLAP = (
+    512,
+    256,
+    32,
+)  # sides in pixels: the largest image that is restored as a whole; a tile; the overlap of tiles
 MARGIN = 32  # around blurred images
 MOST = 128  # pixels that are added to fit a prior
 SMALL = 64
@@ -24,14 +28,14 @@ Layout: TypeAlias = "Exact | Pictured"
 
 
 def layout(parts: Parts, own: Own, tile: int, size: str) -> Layout:
-    """How a measurement is restored. Raises ConfigError where it does not fit the operator, or the image the prior."""
+    """How to restore a measurement. Raises ConfigError if it does not fit the operator, or the image the prior."""
     if own.picture and parts.own_operator is None and not size:
         return Pictured(parts, own, tile)
     return Exact(parts, own, size)
 
 
 class Exact:
-    """A measurement as its operator has it, restored whole."""
+    """A measurement in the shape of its operator's, restored as a whole."""
 
     def __init__(self, parts: Parts, own: Own, size: str) -> None:
         self.A = parts.own_operator or parts.operator(_shape(size))
@@ -55,12 +59,12 @@ class Exact:
         return tiles[0]
 
     def inside(self, residual: Tensor) -> Tensor:
-        """What of A x - y counts: all."""
+        """The part of A x - y that counts: all of it."""
         return residual
 
 
 class Pictured:
-    """A picture, padded to what operator and prior take, in tiles where it is large."""
+    """A picture, padded to a size that operator and prior take, and split into tiles if it is large."""
 
     def __init__(self, parts: Parts, own: Own, tile: int) -> None:
         self.parts, self.own, self.channels = parts, own, len(own.values)
@@ -76,7 +80,7 @@ class Pictured:
         self.extra = (self.shape[1] - tall, self.shape[2] - wide)
 
     def tiles(self) -> Iterator[tuple[Operator, Tensor]]:
-        """Each tile's operator and measurement (1, *y_shape). Tiles share their operator, but those of a mask."""
+        """Each tile's operator and measurement (1, *y_shape). Tiles share one operator, unless the task is a mask."""
         s, (tall, wide) = self.scale, (self.tiling.tall, self.tiling.wide)
         shared = None if self.mask is not None else self.parts.operator(self.shape)
         for top, left in self.tiling.corners:
@@ -90,7 +94,7 @@ class Pictured:
         return self.tiling.join([self._core(tile) for tile in tiles])
 
     def inside(self, residual: Tensor) -> Tensor:
-        """What of A x - y counts: of a blur not the margin, which is made up."""
+        """The part of A x - y that counts: for a blur, without the margin, which is padding."""
         return self._core(residual) if self.margin else residual
 
     def _core(self, x: Tensor) -> Tensor:
@@ -108,7 +112,7 @@ class Pictured:
         return self.mask is None and isinstance(self._sample(height, width), BLURS)
 
     def _sample(self, height: int, width: int) -> Operator:
-        """An operator of the kind of the task's, of a small image where it has one."""
+        """An operator of the task's kind, for a small image if it takes one."""
         small = [min(side, SMALL * self.scale) for side in (height, width)]
         try:
             return self.parts.operator((self.channels, small[0], small[1]))
@@ -116,7 +120,7 @@ class Pictured:
             return self.parts.operator((self.channels, height, width))
 
     def _selection(self, top: int, left: int) -> Operator:
-        """The mask of a tile; what is added to fit the prior is not measured."""
+        """The mask of a tile; pixels that are added to fit the prior are not measured."""
         assert self.mask is not None
         part = self.mask[top : top + self.tiling.tall, left : left + self.tiling.wide]
         measured = torch.zeros(self.shape[1:], dtype=torch.bool)
@@ -127,7 +131,7 @@ class Pictured:
 
 
 def _least(parts: Parts, core: Shape, step: int) -> Shape:
-    """The least shape of images of this one, or larger by steps, that the prior takes. Raises ConfigError."""
+    """The smallest image shape, this one or larger by steps, that the prior takes. Raises ConfigError."""
     channels, tall, wide = core
     added = range(0, MOST + 1, step)
     sizes = sorted((down + right, down, right) for down in added for right in added)

@@ -1,4 +1,4 @@
-"""Measurements of one's own: read from pictures, files and arrays, and laid out as an operator measures."""
+"""The user's measurements: read from pictures, files and arrays, and brought into the form of an operator's."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ BLURS = (Circular, Convolution, Separable)
 
 @dataclass(frozen=True)
 class Own:
-    """A measurement as it came: ``values`` in [-1, 1], an image (C, h, w) where ``picture``, else of A's own shape.
+    """A measurement as it was read: ``values`` in [-1, 1], an image (C, h, w) if ``picture``, else in A's shape.
 
-    A ``grey`` picture is repeated over three channels; ``alpha`` (h, w) in [0, 1] is what was transparent.
+    A ``grey`` picture is repeated over three channels; ``alpha`` (h, w) in [0, 1] is its transparency.
     """
 
     values: Tensor
@@ -34,9 +34,9 @@ class Own:
 
 
 def in_channels(own: Own, channels: int) -> Own:
-    """A picture of as many channels as the prior takes, 1 or 3: a grey one is repeated, or stands for itself.
+    """The picture with the number of channels that the prior takes, 1 or 3: a grey one is repeated if needed.
 
-    Raises ConfigError for colours where the prior takes grey alone.
+    Raises ConfigError for colours if the prior takes only grey.
     """
     if channels == 3:
         return replace(own, values=own.values.expand(3, -1, -1), grey=True) if len(own.values) == 1 else own
@@ -49,8 +49,8 @@ def read_measurement(y: Any) -> Own:
     """A measurement from a path, a PIL image, an array or a tensor.
 
     Pictures and arrays of bytes, (H, W), (H, W, 3) or (H, W, 4), have the range 0 to 255. Other arrays and tensors, and
-    ``.npy`` files of them, are measurements in [-1, 1]: an image (C, H, W), or y as the operator has it.
-    Raises DataError for what is none of these.
+    ``.npy`` files of them, are measurements in [-1, 1]: an image (C, H, W), or y in the operator's shape.
+    Raises DataError for anything else.
     """
     if isinstance(y, str | Path):
         path = Path(y).expanduser()
@@ -73,7 +73,7 @@ def _of_numbers(values: Tensor) -> Own:
 
 
 def _opened(path: Path) -> Image.Image:
-    """A picture as it is stored: with its transparency, or grey, where it is."""
+    """A picture as it is stored: with transparency or in grey, if it is so."""
     rgb = read_rgb(path)
     with Image.open(path) as file:
         if file.mode in ("RGBA", "LA"):
@@ -95,9 +95,9 @@ def _of_bytes(pixels: np.ndarray) -> Own:
 
 
 def scale_of(make: Any, y: Own, small: int = 256) -> int:
-    """How many pixels of the image a pixel of a picture stands for, along a side, for operators that ``make`` makes.
+    """The factor by which the image's sides exceed those of a picture, for operators that ``make`` returns.
 
-    Raises ConfigError where no operator of this task measures such a picture.
+    Raises ConfigError if no operator of this task measures such a picture.
     """
     channels, h, w = y.values.shape
     fault: ConfigError | None = None
@@ -117,7 +117,7 @@ def scale_of(make: Any, y: Own, small: int = 256) -> int:
 
 
 def as_measured(picture: Tensor, A: Operator) -> Tensor:
-    """A picture (B, C, h, w) as y of A, (B, *y_shape): its kept pixels, its mean over channels, or itself."""
+    """A picture (B, C, h, w) as y of A, (B, *y_shape): its measured pixels, its mean over channels, or itself."""
     if isinstance(A, Selection):
         return A(picture)
     if A.y_shape[0] == 1 and picture.shape[1] == 3:
@@ -126,9 +126,9 @@ def as_measured(picture: Tensor, A: Operator) -> Tensor:
 
 
 def extended(picture: Tensor, margin: int, bottom: int, right: int, fade: bool) -> Tensor:
-    """A picture (C, h, w) with its borders repeated: a margin all around, more below and at the right.
+    """A picture (C, h, w) with its borders repeated: a margin all around, and more below and at the right.
 
-    With ``fade`` the margin falls to 0, mid-grey, which blurs with zero and with periodic borders both agree with.
+    With ``fade`` the margin fades to 0, mid-grey, which suits blurs with zero borders and with periodic borders.
     """
     pads = (margin, margin + right, margin, margin + bottom)
     wide = F.pad(picture[None], pads, mode="replicate")[0]
@@ -139,7 +139,7 @@ def extended(picture: Tensor, margin: int, bottom: int, right: int, fade: bool) 
 
 
 def _falling(length: int, before: int, after: int) -> Tensor:
-    """1 within, half a cosine down to 0 over the margins."""
+    """Weights: 1 inside, half a cosine down to 0 over the margins."""
     at = torch.arange(length)
     inside = torch.minimum((at + 0.5) / before, (length - at - 0.5) / after).clamp(max=1)
     return 0.5 - 0.5 * torch.cos(torch.pi * inside)
@@ -148,7 +148,7 @@ def _falling(length: int, before: int, after: int) -> Tensor:
 def noise_of(picture: Tensor) -> float:
     """Standard deviation of white noise in a picture (C, h, w), from its second differences (Immerkaer, 1996).
 
-    An upper estimate: fine texture counts, too.
+    This is an upper estimate, since fine texture counts too.
     """
     kernel = torch.tensor([[1.0, -2, 1], [-2, 4, -2], [1, -2, 1]])[None, None]
     response = F.conv2d(picture[:, None], kernel)

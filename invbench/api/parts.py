@@ -1,4 +1,4 @@
-"""What restores: plugins by name, with their presets, or objects of the user's own."""
+"""The parts of a restoration: plugins by name, with their presets, or the user's own objects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from invbench.task import Task
 
 @dataclass(frozen=True)
 class Parts:
-    """A solver with the level ``sigma`` that it is given, a task or an operator, and a prior or where it comes from."""
+    """A solver with the noise level ``sigma`` that it is given, a task or an operator, and a prior or its source."""
 
     solver: Solver
     task: Task
@@ -35,7 +35,7 @@ class Parts:
     own_prior: Prior | None = None
 
     def operator(self, x_shape: Shape) -> Operator:
-        """A for images of this shape. Raises ConfigError where it has another."""
+        """A for images of this shape. Raises ConfigError if A takes images of another shape."""
         if self.own_operator is None:
             return self.task.operator(x_shape, Rng.single(purpose="operator", task=self.task.name, use="restore"))
         if tuple(self.own_operator.x_shape) != tuple(x_shape):
@@ -49,18 +49,18 @@ class Parts:
 
     @property
     def channels(self) -> int:
-        """Of the pictures that the prior takes: 1 where it takes grey ones alone, else 3."""
+        """Channels of the pictures that the prior takes: 1 if it takes only grey ones, else 3."""
         if self.own_prior is not None:
             return 1 if self.own_prior.x_shape[0] == 1 else 3
         return picture_channels(self.source)
 
     def refuse(self, x_shape: Shape) -> None:
-        """Raise ConfigError where the prior takes no images of this shape."""
+        """Raise ConfigError if the prior takes no images of this shape."""
         if self.own_prior is None:
             self.source.refuse(x_shape)
 
     def problem(self, A: Operator) -> Problem:
-        """What the solver is given."""
+        """The problem that the solver is given."""
         options = {key: value for key, value in asdict(self.task).items() if key != "noise"}
         name = self.task.name if self.own_operator is None else "own"
         return Problem(A, self.sigma, name, "own", self.benchmark, options)
@@ -98,7 +98,7 @@ def parts_of(
 
 
 def _one_job(words: list[str], catalog: Catalog) -> Choice:
-    """The job of the words. Raises ConfigError where they make several, or ask for what a restoration does not do."""
+    """The job of the options. Raises ConfigError if they make several, or ask for something that restore cannot do."""
     jobs = list(choices(words, catalog))
     if len(jobs) != 1:
         raise ConfigError(f"expected one value of each option; these make {len(jobs)} jobs")
@@ -108,13 +108,13 @@ def _one_job(words: list[str], catalog: Catalog) -> Choice:
 
 
 def _names(solver: str | Solver, A: str | Operator, prior: str | Prior, benchmark: str) -> dict[str, str]:
-    """What is named; stand-ins where an object is given."""
+    """The names, with stand-ins for parts that are given as objects."""
     names = {"benchmark": benchmark, "solver": "pinv", "task": "denoise"}
     given = {"solver": solver, "task": A, "prior": prior}
     return names | {kind: each for kind, each in given.items() if isinstance(each, str) and each}
 
 
 def _level(task: Task, solver: Solver, assume: str) -> float | None:
-    """The level that a solver is given, on [-1, 1]: the noise's own, or the one to assume where that has none."""
+    """The level that a solver is given, on [-1, 1]: the noise's own or, if it has none, the one to assume."""
     assumed = assumed_level(assume, task, solver)
     return Sigma.parse(assumed).pm1 if assumed else task.noise_model.sigma_y

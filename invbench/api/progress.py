@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def bar(title: str, wanted: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal or in a notebook; nothing elsewhere, or where it is not wanted."""
+    """A bar on a terminal or in a notebook; nothing elsewhere, or if it is switched off."""
     drawn = progress_bar("{task.description}") if wanted else None
     if drawn is None:
         yield lambda done, total: None
@@ -26,7 +26,7 @@ def bar(title: str, wanted: bool = True) -> Iterator[Callable[[int, int], None]]
 
 
 def progress_bar(before: str, after: str = "") -> Progress | None:
-    """A bar between two texts, with counts and times, on standard error; None where that is no terminal or notebook.
+    """A bar between two texts, with counts and times, on standard error; None outside terminals and notebooks.
 
     In a notebook it needs ipywidgets.
     """

@@ -1,4 +1,4 @@
-"""What came of a restoration."""
+"""The result of a restoration."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from invbench.image_files import to_image
 
 @dataclass(frozen=True)
 class Restored:
-    """Samples (K, C, H, W) in [-1, 1], and what can be said of them without the truth.
+    """Samples (K, C, H, W) in [-1, 1], and figures that can be computed without the truth.
 
-    ``misfit`` is the rms of A x - y, on [-1, 1], and ``sigma`` the level of the noise, None where none was given: their
-    ratio should be near 1. ``calls`` are evaluations of the network for a sample, ``seconds`` those of all.
+    ``misfit`` is the rms of A x - y, on [-1, 1], and ``sigma`` the level of the noise, None if none was given: their
+    ratio should be near 1. ``calls`` are network evaluations per sample, ``seconds`` the time of all samples.
     """
 
     samples: Tensor
@@ -34,12 +34,12 @@ class Restored:
 
     @property
     def mean(self) -> Tensor:
-        """Of the samples: (C, H, W)."""
+        """Mean of the samples: (C, H, W)."""
         return self.samples.mean(0)
 
     @property
     def std(self) -> Tensor:
-        """Standard deviation of the samples at every pixel: (C, H, W); 0 where there is one."""
+        """Standard deviation of the samples at every pixel: (C, H, W); 0 for a single sample."""
         return self.samples.std(0, correction=0)
 
     @property
@@ -49,9 +49,9 @@ class Restored:
 
     @cached_property
     def picture(self) -> Image.Image:
-        """The mean as a picture, grey or with the transparency of y where that was so.
+        """The mean as a picture, in grey or with transparency if y was.
 
-        Of two channels, a complex image's real and imaginary part, it is the magnitude, white at 1.
+        Two channels are a complex image's real and imaginary part: the picture is the magnitude, white at 1.
         """
         return self._pictured(self.mean)
 
@@ -102,6 +102,6 @@ class Restored:
 
 
 def refuse_target(path: Path) -> None:
-    """Raise ConfigError for a name that is neither a picture's nor that of numbers."""
+    """Raise ConfigError for a file name that ends neither as a picture's nor in .npy."""
     if path.suffix != ".npy" and path.suffix.lower() not in Image.registered_extensions():
         raise ConfigError(f"{path}: expected the name of a picture, as x.png, or of numbers, x.npy")

@@ -1,4 +1,4 @@
-"""Restoring a measurement of one's own, whose truth nobody has."""
+"""Restoring a user's measurement, whose truth is unknown."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from invbench.problem import Problem
 from invbench.rng import Rng
 from invbench.solver import Solver
 
-TOO_FAR = 3.0  # levels of noise between A x and y, rms, above which something is wrong
-TOO_NOISY = 2.0  # times its level that a picture may look noisy
+TOO_FAR = 3.0  # rms of A x - y, in units of the noise level, above which something is wrong
+TOO_NOISY = 2.0  # ratio of apparent to stated noise above which a warning is given
 LEAST_TILE = 32
-SMALLEST = 16  # side of a picture whose noise is looked at
+SMALLEST = 16  # smallest side of a picture whose noise is estimated
 
 
 def restore(
@@ -52,14 +52,14 @@ def restore(
     progress: bool = True,
     **options: Any,
 ) -> Restored:
-    """Restore a measurement of one's own.
+    """Restore a measurement of your own.
 
     - ``y``: a file, a PIL image, an array or a tensor (:func:`~invbench.api.measurements.read_measurement`)
     - ``A``: the name of a task, with its options as ``task__kernel="kernel.png"``, or an operator; ``size`` "HxW", or
       "CxHxW" of other than three channels, is that of the image where y is no picture
-    - ``sigma``: the level of Gaussian noise with its unit, ``"0.02 [0,1]"``; a task with another noise is written
-      ``task__noise="poisson 1.0"``, and the level for its solver ``assume="0.09 [-1,1]"``
-    - ``solver``, ``prior``: names, with options as ``solver__eta=0.5``, or objects; without, the benchmark's prior
+    - ``sigma``: the level of Gaussian noise with its unit, ``"0.02 [0,1]"``; other noise is given by
+      ``task__noise="poisson 1.0"``, with the level that the solver assumes, ``assume="0.09 [-1,1]"``
+    - ``solver``, ``prior``: names, with options as ``solver__eta=0.5``, or objects; by default the benchmark's prior
     - ``tile``: side of the tiles in which images above 512 pixels are restored; 0 chooses 256
 
     Presets and tuned settings of the benchmark apply as in a run. Sides are padded as the prior asks, blurred borders
@@ -87,7 +87,7 @@ def restore(
 
 @dataclass
 class Restoration:
-    """A measurement laid out, and the solver that restores it."""
+    """A measurement prepared for its operator, and the solver that restores it."""
 
     parts: Parts
     layout: Layout
@@ -128,16 +128,16 @@ class Restoration:
             return prior, problem, solver.prepare(problem, prior)
 
     def _given(self, problem: Problem) -> Problem:
-        """Of a grey picture, whose three channels share their noise, with a level at which they count once."""
+        """The problem; for a grey picture, with a noise level that counts its three equal channels once."""
         shared = self._shared(problem.A) and problem.sigma_y is not None
         return replace(problem, sigma_y=problem.sigma * math.sqrt(3)) if shared else problem
 
     def _shared(self, A: Operator) -> bool:
-        """Whether y is a grey picture in all channels of the operator's, which does not mix them, as colorization."""
+        """Whether y is a grey picture repeated in the channels of an operator that does not mix channels."""
         return self.own.grey and A.y_shape[0] == len(self.own.values)
 
     def _solved(self, i: int, y: Tensor, made: tuple[Prior, Problem, Any], samples: int, at_once: int) -> Tensor:
-        """The samples of a tile: (K, C, h, w). Raises SolverError where they are not finite."""
+        """The samples of a tile: (K, C, h, w). Raises SolverError if they are not finite."""
         solver, (prior, problem, state) = self.parts.solver, made
         done = []
         for first in range(0, samples, at_once):
@@ -152,7 +152,7 @@ class Restoration:
         return torch.cat(done)
 
     def _look(self) -> None:
-        """Warn of a picture that is noisier than it is said to be."""
+        """Warn if a picture looks noisier than stated."""
         sigma, picture = self.parts.sigma, self.own.values
         if not (sigma and self.own.picture and min(picture.shape[1:]) >= SMALLEST):
             return
@@ -164,7 +164,7 @@ class Restoration:
             )
 
     def _compare(self, misfit: float) -> None:
-        """Warn of an image whose measurement is far from y."""
+        """Warn if the measurement of the restored image is far from y."""
         sigma = self.parts.sigma
         if sigma and math.isfinite(misfit) and misfit > TOO_FAR * sigma:
             warnings.warn(

@@ -1,4 +1,4 @@
-"""What a run has recorded, for Python and notebooks: a tidy frame, tables, pictures, reconstructions."""
+"""The recorded results of a run, for Python and notebooks: a tidy frame, tables, pictures, reconstructions."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Tables(list[Table]):
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that was drawn, at ``path``; a notebook shows it."""
+    """A picture in the file ``path``; a notebook shows it."""
 
     path: Path
 
@@ -64,9 +64,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class Results:
-    """Cells of the folder ``out``, each a solver on a task of a benchmark with a seed.
+    """Cells of the folder ``out``, each one solver on one task of a benchmark with one seed.
 
-    ``faults`` are what went wrong, a line each. Notebooks show it as its tables.
+    ``faults`` are what went wrong, one line each. Notebooks show it as its tables.
     """
 
     cells: tuple[LoadedCell, ...]
@@ -79,7 +79,7 @@ class Results:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """A number a row: benchmark, task, seed, solver, cell, image, group, sample, metric, protocol, value.
+        """One number per row: benchmark, task, seed, solver, cell, image, group, sample, metric, protocol, value.
 
         The sample -1 is the mean of all samples; seconds and network calls are metrics, too.
         """
@@ -90,14 +90,14 @@ class Results:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """A mean, or a score of all images, a row, with its interval, n, protocol and cell."""
+        """One row per mean or score of a set of images, with its interval, n, protocol and cell."""
         return long_table(self.cells, self.catalog.for_tables()[0]).frame
 
     def table(self, metrics: Sequence[str] = (), spread: Spread = "interval", by_task: bool = False) -> Tables:
-        """A table for each measurement, with all columns that are recorded, or these.
+        """A table for each measurement, with all recorded metrics or only the given ones.
 
-        Beside means stands ``spread``: "interval", "std" or "none". ``by_task``: one table, a row per solver, for each
-        task a column per metric, seeds averaged.
+        ``spread`` is shown beside means: "interval", "std" or "none". ``by_task``: one table, with a row per solver
+        and, for each task, a column per metric; seeds are averaged.
         """
         only = tuple(metrics.split(",") if isinstance(metrics, str) and metrics else metrics)
         known, floors = self.catalog.for_tables()
@@ -108,7 +108,7 @@ class Results:
     def figure(self, kind: str = "grid", to: str | Path | None = None, **options: Any) -> list[Picture] | Any:
         """Pictures of kind ``grid`` or ``errors``, drawn beside the records or at ``to``; or a matplotlib Figure.
 
-        The latter are ``bars``, ``scatter`` and ``front``. Options are those of ``invbench figure``: ``metric``,
+        Figures are ``bars``, ``scatter`` and ``front``. Options are those of ``invbench figure``: ``metric``,
         ``rows``, ``images``, ``zoom``, ``cost``, ``solvers``.
         """
         own = {"metric": first(self.catalog.for_tables()[0]), **options}
@@ -125,9 +125,9 @@ class Results:
 
     @cached_property
     def images(self) -> dict[str, dict[str, Tensor]]:
-        """Reconstructions (samples, C, H, W) in [-1, 1], by solver and image; only those that lie beside the records.
+        """Reconstructions (samples, C, H, W) in [-1, 1], by solver and image; released records have none.
 
-        Where several measurements are here, the names of solvers begin with benchmark and task, and end with the seed.
+        If there are several measurements, keys begin with benchmark and task, and end with the seed.
         """
         several = len(by_measurement(self.cells)) > 1
         images_of: dict[str, dict[str, Tensor]] = {}
@@ -146,7 +146,7 @@ class Results:
         return tables + "".join(f"<p>{html.escape(line)}</p>" for line in self.faults)
 
     def _named(self) -> Iterator[tuple[LoadedCell, str]]:
-        """Each cell, and its name among those of its measurement."""
+        """Each cell, and its label among those of its measurement."""
         for group in map(Group, by_measurement(self.cells)):
             for cell in group.cells:
                 yield cell, group.label(cell)

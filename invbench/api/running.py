@@ -1,4 +1,4 @@
-"""Running solvers, and reading what was recorded."""
+"""Running solvers, and reading records."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def run(
     progress: bool = True,
     **options: Any,
 ) -> Results:
-    """Run solvers on tasks of benchmarks, as ``invbench run`` does, or take what is recorded already.
+    """Run solvers on tasks of benchmarks, as ``invbench run`` does; what is recorded already is not run again.
 
-    ``options`` are those of the command: ``n``, ``seed``, ``samples``, ``settings``, ``device``, ``out`` and so on; an
-    option of a plugin has two underscores for the point, as ``solver__eta=0.5``. Several values, a list or a tuple, are
-    a sweep. Presets and tuned settings apply as they do there.
+    ``options`` are those of the command: ``n``, ``seed``, ``samples``, ``settings``, ``device``, ``out`` and so on; in
+    an option of a plugin two underscores replace the dot, as in ``solver__eta=0.5``. A list or a tuple of values is a
+    sweep. Presets and tuned settings apply as in the command.
 
-    Raises ConfigError, PluginError or DataError, before any network call, for what cannot be run. What fails later is
-    warned of, and stands in ``faults`` of the result.
+    Raises ConfigError, PluginError or DataError, before any network call, for anything that cannot be run. Later
+    failures are warnings, listed in ``faults`` of the result.
 
     >>> len(run("pinv", "denoise", "gmm2d", n=2, references=False, out=str(getfixture("tmp_path")), progress=False))
     1
@@ -67,10 +67,10 @@ def run(
 
 
 def load(folder: str | Path = "results/runs", **filters: str) -> Results:
-    """What is recorded below a folder; ``reference`` names the records that come with invbench.
+    """The records below a folder; ``reference`` names those that come with invbench.
 
-    ``filters`` choose by ``benchmark``, ``task``, ``solver``, ``noise`` or ``dataset``, several with commas between.
-    Raises DataError where nothing is left.
+    ``filters`` select by ``benchmark``, ``task``, ``solver``, ``noise`` or ``dataset``; commas separate several values.
+    Raises DataError if no record is selected.
 
     >>> sorted(load("reference", benchmark="photos", task="sr4", solver="pinv,bicubic").frame["solver"].unique())
     ['bicubic', 'pinv']
@@ -102,7 +102,7 @@ def plugin(kind: str, name: str) -> type[Any]:
 def _run_job(
     choice: Choice, catalog: Catalog, command: str, progress: bool, trackers: Trackers
 ) -> Iterator[tuple[Done, list[str]]]:
-    """Run the cell of a job after its references; what came of each, and what went wrong in it."""
+    """Run the cell of a job after its references; the outcome of each, and what went wrong."""
     text = f"invbench.run: {command}"
     requests = job_requests(choice, catalog, Request(choice, "", text, uuid.uuid4().hex))
     for request in requests:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def words_of(options: Mapping[str, Any]) -> list[str]:
-    """``key=value`` of each option; two underscores are a point.
+    """``key=value`` for each option; two underscores become a dot.
 
     >>> words_of({"solver": "ddrm", "solver__eta": 0.5, "seed": (0, 1)})
     ['solver=ddrm', 'solver.eta=0.5', 'seed=0,1']

@@ -1,4 +1,4 @@
-"""The commands. Imports anything; nothing imports it."""
+"""The commands. This layer may import every other; no other imports it."""
 
 from invbench.cli.app import main
 

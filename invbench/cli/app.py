@@ -18,8 +18,8 @@ from invbench.cli.read import not_negative
 from invbench.errors import ConfigError, InvbenchError, unknown
 from invbench.messages import plain_warnings, without_colour
 
-# torch then asks for large pages for large tensors: else a network call at 256x256 makes 250,000 page faults, an eighth
-# of its time on one thread. It is read at torch's first allocation, and inherited by processes that are started.
+# Makes torch ask for large pages for large tensors: otherwise a network call at 256x256 makes 250,000 page faults, an
+# eighth of its time on one thread. It is read at torch's first allocation, and inherited by child processes.
 LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"
 
 
@@ -36,7 +36,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or fail with a suggestion; refuse arguments that no command can accept."""
-        typed = not ctx.resilient_parsing  # and not, so far, for the tab key
+        typed = not ctx.resilient_parsing  # not while completing words
         if typed and args and not args[0].startswith("-") and args[0] not in self.commands:
             raise click.UsageError(unknown("command", args[0], self.commands), ctx)
         name, command, rest = super().resolve_command(ctx, args)
@@ -110,14 +110,14 @@ def run(ctx: click.Context, overrides: tuple[str, ...]) -> None:
     default=60.0,
     show_default=True,
     callback=not_negative,
-    help="Seconds of timed solves after which it is enough.",
+    help="Stop after this many seconds of timed solves.",
 )
 @click.pass_context
 def bench(ctx: click.Context, overrides: tuple[str, ...], repeats: int, limit: float) -> None:
     """Measure the cost of solvers: invbench bench solver=davi,ddrm task=sr4 [batch_size=1] [key=value ...]
 
-    Seconds an image (median, quartiles), network calls, GFLOP of the whole solve with its backward passes, memory. One
-    image at a time unless batch_size is given. Takes every option of 'invbench run'.
+    Prints seconds per image (median, quartiles), network calls, GFLOP of the whole solve with backward passes, and
+    memory. One image at a time unless batch_size is given. Takes every option of 'invbench run'.
     """
     from invbench.cli import costs
     from invbench.plugins import load_catalog
@@ -131,8 +131,8 @@ def bench(ctx: click.Context, overrides: tuple[str, ...], repeats: int, limit: f
 def plan(ctx: click.Context, overrides: tuple[str, ...]) -> None:
     """Forecast the cost of a run: invbench plan solver=dps,ddrm task=sr4,deblur n=1000
 
-    Network calls, arithmetic, hours on this machine and disk, from one solve of a batch without the network and the
-    measured cost of a network call. Takes every option of 'invbench run'.
+    Estimates network calls, arithmetic, hours on this machine and disk space from one solve of a batch without the
+    network and the measured cost of a network call. Takes every option of 'invbench run'.
     """
     from invbench.cli import costs
     from invbench.plugins import load_catalog
@@ -146,9 +146,9 @@ def plan(ctx: click.Context, overrides: tuple[str, ...]) -> None:
 def tune(ctx: click.Context, overrides: tuple[str, ...]) -> None:
     """Choose a solver's options: invbench tune solver=dps task=sr4 [objective=psnr] [key=value ...].
 
-    Sweeps over the space the solver declares, or over the values given (solver.zeta=0.3,1), on the tuning split of
-    the dataset, never on the images that are reported. Prints the ranking and the lines to keep, and writes both
-    beside the records. Takes every option of 'invbench run'; n=8 and out=results/tune unless given.
+    Sweeps over the search space that the solver declares, or over given values (solver.zeta=0.3,1), on the tuning
+    split of the dataset, never on the images that are reported. Prints the ranking and the lines for the solver's TOML
+    file, and writes both beside the records. Takes every option of 'invbench run'; defaults: n=8, out=results/tune.
     """
     from invbench.cli.tune import tune
     from invbench.plugins import load_catalog
@@ -213,8 +213,8 @@ def info(name: str) -> None:
 def check(ctx: click.Context, name: str) -> None:
     """Run the conformance tests on a plugin: independence of rows, reproducibility, adjoints, and so on.
 
-    Prints what was found, for every plugin of that name; the exit status is 1 if any check failed, or none applied. The
-    same checks run as tests, on every installed plugin: pytest --pyargs invbench.testing
+    Prints the findings for every plugin of that name; the exit status is 1 if a check failed, or if none applied.
+    The same checks run as tests on every installed plugin: pytest --pyargs invbench.testing
     """
     from invbench.declarations import KINDS
     from invbench.plugins import load_catalog
@@ -239,7 +239,7 @@ def check(ctx: click.Context, name: str) -> None:
 def new(kind: str, name: str) -> None:
     """Start a plugin of your own: invbench new solver|task|dataset|prior|metric NAME
 
-    Writes the folder invbench-NAME: a plugin that works, to be changed, its tests and data, and what installs it.
+    Writes the folder invbench-NAME: a working plugin to start from, with its tests, data and packaging.
     """
     from pathlib import Path
 
@@ -252,7 +252,7 @@ def new(kind: str, name: str) -> None:
 @main.command()
 @click.argument("name", required=False, type=completion.ARTIFACTS)
 def fetch(name: str | None) -> None:
-    """Download weights into the cache and verify them; without a name, list what there is."""
+    """Download weights into the cache and verify them; without a name, list them."""
     from invbench.artifacts import fetch as get
     from invbench.artifacts import state
     from invbench.listing import printable

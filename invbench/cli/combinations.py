@@ -1,4 +1,4 @@
-"""Several values of an option: a command does its work for each combination, as 'invbench run' does for cells."""
+"""Several values per option: a command is carried out for each combination, as 'invbench run' does for cells."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ def combinations(texts: Sequence[str], example: str, names: Mapping[str, Collect
 
 
 def differing(words: Sequence[Sequence[str]]) -> list[dict[str, str]]:
-    """Of each combination, the options that are not the same in all of them."""
+    """For each combination, the options that differ between combinations."""
     pairs = [dict(text.split("=", 1) for text in each) for each in words]
     return [{k: v for k, v in own.items() if any(other[k] != v for other in pairs)} for own in pairs]
 
 
 def each_of(words: Sequence[Sequence[str]], work: Callable[[int], int]) -> list[int | str]:
-    """The exit status of the work for each combination, by its place, or what went wrong; none after a Ctrl-C.
+    """The exit status or error of each combination, by its index; combinations after a Ctrl-C are missing.
 
-    A single one raises its error. Of several, one that fails is a line on standard error, and takes no other with it.
+    A single combination raises its error. If there are several, an error is a line on standard error, and the others
+    are still carried out.
     """
     if len(words) == 1:
         return [work(0)]
@@ -55,7 +56,7 @@ def each_of(words: Sequence[Sequence[str]], work: Callable[[int], int]) -> list[
 
 
 def status_of(done: Sequence[int | str]) -> int:
-    """The exit status of all: 130 after a Ctrl-C, 1 where one failed."""
+    """The exit status of all: 130 after a Ctrl-C, 1 if one failed."""
     if INTERRUPTED in done:
         return INTERRUPTED
     return 0 if all(each == 0 for each in done) else 1

@@ -1,4 +1,4 @@
-"""What the tab key completes: commands and options, by click, and names of plugins, presets and keys here."""
+"""Completion with the tab key: commands and options by click; names of plugins, presets and keys by this module."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ PROGRAM, VARIABLE = "invbench", "_INVBENCH_COMPLETE"
 SHELLS = ("bash", "fish", "zsh")
 GROUPS = ("solver", "task", "benchmark", "dataset", "prior")
 READ = ("benchmark", "task", "noise", "solver", "dataset", "prior", "seed")  # keys of commands that read records
-Candidates = Callable[[str, Sequence[str]], Iterable[str]]  # of the word that is written, and the words before it
+Candidates = Callable[[str, Sequence[str]], Iterable[str]]  # takes the current word and the words before it
 
 
 class Completed(click.types.StringParamType):
-    """A text that the tab key completes."""
+    """An argument that the tab key completes."""
 
     def __init__(self, candidates: Candidates) -> None:
         self.candidates = candidates
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Those that begin as the word does."""
+        """The candidates that begin with the word."""
         before = ctx.params.get(param.name or "")
         candidates = self.candidates(incomplete, before if isinstance(before, tuple) else ())
         return [CompletionItem(each) for each in candidates if each.startswith(incomplete)]
@@ -58,13 +58,13 @@ def _values(word: str) -> list[str]:
 
 
 def _filters(word: str, before: Sequence[str]) -> Iterable[str]:
-    """Of commands that read records."""
+    """Completions for commands that read records."""
     del before
     return _values(word) if "=" in word else [f"{key}=" for key in READ]
 
 
 def _overrides(word: str, before: Sequence[str]) -> Iterable[str]:
-    """Of commands that run: keys of theirs, and of the plugins that were named."""
+    """Completions for commands that run: their own keys, and those of the named plugins."""
     if "=" in word:
         return _values(word)
     kind, point, _ = word.partition(".")
@@ -109,7 +109,7 @@ ARTIFACTS = Completed(lambda word, before: _artifacts())
 
 
 class Bash(BashComplete):
-    """Bash cuts words at "=", and replaces what is behind it; no blank follows a key."""
+    """Bash splits words at "=" and replaces the part after it; no space follows a key."""
 
     source_template = BashComplete.source_template.replace(
         "COMPREPLY+=($value)", 'COMPREPLY+=("$value"); [[ $value == *= ]] && compopt -o nospace'
@@ -117,7 +117,7 @@ class Bash(BashComplete):
     written = ""  # of the word that is completed, up to its last "="
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """The words before, and the one that is completed, put together again."""
+        """The words before and the current word, with parts that bash split joined again."""
         words, at = os.environ["COMP_WORDS"].split("\n"), int(os.environ["COMP_CWORD"])
         joined: list[str] = []
         for word in [*words, ""][1 : at + 1]:
@@ -135,7 +135,7 @@ class Bash(BashComplete):
 
 
 class Zsh(ZshComplete):
-    """No blank follows a key; completion is switched on where it is not yet."""
+    """No space follows a key; completion is switched on if it is not yet."""
 
     source_template = ZshComplete.source_template.replace(
         "compadd -U -V unsorted -a completions",
@@ -179,7 +179,7 @@ def completion(ctx: click.Context, shell: str, install: bool) -> None:
 
 
 def _installed(shell: str, script: str) -> list[str]:
-    """Write the script where new shells read it; what was done, a line each."""
+    """Write the script where new shells read it; returns a line for each action."""
     import platformdirs
 
     if shell == "fish":

@@ -1,4 +1,4 @@
-"""The command that runs cells, and what it prints."""
+"""The command that runs cells, and its output."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def _spent(cell: LoadedCell, cells: Sequence[LoadedCell]) -> Iterator[str]:
 
 
 def _draw(cells: Sequence[LoadedCell], out: Path, catalog: Catalog) -> None:
-    """Draw the figures of the cells that have reconstructions, and name the others."""
+    """Draw the figures of the cells that have reconstructions, and list the others."""
     solved = [cell for cell in cells if cell.images]
     drawable = [cell for cell in solved if all(map(cell.image_path, cell.images))]
     try:
         for path in draw(drawable, catalog, out):
             click.echo(f"figure: {path}")
-    except (DataError, PluginError, StoreError) as error:  # files that are not those of then; the records are whole
+    except (DataError, PluginError, StoreError) as error:  # files of the dataset have changed; the records are complete
         click.echo(f"not drawn: {error}", err=True)
     if absent := [label(cell, cells) for cell in solved if cell not in drawable]:
         click.echo(f"not drawn, their reconstructions are not here: {', '.join(absent)}")

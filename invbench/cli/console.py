@@ -1,4 +1,4 @@
-"""Standard output and error as the command line needs them: any encoding, full disks and closed pipes, no traceback."""
+"""Standard output and error of the command line: any encoding, full disks and closed pipes, without tracebacks."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ codecs.register(_plain_ascii)
 
 
 def prepare(*streams: Any) -> None:
-    """Let the streams write any text; characters that their encoding lacks are written as escapes."""
+    """Let the streams write any text; characters missing from their encoding are written as escapes."""
     for stream in streams:
         if hasattr(stream, "reconfigure"):
             narrow = codecs.lookup(stream.encoding or "ascii").name == "ascii"
@@ -74,12 +74,12 @@ def plain() -> Iterator[None]:
 
 
 def terminal_width() -> int | None:
-    """The characters of a line of the terminal that standard output is; None where it is a pipe or a file."""
+    """The width in characters if standard output is a terminal; None if it is a pipe or a file."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def fail(message: str, status: int) -> NoReturn:
-    """Say what is wrong in a line, and exit."""
+    """Print what is wrong in one line, and exit."""
     if sys.stderr is not None:
         with suppress(OSError):
             sys.stderr.write(f"error: {one_line(message)}\n")

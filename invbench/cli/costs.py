@@ -54,7 +54,7 @@ def bench(overrides: list[str], catalog: Catalog, repeats: int, limit: float) ->
 
 
 def plan(overrides: list[str], catalog: Catalog) -> int:
-    """Print what the jobs would take, without running them."""
+    """Print what the jobs would cost, without running them."""
     from invbench.harness.bench import Forecast, forecast, forecast_table
 
     overrides = expanded(overrides)
@@ -78,7 +78,7 @@ def plan(overrides: list[str], catalog: Catalog) -> int:
 
 
 def _benched(choice: Choice, catalog: Catalog, batch: int) -> tuple[Any, Any]:
-    """The cell of a job, to be solved for its cost; a batch size that the user set takes precedence."""
+    """The cell of a job, set up to measure its cost; a batch size set by the user takes precedence."""
     from invbench.harness.bench import Bench
     from invbench.harness.here import how_to_run
 
@@ -89,7 +89,7 @@ def _benched(choice: Choice, catalog: Catalog, batch: int) -> tuple[Any, Any]:
 
 
 def _device(overrides: Sequence[str]) -> str:
-    """The device of a measurement in words."""
+    """The device of a measured cost, in words."""
     from invbench.device import choose_device, describe
 
     devices = [text.partition("=")[2] for text in overrides if text.startswith("device=")]

@@ -1,4 +1,4 @@
-"""The help of the commands: a sentence for each, in groups, and what 'invbench run' takes."""
+"""The help of the commands: a sentence for each, in groups, and the options of 'invbench run'."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def run_help(catalog: Catalog) -> str:
     lines = [
         "Usage: invbench run solver=NAME task=NAME [key=value ...]",
         "",
-        "Runs a solver on a task, prints the table of everything recorded on the same measurements, and draws it.",
+        "Runs a solver on a task, prints the table of all records on the same measurements, and draws the images.",
         "Complete cells are not run again; interrupted ones resume at the next image.",
         "",
         "Plugins:",
@@ -69,8 +69,8 @@ def run_help(catalog: Catalog) -> str:
         *(f"  {key:<22} {text}" for key, text in ((f"{k}={defaults[k]}", v) for k, v in HELP.items())),
         "",
         "Several values make a sweep: invbench run solver=ddrm,wiener task=sr4,denoise seed=0,1",
-        "shards=8 parts the images of each cell over processes, of other machines with",
-        "hydra/launcher=submitit_slurm, ray or joblib, which run sweeps, too (pip install 'invbench[submitit]',",
+        "shards=8 divides the images of each cell among processes, on other machines with",
+        "hydra/launcher=submitit_slurm, ray or joblib, which also run sweeps (pip install 'invbench[submitit]',",
         "'invbench[ray]' or 'invbench[joblib]'). --cfg job shows the composed configuration.",
     ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The cells of a command: run here, in shards, or by a launcher's workers and then joined here."""
+"""The cells of a command: run in this process, in shards, or by a launcher's workers and then joined here."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ Ask = Callable[[Choice, str], Request]  # for a job's own solver, ""
 
 
 class Job(NamedTuple):
-    """A cell that was asked for, and what became of it; ``cell`` is None where it could not be built."""
+    """A requested cell and its outcome; ``cell`` is None if it could not be built."""
 
     cell: str | None
     key: str | None  # of its measurement
     out: Path
-    faults: tuple[str, ...] = ()  # what went wrong, a line each
+    faults: tuple[str, ...] = ()  # what went wrong, one line each
 
     @property
     def success(self) -> bool:
-        """Whether nothing did."""
+        """Whether nothing went wrong."""
         return not self.faults
 
 
 def run_jobs(overrides: Sequence[str], catalog: Catalog, command: str) -> list[Job] | None:
-    """Run the jobs of the overrides; None where the user interrupted it. Empty where they only ask for a print.
+    """Run the jobs of the overrides; None if the user interrupted it, empty if they only print the configuration.
 
-    Where a launcher is named, its workers run the jobs, and then this process joins and scores what they have left, and
-    tells trackers of it.
+    If a launcher is named, its workers run the jobs; then this process joins and scores their cells and reports them to
+    trackers.
     """
     trackers = Trackers.of(tracker_names(overrides), catalog)
     ask = partial(Request, command=command, command_id=uuid.uuid4().hex)
@@ -62,7 +62,7 @@ def run_jobs(overrides: Sequence[str], catalog: Catalog, command: str) -> list[J
 
 
 def _faults(ask: Ask, choice: Choice) -> list[str]:
-    """What went wrong in a job that a launcher's worker runs, a line each."""
+    """What went wrong in a job that a launcher's worker runs, one line each."""
     return [line for job in _run_job(choice, load_catalog(), ask) for line in job.faults]
 
 
@@ -79,7 +79,7 @@ def _run_job(choice: Choice, catalog: Catalog, ask: Ask, trackers: Trackers | No
 
 
 def _run(request: Request, catalog: Catalog, out: Path, trackers: Trackers | None) -> Job | None:
-    """Run a cell; None where another process is at that reference."""
+    """Run a cell; None if it is a reference that another process is running."""
     faults: list[str] = []
 
     def on_fault(line: str) -> None:
@@ -99,7 +99,7 @@ def _run(request: Request, catalog: Catalog, out: Path, trackers: Trackers | Non
 
 
 def _tell(title: str, outcome: Outcome) -> None:
-    """Say what became of a cell."""
+    """Print the outcome of a cell."""
     note = ", already recorded" if outcome.status == "complete" and not outcome.solved else ""
     click.echo(f"{title}: {outcome.status}, {outcome.images} images{note}, cell {outcome.cell}", err=True)
     if outcome.reason:

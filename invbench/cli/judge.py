@@ -25,7 +25,9 @@ from invbench.errors import ConfigError, unknown
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
 @click.argument("filters", nargs=-1, type=completion.FILTERS)
-@click.option("--fail-on", "rules", default="", help="Bounds, as psnr<-0.05,nfe!=0,seconds>1.3x; exit status 1 beyond.")
+@click.option(
+    "--fail-on", "rules", default="", help="Bounds such as psnr<-0.05,nfe!=0,seconds>1.3x; exit status 1 if exceeded."
+)
 @across_machines_option
 @click.option("--format", "how", default="md", show_default=True, help="text, md, latex, csv or html.")
 @click.pass_context
@@ -40,8 +42,8 @@ def compare(
 ) -> None:
     """Compare two results folders: invbench compare BASE NEW [task=sr4] [--fail-on RULES]
 
-    Prints paired differences on the same images as a table for a pull request. Exits with 1 where a rule is broken, or
-    NEW lacks what BASE has: a cell, an image, a metric that a rule names, a value that is not nan.
+    Prints paired differences on the same images as a table for a pull request. Exits with 1 if a rule is broken, or if
+    something in BASE is missing from NEW: a cell, an image, a metric that a rule names, a value that is not nan.
     """
     from invbench.analysis.compare import compare, parse_rules
     from invbench.analysis.table import FORMATS
@@ -68,11 +70,17 @@ def explain(cell: str, out: Path) -> None:
 
 @click.command()
 @click.argument("cell")
-@click.option("--images", default=3, show_default=True, type=click.IntRange(0), help="How many are solved again.")
+@click.option("--images", default=3, show_default=True, type=click.IntRange(0), help="Number of images to solve again.")
 @click.option(
-    "--tolerance", default=1e-4, show_default=True, help="Largest difference that is the same.", callback=not_negative
+    "--tolerance",
+    default=1e-4,
+    show_default=True,
+    help="Largest difference that still counts as equal.",
+    callback=not_negative,
 )
-@click.option("--device", default="auto", show_default=True, help="Where they are solved: auto, cpu, cuda, cuda:1.")
+@click.option(
+    "--device", default="auto", show_default=True, help="Device on which they are solved: auto, cpu, cuda, cuda:1."
+)
 @out_option
 @click.pass_context
 def verify(ctx: click.Context, cell: str, images: int, tolerance: float, device: str, out: Path) -> None:
@@ -128,7 +136,7 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, wide: bool, out: Path
     """Compare the DAVI paper's statements with the records: invbench claims [table1-realism ...] [--benchmark photos]
 
     Claims are printed cells, orders ("DAVI has the best FID"), margins ("by 12.33 points") and ratios ("20 times
-    faster"). IDS are ids or beginnings of them, as cell/1. Records are comparable only with the paper's benchmark,
+    faster"). IDS are ids or the start of ids, such as cell/1. Records are comparable only with the paper's benchmark,
     task, noise, images, prior and NFE.
 
     \b
@@ -140,7 +148,7 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, wide: bool, out: Path
     undecided         an order or ratio that our means do not show, but the difference is not significant
     contradicted      the interval excludes the printed value; a method is significantly ahead (Holm's correction)
                       that should not be; even the highest ratio is below the bound
-    protocol differs  recorded otherwise: noise, prior, NFE, options by hand, metric, sets of other images, nan
+    protocol differs  recorded with another noise, prior, NFE, option, metric or set of images, or has nan
     not run           records are missing; the commands are below the table
 
     A proxy is the same statement on other images, with another prior, other weights and another metric (kid_alex for

@@ -35,8 +35,8 @@ def train(ctx: click.Context, overrides: tuple[str, ...], dry_run: bool) -> None
 def sample(ctx: click.Context, overrides: tuple[str, ...]) -> None:
     """Draw images from a prior: invbench sample prior=adm_photos n=64 [side=64] [nfe=100] [seed=0] [out=FOLDER].
 
-    Writes a PNG each and prints their folder, one for each combination of values; what is there is not drawn again. To
-    train on them (DAVI-G): invbench train solver=davi task=sr4 +recipe=davi_g.
+    Writes one PNG per image and prints the folder, one for each combination of values; existing images are not drawn
+    again. To train on them (DAVI-G): invbench train solver=davi task=sr4 +recipe=davi_g.
     """
     from invbench.cli.sample import sample_all
     from invbench.plugins import load_catalog

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def paper_figure(
     text: str, wanted: Mapping[str, str], catalog: Catalog, out: Path, request: drawing.Request
 ) -> Iterator[str]:
-    """Draw a figure's grids; yields its title, the files, and what of it is not recorded.
+    """Draw a figure's grids; yields its title, the files, and the commands for missing records.
 
-    On the paper's data set, or on the benchmark that is wanted. Raises ConfigError for a figure that is not there.
+    On the paper's data set, or on the requested benchmark. Raises ConfigError for an unknown figure.
     """
     name, number = parse(text)
     paper = Paper.load(name)
@@ -52,7 +52,7 @@ def missing_of(solvers: Sequence[str], cells: Sequence[LoadedCell]) -> list[str]
 
 
 def tasks_of(paper: Paper, layout: FigureLayout, benchmark: str) -> list[str]:
-    """Ours of the figure's tasks; on a benchmark that is not the paper's, those that stand in."""
+    """Our names of the figure's tasks; on a benchmark that is not the paper's, of their proxies."""
     tasks = [paper.layout.tasks[word] for word in layout.tasks]
     if benchmark == paper.layout.benchmarks[layout.data].name:
         return [task.name for task in tasks]
@@ -60,6 +60,6 @@ def tasks_of(paper: Paper, layout: FigureLayout, benchmark: str) -> list[str]:
 
 
 def solvers_of(paper: Paper, layout: FigureLayout) -> list[str]:
-    """Ours of the methods in the figure's table, in the paper's order."""
+    """Our solvers for the methods in the figure's table, in the paper's order."""
     methods = {method.name for method in paper.table(layout.table).methods}
     return [solver for method, solver in paper.layout.methods.items() if method in methods]

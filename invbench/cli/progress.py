@@ -12,7 +12,7 @@ from invbench.api.progress import progress_bar
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal; elsewhere a line a batch."""
+    """A bar on a terminal; elsewhere a line per batch."""
     bar = progress_bar("{task.description}")
     if bar is None:
         yield lambda done, total: click.echo(f"{title}: {done}/{total} images", err=True)

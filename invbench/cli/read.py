@@ -34,7 +34,7 @@ def _folder(_context: click.Context, _parameter: click.Parameter, value: str) ->
 
 
 def not_negative(_context: click.Context, parameter: click.Parameter, value: float) -> float:
-    """The number, if it is 0 or more. Raises BadParameter for others and nan."""
+    """The number if it is 0 or more. Raises BadParameter for negative numbers and nan."""
     if not value >= 0:
         raise click.BadParameter(f"expected a number of 0 or more, got {value:g}", param=parameter)
     return value
@@ -52,18 +52,20 @@ wide_option = click.option("--wide", is_flag=True, help="Do not fold tables to t
 across_machines_option = click.option(
     "--across-machines",
     is_flag=True,
-    help="Compare old records, without fingerprints, whose measurements differ in a bit, as on other CPUs.",
+    help="Compare old records, without fingerprints, whose measurements differ in the last bits.",
 )
 
 
 @click.command()
 @click.argument("filters", nargs=-1, type=completion.FILTERS)
-@click.option("--device", default="auto", show_default=True, help="Where metrics are computed: auto, cpu or cuda.")
+@click.option(
+    "--device", default="auto", show_default=True, help="Device on which metrics are computed: auto, cpu or cuda."
+)
 @out_option
 def rescore(filters: tuple[str, ...], out: Path, device: str) -> None:
-    """Add missing scores, from the stored reconstructions: invbench rescore [benchmark=photos] [task=sr4] ...
+    """Add missing scores from the stored reconstructions: invbench rescore [benchmark=photos] [task=sr4] ...
 
-    No solver is run. Use it after installing a metric, or fetching its weights.
+    No solver is run. Use it after installing a metric or fetching its weights.
     """
     from invbench.device import choose_device
     from invbench.harness.rescore import rescore_all
@@ -80,8 +82,8 @@ def rescore(filters: tuple[str, ...], out: Path, device: str) -> None:
 def release(to: Path, filters: tuple[str, ...], out: Path) -> None:
     """Write records to share: invbench release FOLDER [benchmark=photos] [task=sr4] ...
 
-    Every number with its provenance, and what 'invbench bench' measured, without reconstructions and without this
-    machine's paths. Read them with --out FOLDER.
+    The folder gets every number with its provenance and the costs that 'invbench bench' measured, but no
+    reconstructions and no paths of this machine. Read it with --out FOLDER.
     """
     from invbench.store.release import release
 
@@ -94,22 +96,22 @@ def release(to: Path, filters: tuple[str, ...], out: Path) -> None:
 
 @click.command()
 @click.argument("words", metavar="[KIND] [FILTERS]...", nargs=-1, type=completion.FILTERS)
-@click.option("--metric", default="", help="Written under pictures, or shown in charts; psnr if empty.")
-@click.option("--solvers", default="", help="Solvers, as davi,ddrm, or the starts of cell ids; all if empty.")
-@click.option("--images", default="", help="Pictures: images by id, as 0003,0007; the first if empty.")
-@click.option("--rows", default=4, show_default=True, type=click.IntRange(1, 64), help="Pictures: how many images.")
+@click.option("--metric", default="", help="Metric under pictures or in charts; psnr if empty.")
+@click.option("--solvers", default="", help="Solvers, such as davi,ddrm, or the start of cell ids; all if empty.")
+@click.option("--images", default="", help="Pictures: images by id, such as 0003,0007; the first if empty.")
+@click.option("--rows", default=4, show_default=True, type=click.IntRange(1, 64), help="Pictures: number of images.")
 @click.option("--zoom", is_flag=True, help="Grid: enlarge the square where the median solver errs most.")
-@click.option("--cost", default="", help="Front: nfe (if empty) or seconds.")
+@click.option("--cost", default="", help="Front: cost axis, nfe (default) or seconds.")
 @across_machines_option
 @click.option("--to", type=click.Path(path_type=Path), help="File to write (.png, .pdf, .svg); pictures: of one task.")
-@click.option("--paper", default="", help="A paper's figure, as 11, or NAME:11 of another paper than DAVI's.")
+@click.option("--paper", default="", help="A figure of the DAVI paper, such as 11; NAME:11 for another paper.")
 @out_option
 def figure(words: tuple[str, ...], solvers: str, images: str, paper: str, out: Path, **options: Any) -> None:
     """Draw the records: invbench figure [KIND] [benchmark=photos] [task=sr4] ...
 
     \b
     grid     truth, measurement and reconstructions, the metric under each (default)
-    errors   the reconstructions' errors, on one colour scale
+    errors   maps of the errors, on one colour scale
     bars     means with 95 % intervals, a panel per task
     scatter  two solvers on the same images: --solvers davi,ddrm
     front    the metric against network calls or seconds, and the Pareto front
@@ -133,14 +135,20 @@ def figure(words: tuple[str, ...], solvers: str, images: str, paper: str, out: P
 
 @click.command()
 @click.argument("filters", nargs=-1, type=completion.FILTERS)
-@click.option("--to", default="report.html", show_default=True, type=click.Path(path_type=Path), help="Page to write.")
-@click.option("--images", default=16, show_default=True, type=click.IntRange(0), help="Shown of each measurement.")
+@click.option("--to", default="report.html", show_default=True, type=click.Path(path_type=Path), help="File to write.")
+@click.option(
+    "--images",
+    default=16,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Number of images shown for each measurement.",
+)
 @out_option
 def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
     """Write one HTML page of the records: invbench report [benchmark=photos] [task=sr4] ... [--to report.html]
 
-    Charts, tables that sort, the images of all solvers side by side, and where every number comes from. The page
-    opens from disk and loads nothing else.
+    The page has charts, sortable tables, the images of all solvers side by side, and the provenance of every number.
+    It opens from disk and loads nothing else.
     """
     from invbench.analysis.comparable import by_measurement
     from invbench.plugins import load_catalog
@@ -176,7 +184,7 @@ def check_there(out: Path) -> None:
 
 
 def print_tables(tables: Sequence[Table], how: str, wide: bool = False, latex: Latex | None = None) -> None:
-    """Print tables, text as wide as the terminal unless ``wide``, LaTeX as ``latex`` says.
+    """Print tables: text fitted to the terminal unless ``wide``, LaTeX with the options ``latex``.
 
     Notes of csv tables go to standard error.
     """
@@ -188,7 +196,7 @@ def print_tables(tables: Sequence[Table], how: str, wide: bool = False, latex: L
 
 
 def names_of(text: str) -> tuple[str, ...]:
-    """The names in ``a,b``; an empty text has none. Raises ConfigError for a text of commas only."""
+    """The names in ``a,b``; none in an empty text. Raises ConfigError for a text of commas only."""
     names = tuple(name for name in (part.strip() for part in text.split(",")) if name)
     if text and not names:
         raise ConfigError(f"expected names, as a,b; got {text!r}")

@@ -12,7 +12,7 @@ from invbench.cli import completion
 from invbench.errors import ConfigError
 from invbench.messages import plain_warnings
 
-WHOLE = ("samples", "seed", "tile", "batch_size")  # options that are whole numbers
+WHOLE = ("samples", "seed", "tile", "batch_size")  # options whose values are integers
 EXAMPLE = "invbench restore photo.png task=deblur task.kernel=kernel.png solver=ddrm sigma='0.02 [0,1]' to=x.png"
 
 
@@ -28,18 +28,19 @@ def restore(words: tuple[str, ...]) -> None:
     invbench restore y.npy task=cs4 size=64x64 solver=ddrm sigma='0.02 [-1,1]' to=x.npy
     invbench restore folder task=sr4 solver=davi sigma='0.025 [0,1]' to=restored
 
-    FILE is a picture, of any size, grey or with transparency; an .npy file: an image (C,H,W) in [-1,1], or y as the
-    operator measures; or a folder of them. White in a mask is missing.
+    FILE is a picture of any size, also grey or with transparency; an .npy file with an image (C,H,W) in [-1,1] or y in
+    the operator's shape; or a folder of these. White pixels of a mask are missing.
 
     \b
-    sigma='0.02 [0,1]'  level of the noise, with its unit; or task.noise=... and assume=..., as of a run
-    to=x.png            where the image goes, a folder for several files; x.npy keeps every digit
-    samples=1           of the posterior: writes their mean, each, and their standard deviation (white at 0.5)
+    sigma='0.02 [0,1]'  noise level with its unit; or task.noise=... and assume=..., as for 'invbench run'
+    to=x.png            output file, or a folder for several files; x.npy keeps full precision
+    samples=1           number of posterior samples: writes mean, samples and standard deviation (white at 0.5)
     tile=256            side of the tiles in which images above 512 pixels are restored
-    size=HxW            of the image, where y is no picture; size=CxHxW of other than three channels
-    prior=, benchmark=photos, seed=0, device=auto, batch_size=4, and options of plugins as of 'invbench run'
+    size=HxW            size of the image if y is not a picture; size=CxHxW if it has other than three channels
+    prior=, benchmark=photos, seed=0, device=auto, batch_size=4, and plugin options as for 'invbench run'
 
-    Nobody knows the truth here: what is printed is how well A x fits y, in levels of the noise, and the spread.
+    The truth is unknown, so the output says how well A x fits y, in units of the noise level, and how far samples
+    differ.
     """
     from invbench.api.restoring import restore as restored
 
@@ -54,7 +55,7 @@ def restore(words: tuple[str, ...]) -> None:
 
 
 def parse(words: Sequence[str]) -> tuple[list[Path], dict[str, Any]]:
-    """Files, and options as Python has them. Raises ConfigError for what is neither, or is missing."""
+    """Files, and options as Python values. Raises ConfigError for an unknown argument, or if one is missing."""
     from invbench.harness.overrides import split, unquoted
 
     files = [Path(word).expanduser() for word in words if not _is_option(word)]
@@ -70,9 +71,9 @@ def _is_option(word: str) -> bool:
 
 
 def targets(files: Sequence[Path], to: Path) -> list[tuple[Path, Path]]:
-    """Each file, and where its image goes: ``to`` itself, or below it where there are several.
+    """Each file and the path of its output: ``to`` itself, or below it if there are several files.
 
-    Raises ConfigError where one is absent, or two would be written to one place.
+    Raises ConfigError if a file is absent, or if two would be written to one path.
     """
     from invbench.api.restored import refuse_target
 
@@ -89,12 +90,12 @@ def targets(files: Sequence[Path], to: Path) -> list[tuple[Path, Path]]:
 
 
 def _ending(file: Path) -> str:
-    """Of the image of a file: numbers of numbers, else a picture."""
+    """The suffix of a file's output: .npy for .npy files, else that of a picture."""
     return ".npy" if file.suffix == ".npy" else ".png"
 
 
 def _within(file: Path) -> list[Path]:
-    """The pictures and arrays of a folder, or the file itself. Raises ConfigError where there are none."""
+    """The pictures and arrays of a folder, or the file itself. Raises ConfigError if there are none."""
     from invbench.image_files import suffixes
 
     if not file.exists():
@@ -109,7 +110,7 @@ def _within(file: Path) -> list[Path]:
 
 
 def _typed(key: str, value: str) -> Any:
-    """An option of restore as its type; those of plugins as they are written."""
+    """An option of restore in its type; options of plugins as text."""
     if key not in WHOLE:
         return value
     if not value.isdecimal():

@@ -97,7 +97,7 @@ def sample(overrides: Sequence[str], catalog: Catalog) -> Path:
 
 
 def folder_of(source: PriorSource, options: SampleConfig) -> Path:
-    """Where samples lie: named by the prior's hash, calls, seed, side if not 64 and precision if not float32."""
+    """The folder of samples, named by the prior's hash, calls, seed, side if not 64 and precision if not float32."""
     side = f"-side{options.side}" if options.side != SampleConfig.side else ""
     precision = f"-{source.precision}" if source.precision != "float32" else ""
     name = f"{source.name}-{source.fingerprint()[:8]}-nfe{options.nfe}-seed{options.seed}{side}{precision}"
@@ -110,14 +110,14 @@ def sample_ids(n: int) -> list[str]:
 
 
 def missing_of(folder: Path, n: int) -> list[str]:
-    """Those of the first n samples that are not there."""
+    """Ids of those of the first n samples that do not exist yet."""
     return [each for each in sample_ids(n) if not (folder / f"{each}.png").is_file()]
 
 
 def drawn(source: PriorSource, options: SampleConfig) -> Path:
     """Write missing samples as PNG; returns their folder.
 
-    Raises StoreError where the folder cannot be written.
+    Raises StoreError if the folder cannot be written.
     """
     folder = folder_of(source, options)
     if not (missing := missing_of(folder, options.n)):

@@ -1,4 +1,4 @@
-"""``invbench new KIND NAME``: a new distribution with a plugin that works, tests of its own and data that ship."""
+"""``invbench new KIND NAME``: a new distribution with a working plugin, its tests and its data files."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from invbench.declarations import LONGEST
 from invbench.errors import ConfigError, StoreError, unknown
 from invbench.plugins import Catalog
 
-TEMPLATES = files("invbench.cli") / "templates"  # a folder of what every kind has, and one for each kind
-PLACES = {  # of their files; all others lie beside the module
+TEMPLATES = files("invbench.cli") / "templates"  # a folder of files for every kind, and one folder per kind
+PLACES = {  # all other files are beside the module
     "pyproject.toml": "pyproject.toml",
     "README.md": "README.md",
     "plugin.py": "invbench_$name/$kind.py",
     "test.py": "tests/test_$name.py",
 }
-VALUES = {"null", "true", "false", "inf", "nan"}  # which solver=NAME would not take for a name
+VALUES = {"null", "true", "false", "inf", "nan"}  # solver=NAME would not read these as a name
 
 
 def _array(make: Callable[[], object]) -> Callable[[], bytes]:
-    """What makes the bytes of an ``.npy`` file."""
+    """A function that returns the bytes of an ``.npy`` file."""
 
     def made() -> bytes:
         import numpy as np
@@ -55,7 +55,7 @@ def _weights() -> bytes:
 
 
 def _picture(number: int) -> Callable[[], bytes]:
-    """What makes a PNG of 64 x 64 pixels: a disc on a slope of colour, which ``number`` places."""
+    """A function that returns a PNG of 64 x 64 pixels: a disc, placed by ``number``, on a colour gradient."""
 
     def made() -> bytes:
         import numpy as np
@@ -76,7 +76,7 @@ def _picture(number: int) -> Callable[[], bytes]:
 
 @dataclass(frozen=True)
 class Start:
-    """What a kind starts with besides its module and tests: data by their file, what they are, and commands to try."""
+    """Contents of a new plugin besides module and tests: data files, their descriptions, and commands to try."""
 
     commands: tuple[str, ...]
     about: Mapping[str, str] = field(default_factory=dict)
@@ -110,9 +110,9 @@ KINDS = {
 
 
 def new_plugin(kind: str, name: str, where: Path, catalog: Catalog) -> str:
-    """Write ``where``/invbench-NAME with a plugin of a kind; returns what to do next.
+    """Write ``where``/invbench-NAME with a plugin of a kind; returns a text with the next steps.
 
-    Raises ConfigError for another kind, an invalid name, or one that is taken; StoreError if nothing can be written.
+    Raises ConfigError for an unknown kind, or a name that is invalid or taken; StoreError if nothing can be written.
     """
     if kind not in KINDS:
         raise ConfigError(unknown("kind of plugin", kind, KINDS))
@@ -134,7 +134,7 @@ def new_plugin(kind: str, name: str, where: Path, catalog: Catalog) -> str:
 
 
 def _refuse(kind: str, name: str, catalog: Catalog) -> None:
-    """Raise ConfigError where no plugin can have the name, or one has."""
+    """Raise ConfigError if the name is invalid or taken."""
     if not re.fullmatch(rf"[a-z](?:[a-z0-9_]{{0,{LONGEST - 2}}}[a-z0-9])?", name, re.ASCII):
         raise ConfigError(
             f"expected a name of small letters, digits and _, as my_{kind}, that begins with a letter, does not end "
@@ -150,7 +150,7 @@ def _refuse(kind: str, name: str, catalog: Catalog) -> None:
 
 
 def _contents(kind: str, name: str) -> Iterator[tuple[str, bytes]]:
-    """Every file of the distribution: its place, and its content."""
+    """Every file of the distribution: path and content."""
     start = KINDS[kind]
     about = {f"{kind}.py": f"the {kind}", **start.about}
     words = {
@@ -171,5 +171,5 @@ def _contents(kind: str, name: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _commands(kind: str, name: str) -> list[str]:
-    """What checks and uses the plugin."""
+    """The commands that check and use the plugin."""
     return [Template(command).substitute(name=name) for command in ("invbench check $name", *KINDS[kind].commands)]

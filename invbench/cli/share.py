@@ -1,4 +1,4 @@
-"""The commands that bring records to others, and put those of several people together."""
+"""The commands that publish records, and compare those of several people."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from invbench.errors import ConfigError
 @click.command()
 @click.argument("words", metavar="FOLDER... [FILTERS]...", nargs=-1)
 @click.option(
-    "--to", default="leaderboard.html", show_default=True, type=click.Path(path_type=Path), help="Page to write."
+    "--to", default="leaderboard.html", show_default=True, type=click.Path(path_type=Path), help="File to write."
 )
 def leaderboard(words: tuple[str, ...], to: Path) -> None:
     """Write one page of several people's records: invbench leaderboard alice bob [benchmark=photos] ...
 
-    FOLDER is what 'invbench release' wrote; its name stands beside the rows that come from it. A table for each
-    measurement, which sorts, and the provenance of every number. The page opens from disk and loads nothing else.
+    FOLDER was written by 'invbench release'; its name is shown beside its rows. The page has a sortable table for each
+    measurement and the provenance of every number. It opens from disk and loads nothing else.
     """
     from invbench.plugins import load_catalog
     from invbench.report import check_path, write_page
@@ -36,13 +36,13 @@ def leaderboard(words: tuple[str, ...], to: Path) -> None:
 @click.command()
 @click.argument("to")
 @click.argument("filters", nargs=-1)
-@click.option("--dry-run", is_flag=True, help="Print what would be written, and stop.")
+@click.option("--dry-run", is_flag=True, help="Print the files that would be written, and stop.")
 @out_option
 def publish(to: str, filters: tuple[str, ...], dry_run: bool, out: Path) -> None:
     """Publish records: invbench publish hf:OWNER/NAME [benchmark=photos] [task=sr4] ...
 
     Releases them as 'invbench release' does, writes a card with their tables, and commits both to a dataset repository
-    of the Hugging Face Hub, where you are logged in ('hf auth login'), or to a folder, where that is TO.
+    of the Hugging Face Hub (log in first with 'hf auth login'), or writes them to a folder if TO is one.
     """
     from invbench.plugins import load_catalog
     from invbench.report import publish

@@ -22,7 +22,7 @@ def cost_breakdown(cost: Cost) -> str:
 
 
 def payoff(training_seconds: float, cell: LoadedCell, cells: Sequence[LoadedCell]) -> str:
-    """After how many images training and solving cost less than each slower solver of the same measurements."""
+    """From how many images on training plus solving is cheaper than each slower solver of the same measurements."""
     own = seconds_per_image(cell)
     slower = {label(c, cells): each for c in cells if (each := seconds_per_image(c)) > own}
     if not slower:

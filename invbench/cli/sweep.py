@@ -36,14 +36,14 @@ from invbench.harness.overrides import composing, for_hydra, reason
 from invbench.plugins import Catalog
 
 Result = TypeVar("Result")
-Work = Callable[[Choice], list[str]]  # a job in a worker, and what went wrong in it, a line each
+Work = Callable[[Choice], list[str]]  # runs a job in a worker; returns its errors, one line each
 SWEEPS = {"-m", "--multirun"}
 
 
 def compose(
     overrides: Sequence[str], catalog: Catalog, handle: Callable[[Any], Iterable[Result]]
 ) -> list[Result] | None:
-    """What ``handle`` makes of each job of the overrides; None where the user interrupted it."""
+    """The result of ``handle`` for each job of the overrides; None if the user interrupted it."""
     if name := launcher(overrides):
         raise ConfigError(
             f"hydra/launcher={name} is for 'invbench run'; leave it out: this command runs in one process"
@@ -77,7 +77,7 @@ def compose(
 
 
 def _each(job: Callable[[Choice], None], overrides: Sequence[str], ready: Sequence[str], catalog: Catalog) -> None:
-    """Call the jobs. Hydra composes them, or prints, where it is asked for something of its own, as a sweeper."""
+    """Call the jobs. Hydra composes or prints them only if a feature of its own is used, such as a sweeper."""
     words = words_alone(overrides)
     if words is not None:
         for choice in choices(words, catalog):
@@ -90,9 +90,9 @@ def _each(job: Callable[[Choice], None], overrides: Sequence[str], ready: Sequen
 
 
 def launch(overrides: Sequence[str], catalog: Catalog, work: Work) -> list[str] | None:
-    """Let a launcher's workers do the jobs, of each cell the shards; returns what went wrong, a line each.
+    """Let a launcher's workers run the jobs, one per shard; returns the errors, one line each.
 
-    None where the user interrupted it. Workers must see the current folder and the results folder where they are here.
+    None if the user interrupted it. Workers must see the current folder and the results folder under the same paths.
     """
     ready, name = [*_as_sweep(check_overrides(overrides, catalog)), *_parts(shards(overrides))], launcher(overrides)
     outs = folders(overrides) or [Path(OUT)]
@@ -118,7 +118,7 @@ def launch(overrides: Sequence[str], catalog: Catalog, work: Work) -> list[str] 
     except InvbenchError:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
-    except Exception as error:  # a launcher's own, where a worker has died
+    except Exception as error:  # the launcher's own error if a worker has died
         faults.append(f"launcher {name}: {type(error).__name__}: {reason(error)}; its files are in {scratch}")
     reported = "\n".join(path.read_text("utf-8") for path in sorted(scratch.glob("*.faults")))
     if not faults:
@@ -132,12 +132,12 @@ def _as_sweep(ready: list[str]) -> list[str]:
 
 
 def _parts(count: int) -> list[str]:
-    """The override that makes a job of each shard."""
+    """The override that makes each shard a job."""
     return [f"shard={','.join(for_hydra(f'{i}/{count}') for i in range(count))}"] if count > 1 else []
 
 
 def _report(config: DictConfig, work: Work, here: str, scratch: Path) -> None:
-    """Do a job in a worker, and leave word of what went wrong."""
+    """Run a job in a worker, and write its errors to a file."""
     try:
         os.chdir(here)
         faults = work(Choice.of_job(config))
@@ -157,7 +157,7 @@ def _call(job: Callable[[DictConfig], None], ready: Sequence[str]) -> None:
 
 
 def _into(folder: str, ready: Sequence[str]) -> list[str]:
-    """Overrides with which Hydra and launchers write their files into a folder, unless they say where."""
+    """Overrides that make Hydra and launchers write their files into a folder, unless the user names others."""
     if any(text.startswith("hydra.sweep.dir=") for text in ready):
         return [*ready]
     doubled = re.sub(r"(\\+)(?='|\$\{|$)", r"\1\1", folder)  # backslashes before what needs one
@@ -166,7 +166,7 @@ def _into(folder: str, ready: Sequence[str]) -> list[str]:
 
 
 def _scratch(out: Path) -> Path:
-    """A folder for a launcher's files, which workers on other machines see, too."""
+    """A folder for a launcher's files that workers on other machines see too."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         return Path(mkdtemp(prefix=".launch-", dir=out))
@@ -175,7 +175,7 @@ def _scratch(out: Path) -> Path:
 
 
 def _check_writable(folders: Iterable[Path]) -> None:
-    """Raise StoreError for a results folder that cannot be made, before Hydra fails to make that of a sweep."""
+    """Raise StoreError for a results folder that cannot be created, before Hydra fails to create that of a sweep."""
     for folder in folders:
         try:
             there = next(path for path in (folder, *folder.absolute().parents) if path.exists())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What ``invbench table`` was asked for."""
+    """The options of ``invbench table``."""
 
     filters: tuple[str, ...]
     how: str
@@ -29,22 +29,24 @@ class Request:
     paper: str | None
     only: tuple[str, ...]
     added: tuple[str, ...]
-    intervals: bool | None  # None where nothing was said
+    intervals: bool | None  # None if neither option was given
     std: bool
     by_task: bool
     times: bool
     budgets: str
 
     def __post_init__(self) -> None:
-        """Raises ConfigError for options of different tables."""
+        """Raises ConfigError for an unknown format, or options that exclude each other."""
         from invbench.analysis.table import FORMATS
 
         if self.how not in FORMATS:
             raise ConfigError(unknown("table format", self.how, FORMATS))
         if self.std and self.intervals:
-            raise ConfigError("a mean stands beside its interval or a standard deviation: --intervals or --std")
+            raise ConfigError(
+                "means are printed with intervals or with standard deviations: choose --intervals or --std"
+            )
         if self.added and self.paper is None:
-            raise ConfigError("--add is of --paper; other tables have all that is recorded")
+            raise ConfigError("--add needs --paper; other tables show all records")
         self._refuse_mixed()
 
     def _refuse_mixed(self) -> None:
@@ -53,26 +55,26 @@ class Request:
         if self.paper is not None and columns:
             raise ConfigError("--paper prints the paper's columns; leave out --metrics, --by-task and --budgets")
         if self.times and any((self.paper, columns, self.beside)):
-            raise ConfigError("--times prints seconds, not scores; leave out what chooses or describes scores")
+            raise ConfigError("--times prints seconds, not scores; leave out options that choose or describe scores")
         if self.budgets and (self.by_task or self.beside):
             raise ConfigError("--budgets prints the best means alone; leave out --by-task, --intervals and --std")
 
     @property
     def beside(self) -> bool:
-        """Whether something was said of what stands beside means."""
+        """Whether the user chose what is printed beside means."""
         return self.std or self.intervals is not None
 
     @property
     def spread(self) -> Spread:
-        """What stands beside means: intervals if nothing was said, but where tables are wide."""
+        """What is printed beside means: by default intervals, except in wide tables."""
         if self.std:
             return "std"
         narrow = self.paper is None and not self.by_task
-        wanted = self.intervals or (self.intervals is None and narrow)
-        return "interval" if wanted else "none"
+        shows_intervals = self.intervals or (self.intervals is None and narrow)
+        return "interval" if shows_intervals else "none"
 
     def tables(self) -> Sequence[Table]:
-        """What is to be printed."""
+        """The tables to print."""
         if self.paper is not None:
             return [self._of_paper(self.paper)]
         return self._of_cells(recorded_cells(self.filters, self.out))
@@ -110,24 +112,26 @@ class Request:
 @click.argument("filters", nargs=-1, type=completion.FILTERS)
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
 @click.option(
-    "--paper", default=None, help="A table of the DAVI paper, 1 to 13, beside what is recorded; of another, NAME:N."
+    "--paper", default=None, help="A table of the DAVI paper, 1 to 13, beside our records; NAME:N for another paper."
 )
 @click.option(
-    "--metrics", "only", default="", help="Columns, as psnr,lpips_vgg,seconds; all that is recorded if empty."
+    "--metrics", "only", default="", help="Columns, such as psnr,lpips_vgg,seconds; all recorded ones if empty."
 )
 @click.option("--by-task", is_flag=True, help="One table: a row per solver, for each task a column per metric.")
 @click.option(
     "--intervals/--no-intervals",
     default=None,
-    help="95 % intervals beside means; shown if not said, but with --paper and --by-task.",
+    help="95 % intervals beside means; on by default, except with --paper and --by-task.",
 )
-@click.option("--std", is_flag=True, help="Mean ± standard deviation over images, or with --by-task over seeds.")
+@click.option("--std", is_flag=True, help="Mean ± standard deviation over images; over seeds with --by-task.")
 @click.option("--add", "added", default="", help="With --paper and benchmark=photos: rows of other solvers, or 'all'.")
-@click.option("--times", is_flag=True, help="What each cell took, and on which device, in place of scores.")
-@click.option("--budgets", default="", help="Only the best solver within each budget of network calls, as 20,100,1000.")
+@click.option("--times", is_flag=True, help="Time and device of each cell, in place of scores.")
+@click.option(
+    "--budgets", default="", help="Only the best solver within each budget of network calls, such as 20,100,1000."
+)
 @click.option("--caption", default="", help="LaTeX: of the table, itself LaTeX; \\begin{table} is written around it.")
-@click.option("--label", default="", help="LaTeX: of the table, as tab:sr4.")
-@click.option("--siunitx", is_flag=True, help="LaTeX: align numbers at their points, in columns S of that package.")
+@click.option("--label", default="", help="LaTeX: label of the table, such as tab:sr4.")
+@click.option("--siunitx", is_flag=True, help="LaTeX: align numbers at the decimal point, in columns S of siunitx.")
 @wide_option
 @out_option
 def table(
@@ -135,18 +139,18 @@ def table(
 ) -> None:
     """Print tables of the records: invbench table [benchmark=photos] [task=sr4] ...
 
-    With --paper N, a published table and our numbers under it; with benchmark=photos too, our records on that
-    benchmark in the layout of that table. As csv without options, each number has a row of its own. In LaTeX the best
-    value of a column is bold and the second best underlined; it needs the packages that its first line names.
+    With --paper N, prints a published table with our numbers under it; with benchmark=photos as well, our records on
+    that benchmark in the layout of that table. As csv without options, every number is one row. In LaTeX the best value
+    of a column is bold and the second best underlined; the first line names the packages that it needs.
     """
     from invbench.analysis.latex import Latex
 
     request = Request(filters, only=names_of(only), added=names_of(added), **options)
     latex = Latex(caption, label, siunitx)
     if latex != Latex() and request.how != "latex":
-        raise ConfigError("--caption, --label and --siunitx are of LaTeX; add --format latex")
+        raise ConfigError("--caption, --label and --siunitx need --format latex")
     if siunitx and request.spread == "interval" and not request.times and not request.budgets:
-        raise ConfigError("--siunitx aligns numbers, and intervals are none; add --no-intervals or --std")
+        raise ConfigError("--siunitx aligns numbers, not intervals; add --no-intervals or --std")
     print_tables(request.tables(), request.how, wide, latex)
 
 

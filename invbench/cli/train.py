@@ -34,7 +34,7 @@ STATUS: Mapping[int | str, str] = {0: "trained", INTERRUPTED: "interrupted; the 
 
 
 def train_all(requests: Sequence[Request], catalog: Catalog, trackers: Trackers) -> int:
-    """The trainings, one after the other, and a table of several; returns the exit status.
+    """Run the trainings, one after the other, and print a table of them if there are several; returns the exit status.
 
     Raises ConfigError for what is wrong with any of them before the first begins.
     """
@@ -141,7 +141,7 @@ def locked(training: Training) -> Iterator[None]:
 
 @contextmanager
 def tracked(training: Training, title: str, trackers: Trackers) -> Iterator[None]:
-    """Report the training to trackers, as its log has it; of several processes the first does."""
+    """Report the log of the training to trackers; if there are several processes, only the first reports."""
     if training.rank or not trackers:
         yield
         return
@@ -153,7 +153,7 @@ def tracked(training: Training, title: str, trackers: Trackers) -> Iterator[None
 
 
 def shown(folder: Path) -> Image.Image | None:
-    """The last picture that a training has kept; None where there is none, or it cannot be read."""
+    """The last picture that a training wrote; None if there is none, or if it cannot be read."""
     paths = sorted(folder.glob("samples/*.png"))
     with suppress(OSError):
         return Image.open(paths[-1]) if paths else None

@@ -1,4 +1,4 @@
-"""What a training learns from: a dataset, or images drawn from the prior; and what it is validated on."""
+"""The images of a training, a dataset or draws from the prior, and the images that validate it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from invbench.prior import PriorSource
 from invbench.problem import Measurement
 
 VALIDATED = 16  # held-out crops
-PART = 8  # one image in so many is held out where there are few
+PART = 8  # one image in this many is held out if there are few
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class WithoutLast(Dataset):
 
 
 def sampled_images(request: Request, catalog: Catalog, benchmark: Benchmark, source: PriorSource) -> Samples | None:
-    """Images drawn from the prior, where the request is for such; None where it is not.
+    """Images drawn from the prior, if the request has ``samples``; else None.
 
-    Raises ConfigError where a dataset is named as well, and where nothing may be drawn because all is an estimate.
+    Raises ConfigError if a dataset is named as well, or if an estimate would have to draw images first.
     """
     chosen = request.options
     if not chosen.samples:
@@ -81,14 +81,14 @@ def sampled_images(request: Request, catalog: Catalog, benchmark: Benchmark, sou
 
 
 def training_images(request: Request, catalog: Catalog, benchmark: Benchmark) -> Dataset:
-    """The dataset that was named, or the preset's for training, which can be read."""
+    """The named dataset, or the preset's for training, after checking that it can be read."""
     images = named_images(request, catalog, benchmark)
     refuse_unreadable(images)
     return images
 
 
 def named_images(request: Request, catalog: Catalog, benchmark: Benchmark) -> Dataset:
-    """The dataset that was named, or the preset's for training. No image is looked for."""
+    """The named dataset, or the preset's for training. Does not check that its images exist."""
     preset = dict(benchmark.training)
     name = request.names.get("dataset") or preset.get("name")
     if not name:
@@ -138,7 +138,7 @@ def held_out(benchmark: Benchmark, catalog: Catalog, task: Any, images: Dataset,
 def parted(images: Dataset) -> tuple[Dataset, Measurement | None]:
     """Images to train a prior on, and the last of them to validate it on: an eighth, at most 16; None of fewer than 8.
 
-    For images of other channels than the benchmark's, of which it has none to validate on.
+    For images whose channels differ from the benchmark's, which therefore has none to validate on.
     """
     ids = images.ids()
     held = min(VALIDATED, len(ids) // PART)
@@ -146,7 +146,7 @@ def parted(images: Dataset) -> tuple[Dataset, Measurement | None]:
 
 
 def _as_they_are(images: Dataset, ids: Sequence[str]) -> Measurement:
-    """Images, to look at without a task."""
+    """Images for validation without a task."""
     x = torch.stack([images.load(each) for each in ids])
     return Measurement(tuple(ids), x, x, torch.zeros(len(x), 1, 1, 1), ("",) * len(x), Identity(images.x_shape))
 

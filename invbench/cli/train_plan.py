@@ -46,7 +46,7 @@ class Plan:
 
     fit: Callable[[Training], Path]
     training: Training
-    use: str  # how the result is used, ``{}`` being the file
+    use: str  # the command that uses the result; ``{}`` stands for the file
 
 
 def build(request: Request, catalog: Catalog) -> Plan:
@@ -118,7 +118,7 @@ def _refuse_untrainable(solver: Trainable, task: Any, measured: Measurement) -> 
 
 
 def _overridden(kind: str, fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
-    """The options of a plugin that a run needs, as written on its command line."""
+    """The options of a plugin that a run needs, in the notation of the command line."""
     changed = {k: v for k, v in fields.items() if k != "name" and v != defaults[k]}
     return "".join(f" {shlex.quote(f'{kind}.{k}={v}')}" for k, v in changed.items())
 
@@ -163,7 +163,7 @@ def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark, device
 
 
 def _other_images(images: Dataset) -> str:
-    """The dataset of a run on images like these, as written on its command line; where they lie is for the user."""
+    """The dataset option of a run on images like these, for the command line, without their folder."""
     fields = named(images) | dict.fromkeys(images.places, "FOLDER")
     return f" dataset={images.name}{_overridden('dataset', fields, named(type(images)()))}"
 
@@ -196,7 +196,7 @@ def started(
 
 
 def with_recipe(request: Request, values: Mapping[str, Any]) -> Request:
-    """The request with options that a recipe sets, but for those that the user wrote."""
+    """The request with the options that a recipe sets, except those that the user wrote."""
     own = {key: value for key, value in values.items() if key not in request.given}
     return dataclasses.replace(request, options=dataclasses.replace(request.options, **own))
 
@@ -215,7 +215,7 @@ def chosen_variants(cls: type[Trainable], variants: Mapping[str, str]) -> dict[s
 
 
 def chosen_dtype(name: str, device: torch.device) -> str:
-    """``auto`` is bfloat16 where the hardware has it. Raises ConfigError for a precision that is not there."""
+    """``auto`` is bfloat16 where the hardware has it. Raises ConfigError for an unavailable precision."""
     if name == "auto":
         return "bfloat16" if has_bfloat16(device) else "float32"
     if name not in DTYPES:

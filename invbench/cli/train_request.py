@@ -1,4 +1,4 @@
-"""The request of ``invbench train``, and its help. No torch: mistakes are reported immediately."""
+"""The request of ``invbench train``, and its help. Does not import torch, so that mistakes are reported at once."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class TrainConfig:
 
 HELP = {
     "benchmark": "the preset that fixes prior, image size and task",
-    "seed": "of the weights' start and every draw",
+    "seed": "seed of the initial weights and of every draw",
     "device": "auto, cpu, cuda, cuda:1",
     "dtype": "of network calls: float32, tf32 (GPUs), bfloat16, float16; auto: bfloat16 where the hardware has it",
     "compile": "true: torch.compile of the networks, a minute or two before the first step; pays on GPUs alone",
@@ -85,7 +85,7 @@ class Request:
 
     @classmethod
     def parse_all(cls, overrides: Sequence[str], catalog: Catalog, dry_run: bool = False) -> list[Request]:
-        """A request for each combination of values. Raises ConfigError as ``parse`` does, and for one folder of all."""
+        """A request for each combination of values. Raises ConfigError as ``parse`` does, or if all share a folder."""
         jobs = combinations(overrides, EXAMPLE, {kind: catalog.plugins[kind] for kind in KINDS})
         requests = [cls.parse(words, dry_run) for words in jobs]
         folders = [request.options.folder for request in requests if request.options.folder]
@@ -95,7 +95,7 @@ class Request:
 
     @classmethod
     def parse(cls, overrides: Sequence[str], dry_run: bool = False) -> Request:
-        """Raises ConfigError for an argument that is not key=value, or an unknown key."""
+        """The request of these arguments. Raises ConfigError for one that is not key=value, or an unknown key."""
         pairs = dict(split(overrides, EXAMPLE))
         _refuse_unknown(pairs)
         variants = {key[1:]: value for key, value in pairs.items() if key.startswith("+")}
@@ -139,7 +139,7 @@ def help_text(catalog: Catalog) -> str:
         "Usage: invbench train solver=NAME task=NAME [key=value ...]",
         "       invbench train prior=NAME [key=value ...]",
         "",
-        "Several values, as task=sr4,deblur, choice(...), range(...) or glob(...), are a training each.",
+        "Several values, such as task=sr4,deblur, choice(...), range(...) or glob(...), make several trainings.",
         "Trains with checkpoints: the same command resumes an interrupted training, and ends with the same weights.",
         "In its folder: weights.safetensors, state.safetensors, train.jsonl, losses.png, samples/.",
         "",

@@ -40,7 +40,7 @@ SPLIT = "tune"
 
 
 class Ranked(msgspec.Struct, frozen=True):
-    """A setting that ``invbench tune`` tried: values that were searched and fixed, and the scores of the images."""
+    """A setting that ``invbench tune`` tried: searched and fixed values, and the scores of the images."""
 
     cell: str
     values: dict[str, JSON]
@@ -81,7 +81,7 @@ def tune(overrides: Sequence[str], catalog: Catalog) -> int:
 
 
 def _cells(jobs: Sequence[Job]) -> list[LoadedCell]:
-    """The cells that jobs ran."""
+    """The cells of the jobs."""
     tried = {(job.cell, job.out) for job in jobs if job.cell}
     return [cell for out in {out for _, out in tried} for cell in load_cells(out) if (cell.id, out) in tried]
 
@@ -121,7 +121,7 @@ def _one_solver(text: str) -> str:
 
 
 def _sweep(pairs: Mapping[str, str], catalog: Catalog) -> tuple[list[str], list[str]]:
-    """Overrides of the sweep, and the fields it searches: the declared space, except options that the user set."""
+    """Overrides of the sweep, and the fields it searches: those of the declared space that the user did not set."""
     cls = catalog.get("solver", _one_solver(pairs.get("solver", "")))
     values = {key: ",".join(map(str, tried)) for key, tried in space(cls).items()}
     values |= {key.partition(".")[2]: value for key, value in pairs.items() if key.startswith("solver.")}
@@ -138,7 +138,7 @@ def _sweep(pairs: Mapping[str, str], catalog: Catalog) -> tuple[list[str], list[
 
 
 def _split(pairs: Mapping[str, str], catalog: Catalog) -> dict[str, str]:
-    """The override that selects the tuning images. Raises ConfigError if the images would be those reported."""
+    """The override that selects the tuning images. Raises ConfigError if results are reported on these images."""
     benchmark = pairs.get("benchmark", "photos")
     name = pairs.get("dataset", benchmark)
     if "split" in [f.name for f in dataclasses.fields(catalog.get("dataset", name))]:
@@ -190,7 +190,7 @@ def _shown(row: Ranked, objective: type[Metric]) -> dict[str, Any]:
 
 
 def _toml(place: str, best: Ranked, objective: type[Metric], command: str) -> list[str]:
-    """The lines that make the best values the preset's."""
+    """The lines that make the best values the preset's settings."""
     better = {True: "higher is better", False: "lower is better", None: f"nearest to {objective.target} is best"}
     mean = format_value(objective.name, best.mean, {objective.name: objective})
     result = f"{objective.name} {mean}, n {best.n}, {better[objective.higher_is_better]}"
@@ -215,7 +215,7 @@ def _row(cell: LoadedCell, searched: Sequence[str], objective: type[Metric]) -> 
 
 
 def _scores(cell: LoadedCell, objective: type[Metric]) -> pd.Series:
-    """One number by image: of its samples together, or the mean over its samples."""
+    """One number per image: the score of its samples together, or the mean over its samples."""
     together = issubclass(objective, SampleMetric)
     by_image: dict[str, list[float]] = {}
     for row in cell.rows:

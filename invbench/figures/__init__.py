@@ -1,1 +1,1 @@
-"""Figures: what is drawn of records and reconstructions. matplotlib is imported here alone."""
+"""Figures of records and reconstructions. matplotlib is imported only here."""

@@ -1,4 +1,4 @@
-"""The canvas of figures: one style, colours that the colour-blind can distinguish, and the file."""
+"""The canvas of figures: one style, colours that colour-blind readers can distinguish, and the output file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ STYLE: dict[Any, Any] = {
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Run a drawing function in our style, independent of the caller's."""
+    """Run a drawing function in our style, independent of the caller's matplotlib settings."""
 
     @wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -69,7 +69,7 @@ def series(names: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 @styled
 def save(fig: Figure, path: Path) -> Path:
-    """Write PNG or, by the path's suffix, a vector format; folders are made. Raises StoreError where it cannot."""
+    """Write PNG or, by the path's suffix, a vector format; creates folders. Raises StoreError if it cannot."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         data = BytesIO()

@@ -1,4 +1,4 @@
-"""Records to charts: means, pairs of solvers, and quality against cost, a panel per measurement. No torch."""
+"""Charts of records: means, pairs of solvers, and quality against cost, with a panel per measurement."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 ACROSS = 2  # panels on a page's width
 AT_EDGE = "; inf at the edge"
-COST_LABELS = {"nfe": "network calls a sample (NFE)", "seconds": "seconds an image"}
+COST_LABELS = {"nfe": "network calls per sample (NFE)", "seconds": "seconds per image"}
 
 
 class Panel(NamedTuple):
-    """A panel, of one measurement: the solvers that have the metric, on their common images."""
+    """A panel for one measurement: the solvers that have the metric, on their common images."""
 
     title: str
     cells: list[LoadedCell]
@@ -56,7 +56,7 @@ class Spending(NamedTuple):
 
 
 def panels(cells: Sequence[LoadedCell], metric: str) -> list[Panel]:
-    """A panel for each measurement that some cell has the metric of; titles name what distinguishes them."""
+    """A panel for each measurement for which a cell has the metric; titles name what distinguishes the panels."""
     groups = by_measurement([c for c in cells if c.images and mean_of(c, metric) is not None])
     titles = _titles([group[0].run.config for group in groups])
     return [_panel(title, group, metric) for title, group in zip(titles, groups, strict=True)]
@@ -97,14 +97,14 @@ def bars(cells: Sequence[LoadedCell], metric: str, higher: bool | None, metrics:
                 size=7,
             )
         ax.set_yticks(places, [bar.name for bar in ordered])
-        ax.set_ylim(most - 0.4, -0.6)  # bars as high in each panel
+        ax.set_ylim(most - 0.4, -0.6)  # bars of equal height in all panels
         ax.margins(x=0.18)
         ax.set(title=panel.title, xlabel=_axis(metric, cells))
     return fig
 
 
 def bars_of(panel: Panel, metric: str) -> list[Bar]:
-    """The bars of a panel: of a mean over images, or of the score of the set where all solvers have the same set."""
+    """The bars of a panel: means over images or, if all solvers have the same set of images, scores of the set."""
     return [
         Bar(label(cell, panel.cells), _mean(cell, metric, panel), *interval_of(cell, metric, panel.images))
         for cell in panel.cells
@@ -115,7 +115,7 @@ def bars_of(panel: Panel, metric: str) -> list[Bar]:
 def scatter(cells: Sequence[LoadedCell], metric: str, first: str, second: str, across_machines: bool = False) -> Figure:
     """Values of two solvers on the same images, with the diagonal and the number of points on either side.
 
-    Raises ConfigError where no measurement has both.
+    Raises ConfigError if no measurement has both.
     """
     paired = [
         (a, pair)
@@ -147,7 +147,7 @@ def front(
 ) -> Figure:
     """A metric's mean against the cost per sample, "nfe" or "seconds"; the line joins the Pareto-optimal solvers.
 
-    Seconds of a panel are those that ``invbench bench`` measured, where it did of all its solvers, else the runs'.
+    A panel shows seconds as ``invbench bench`` measured them, if it did for all solvers, else those of the runs.
     """
     parts = panels(cells, metric)
     names = sorted(label(cell, panel.cells) for panel in parts for cell in panel.cells)
@@ -168,7 +168,7 @@ def front(
 
 
 def _spending(panel: Panel, cost: str, benched: Costs) -> Spending:
-    """The cost per sample of each solver of a panel, and who measured it."""
+    """The cost per sample of each solver of a panel, and the label of the axis, which says how it was measured."""
     alone = alike(panel.cells, benched) if cost == "seconds" else None
     if alone:
         return Spending(alone, f"{COST_LABELS[cost]}, one alone")
@@ -239,7 +239,7 @@ def _titles(configs: Sequence[Config]) -> list[str]:
 
 
 def _parts(config: Config) -> tuple[str, ...]:
-    """What a measurement is of, in words."""
+    """The parts of a measurement, in words."""
     named = f"dataset {config.dataset.name}", f"prior {config.prior.name}", f"seed {config.seed}"
     return config.task.name, config.benchmark.name, config.task.noise, *named
 

@@ -1,4 +1,4 @@
-"""Requests for figures, checked and drawn: pictures of each measurement, or a chart of all of them."""
+"""Requests for figures, checked and drawn: pictures for each measurement, or one chart for all of them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Request:
     rows: int = 4
     zoom: bool = False
     cost: str = ""
-    across_machines: bool = False  # of a scatter: whether old records may differ in the bytes of their measurements
+    across_machines: bool = False  # for scatter: whether old records may differ in the bytes of their measurements
     to: Path | None = None
 
     def __post_init__(self) -> None:
@@ -50,7 +50,7 @@ class Request:
         self.check_kind()
 
     def check_kind(self) -> None:
-        """Raises ConfigError for an option of another kind."""
+        """Raises ConfigError for an option that belongs to another kind of figure."""
         if self.zoom and self.kind != "grid":
             raise ConfigError(f"--zoom enlarges a part of a grid; leave it out for {self.kind}")
         if self.across_machines and self.kind != "scatter":
@@ -72,7 +72,7 @@ DEFAULT = Request()
 def figure(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, request: Request) -> Iterator[Path]:
     """Draw the requested figures of these cells; yields the files, below ``out`` unless one was named.
 
-    Of the records that come with invbench, whose folder is not the user's, in the current folder.
+    Figures of the records that come with invbench go to the current folder.
 
     Raises ConfigError for solvers or a metric that no record has, or that the kind cannot show.
     """
@@ -94,15 +94,15 @@ def figure(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, request: Re
 
 
 def _metrics(cells: Sequence[LoadedCell], sets: bool) -> set[str]:
-    """The metrics that some record has, with those of sets where these can be shown."""
+    """The recorded metrics, including those of sets if the kind can show them."""
     of_images = {r.metric for c in cells for r in c.rows if r.sample != MEAN}
     return of_images | ({s.metric for c in cells for s in c.sets} if sets else set())
 
 
 def select(cells: Sequence[LoadedCell], names: Sequence[str]) -> list[LoadedCell]:
-    """The cells of the named solvers, or whose id starts so; all where nothing is named.
+    """The cells with these solvers or beginnings of ids; all cells if none is named.
 
-    Raises ConfigError for a name that none has.
+    Raises ConfigError for a name that no cell has.
     """
     for name in names:
         if not any(_is_called(cell, name) for cell in cells):
@@ -115,7 +115,7 @@ def _is_called(cell: LoadedCell, name: str) -> bool:
 
 
 def chart(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, request: Request) -> Figure:
-    """The bars, scatter or front of these cells. Raises ConfigError where they do not fit the kind."""
+    """The bars, scatter or front of these cells. Raises ConfigError if they do not fit the kind."""
     from invbench.figures import charts
     from invbench.store.release import load_costs
     from invbench.store.released import results_folder
@@ -135,9 +135,9 @@ def chart(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, request: Req
 
 
 def draw(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, request: Request = DEFAULT) -> Iterator[Path]:
-    """Pictures of each measurement, beside the records, or one alone where a file was named.
+    """Pictures for each measurement, beside the records, or a single one if a file was named.
 
-    Raises ConfigError where that file is ambiguous.
+    Raises ConfigError if that file is ambiguous.
     """
     from invbench.figures.pictures import figure_place
     from invbench.harness.rebuild import located, rebuild_bank
@@ -183,9 +183,9 @@ def _pictures(
 def _plane(
     group: Sequence[LoadedCell], bank: MeasurementBank, catalog: Catalog, to: Path, request: Request
 ) -> Path | None:
-    """Samples in the plane, of images of two pixels; None for other data that are not images.
+    """Samples in the plane, if images have two pixels; None for other data that are not images.
 
-    Raises ConfigError where errors were to be mapped.
+    Raises ConfigError if a map of errors was requested.
     """
     from invbench.figures.pictures import plane
     from invbench.harness.rebuild import rebuild_posterior

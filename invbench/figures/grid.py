@@ -34,7 +34,8 @@ class Box(NamedTuple):
 def grid(columns: Sequence[Column], boxes: Sequence[Box] = (), scale: str = "") -> Figure:
     """A row per image and a column per title, with captions beneath and, with ``boxes`` per image, their enlargement.
 
-    Boxes are of the first column's pictures; a picture of another size, as a small measurement, shows the same part.
+    Boxes refer to pictures of the first column; a picture of another size, such as a small measurement, shows the same
+    part.
 
     Pictures are (H, W, 3) in [0, 1] or (H, W) maps, which share one colour scale that ``scale`` names.
     """
@@ -71,7 +72,7 @@ def _enlarge(ax: Any, image: np.ndarray, box: Box) -> None:
 
 
 def worst_square(truth: np.ndarray, others: Sequence[np.ndarray]) -> Box:
-    """The square, a quarter of the height, where the median of the pictures' errors is largest; all (H, W, 3)."""
+    """The square, a quarter of the height, with the largest median error of the pictures; all (H, W, 3)."""
     error = np.median([abs(other - truth).mean(2) for other in others], axis=0)
     side = -(-min(error.shape) // 4)
     sums = np.lib.stride_tricks.sliding_window_view(error, (side, side)).sum((2, 3))

@@ -1,4 +1,4 @@
-"""Records to pictures."""
+"""Pictures of records."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def comparison(
 ) -> Path | None:
     """Truth, measurement and each solver's reconstruction of some images, with a metric under each; None without any.
 
-    Cells must share the bank's measurement. The images are those named, or else the first. ``zoom`` adds the square
-    where the median solver errs most, enlarged. Written as PNG or, by the path's suffix, as a vector format.
+    Cells must share the bank's measurement. The images are the named ones, or else the first. ``zoom`` adds an enlarged
+    square where the median solver errs most. Written as PNG or, by the path's suffix, as a vector format.
     """
 
     def pictures(cell: LoadedCell, images: Sequence[str], _x: Tensor) -> Iterator[Column]:
@@ -70,7 +70,7 @@ def errors(
     metric: str = "",
     metrics: Metrics = NONE,
 ) -> Path | None:
-    """Truth and each solver's error, as ``comparison`` lays them out; None without images."""
+    """Truth and each solver's error, in the layout of ``comparison``; None without images."""
 
     def maps(cell: LoadedCell, images: Sequence[str], x: Tensor) -> Iterator[Column]:
         pictures = [error_map(cell.reconstructions(i)[0], row) for i, row in zip(images, x, strict=True)]
@@ -128,9 +128,9 @@ def plane(
     rows: int = 4,
     images: Sequence[str] = (),
 ) -> Path | None:
-    """Samples of each solver over the exact posterior of images of two pixels; None where it is not known.
+    """Samples of each solver over the exact posterior of images of two pixels; None if it is not known.
 
-    The images are those named, or else the first.
+    The images are the named ones, or else the first.
     """
     solved = sorted((c for c in cells if c.rows), key=_seconds)
     images = chosen(bank, solved, rows, images)
@@ -166,7 +166,7 @@ def _density(exact: Posterior, measured: Measurement) -> tuple[np.ndarray, np.nd
 
 
 def measured_again(bank: MeasurementBank, cells: Sequence[LoadedCell], images: Sequence[str]) -> Measurement:
-    """The measurements of images. Raises StoreError where a cell solved others, since its dataset's files changed."""
+    """The measurements of images. Raises StoreError if the dataset's files have changed since a cell was solved."""
     from invbench.harness.bank import recorded
 
     measured = bank.measure(images)
@@ -197,11 +197,11 @@ def error_map(x_hat: Tensor, x: Tensor) -> np.ndarray:
 def chosen(
     bank: MeasurementBank, cells: Sequence[LoadedCell], rows: int = 4, images: Sequence[str] = ()
 ) -> Sequence[str]:
-    """The images named, or the first of the dataset that every cell has finished.
+    """The named images, or the first of the dataset, that every cell has finished.
 
-    Raises ConfigError for one that not every cell has.
+    Raises ConfigError for an image that some cell lacks.
     """
-    done = [set(cell.images) for cell in cells]  # not those whose writing was interrupted
+    done = [set(cell.images) for cell in cells]  # without those whose writing was interrupted
     shared = [i for i in bank.ids() if done and all(i in d for d in done)]
     if bad := [i for i in images if i not in shared]:
         raise ConfigError(unknown("image that every solver has finished", bad[0], shared))
@@ -209,7 +209,7 @@ def chosen(
 
 
 def _boxes(columns: Sequence[Column]) -> list[Box]:
-    """Where each image's reconstructions err most; the first columns are truth and measurement."""
+    """The square of each image in which reconstructions err most; the first columns are truth and measurement."""
     (_, truths, _), _, *others = columns
     return [worst_square(truth, [o[1][i] for o in others]) for i, truth in enumerate(truths)]
 
@@ -222,7 +222,7 @@ def _given(bank: MeasurementBank, measured: Measurement) -> list[Column]:
 
 
 def _captions(cell: LoadedCell, metric: str, images: Sequence[str], sample: int, metrics: Metrics) -> list[str]:
-    """A metric of a sample of each image with its unit; nothing where it was not scored."""
+    """A metric of a sample of each image with its unit; nothing if it was not scored."""
     metric = metric or first(metrics or installed())
     scores = {r.image: r for r in cell.rows if r.metric == metric and r.sample == sample}
     texts = {i: f"{format_value(metric, r.value, metrics)} {r.unit}".strip() for i, r in scores.items()}
@@ -234,7 +234,7 @@ def _seconds(cell: LoadedCell) -> float:
 
 
 def training_curve(folder: Path) -> Path:
-    """Draw what a training logged, if it did, a panel per figure; returns ``losses.png`` in its folder."""
+    """Draw the log of a training, if it has one, with a panel per quantity; returns ``losses.png`` in its folder."""
     from matplotlib.figure import Figure
 
     path = folder / "losses.png"
@@ -274,7 +274,7 @@ def figure_place(config: Config, out: Path) -> tuple[Path, str]:
 
 
 def figures_of(cells: Sequence[LoadedCell], out: Path) -> list[Path]:
-    """The existing figures of comparable cells: of all of them, and of the samples of each."""
+    """The existing figures of comparable cells: those of all cells, and those of each cell's samples."""
     folder, end = figure_place(cells[0].run.config, out)
     names = [f"figure-{end}", *(samples_name(cell, end) for cell in cells)]
     return [folder / name for name in names if (folder / name).is_file()]

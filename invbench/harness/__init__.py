@@ -1,1 +1,1 @@
-"""From a configuration to the records of a cell: measurements, solving, scoring, and what is there already."""
+"""From a configuration to the records of a cell: measurements, solving, scoring, and resuming earlier runs."""

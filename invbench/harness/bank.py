@@ -34,7 +34,7 @@ class MeasurementBank:
 
     @classmethod
     def open(cls, benchmark: Benchmark, dataset: Dataset, task: Task, seed: int) -> MeasurementBank:
-        """Build the operator. Raises ConfigError where task and image size, or noise and measurements do not fit."""
+        """Build the operator. Raises ConfigError if task and image size, or noise and measurements do not fit."""
         axes: dict[str, str | int] = {
             "benchmark": benchmark.name,
             "version": benchmark.version,
@@ -55,11 +55,11 @@ class MeasurementBank:
         return Measurement(tuple(images), x, y, std, digests, self.A)
 
     def ids(self) -> list[str]:
-        """The ids of the dataset's images. Raises PluginError where it gives anything but different names."""
+        """The ids of the dataset's images. Raises PluginError if it gives anything but different names."""
         return image_ids(self.dataset)
 
     def problem(self, device: torch.device | str = "cpu") -> Problem:
-        """What a solver may know of the measurements."""
+        """The problem: what a solver may know about the measurements."""
         task = self.task
         options = {key: value for key, value in asdict(task).items() if key != "noise"}
         return Problem(
@@ -67,7 +67,7 @@ class MeasurementBank:
         )
 
     def rng(self, images: Sequence[str], solver: str, sample: int) -> Rng:
-        """The solver's generators: as the measurement's, and keyed by solver and sample besides."""
+        """The solver's generators: keyed like the measurement's, and by solver and sample."""
         return self.rng_of_samples(images, solver, [sample])
 
     def rng_of_samples(self, images: Sequence[str], solver: str, samples: Iterable[int]) -> Rng:
@@ -93,13 +93,13 @@ class MeasurementBank:
 
 
 def recorded(measured: Measurement) -> list[Measured]:
-    """What is recorded of each measurement, by which another machine knows it again."""
+    """The record of each measurement, by which another machine can recognise it."""
     rows = zip(measured.x.numpy(), measured.y.numpy(), measured.sha256, strict=True)
     return [Measured(digest, fingerprint(x, y)) for x, y, digest in rows]
 
 
 def image_ids(dataset: Dataset) -> list[str]:
-    """The ids of a dataset's images. Raises PluginError where it gives anything but a list of different names."""
+    """The ids of a dataset's images. Raises PluginError if it gives anything but a list of different names."""
     with described(f"dataset {dataset.name} cannot list its images"):
         ids = list(dataset.ids())
     if not all(isinstance(image, str) for image in ids) or len(set(ids)) != len(ids):

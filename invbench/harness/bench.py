@@ -1,4 +1,4 @@
-"""What a solver costs, measured on its own: seconds, network calls, arithmetic, memory; and what a matrix will cost."""
+"""The cost of a solver, measured in isolation: seconds, network calls, arithmetic, memory; and forecasts of costs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from invbench.store.jsonfiles import json_text
 from invbench.store.schema import Bench as BenchFile
 from invbench.store.schema import BenchCost, Session
 
-ROW_BYTES = 3000  # of an image's rows of numbers, about
+ROW_BYTES = 3000  # bytes of an image's rows of numbers, roughly
 WARMUP = 3  # solves before the timed ones, the first of which counts the arithmetic
 
 
@@ -42,7 +42,7 @@ def _attention_backward(grad: Any, q: Any, k: Any, v: Any, *_args: Any, **_kw: A
 
 
 def flop_formulas() -> dict[Any, Any]:
-    """What the flop counter lacks: attention on the CPU, which it counts as nothing."""
+    """Formulas for operations that torch's counter does not count: attention on the CPU."""
     aten = torch.ops.aten
     return {
         aten._scaled_dot_product_flash_attention_for_cpu: _attention,
@@ -52,7 +52,7 @@ def flop_formulas() -> dict[Any, Any]:
 
 @dataclass
 class Bench:
-    """A cell that is solved for its cost: the first images of its dataset, one batch of them again and again."""
+    """A cell that is solved to measure its cost: one batch of the first images of its dataset, again and again."""
 
     cell: Cell
     batch: int
@@ -76,7 +76,7 @@ class Bench:
         self.state = self.cell.solver.prepare(self.problem, self.prior)
 
     def solve(self, prior: Prior) -> tuple[float, Meter]:
-        """Seconds of a solve of the batch, and what it called."""
+        """Seconds and network calls of one solve of the batch."""
         solver, meter = self.cell.solver, Meter()
         rng = self.bank.rng(self.images, solver.name, 0)
         metered = replace(self.problem, A=self.problem.A.metered(meter))
@@ -90,7 +90,7 @@ class Bench:
     def cost(self, repeats: int, limit: float) -> BenchCost:
         """Solve ``repeats`` times after warm-ups, or as often as fits into ``limit`` seconds, at least once.
 
-        Of the warm-ups, too, only as many as fit, but for the first two.
+        The first two warm-ups are always made, further ones only if they fit.
         """
         begin = time.perf_counter()
         self.prepare()
@@ -129,7 +129,7 @@ class Bench:
         return None if cost is None else calls * cost.fvcore / 1e9
 
     def unit_seconds(self) -> tuple[float, float]:
-        """Seconds of a network call on one image, forward alone and with its backward pass, as the batch is solved."""
+        """Seconds per image of a network call at this batch size, forward only and with its backward pass."""
         x = torch.zeros(len(self.y), *self.cell.dataset.x_shape, device=self.device)
         times: dict[bool, list[float]] = {False: [], True: []}
         for needs_grad in [False, True] * 3:
@@ -146,7 +146,7 @@ class Bench:
 
 
 def matmul_speed(device: torch.device, dtype: torch.dtype) -> float:
-    """Operations a second of a large matrix product, a multiply-add as two; median of seven."""
+    """Operations per second of a large matrix product, counting a multiply-add as two; median of seven."""
     n = 8192 if device.type == "cuda" else 2048
     a = torch.ones(n, n, device=device, dtype=dtype)
     times = []
@@ -161,7 +161,7 @@ def matmul_speed(device: torch.device, dtype: torch.dtype) -> float:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a cell will take: network calls, arithmetic, hours and megabytes of records, for all its images."""
+    """The expected cost of a cell: network calls, arithmetic, hours and megabytes of records, for all its images."""
 
     task: str
     solver: str
@@ -173,7 +173,7 @@ class Forecast:
 
 
 def forecast(bench: Bench, n: int) -> Forecast:
-    """From one solve with a prior that costs nothing, and the measured cost of a network call."""
+    """The forecast from one solve with a prior that costs nothing, and the measured cost of a network call."""
     bench.prepare()
     forward_seconds, both_seconds = bench.unit_seconds()
     seconds, meter = bench.solve(FreePrior(bench.prior))

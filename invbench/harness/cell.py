@@ -1,4 +1,4 @@
-"""What is run, and how."""
+"""A cell, which is the unit of running, and the options of running it."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Cell:
     solver: Solver
     seed: int = 0
     samples: int = 1
-    assumed: str = ""  # the noise level that the solver is given where the noise hides its own
+    assumed: str = ""  # the noise level that the solver is given if the noise hides its own
     plugins: tuple[tuple[str, str], ...] = ()  # distributions and versions the parts came with
     origins: Mapping[str, str] = field(default_factory=dict)  # where each of the solver's values comes from
 
     def config(self) -> Config:
-        """What determines its numbers: two cells with equal configurations are the same cell."""
+        """Everything that determines its numbers: two cells with equal configurations are the same cell."""
         placed, weights = self._placed(), None
         if isinstance(self.solver, Trainable):
             weights = weights_sha256(self.solver.checkpoint(self.benchmark.name, self.task.name))
@@ -57,7 +57,7 @@ class Cell:
         )
 
     def places(self) -> dict[str, str]:
-        """Where its files were found, by option; no part of its identity, which hashes of the files are."""
+        """Where its files were found, by option; not part of its identity, which has the hashes of the files."""
         placed, parts = self._placed(), {kind: asdict(part) for kind, part in self._parts().items()}
         by_option = {f"{kind}.{key}": str(parts[kind][key]) for kind, keys in placed.items() for key in keys}
         return {option: place for option, place in by_option.items() if place}
@@ -72,11 +72,11 @@ class Cell:
         return {"task": self.task.places, "dataset": self.dataset.places, "prior": (), "solver": (), **weights}
 
     def as_given(self, problem: Problem) -> Problem:
-        """The problem as the solver is given it."""
+        """The problem in the form that the solver is given."""
         return replace(problem, sigma_y=Sigma.parse(self.assumed).pm1) if self.assumed else problem
 
     def code(self) -> dict[str, str]:
-        """Hashes of the plugins' source, which is kept beside the records but is no part of the cell's identity."""
+        """Hashes of the plugins' source, which are recorded but are not part of the cell's identity."""
         return {"solver": source_sha256(type(self.solver)), "task": source_sha256(type(self.task))}
 
 
@@ -91,14 +91,14 @@ class Options:
     shard: tuple[int, int] = (0, 1)
     overwrite: bool = False
     command: str = ""
-    command_id: str = ""  # what a command overwrites, it overwrites once
+    command_id: str = ""  # identifies the command, which overwrites a cell only once
     joined: bool = False  # whether its command runs all shards
     compile: bool | None = False  # None: where the planned calls repay it
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What a running cell reports: its folder with its run.json, once; the images done; the metric that is called."""
+    """Callbacks of a running cell: its folder and run.json, once; the images done; the metric that is computed."""
 
     on_begin: Callable[[Path, Run], None] = lambda folder, run: None
     on_progress: OnProgress = lambda done, total: None
@@ -106,7 +106,7 @@ class Watch:
 
 
 def _text(kind: str, part: PriorSource | Dataset | Task) -> str:
-    """A part's fingerprint. Raises PluginError where it is no text."""
+    """A part's fingerprint. Raises PluginError if it is no text."""
     value: object = part.fingerprint()
     if not isinstance(value, str):
         raise PluginError(f"{kind} {part.name}: expected a text as fingerprint; got a {type(value).__name__}")

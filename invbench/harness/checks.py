@@ -1,4 +1,4 @@
-"""Checks of what the user wrote, before Hydra sees it and before any work."""
+"""Checks of the user's options, before Hydra sees them and before any work."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def _swept(flags: list[str], several: Collection[str]) -> list[str]:
 
 
 def _texts(checked: Mapping[str, list[Any]], swept: Collection[str]) -> dict[str, str]:
-    """The values as Hydra's grammar reads them; ``swept`` are the kinds of plugins of which there are several."""
+    """The values in Hydra's grammar; ``swept`` are the kinds of plugins that have several values."""
     return {key: _for_hydra(each, key.partition(".")[0] in swept) for key, each in checked.items()}
 
 
 def checked_values(own: Mapping[str, str], catalog: Catalog) -> dict[str, list[Any]]:
-    """The values of each option, of their field's type; there are several where a sweep is asked for."""
+    """The values of each option, in its field's type; several values are a sweep."""
     named = {key: _names(key, own[key], catalog) for key in ("benchmark", *GROUPS) if key in own}
     chosen = {"benchmark": ["photos"], "solver": [], "task": [], **named}
     _check_names(chosen, catalog)
@@ -68,7 +68,7 @@ def checked_values(own: Mapping[str, str], catalog: Catalog) -> dict[str, list[A
 
 
 def _check_shards(checked: Mapping[str, list[Any]]) -> None:
-    """Raise ConfigError for a number of shards that is none, or is several, or goes with a shard."""
+    """Raise ConfigError unless ``shards`` is one valid number, without ``shard``."""
     counts = checked.get("shards", [1])
     if len(counts) > 1 or not 1 <= counts[0] <= MOST:
         raise ConfigError(
@@ -80,7 +80,7 @@ def _check_shards(checked: Mapping[str, list[Any]]) -> None:
 
 
 def _check_hydras(pairs: Sequence[tuple[str, str]]) -> None:
-    """Raise ConfigError where an option of Hydra's own cannot be parsed, or names a plugin that is not installed."""
+    """Raise ConfigError if an option of Hydra's own cannot be parsed, or names a plugin that is not installed."""
     for key, value in pairs:
         with readable(key, value):
             OverridesParser.create().parse_override(f"{key}={value}")
@@ -90,13 +90,13 @@ def _check_hydras(pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def folders(overrides: Sequence[str]) -> list[Path]:
-    """The results folders that are named."""
+    """The results folders in the options."""
     out_values = [value for key, value in split(_split_flags(overrides)[1], EXAMPLE) if key == "out"]
     return [folder(unquoted(text)) for value in out_values for text in values("out", value)]
 
 
 def launcher(overrides: Sequence[str]) -> str:
-    """The launcher that is to run the jobs in other processes; "" for none, or where Hydra only prints."""
+    """The launcher that runs the jobs in other processes; "" if there is none, or if Hydra only prints."""
     flags, words = _split_flags(overrides)
     name = unquoted(dict(split(words, EXAMPLE)).get("hydra/launcher", ""))
     return "" if name == "basic" or any(flag in VALUED_FLAGS for flag in flags) else name
@@ -108,31 +108,31 @@ def without_launcher(overrides: Sequence[str]) -> list[str]:
 
 
 def shards(overrides: Sequence[str]) -> int:
-    """The number of parts that the images of each cell are to be run in, of overrides that were checked."""
+    """The number of shards of each cell, from checked overrides."""
     return int(unquoted(dict(split(_split_flags(overrides)[1], EXAMPLE)).get("shards", "1")))
 
 
 def tracker_names(overrides: Sequence[str]) -> str:
-    """What ``track`` names, of overrides that may still be unchecked; "" for nothing."""
+    """The value of ``track``, from overrides that may be unchecked; "" if it is not set."""
     words = [text.removeprefix("++") for text in _split_flags(overrides)[1]]
     return unquoted(dict(split(words, EXAMPLE)).get("track", ""))
 
 
 def shows_job(ready: Sequence[str]) -> bool:
-    """Whether ready overrides ask for the configuration of the jobs alone: ``--cfg job``."""
+    """Whether checked overrides only ask for the configuration of the jobs: ``--cfg job``."""
     flags = [text for text in ready if text in VALUED_FLAGS or text.partition("=")[0] in VALUED_FLAGS]
     return len(flags) == 1 and any(pair in (("--cfg", "job"), ("-c", "job")) for pair in pairwise(ready))
 
 
 def without_cfg(ready: Sequence[str]) -> list[str]:
-    """Ready overrides without ``--cfg job``."""
+    """Checked overrides without ``--cfg job``."""
     return [text for text in ready if text not in ("--cfg", "-c", "job")]
 
 
 def words_alone(overrides: Sequence[str]) -> list[str] | None:
-    """The options among the overrides, where Hydra itself is asked for nothing but jobs; else None.
+    """The ``key=value`` options, if the command uses no feature of Hydra itself; else None.
 
-    It is by an option of its own, as a launcher or a sweeper, and by flags other than ``-m`` and ``--cfg job``.
+    Features of Hydra are options such as a launcher or a sweeper, and flags other than ``-m`` and ``--cfg job``.
     """
     flags, words = _split_flags(overrides)
     rest = without_cfg(flags) if shows_job(flags) else flags
@@ -173,7 +173,7 @@ def _unknown_flag(text: str) -> ConfigError:
 
 
 def _check_flag(flag: str, value: str) -> None:
-    """Raise ConfigError where one of Hydra's flags does not take the value."""
+    """Raise ConfigError for an invalid value of one of Hydra's flags."""
     if known := VALUED_FLAGS[flag]:
         if value not in known:
             raise ConfigError(unknown(f"value of {flag}", value, known))
@@ -182,7 +182,7 @@ def _check_flag(flag: str, value: str) -> None:
 
 
 def _check_launcher(name: str) -> None:
-    """Raise ConfigError for a launcher that is known and not installed."""
+    """Raise ConfigError for a known launcher that is not installed."""
     package = LAUNCHERS.get(name)
     if package and not any(f"hydra-{package}-launcher" == (d.name or "").lower() for d in distributions()):
         raise ConfigError(f"launcher {name!r} is not installed; pip install 'invbench[{package}]'")
@@ -193,7 +193,7 @@ def _check_installed(kind: str, cls: type[Any], others: Iterable[str], hydras: M
     name = hydras.get(f"hydra/{kind}", "")
     if not name:
         return
-    Plugins.instance().discover(cls)  # puts the installed ones into the store
+    Plugins.instance().discover(cls)  # registers the installed ones with Hydra
     stored = [path.removesuffix(".yaml") for path in ConfigStore.instance().list(f"hydra/{kind}")]
     known = sorted({*stored, "basic", *others})
     if name not in known:
@@ -205,16 +205,16 @@ def _is_hydras(key: str) -> bool:
 
 
 def _for_hydra(written: Sequence[Any], swept: bool) -> str:
-    """Values as Hydra's grammar reads them.
+    """Values in Hydra's grammar.
 
-    An option of a plugin that is swept over is a sweep too: Hydra composes once without the swept groups.
+    An option of a plugin kind with several values is a sweep too: Hydra composes once without the swept groups.
     """
     texts = [for_hydra(value) for value in written]
     return f"choice({texts[0]})" if swept and len(texts) == 1 else ",".join(texts)
 
 
 def _names(key: str, value: str, catalog: Catalog) -> list[str]:
-    """The names that are written for a kind of plugin."""
+    """The names given for a kind of plugin."""
     known = catalog.benchmarks if key == "benchmark" else catalog.plugins[key]
     return [unquoted(name) for name in values(key, value, known)]
 
@@ -232,7 +232,7 @@ def _check_names(chosen: Mapping[str, list[str]], catalog: Catalog) -> None:
 
 
 def _checked(path: str, value: str, chosen: Mapping[str, list[str]], catalog: Catalog) -> list[Any]:
-    """The values of an option of a run, or of a field of each chosen plugin of its kind, of its type."""
+    """The values of an option of a run, or of a field of each chosen plugin of its kind, in its type."""
     kind, dot, key = path.partition(".")
     if path.startswith(("+", "~")):
         raise ConfigError(f"{path}: options are set as they are named, without + or ~; write {path.lstrip('+~')}=...")
@@ -241,11 +241,11 @@ def _checked(path: str, value: str, chosen: Mapping[str, list[str]], catalog: Ca
         raise ConfigError(unknown("option", kind, known))
     owners = _chosen_plugins(kind, chosen, catalog) if dot else [RunConfig]
     read_by = [_read_by(cls, kind, key if dot else kind, value, path) for cls in owners]
-    return min(read_by, key=lambda each: len(str(each)), default=[])  # of 5 and 5.0, what both fields take
+    return min(read_by, key=lambda each: len(str(each)), default=[])  # of 5 and 5.0, the value that both fields take
 
 
 def _chosen_plugins(kind: str, chosen: Mapping[str, list[str]], catalog: Catalog) -> list[type[Any]]:
-    """The plugins of a kind that are chosen, or come with the chosen benchmarks."""
+    """The plugins of a kind that are chosen, or that the chosen benchmarks use."""
     presets = [catalog.benchmark(name) for name in chosen["benchmark"]]
     defaults = [b.prior if kind == "prior" else b.name for b in presets]
     names = [n for n in chosen.get(kind, defaults) if n not in catalog.benchmarks or kind != "prior"]
@@ -253,7 +253,7 @@ def _chosen_plugins(kind: str, chosen: Mapping[str, list[str]], catalog: Catalog
 
 
 def _read_by(cls: type[Any], kind: str, key: str, value: str, path: str) -> list[Any]:
-    """The values of an option as a class takes them."""
+    """The values of an option in the type of a class's field."""
     known = [f.name for f in dataclasses.fields(cls)]
     if key not in known:
         raise ConfigError(unknown(f"option of {kind} {cls.name}", key, known))

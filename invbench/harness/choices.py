@@ -1,6 +1,6 @@
-"""Jobs from ``key=value`` words, as Hydra composes them, but without the quarter of a second that it takes for each.
+"""Jobs from ``key=value`` options, the same that Hydra composes, without the quarter of a second it takes for each.
 
-For Python, and for commands that ask Hydra for nothing of its own, as a launcher.
+Used from Python, and by commands that use no feature of Hydra itself, such as a launcher.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from invbench.plugins import Catalog
 
 
 def choices(words: Sequence[str], catalog: Catalog) -> Iterator[Choice]:
-    """The jobs of ``solver=ddrm,dps task=sr4 seed=0,1``, the last key changing fastest, as Hydra would compose them.
+    """The jobs of ``solver=ddrm,dps task=sr4 seed=0,1`` in Hydra's order: the last key changes fastest.
 
     Raises ConfigError or PluginError for unknown names and keys, and for values that are not of their field's type.
     """
@@ -35,7 +35,7 @@ def choices(words: Sequence[str], catalog: Catalog) -> Iterator[Choice]:
 
 
 def _choice(written: Mapping[str, Any], catalog: Catalog) -> Choice:
-    """The job of these values; what was not written is as the classes have it."""
+    """The job of these values; fields that the user did not write have their defaults."""
     benchmark = written.get("benchmark", "photos")
     names = {kind: written.get(kind, benchmark) for kind in ("benchmark", *GROUPS)}
     own = {"prior": catalog.benchmark(benchmark).prior} if names["prior"] == benchmark else {}

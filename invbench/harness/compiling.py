@@ -1,4 +1,4 @@
-"""torch.compile of a prior's network, where the planned calls repay what it takes."""
+"""torch.compile of a prior's network, if it saves more time than it takes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GRAPH_ROWS = 4  # up to this batch, starting kernels takes longer than running t
 
 
 class CompiledNetwork(nn.Module):
-    """A network compiled for batches of ``rows``; batches of other sizes go through the network as it is."""
+    """A network compiled for batches of ``rows``; batches of other sizes use the uncompiled network."""
 
     def __init__(self, net: nn.Module, rows: int, graphs: bool) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class CompiledNetwork(nn.Module):
         self.compiled: Callable[..., Tensor] = torch.compile(net, mode=mode, dynamic=False)
 
     def forward(self, x: Tensor, *args: Any) -> Tensor:
-        """What the network returns, in memory that the next call leaves alone."""
+        """The network's output, in memory that the next call does not overwrite."""
         if len(x) != self.rows:
             out: Tensor = self.net(x, *args)
             return out
@@ -39,15 +39,15 @@ class CompiledNetwork(nn.Module):
 
 
 def repays(device: torch.device, calls: float) -> bool:
-    """Whether a number of calls of a batch saves more than compiling takes: never on a CPU, where it gains nothing."""
+    """Whether compiling pays off for this number of calls; never on a CPU, where it gains nothing."""
     return device.type == "cuda" and calls >= REPAYING_CALLS
 
 
 def compiled(prior: Prior, rows: int, needs_grad: bool) -> Prior:
-    """The prior with its network compiled for batches of ``rows``, and ready: the first call was made.
+    """The prior with its network compiled for batches of ``rows``, after a first call.
 
-    What was compiled is cached on disk for the next process. Raises ConfigError for a prior without a network, and
-    where compiling fails.
+    The compiled code is cached on disk for the next process. Raises ConfigError for a prior without a network, or if
+    compiling fails.
     """
     net = getattr(prior, "net", None)
     if net is None:
@@ -64,7 +64,7 @@ def compiled(prior: Prior, rows: int, needs_grad: bool) -> Prior:
 
 
 def first_call(prior: Prior, rows: int, device: torch.device, needs_grad: bool) -> None:
-    """Call the prior on zeros, with its backward pass where that is needed: kernels are chosen at the first call."""
+    """Call the prior on zeros, with its backward pass if needed: kernels are chosen at the first call."""
     with torch.inference_mode(not needs_grad):
         x = torch.zeros(rows, *prior.x_shape, device=device, requires_grad=needs_grad)
         eps = prior.eps(x, 0)

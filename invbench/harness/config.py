@@ -1,7 +1,7 @@
-"""From what the user wrote to a cell: plugins, presets, settings.
+"""From the user's options to a cell: plugins, presets, settings.
 
-A plugin's dataclass is its Hydra node; there is no YAML besides. A field of a task or solver takes, in this order, what
-the user wrote, what the benchmark preset says (for a solver, the TOML file beside it), and the class's default.
+A plugin's dataclass is its Hydra node; there are no YAML files. The value of a field of a task or solver is, in this
+order of precedence, the user's, the benchmark preset's (for a solver, from the TOML file beside it), or the default.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Choice:
 
     @classmethod
     def of(cls, names: Mapping[str, str], config: DictConfig, written: frozenset[str]) -> Choice:
-        """From Hydra's configuration as plain values: of texts it was given, their encoded form."""
+        """The job of Hydra's configuration, whose texts are percent-encoded."""
         keys = [f.name for f in dataclasses.fields(RunConfig) if f.name not in (*HYDRAS, "benchmark")]
         nodes = {key: config[key] for key in keys}
         plain = {k: OmegaConf.to_container(v) if isinstance(v, DictConfig) else v for k, v in nodes.items()}
@@ -73,7 +73,7 @@ def build(choice: Choice, catalog: Catalog, solver: str | None = None) -> Cell:
 
 
 def composed(choice: Choice, catalog: Catalog, solver: str | None = None) -> Cell:
-    """The same, whether or not the prior takes the dataset's images."""
+    """The cell, without checking that the prior takes the dataset's images."""
     from invbench.harness.cell import Cell
 
     config, benchmark = choice.config, catalog.benchmark(choice.names["benchmark"])
@@ -100,7 +100,7 @@ def composed(choice: Choice, catalog: Catalog, solver: str | None = None) -> Cel
 
 
 def described(choice: Choice, catalog: Catalog) -> str:
-    """What a job runs, as YAML: plugins with every field, presets and tuned settings put in, and the other options."""
+    """A job as YAML: every field of its plugins, presets and tuned settings included, and the other options."""
     benchmark = catalog.benchmark(choice.names["benchmark"])
     fields = {kind: {"name": p.name} for kind, p in _plugins(choice, catalog).items()}
     fields = {kind: named | _fields(choice, catalog)[kind] for kind, named in fields.items()}
@@ -122,7 +122,7 @@ def _plugins(choice: Choice, catalog: Catalog, solver: str | None = None) -> dic
 
 
 def _fields(choice: Choice, catalog: Catalog, solver: str | None = None) -> dict[str, dict[str, Any]]:
-    """The fields of each plugin, what presets and settings say put in where the user wrote nothing."""
+    """The fields of each plugin, with values of presets and settings where the user gave none."""
     benchmark, task = catalog.benchmark(choice.names["benchmark"]), choice.names["task"]
     values: dict[str, dict[str, Any]] = {kind: dict(getattr(choice.config, kind)) for kind in GROUPS}
     preset = {k: v for k, v in benchmark.tasks.get(task, {}).items() if f"task.{k}" not in choice.written}
@@ -139,9 +139,9 @@ def _fields(choice: Choice, catalog: Catalog, solver: str | None = None) -> dict
 
 
 def preset_size(dataset: type[Dataset], benchmark: Benchmark, catalog: Catalog) -> dict[str, int]:
-    """The field ``side`` of a dataset other than the preset's own, as the preset's square images have it.
+    """The field ``side`` of a dataset other than the preset's own, set to the side of the preset's square images.
 
-    Empty where the dataset has no such field, or the preset's images are not square.
+    Empty if the dataset has no such field, or the preset's images are not square.
     """
     if dataset.name == benchmark.name or "side" not in [f.name for f in dataclasses.fields(dataset)]:  # type: ignore[arg-type]
         return {}
@@ -152,7 +152,7 @@ def preset_size(dataset: type[Dataset], benchmark: Benchmark, catalog: Catalog) 
 
 
 def refuse_misfit(source: PriorSource, dataset: Dataset) -> None:
-    """Raise ConfigError where the prior does not take images of the dataset's shape."""
+    """Raise ConfigError if the prior does not take images of the dataset's shape."""
     try:
         with contained(f"prior {source.name} on dataset {dataset.name}"):
             source.refuse(dataset.x_shape)
@@ -161,7 +161,7 @@ def refuse_misfit(source: PriorSource, dataset: Dataset) -> None:
 
 
 def _settings(choice: Choice, catalog: Catalog, solver: str | None = None) -> tuple[Settings, frozenset[str]]:
-    """The solver's hyper-parameters for the preset and task, and which fields the user wrote."""
+    """The solver's hyper-parameters for the preset and task, and the fields that the user wrote."""
     cls = catalog.get("solver", solver or choice.names["solver"])
     own = () if solver else choice.written
     written = frozenset(key.removeprefix("solver.") for key in own if key.startswith("solver."))
@@ -170,7 +170,7 @@ def _settings(choice: Choice, catalog: Catalog, solver: str | None = None) -> tu
 
 
 def assumed_level(text: str, task: Task, solver: Solver) -> str:
-    """The level that a solver is given instead of one that the noise hides; "" for solvers that ask for none."""
+    """The level that a solver is given if the noise hides its own; "" for solvers that need none."""
     if not text:
         return ""
     if task.noise_model.sigma_y is not None:
@@ -183,7 +183,7 @@ def assumed_level(text: str, task: Task, solver: Solver) -> str:
 
 
 def options(choice: Choice, cell: Cell, command: str) -> Options:
-    """How the cell is run."""
+    """The options of running a cell."""
     from invbench.device import choose_device, refuse_precision
     from invbench.harness.cell import Options
 
@@ -204,7 +204,7 @@ def options(choice: Choice, cell: Cell, command: str) -> Options:
 
 
 def limits(config: SimpleNamespace) -> tuple[bool | None, float]:
-    """Whether cells have a process each (None: where it is needed), and the seconds that one may take (0: any)."""
+    """Whether each cell runs in its own process (None: if needed), and its time limit in seconds (0: none)."""
     isolate, choices = str(config.isolate).lower(), {"true": True, "false": False, "auto": None}
     if isolate not in choices:
         raise ConfigError(f"isolate must be true, false or auto; got {config.isolate!r}")

@@ -1,4 +1,4 @@
-"""What is recorded of the machine and the code that made numbers."""
+"""The record of the machine and the code that produced numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from invbench.store.schema import Session
 
 
 def session(options: Options) -> Session:
-    """What is recorded of one stretch of work: command, time, machine and versions."""
+    """The record of one session: command, time, machine and versions."""
     commit, dirty = _commit()
     return Session(
         command=options.command,
@@ -35,7 +35,7 @@ def session(options: Options) -> Session:
 
 
 def _commit() -> tuple[str | None, bool | None]:
-    """Commit of the source tree this package is run from, and whether it was changed; None outside a checkout."""
+    """Commit of the source tree that this package runs from, and whether it has changes; None outside a checkout."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None, None

@@ -1,4 +1,4 @@
-"""A study in one file: options of a command from YAML, as ``+experiment=mine`` takes them."""
+"""A study in one file: options of a command from YAML, read by ``+experiment=mine``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ FLAG, KEYS = "--config-dir", ("+experiment", "experiment")
 
 
 def expanded(words: Sequence[str]) -> list[str]:
-    """The words with those of a named experiment put in, but for keys that the user wrote.
+    """The options, with those of a named experiment added except for keys that the user wrote.
 
-    ``+experiment=NAME`` reads ``experiment/NAME.yaml`` below ``--config-dir DIR``, or ``conf``; NAME may be the path of
-    a file, too. Its keys are options (``solver.nfe: 20``, or nested), its lists sweeps; ``defaults`` may choose plugins
-    as Hydra writes it (``- override /solver: ddrm``).
-    Raises ConfigError for a file that is absent or holds something else.
+    ``+experiment=NAME`` reads ``experiment/NAME.yaml`` below ``--config-dir DIR``, or ``conf``; NAME may also be the
+    path of a file. Its keys are options (``solver.nfe: 20``, or nested), its lists are sweeps; ``defaults`` may choose
+    plugins in Hydra's notation (``- override /solver: ddrm``).
+    Raises ConfigError for a file that is absent or has other content.
     """
     folder, rest = _folder(words)
     name, own = _experiment(rest)
@@ -31,7 +31,7 @@ def expanded(words: Sequence[str]) -> list[str]:
 
 
 def _experiment(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The experiment that is named, if any, and the other words. Raises ConfigError where there are two."""
+    """The named experiment, if there is one, and the other options. Raises ConfigError if there are two."""
     named = [_value(word) for word in words if _key(word) in KEYS]
     if len(named) > 1:
         raise ConfigError(f"+experiment is given twice, as {' and '.join(map(repr, named))}; give it once")
@@ -47,7 +47,7 @@ def _value(word: str) -> str:
 
 
 def _folder(words: Sequence[str]) -> tuple[Path | None, list[str]]:
-    """The folder after ``--config-dir``, with a blank or an equals sign, and the other words."""
+    """The folder after ``--config-dir``, separated by a space or an equals sign, and the other options."""
     rest, folder = list(words), None
     for i, word in enumerate(words):
         if word == FLAG and i + 1 < len(words):
@@ -85,14 +85,14 @@ def _options(content: Mapping[str, Any], within: str = "") -> Iterator[tuple[str
 
 
 def _defaults(entries: Any) -> Iterator[tuple[str, str]]:
-    """Plugins that a list of defaults chooses; what it says of itself is left out."""
+    """Plugins that a list of defaults chooses; ``_self_`` is ignored."""
     for entry in entries if isinstance(entries, list) else []:
         for key, value in entry.items() if isinstance(entry, dict) else []:
             yield str(key).removeprefix("override ").lstrip("/"), _text(value)
 
 
 def _text(value: Any) -> str:
-    """A value as it is written on the command line; of a list, a sweep.
+    """A value in the notation of the command line; a list becomes a sweep.
 
     >>> _text([0, "gaussian 0.1 [-1,1]"]), _text(True), _text("a,b")
     ('0,gaussian 0.1 [-1,1]', 'true', 'a,b')

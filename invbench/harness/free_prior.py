@@ -1,4 +1,4 @@
-"""A prior that costs nothing, with which the calls of a solver are counted."""
+"""A prior that costs nothing, used to count the network calls of a solver."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from invbench.prior import Prior
 
 
 class FreePrior(Prior):
-    """Predicts no noise at no cost: with it a solver shows what it calls, and what all else takes."""
+    """Predicts zero noise at no cost, to count a solver's calls and to time everything but the network."""
 
     def __init__(self, prior: Prior) -> None:
         self.prior, self.x_shape, self.abar = prior, prior.x_shape, prior.abar

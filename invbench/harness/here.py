@@ -1,4 +1,4 @@
-"""A cell, or a shard of one, in this process."""
+"""Running a cell, or a shard of one, in this process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from invbench.store.reader import load_cell
 
 
 def run_here(request: Request, catalog: Catalog, without: Collection[str], watch: Watch) -> Done:
-    """Run a cell or a shard, or join a cell's shards, but for some metrics; score a cell's images as a set."""
+    """Run a cell or a shard, or join a cell's shards, without the failed metrics; score a cell's images as a set."""
     cell = build(request.choice, catalog, request.reference or None)
     metrics = catalog.metrics(without)
     options = replace(how_to_run(request.choice, cell, request.command), command_id=request.command_id)
@@ -48,12 +48,12 @@ def run_here(request: Request, catalog: Catalog, without: Collection[str], watch
 
 
 def how_to_run(choice: Choice, cell: Cell, command: str) -> Options:
-    """How a cell is run; says so where its dataset holds fewer images than were asked for, or than suffice."""
+    """The options of running a cell; warns if its dataset has fewer images than requested, or than the shards need."""
     options, held = run_options(choice, cell, command), len(image_ids(cell.dataset))
     n, (i, k), shards = min(options.n, held), options.shard, choice.config.shards
     if shards > 1 and "batch_size" not in choice.written:
         options = replace(options, batch_size=even_batch(n, shards, options.batch_size))
-    if shards > 1 and k > 1:  # whoever joins the shards says the rest
+    if shards > 1 and k > 1:  # the process that joins the shards warns of the rest
         return options
     batches = -(-n // options.batch_size)
     idle = f"shards={shards}: some have" if shards > batches > 0 else f"shard={choice.config.shard} has"

@@ -1,4 +1,4 @@
-"""A call in a process of its own, which may exit, crash or hang without taking this one along."""
+"""Calls in a separate process, which may exit, crash or hang without affecting this one."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from typing import Any, Self
 from invbench import errors
 from invbench.errors import InvbenchError
 
-Event = tuple[str, Any]  # what it is, and its content
+Event = tuple[str, Any]  # kind of event, and its content
 Send = Callable[[str, Any], None]
 OnEvent = Callable[[str, Any], None]
-_leave = os._exit  # as it is outside of plugins
+_leave = os._exit  # the original, since plugins may replace it
 _starting = threading.Lock()
-GRACE = 30.0  # seconds that an interrupted process has to say goodbye
+GRACE = 30.0  # seconds that an interrupted process has to finish
 PRELOADED = ["invbench.cli.compute", "invbench.harness.here"]
 
 
 class Ended(Exception):
-    """The process ended without a result; the text says how."""
+    """The process ended without a result; the message says how."""
 
 
 class Stop:
-    """Ctrl-C for calls in other threads, which do not get the user's."""
+    """Ctrl-C for calls in other threads, which do not receive the user's."""
 
     def __enter__(self) -> Self:
         self.pressed, self._button = multiprocessing.Pipe(duplex=False)
@@ -42,7 +42,7 @@ class Stop:
         self.pressed.close()
 
     def now(self) -> None:
-        """Let each of the calls pass it on to its process, wait for that, and raise KeyboardInterrupt."""
+        """Make each call interrupt its process, wait for it, and raise KeyboardInterrupt."""
         self._button.close()
 
 
@@ -53,17 +53,17 @@ def apart(
     seconds: float = 0.0,
     stop: Stop | None = None,
 ) -> Any:
-    """What ``function(send, *arguments)`` returns, called in another process; what it sends goes to ``on_event``.
+    """The result of ``function(send, *arguments)`` in another process; events that it sends go to ``on_event``.
 
-    Function, arguments, events and result are pickled. ``seconds`` is the time it may take; 0 is any. Raises Ended
-    where the process dies or takes longer, the InvbenchError that the function raises, and KeyboardInterrupt at a
-    ``stop``. May be called in several threads at once.
+    Function, arguments, events and result are pickled. ``seconds`` is a time limit; 0 means none. Raises Ended if the
+    process dies or takes longer, the InvbenchError that the function raises, and KeyboardInterrupt at a ``stop``. May
+    be called in several threads at once.
     """
     context: Any = multiprocessing.get_context("forkserver" if sys.platform != "win32" else "spawn")
     if sys.platform != "win32":
         context.set_forkserver_preload(PRELOADED)
     ours, theirs = context.Pipe()
-    watched, alive = context.Pipe(duplex=False)  # closed by our death: then the process ends, too
+    watched, alive = context.Pipe(duplex=False)  # closed if we die: then the process ends too
     process = context.Process(target=_child, args=(theirs, watched, dict(os.environ), function, arguments))
     with _starting, _no_main(), _known_start():
         process.start()
@@ -81,7 +81,7 @@ def apart(
 
 
 def _follow(process: Any, ours: Connection, on_event: OnEvent, seconds: float, stop: Stop | None = None) -> Any:
-    """Handle events until there is a result, the process is dead or its time is up."""
+    """Handle events until there is a result, the process has died or its time is up."""
     until = time.monotonic() + seconds
     stops = [stop.pressed] if stop else []
     while True:
@@ -106,7 +106,7 @@ def _follow(process: Any, ours: Connection, on_event: OnEvent, seconds: float, s
 
 
 def _check_time(ready: Sequence[Any], stops: Sequence[Connection], seconds: float) -> None:
-    """Raise what the end of the time, or a stop, means."""
+    """Raise the error of a timeout or a stop, if there is one."""
     if not ready:
         raise Ended(f"took longer than timeout={seconds:g} seconds")
     if any(stop in ready for stop in stops):
@@ -123,7 +123,7 @@ def _how(code: int | None) -> str:
 
 
 def _interrupt(process: Any, ours: Connection, on_event: OnEvent) -> None:
-    """Pass Ctrl-C on, and wait until the process has put down what it has."""
+    """Pass Ctrl-C on, and wait until the process has saved its work."""
     with suppress(OSError):
         os.kill(process.pid, signal.SIGINT)
     with suppress(Ended, InvbenchError, KeyboardInterrupt):
@@ -141,7 +141,7 @@ def _kill(process: Any) -> None:
 
 @contextmanager
 def _no_main() -> Iterator[None]:
-    """Start a process that does not import this one's script, which may do things when it is imported."""
+    """Start a process that does not import this one's main script, which may have side effects."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
     try:
@@ -152,7 +152,7 @@ def _no_main() -> Iterator[None]:
 
 @contextmanager
 def _known_start() -> Iterator[None]:
-    """Start a process that has the usual way to start others, whatever launched this one has made of it."""
+    """Use multiprocessing's usual settings for starting processes, whatever the launcher of this process changed."""
     method = multiprocessing.get_start_method(allow_none=True)
     multiprocessing.set_start_method(None, force=True)
     try:
@@ -192,7 +192,7 @@ def _child(
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
-    _leave(0)  # whatever threads a plugin has left
+    _leave(0)  # even if a plugin has left threads running
 
 
 def _die_with(watched: Connection) -> None:

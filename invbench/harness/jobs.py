@@ -1,6 +1,6 @@
-"""One cell that was asked for: run here where nothing is at risk, else in a process of its own, or in several.
+"""One requested cell: run in this process if that is safe, else in a separate process, or in several.
 
-Free of torch, as is a process that only waits for others.
+Does not import torch, since a process that only waits for others needs none.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def run_request(
     on_fault: Callable[[str], None] = lambda line: None,
     trackers: Trackers | None = None,
 ) -> Done:
-    """Run a cell, and score its images as a set. Raises InvbenchError where there is no cell to record a fault in.
+    """Run a cell, and score its images as a set. Raises InvbenchError if there is no cell to record a fault in.
 
-    ``on_fault`` takes what became of shards that failed, a line each; ``trackers`` follow the cell.
+    ``on_fault`` is called with a line for each failed shard; ``trackers`` follow the cell.
     """
     with (trackers or Trackers()).following("cell", request.title) as followed:
 
@@ -55,7 +55,7 @@ def run_request(
 
 
 def _run_parts(request: Request, on_progress: OnProgress, on_fault: Callable[[str], None]) -> None:
-    """Run the shards of a cell on this machine, each in a process of its own, which share its threads."""
+    """Run the shards of a cell on this machine, each in a separate process; the processes share its threads."""
     count = request.choice.config.shards
     workers = min(count, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     together = _Together(on_progress)
@@ -87,7 +87,7 @@ class _Together:
         self._counts: dict[str, tuple[int, int]] = {}
 
     def of(self, part: Request) -> OnEvent:
-        """Where a shard reports its own."""
+        """The callback for one shard's progress."""
 
         def report(kind: str, content: Any) -> None:
             if kind == "progress":
@@ -105,7 +105,7 @@ def _run_here(request: Request, catalog: Catalog, without: Collection[str], watc
 
 
 def _watching(send: Send) -> Any:
-    """What a cell tells while it runs, as events."""
+    """A cell's callbacks, sent as events."""
     from invbench.harness.cell import Watch
 
     return Watch(
@@ -116,7 +116,7 @@ def _watching(send: Send) -> Any:
 
 
 def _run_apart(request: Request, on_event: OnEvent, stop: Stop | None = None, sharing: int = 1) -> Done:
-    """Run a cell in a process of its own, and again without a metric in which that has ended.
+    """Run a cell in a separate process; if the process ends within a metric, run it again without that metric.
 
     ``sharing`` processes share the machine's threads; all of them end at a ``stop``.
     """
@@ -135,7 +135,7 @@ def _run_apart(request: Request, on_event: OnEvent, stop: Stop | None = None, sh
 
 
 def _job(send: Send, request: Request, without: Collection[str], sharing: int) -> Done:
-    """What the other process does."""
+    """The work of the other process."""
     import torch
 
     if sharing > 1:
@@ -146,15 +146,15 @@ def _job(send: Send, request: Request, without: Collection[str], sharing: int) -
 
 @dataclass
 class _Heard:
-    """What a process has reported before it ended."""
+    """The events that a process sent before it ended."""
 
     on_event: OnEvent
-    stage: str = ""  # the metric that is called
+    stage: str = ""  # the metric that is being computed
     begun: tuple[Path, Run] | None = None
     images: int = field(default=0)
 
     def __call__(self, kind: str, content: Any) -> None:
-        """Take an event, and pass it on."""
+        """Note an event, and pass it on."""
         if kind == "begin":
             self.begun = content
         elif kind == "stage":
@@ -164,7 +164,7 @@ class _Heard:
         self.on_event(kind, content)
 
     def failed(self, request: Request, reason: str) -> Done:
-        """Record that the cell failed. Raises PluginError where the process ended before there was one."""
+        """Record that the cell failed. Raises PluginError if the process ended before the cell was built."""
         if self.begun is None:
             raise PluginError(f"{request.title}: its process, or a plugin in it, {reason}")
         folder, fresh = self.begun

@@ -1,4 +1,4 @@
-"""A plugin's dataclass as a node of Hydra's configuration, and instances made from values."""
+"""A plugin's dataclass as a node of Hydra's configuration, and instances built from values."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from invbench.harness.overrides import for_hydra, read
 
 
 def node_of(cls: type[Any]) -> DictConfig:
-    """A plugin's dataclass as a configuration node. Raises PluginError where its annotations cannot be read."""
+    """A plugin's dataclass as a configuration node. Raises PluginError if its annotations cannot be read."""
     try:
         node: DictConfig = OmegaConf.structured(cls)
-    except Exception as error:  # omegaconf and typing raise what they please on annotations they cannot read
+    except Exception as error:  # omegaconf and typing raise various errors for annotations they cannot read
         reason = str(error).splitlines()[0]
         raise PluginError(
             f"{cls.__module__}.{cls.__name__} cannot be configured: {reason}. Its fields must be of plain types, and "
@@ -54,7 +54,7 @@ def typed(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
 
 
 def typed_settings(cls: type[Any], values: Mapping[str, Any], origin: str) -> dict[str, Any]:
-    """A set of hyper-parameters, each of its field's type."""
+    """A set of hyper-parameters, each in its field's type."""
     try:
         settings: Any = OmegaConf.to_container(OmegaConf.merge(node_of(cls), dict(values)))
     except ValidationError as error:

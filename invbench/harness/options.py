@@ -1,4 +1,4 @@
-"""The options of ``invbench run``, and what Hydra is given of them."""
+"""The options of ``invbench run``, and their registration with Hydra."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from invbench.harness.nodes import node_of
 from invbench.plugins import Catalog
 
 GROUPS = ("solver", "task", "dataset", "prior")
-HYDRAS = ("defaults", "hydra")  # of the fields of RunConfig, those that are Hydra's
+HYDRAS = ("defaults", "hydra")  # fields of RunConfig that belong to Hydra
 HYDRA = {
     "run": {"dir": "."},
     "sweep": {"dir": ".", "subdir": "."},
@@ -66,30 +66,30 @@ class RunConfig:
 HELP = {
     "seed": "measurement and sampling seed",
     "n": "number of images; 0 is the preset's own",
-    "samples": "reconstructions drawn per measurement; their mean is scored besides",
-    "settings": "a set of the solver's options by name, as lpips_alex or psnr, for which they were tuned",
-    "assume": "a noise level for solvers that need one where the noise hides its own: '0.05 [-1,1]', or effective",
-    "batch_size": "images solved at once; changes no result (of batches of one, the last bits)",
+    "samples": "reconstructions drawn per measurement; their mean is scored too",
+    "settings": "a named set of tuned solver options, such as lpips_alex or psnr, the metric they were tuned for",
+    "assume": "noise level for solvers that need one if the noise hides its own: '0.05 [-1,1]', or effective",
+    "batch_size": "images solved at once; does not change results (except last bits in batches of one)",
     "device": "auto, cpu, cuda, cuda:1",
-    "compile": "compile the network: true, false, or auto, on a GPU where many calls are planned",
-    "shard": "i/k: the i-th of k parts of the images, where each has a command of its own",
-    "shards": "parts of the images, a process or a launcher's worker each, which are joined again",
+    "compile": "compile the network: true, false, or auto: on a GPU if many calls are planned",
+    "shard": "i/k: run only the i-th of k parts of the images, with one command for each part",
+    "shards": "number of parts of the images, each run by a process or a launcher's worker, then joined",
     "out": "results folder",
     "references": "also run the preset's zero-cost solvers",
-    "overwrite": "run a cell again that is complete",
-    "timeout": "seconds that a cell may take, in a process of its own; 0 is any",
-    "isolate": "a process for each cell: true, false, or auto, where plugins of others are in it",
-    "track": "trackers that follow the cells, as wandb or wandb,mlflow; changes no result",
+    "overwrite": "run complete cells again",
+    "timeout": "time limit of a cell in seconds, which then runs in its own process; 0: none",
+    "isolate": "run each cell in its own process: true, false, or auto: if it uses third-party plugins",
+    "track": "trackers that follow the cells, such as wandb or wandb,mlflow; does not change results",
 }
 
 
 def register(catalog: Catalog) -> None:
-    """Put every plugin's dataclass into Hydra's store."""
+    """Register every plugin's dataclass in Hydra's store."""
     store = ConfigStore.instance()
     store.store(name="run", node=RunConfig)
     for kind in GROUPS:
         for name, plugin in catalog.plugins[kind].items():
-            with suppress(PluginError):  # raised by check_overrides where the plugin is asked for
+            with suppress(PluginError):  # check_overrides raises it if the plugin is requested
                 store.store(group=kind, name=name, node=node_of(plugin.cls))
     for name, benchmark in catalog.benchmarks.items():
         store.store(group="benchmark", name=name, node={"name": name})

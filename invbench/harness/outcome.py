@@ -1,4 +1,4 @@
-"""What becomes of a cell. Free of torch: whoever only waits for other processes needs none."""
+"""The outcome of a cell. Does not import torch, since a process that only waits for others needs none."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from invbench.store.files import PATIENCE
 from invbench.store.schema import Run
 from invbench.store.writer import CellStore
 
-OnProgress = Callable[[int, int], None]  # images done, images in all
+OnProgress = Callable[[int, int], None]  # finished images, all images
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a cell."""
+    """The outcome of a cell."""
 
     status: str  # "complete", "skipped" or "failed"
     cell: str
@@ -26,20 +26,20 @@ class Outcome:
     folder: Path
     images: int
     reason: str = ""
-    solved: int = 0  # of the images, how many were not there before
+    solved: int = 0  # number of images that were not recorded before
     faults: Mapping[str, str] = field(default_factory=dict)  # why metrics have no score, by name
 
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a cell, and the key of its measurement."""
+    """The outcome of a cell, and the key of its measurement."""
 
     outcome: Outcome
     key: str
 
 
 def fail(folder: Path, fresh: Run, reason: str, trace: str) -> None:
-    """Record that a cell failed; what is there of it stays."""
+    """Record that a cell failed; its existing records stay."""
     store = CellStore(folder)
     with store.writing(PATIENCE):
         run = store.read_run() or fresh

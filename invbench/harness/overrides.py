@@ -1,11 +1,11 @@
-"""What the user wrote as key=value: read once, here, and passed to Hydra in a form that its grammar cannot misread.
+"""The user's key=value options: read once, here, and passed to Hydra in a form that its grammar cannot misread.
 
-A value is one of a few: a number, a truth value, a list in brackets, or a text, by the type of the field it is for. A
-text is taken as it stands, but for quotes around all of it. Commas outside of brackets and quotes part the values of a
-sweep; ``choice(...)``, ``range(...)`` and ``glob(...)`` of plugin names are sweeps, too.
+A value is a number, a truth value, a list in brackets, or a text, depending on the type of its field. A text is taken
+literally, without enclosing quotes. Commas outside of brackets and quotes separate the values of a sweep;
+``choice(...)``, ``range(...)`` and ``glob(...)`` of plugin names are sweeps too.
 
-Texts that are no plain words reach Hydra and OmegaConf percent-encoded, so that neither takes a ``=``, a quote or a
-``${...}`` in the name of a folder for its own; ``decoded`` undoes that.
+Texts other than plain words reach Hydra and OmegaConf percent-encoded, so that neither interprets a ``=``, a quote or a
+``${...}`` in the name of a folder; ``decoded`` undoes that.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ NUMBERS = {
     BooleanNode: re.compile(r"true|false|yes|no|on|off|y|n|1|0", re.IGNORECASE),
 }
 PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[A-Za-z_][\w./-]*(?<!/)", re.ASCII | re.IGNORECASE)
-MARK = "%%"  # of a text that is percent-encoded
+MARK = "%%"  # marks a percent-encoded text
 MOST = 10_000  # values of a sweep
-LISTS = ("track",)  # options of which commas part a list, and no sweep
+LISTS = ("track",)  # options in which commas separate a list, not a sweep
 
 
 def split(texts: Iterable[str], example: str) -> list[tuple[str, str]]:
@@ -61,7 +61,7 @@ def split(texts: Iterable[str], example: str) -> list[tuple[str, str]]:
 
 
 def parts(value: str) -> list[str]:
-    """What commas part, but for those within brackets and quotes: ``gaussian 0.1 [-1,1]`` is one part.
+    """The parts between commas, except commas within brackets and quotes: ``gaussian 0.1 [-1,1]`` is one part.
 
     >>> parts("a, 'b,c',[1,2]")
     ['a', "'b,c'", '[1,2]']
@@ -71,9 +71,9 @@ def parts(value: str) -> list[str]:
 
 
 def values(key: str, value: str, names: Collection[str] = ()) -> list[str]:
-    """Each value that was written for a key. Raises ConfigError for a sweep that cannot be read, or has no values.
+    """Each value given for a key. Raises ConfigError for a sweep that cannot be read, or has no values.
 
-    ``names`` are those that ``glob(...)`` chooses from.
+    ``glob(...)`` chooses from ``names``.
     """
     if key in LISTS:
         return [value]
@@ -90,7 +90,7 @@ def values(key: str, value: str, names: Collection[str] = ()) -> list[str]:
 
 
 def _swept(sweep: Any, names: Collection[str]) -> list[str]:
-    """The values of a sweep of Hydra's grammar, as the user would write each."""
+    """The values of a sweep in Hydra's grammar, each in the user's notation."""
     if isinstance(sweep, Glob) and names:
         return sweep.filter(sorted(names))
     if isinstance(sweep, ChoiceSweep):
@@ -108,7 +108,7 @@ def _swept(sweep: Any, names: Collection[str]) -> list[str]:
 
 def _text(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.12g}"  # 0.8, where a range adds up to 0.7999999999999999
+        return f"{value:.12g}"  # 0.8 instead of a range's sum 0.7999999999999999
     if isinstance(value, str | QuotedString):
         text = value if isinstance(value, str) else value.text
         return text if PLAIN.fullmatch(text) else f"'{text}'"
@@ -116,7 +116,7 @@ def _text(value: Any) -> str:
 
 
 def read(node: DictConfig, key: str, text: str, path: str) -> Any:
-    """The value of the text for a field of a plugin's node, of its type. Raises ConfigError, naming ``path``."""
+    """The value of a text in the type of a field of a plugin's node. Raises ConfigError, naming ``path``."""
     field = node._get_node(key)
     type_name = _wanted(field)
     literal = unquoted(text)
@@ -134,7 +134,7 @@ def read(node: DictConfig, key: str, text: str, path: str) -> Any:
 
 
 def _loaded(field: Any, text: str) -> Any:
-    """A list or a value of any type, as YAML has them; a mapping as Hydra has it, ``{angles:60,circle:true}``."""
+    """A list or a value of any type in YAML's notation; a mapping in Hydra's, ``{angles:60,circle:true}``."""
     value = _mapped(text) if isinstance(field, DictConfig) else yaml.safe_load(text)
     if isinstance(field, Container) and not isinstance(value, list | dict):
         raise ValueError
@@ -147,7 +147,7 @@ def _mapped(text: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """What Hydra's grammar read, its quoted texts as texts."""
+    """A value parsed by Hydra's grammar, with quoted texts as plain texts."""
     if isinstance(value, Mapping):
         return {_plain(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -173,7 +173,7 @@ def unquoted(text: str) -> str:
 
 
 def for_hydra(value: Any) -> str:
-    """A value that was read, as Hydra's grammar reads it back.
+    """A value in the notation that Hydra's grammar reads back.
 
     >>> for_hydra([1e-3, True, "a b"])
     "[0.001,true,'%%a%20b']"
@@ -193,7 +193,7 @@ def for_hydra(value: Any) -> str:
 
 
 def decoded(value: Any) -> Any:
-    """What ``for_hydra`` was given, in texts, lists and mappings."""
+    """The inverse of ``for_hydra``, in texts, lists and mappings."""
     if isinstance(value, Mapping):
         return {decoded(k): decoded(v) for k, v in value.items()}
     if isinstance(value, list):
@@ -207,7 +207,7 @@ def decoded(value: Any) -> Any:
 
 @contextmanager
 def readable(key: str, value: str) -> Iterator[None]:
-    """Turn whatever Hydra's and YAML's parsers raise about a value into one line."""
+    """Turn any error of Hydra's and YAML's parsers about a value into one line."""
     try:
         yield
     except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
@@ -216,9 +216,9 @@ def readable(key: str, value: str) -> Iterator[None]:
 
 @contextmanager
 def composing() -> Iterator[None]:
-    """Turn what Hydra raises of a configuration into one line; our own errors pass."""
+    """Turn Hydra's errors about a configuration into one line; our own errors pass."""
     before = os.environ.get("HYDRA_FULL_ERROR")
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises, and prints nothing
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise instead of printing
     try:
         yield
     except (HydraException, OmegaConfBaseException, yaml.YAMLError, RecursionError) as error:
@@ -235,7 +235,7 @@ def composing() -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """What an error of Hydra or YAML says, without its advice on debugging."""
+    """The message of an error of Hydra or YAML, without its advice on debugging."""
     if isinstance(error, RecursionError):
         return "nested too deep"
     lines = [" ".join(line.split()) for line in str(error.__cause__ or error).splitlines()]

@@ -1,4 +1,4 @@
-"""The images of a cell in several parts, each a shard: how they are batched, and joined again."""
+"""The images of a cell in several shards: how they are divided into batches, and joined again."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from invbench.store.writer import CellStore
 
 
 def even_batch(n: int, shards: int, most: int) -> int:
-    """The size of batches, up to ``most`` images, with which each shard gets as many of ``n`` as the others.
+    """The batch size, up to ``most`` images, with which all shards get the same number of the ``n`` images.
 
-    At least two: a batch of one is solved to other last bits.
+    At least two: a batch of one gives other last bits.
 
     >>> even_batch(48, 2, 16), even_batch(48, 8, 16), even_batch(1000, 8, 16), even_batch(3, 8, 16)
     (12, 6, 16, 2)
@@ -29,7 +29,7 @@ def even_batch(n: int, shards: int, most: int) -> int:
 
 
 def joined(plan: Plan, samples: int, shards: int) -> Outcome:
-    """What became of a cell that others have run in shards; failed, naming the shards, where images are missing."""
+    """The outcome of a cell that was run in shards; failed, naming the shards, if images are missing."""
     done, parts = done_images(plan.whole, samples), part_folders(plan.whole)
     missing = [image for image in plan.asked if image not in done]
     folder, solver, n = min(parts, default=plan.whole), plan.fresh.config.solver.name, len(plan.asked)
@@ -44,13 +44,13 @@ def joined(plan: Plan, samples: int, shards: int) -> Outcome:
 
 
 def _why_skipped(parts: Sequence[Path]) -> str | None:
-    """Why the solver does not apply, as one of the shards says; None where none does."""
+    """Why the solver does not apply, as recorded by one of the shards; None if none recorded it."""
     runs = [CellStore(part).read_run() for part in parts]
     return next((run.reason or "" for run in runs if run and run.status == "skipped"), None)
 
 
 def _lacking(plan: Plan, missing: set[str], shards: int) -> str:
-    """The shards that miss images, in words."""
+    """The shards with missing images, in words."""
     if shards == 1:
         return ""
     lacking = [i for i in range(shards) if any(not missing.isdisjoint(chunk) for chunk in plan.chunks[i::shards])]
@@ -63,9 +63,9 @@ def part_folders(whole: Path) -> list[Path]:
 
 
 def settle(whole: Path) -> None:
-    """Call the shards of a cell complete whose images are all there, in whichever shards they were solved.
+    """Mark the shards of a cell as complete if all their images are recorded, in whichever shards.
 
-    One that failed and was run again in other shards would else make the cell a failed one.
+    Otherwise a shard that failed and was run again in other shards would make the cell a failed one.
     """
     for folder in part_folders(whole):
         store = CellStore(folder)

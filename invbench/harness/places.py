@@ -1,4 +1,4 @@
-"""Folders and files that the user names: any legal name, taken as it stands."""
+"""Folders and files that the user names: any legal name, taken literally."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from invbench.errors import ConfigError
 
 
 def folder(text: str, key: str = "out") -> Path:
-    """The folder of that name, ``~`` at its start the home folder. Raises ConfigError for what cannot be one."""
+    """The folder of that name; ``~`` at its start is the home folder. Raises ConfigError for an impossible name."""
     try:
         text.encode()
     except UnicodeEncodeError:

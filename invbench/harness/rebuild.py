@@ -1,4 +1,4 @@
-"""From a recorded configuration back to what was measured."""
+"""From a recorded configuration back to its measurements."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def rebuild_bank(run: Run, catalog: Catalog) -> MeasurementBank:
-    """The measurement bank of a recorded cell. Raises ConfigError where a plugin no longer has its options."""
+    """The measurement bank of a recorded cell. Raises ConfigError if a plugin no longer has its options."""
     from invbench.harness.bank import MeasurementBank
 
     benchmark = catalog.benchmark(run.config.benchmark.name)
@@ -35,14 +35,14 @@ def rebuild_bank(run: Run, catalog: Catalog) -> MeasurementBank:
 
 
 def rebuild_posterior(run: Run, catalog: Catalog, bank: MeasurementBank) -> Posterior | None:
-    """The exact posterior of a recorded cell, where it is known: at the noise's own level, not an assumed one."""
+    """The exact posterior of a recorded cell, if it is known, at the noise's own level rather than an assumed one."""
     with described(f"prior {run.config.prior.name}"):
         prior: Prior = rebuild("prior", run, catalog).load(bank.dataset.x_shape, "cpu")
         return prior.posterior(bank.problem())
 
 
 class Remeasure:
-    """Measures a recorded cell's images again, with the exact posterior where several samples are scored by it.
+    """Measures a recorded cell's images again, with the exact posterior if there are several samples to score.
 
     ``held`` are the images that the dataset still has.
     """
@@ -54,15 +54,16 @@ class Remeasure:
 
     @cached_property
     def _exact(self) -> Posterior | None:
+        """The exact posterior; built on demand, since it takes a second."""
         several = self._run.config.samples > 1
         return rebuild_posterior(self._run, self._catalog, self.bank) if several else None
 
     def __call__(self, images: Sequence[str]) -> Measurement:
-        """Raises StoreError for an image that the dataset no longer has."""
+        """Measure some images. Raises StoreError for an image that the dataset no longer has."""
         return replace(self.without_posterior(images), posterior=self._exact)
 
     def without_posterior(self, images: Sequence[str]) -> Measurement:
-        """What metrics of sets need: the exact posterior takes a second. Raises StoreError like a call."""
+        """The same without the exact posterior, which set metrics do not need. Raises StoreError as a call does."""
         for image in images:
             if image not in self.held:
                 raise StoreError(f"dataset {self.bank.dataset.name} holds no image {image!r}, which was recorded")
@@ -70,7 +71,7 @@ class Remeasure:
 
 
 def located(cell: LoadedCell, others: Sequence[LoadedCell]) -> Run:
-    """A cell's run.json; where its folder of images is gone, with that of another cell on the same images."""
+    """A cell's run.json; if its folder of images is gone, with that of another cell on the same images."""
     for each in (cell, *others):
         places = each.run.places
         files = places.keys() - each.run.named.keys()
@@ -80,7 +81,7 @@ def located(cell: LoadedCell, others: Sequence[LoadedCell]) -> Run:
 
 
 def rebuild_cell(run: Run, catalog: Catalog) -> Cell:
-    """The cell of a run.json, with the weights that are found today."""
+    """The cell of a run.json, with the weights that are found now."""
     from invbench.harness.cell import Cell
 
     config = run.config
@@ -98,7 +99,7 @@ def rebuild_cell(run: Run, catalog: Catalog) -> Cell:
 
 
 def rebuild(kind: str, run: Run, catalog: Catalog) -> Any:
-    """The task, dataset, prior or solver of a recorded cell, its files where they were found then."""
+    """The task, dataset, prior or solver of a recorded cell, with files at their recorded paths."""
     part = dict(run.config.parts())[kind]
     places = {k.removeprefix(f"{kind}."): v for k, v in run.places.items() if k.startswith(f"{kind}.")}
     return make(catalog.get(kind, part.name), {**part.options, **places}, kind)

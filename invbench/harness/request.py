@@ -1,4 +1,4 @@
-"""What is asked for: a cell, a shard of it, or that its shards be joined."""
+"""Requests: to run a cell or a shard of it, or to join its shards."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from invbench.plugins import Catalog
 
 @dataclass(frozen=True)
 class Request:
-    """A cell of a job, or a shard of it: that of its own solver, or of a ``reference``.
+    """A cell of a job, or a shard of it, for the job's own solver or for a ``reference``.
 
-    ``command_id`` tells a command from others: what it overwrites, it overwrites once. ``joins`` asks for no work: the
-    shards were run elsewhere.
+    ``command_id`` identifies the command, which overwrites a cell only once. ``joins``: only join the shards, which
+    were run elsewhere.
     """
 
     choice: Choice
@@ -30,24 +30,24 @@ class Request:
 
     @property
     def title(self) -> str:
-        """Benchmark, task and solver, and which of the command's shards."""
+        """Benchmark, task and solver, and the shard."""
         names, (i, k) = self.choice.names, self.shard
         cell = f"{names['benchmark']}/{names['task']}/{self.reference or names['solver']}"
         return f"{cell}, shard {i}/{k}" if self.is_part else cell
 
     @property
     def shard(self) -> tuple[int, int]:
-        """The part of the images that is asked for."""
+        """The requested part of the images."""
         return parse_shard(self.choice.config.shard)
 
     @property
     def is_part(self) -> bool:
-        """Whether it is one of the shards of a command that joins them."""
+        """Whether it is a shard of a command that joins them."""
         return self.choice.config.shards > 1 and not self._is_whole
 
     @property
     def in_parts(self) -> bool:
-        """Whether it is to be parted, and the shards run."""
+        """Whether it is to be divided into shards that are run."""
         return self.choice.config.shards > 1 and self._is_whole and not self.joins
 
     @property
@@ -55,14 +55,14 @@ class Request:
         return self.shard == (0, 1)
 
     def part(self, i: int) -> Request:
-        """The i-th of its shards."""
+        """The request for the i-th of its shards."""
         config = SimpleNamespace(**vars(self.choice.config) | {"shard": f"{i}/{self.choice.config.shards}"})
         return replace(self, choice=replace(self.choice, config=config))
 
     def at_risk(self, catalog: Catalog) -> bool:
-        """Whether the cell is run in a process of its own: as the user says, or else where plugins of others are.
+        """Whether the cell runs in a separate process: as the user says, else if it has third-party plugins.
 
-        Shards are, too: where one dies, whoever started it lives to say so, and the others go on.
+        Shards do too: if one dies, the process that started it reports this, and the others continue.
         """
         isolate, seconds = limits(self.choice.config)
         if isolate is not None:
@@ -80,9 +80,9 @@ class Request:
 
 
 def job_requests(choice: Choice, catalog: Catalog, own: Request) -> list[Request]:
-    """The cells of a job: the benchmark's references, then its own, which ``own`` asks for.
+    """The requests of a job: the benchmark's references, then ``own``.
 
-    Raises DataError where the weights of its solver are absent, before any reference is run.
+    Raises DataError if the weights of its solver are absent, before any reference is run.
     """
     solver, benchmark = choice.names["solver"], catalog.benchmark(choice.names["benchmark"])
     references = benchmark.references if choice.config.references else ()
@@ -93,7 +93,7 @@ def job_requests(choice: Choice, catalog: Catalog, own: Request) -> list[Request
 
 
 def faults_of(request: Request, outcome: Outcome) -> list[str]:
-    """What went wrong in a cell or a shard of it, a line each."""
+    """The errors of a cell or a shard of it, one line each."""
     failed = [f"{request.title}: {outcome.reason}"] if outcome.status == "failed" else []
     return failed + [
         f"{request.title}: metric {metric} failed, and its scores are left out: {reason}"
@@ -102,6 +102,6 @@ def faults_of(request: Request, outcome: Outcome) -> list[str]:
 
 
 def named(request: Request, error: InvbenchError) -> str:
-    """An error with the cell or shard that it is of."""
+    """An error with the name of its cell or shard."""
     text = printable(str(error))
     return text if text.startswith(request.title) else f"{request.title}: {text}"

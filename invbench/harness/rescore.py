@@ -1,4 +1,4 @@
-"""Scores that are added to records, of images and of sets of them."""
+"""Adding scores of images and of sets of images to existing records."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ BATCH = 16
 
 @contextmanager
 def adding_to(cell: LoadedCell, folders: Sequence[Path], patience: float) -> Iterator[LoadedCell]:
-    """The cell as it is on disk, while nobody else writes to some of its folders; these get new checksums afterwards.
+    """The cell as it is on disk, with its folders locked against other writers; they get new checksums afterwards.
 
-    Raises LockedCell where another process keeps one for longer, StoreError where a file was changed since it was
+    Raises LockedCell if another process holds a lock for longer, StoreError if a file was changed since the cell was
     complete.
     """
     with ExitStack() as stack:
@@ -51,10 +51,10 @@ def unfinished(cell: LoadedCell) -> bool:
 
 
 def rescore(cell: LoadedCell, scorer: Scorer, measure: Remeasure) -> int:
-    """Give a cell's images the scores they lack, from their kept reconstructions; returns the number of rows.
+    """Add the scores that a cell's images lack, from the stored reconstructions; returns the number of rows.
 
-    Images that the dataset holds no more are left as they are. Raises StoreError where a measurement is not the one
-    that was solved, or a reconstruction is missing.
+    Images that the dataset no longer has are left as they are. Raises StoreError if a measurement is not the one
+    that was solved, or if a reconstruction is missing.
     """
     chunks = _chunks([image for image in cell.images if image in measure.held])
     wanting = [chunk for chunk in chunks if _lacking(cell, chunk, scorer, measure(chunk))]
@@ -65,7 +65,7 @@ def rescore(cell: LoadedCell, scorer: Scorer, measure: Remeasure) -> int:
 
 
 def _lacking(cell: LoadedCell, chunk: Sequence[str], scorer: Scorer, measured: Measurement) -> list[Metric]:
-    """Metrics that some of these images have no score of. Raises StoreError for another measurement."""
+    """Metrics that are missing for some of these images. Raises StoreError for another measurement."""
     for image, now in zip(chunk, recorded(measured), strict=True):
         if not cell.measured[image].same(now):
             raise StoreError(f"{cell.folders[0]}: {image} was solved from another measurement than is made today")
@@ -89,10 +89,10 @@ def _rescore_chunk(cell: LoadedCell, chunk: Sequence[str], scorer: Scorer, measu
 def score_set(
     cell: LoadedCell, scorer: Scorer, measure: Remeasure, images: Sequence[str] = (), patience: float = PATIENCE
 ) -> None:
-    """Write the scores of some of a cell's images as a set, of their first samples, where they are new.
+    """Score some of a cell's images as a set, by their first samples, and write the scores that are new.
 
-    All its images by default. What was scored of other sets stays beside them. Raises LockedCell where another process
-    writes to the cell for longer than ``patience`` seconds.
+    By default all images. Scores of other sets are kept. Raises LockedCell if another process writes to the cell for
+    longer than ``patience`` seconds.
     """
     images = images or cell.images
     several = len(images) > 1 and measure.held.issuperset(images)
@@ -106,7 +106,7 @@ def score_set(
 
 
 def _add_set_scores(cell: LoadedCell, store: CellStore, images: Sequence[str], scores: Sequence[Score]) -> None:
-    """Write those of the scores that are not there."""
+    """Write the scores that are missing."""
     there = cell.set_scores(images)
     known = {(s.metric, s.protocol) for s in there}
     new = [s for s in scores if (s.metric, s.protocol) not in known]
@@ -116,7 +116,7 @@ def _add_set_scores(cell: LoadedCell, store: CellStore, images: Sequence[str], s
 
 
 def _unscored(cell: LoadedCell, scorer: Scorer, measure: Remeasure, images: Sequence[str]) -> list[SetMetric]:
-    """Metrics of sets that these images have no score of."""
+    """Metrics of sets that are missing for these images."""
     there = {(s.metric, s.protocol) for s in cell.set_scores(images)}
     return [m for m in scorer.of_sets(measure.without_posterior(images[:1])) if (m.name, m.protocol) not in there]
 
@@ -175,7 +175,7 @@ def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog, device: torch.dev
 
 
 def _rescore(cell: LoadedCell, scorer: Scorer, sets: Collection[Sequence[str]], catalog: Catalog, run: Run) -> str:
-    """Score a cell; says how many scores are new."""
+    """Score a cell; returns a text with the number of new scores."""
     measure = Remeasure(run, catalog)
     count = rescore(cell, scorer, measure)
     for images in sets:

@@ -1,4 +1,4 @@
-"""What is there of a cell before it is run: images that are kept, and parts of an earlier run of it."""
+"""What exists of a cell before it is run: finished images, and shards of an earlier run."""
 
 from __future__ import annotations
 
@@ -20,21 +20,23 @@ from invbench.store.fingerprint import Measured
 from invbench.store.schema import FORMAT, Config, Run
 from invbench.store.writer import CellStore
 
-LOOKED_AT = 16  # or up to twice as many images that are kept, to see whether they are still the same
+LOOKED_AT = (
+    16  # or up to twice as many: finished images that are measured again, to see whether they are still the same
+)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked for of a cell: where it lies, its run.json if there were none, and its batches of images."""
+    """The requested work on a cell: its folder, a new run.json for it, and its batches of images."""
 
-    store: CellStore  # of the cell, or of its shard
+    store: CellStore  # store of the cell, or of its shard
     whole: Path  # the cell's folder
     fresh: Run
     chunks: list[list[str]]
 
     @classmethod
     def of(cls, cell: Cell, options: Options) -> Plan:
-        """Raises PluginError where a part of the cell cannot say what it is."""
+        """The plan for a cell. Raises PluginError if a plugin cannot describe itself."""
         images = image_ids(cell.dataset)[: options.n]
         with described("the parts of the cell cannot be described"):
             config, places = cell.config(), cell.places()
@@ -50,27 +52,27 @@ class Plan:
         return [image for chunk in self.chunks for image in chunk]
 
     def count(self, existing: Existing) -> int:
-        """How many of the images are done."""
+        """The number of finished images."""
         return sum(image in existing.done for image in self.asked)
 
     def outcome(self, run: Run, before: int = 0, faults: Mapping[str, str] | None = None) -> Outcome:
-        """What became of the cell, of whose images some were there before."""
+        """The outcome of the cell, given the images that were finished before."""
         name, folder, solved = run.config.solver.name, self.store.folder, run.images - before
         return Outcome(run.status, run.cell, name, folder, run.images, run.reason or "", solved, faults or {})
 
 
 @dataclass(frozen=True)
 class Existing:
-    """What there is of a cell: its run.json, and the images that are done, with what they were measured as."""
+    """The existing records of a cell: its run.json, and the finished images with their recorded measurements."""
 
     run: Run | None
     done: Mapping[str, Measured]
 
 
 def look_for(cell: Cell, plan: Plan, options: Options, bank: MeasurementBank) -> Existing:
-    """What there is of a cell; nothing where it is overwritten.
+    """The existing records of a cell; none if it is overwritten.
 
-    Raises StoreError where files were changed since the cell was complete, or the images are others now.
+    Raises StoreError if files were changed since the cell was complete, or if the images are others now.
     """
     if options.overwrite and not plan.store.overwritten_by(options.command_id):
         drop_other_parts(plan.whole, options.shard, options.joined)
@@ -85,9 +87,9 @@ def look_for(cell: Cell, plan: Plan, options: Options, bank: MeasurementBank) ->
 
 
 def complete_run(plan: Plan, existing: Existing) -> Run | None:
-    """The run.json of a cell to which nothing is to be added; None where something is.
+    """The run.json of a cell to which nothing needs to be added; else None.
 
-    A folder that was moved is noted, and so is something.
+    If a folder of files was moved, the new place has to be added.
     """
     run = existing.run
     if run is None or run.places != plan.fresh.places or run.status != "complete" or not plan.store.has_checksums:
@@ -105,7 +107,7 @@ def _chunks(images: Sequence[str], size: int, shard: tuple[int, int]) -> list[li
 
 
 def done_images(whole: Path, samples: int) -> dict[str, Measured]:
-    """Images that are complete in the cell's folder or in any of its shards', with what they were measured as."""
+    """Images that are complete in the cell's folder or in any shard's, with their recorded measurements."""
     done: dict[str, Measured] = {}
     for folder in (whole, *whole.parent.glob(f"{glob.escape(whole.name)}.shard-*")):
         done |= CellStore(folder).done(samples)
@@ -113,7 +115,7 @@ def done_images(whole: Path, samples: int) -> dict[str, Measured]:
 
 
 def refuse_other_images(bank: MeasurementBank, images: Sequence[str], done: Mapping[str, Measured]) -> None:
-    """Raise StoreError where files of the dataset have changed since images were solved; looks at some of them."""
+    """Raise StoreError if files of the dataset have changed since images were solved; checks some of them."""
     solved = [image for image in images if image in done]
     some = solved[:: max(1, len(solved) // LOOKED_AT)]
     for image, now in zip(some, recorded(bank.measure(some)) if some else (), strict=True):
@@ -125,9 +127,9 @@ def refuse_other_images(bank: MeasurementBank, images: Sequence[str], done: Mapp
 
 
 def adopt(store: CellStore, fresh: Run, samples: int, bank: MeasurementBank, images: Sequence[str]) -> None:
-    """Take over what was solved of the same images before files were added to, or removed from, a user's folder.
+    """Take over images that were solved before files were added to, or removed from, a user's folder.
 
-    Another list of files is another cell. Each of its images that is measured as before is not solved again.
+    Another list of files makes another cell. Images whose measurement is unchanged are not solved again.
     """
     config, missing = fresh.config, list(images)
     if config.dataset.sha256 is None:
@@ -144,7 +146,7 @@ def adopt(store: CellStore, fresh: Run, samples: int, bank: MeasurementBank, ima
 
 
 def _differ_in_files_alone(folder: Path, config: Config) -> bool:
-    """Whether the cell in a folder has this configuration, but for the list of the dataset's files."""
+    """Whether the cell in a folder has this configuration, apart from the list of the dataset's files."""
     try:
         run = CellStore(folder).read_run()
     except StoreError:  # damaged
@@ -157,16 +159,16 @@ def _without_files(config: Config) -> Config:
 
 
 def _copy(image: str, old: CellStore, new: CellStore, cell: str) -> None:
-    """Keep the reconstructions and rows of an image in another cell, too."""
+    """Copy the reconstructions and rows of an image into another cell."""
     rows = [replace(row, cell=cell) for row in read_rows(old.rows)[0] if row.image == image]
     new.append_file(image, old.image_path(image).read_bytes(), rows)
 
 
 def drop_other_parts(whole: Path, shard: tuple[int, int], joined: bool = False) -> None:
-    """Remove the parts of a cell that is overwritten in others, since their old rows would stay.
+    """Remove the old shards of a cell that is overwritten in other shards, since their rows would remain.
 
-    Raises StoreError where one shard is to be overwritten of a cell that was run in other parts, and no command
-    overwrites, and joins, all of them.
+    Raises StoreError if only one shard is to be overwritten, in a cell that was run in other parts, and the command
+    does not overwrite and join all of them.
     """
     end = f"-of-{shard[1]}" if shard[1] > 1 else whole.name
     names = [path.parent.name for path in whole.parent.glob(f"{glob.escape(whole.name)}*/run.json")]

@@ -1,4 +1,4 @@
-"""One cell, from its configuration to its records."""
+"""Running one cell, from its configuration to its records."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def run_cell(
     on_progress: OnProgress | None = None,
     watch: Watch | None = None,
 ) -> Outcome:
-    """Run what is missing of a cell. A fault of a plugin is recorded in the cell and returned.
+    """Run the missing images of a cell. An error of a plugin is recorded in the cell and returned.
 
-    Raises StoreError where the folder cannot be used, ConfigError where task and images do not fit, DataError where an
-    image that is asked for cannot be read, and PluginError where a part cannot say what it is.
+    Raises StoreError if the folder cannot be used, ConfigError if task and images do not fit, DataError if a requested
+    image cannot be read, and PluginError if a plugin cannot describe itself.
     """
     watch = watch or Watch(on_progress=on_progress or (lambda done, total: None))
     plan = Plan.of(cell, options)
     watch.on_begin(plan.store.folder, plan.fresh)
     try:
         bank = _checked_bank(cell, plan.asked)
-    except (ConfigError, DataError):  # what was asked for does not go together: nothing is written
+    except (ConfigError, DataError):  # the parts do not fit together: nothing is written
         raise
     except Exception as error:
         fail(plan.store.folder, plan.fresh, reason_of(error), traceback.format_exc())
@@ -64,7 +64,7 @@ def run_cell(
 
 
 def _checked_bank(cell: Cell, images: Sequence[str]) -> MeasurementBank:
-    """The measurements of a cell, whose images are there."""
+    """The measurements of a cell, after checking that its images can be read."""
     bank = MeasurementBank.open(cell.benchmark, cell.dataset, cell.task, cell.seed)
     with described(f"dataset {cell.dataset.name}"):
         cell.dataset.check(images)
@@ -72,7 +72,7 @@ def _checked_bank(cell: Cell, images: Sequence[str]) -> MeasurementBank:
 
 
 def _begun(cell: Cell, plan: Plan, existing: Existing) -> Run:
-    """The run.json of a cell that is going to be run."""
+    """The run.json of a cell that is about to be run."""
     run = replace_fields(existing.run or plan.fresh, origins=plan.fresh.origins, places=plan.fresh.places)
     run.status, run.reason, run.traceback, run.images = "running", None, None, plan.count(existing)
     if isinstance(cell.solver, Trainable):
@@ -82,7 +82,7 @@ def _begun(cell: Cell, plan: Plan, existing: Existing) -> Run:
 
 
 def _attempt(worker: Worker, plan: Plan, existing: Existing) -> None:
-    """Solve and record what there is not yet, and say in run.json how that ended."""
+    """Solve and record the missing images, and write to run.json how it ended."""
     run = worker.run
     try:
         with arithmetic(worker.cell.source.precision):
@@ -103,7 +103,7 @@ def _attempt(worker: Worker, plan: Plan, existing: Existing) -> None:
 
 
 def _warn_of_other_code(cell: Cell, run: Run) -> None:
-    """Warn where records were made by a solver or task whose source was another."""
+    """Warn if records were made with other source code of the solver or task."""
     now, name = cell.code(), {"solver": cell.solver.name, "task": cell.task.name}
     for kind in now:
         if any(s.code.get(kind, now[kind]) != now[kind] for s in run.sessions):

@@ -1,4 +1,4 @@
-"""Scores of reconstructions: rows of each image, and of all images together, also long after the solver ran."""
+"""Scores of reconstructions, for each image and for sets of images, after a run or at any later time."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from invbench.problem import Measurement
 from invbench.store.files import MEAN, Record
 from invbench.store.schema import Score
 
-OnStage = Callable[[str], None]  # the metric that is called now; "" when it has returned
+OnStage = Callable[[str], None]  # the metric that is being computed; "" when it has returned
 Value = TypeVar("Value")
 
 
 class Scorer:
-    """Metrics, none of them trusted: each works on copies, and one that fails costs its own column and nothing else.
+    """Calls metrics safely: each works on copies, and one that fails loses only its own column.
 
-    ``faults`` says why, by name; a metric that has failed is not called again. Metrics are given tensors and operator
-    on ``device``, a batch at a time.
+    ``faults`` has the reasons, by name; a metric that has failed is not called again. Metrics are given tensors and
+    operator on ``device``, one batch at a time.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Scorer:
         self._on_stage = on_stage
 
     def of_images(self, K: int, measured: Measurement) -> list[Metric]:
-        """Those that score each image by itself, from K samples of it."""
+        """The metrics that score each image by itself, from its K samples."""
 
         def scores(metric: Metric) -> bool:
             return metric.least <= K if isinstance(metric, SampleMetric) else not isinstance(metric, SetMetric)
@@ -50,15 +50,15 @@ class Scorer:
         return [m for m in self.metrics if scores(m) and self._available(m, measured)]
 
     def of_sets(self, measured: Measurement) -> list[SetMetric]:
-        """Those that score a set of images."""
+        """The metrics that score a set of images."""
         return [m for m in self.metrics if isinstance(m, SetMetric) and self._available(m, measured)]
 
     def image_rows(
         self, cell: str, samples: Tensor, measured: Measurement, only: Collection[tuple[str, str]] | None = None
     ) -> list[list[Record]]:
-        """Rows of each image from its samples (B, K, C, H, W): of every sample and, where K > 1, of all together.
+        """Rows of each image from its samples (B, K, C, H, W): for every sample and, if K > 1, for all together.
 
-        ``only`` are the metrics that are wanted, by name and protocol.
+        ``only`` are the requested metrics, by name and protocol.
         """
         scored = list(self._scored(samples.to(self.device), _on(self.device, measured), only))
         good = [(k, m, values) for k, m, values in scored if m.name not in self.faults]  # in none of the samples
@@ -78,19 +78,19 @@ class Scorer:
                 yield k, metric, values
 
     def features(self, metric: SetMetric, x_hat: Tensor, measured: Measurement) -> Tensor | None:
-        """Features of some images, a row each, on the scorer's device; None where the metric fails."""
+        """Features of some images, one row each, on the scorer's device; None if the metric fails."""
         x_hat, measured = x_hat.to(self.device), _on(self.device, measured)
 
         def call() -> Tensor:
             rows = metric(x_hat.clone(), _copy(measured))
             if not isinstance(rows, Tensor) or rows.ndim < 1 or len(rows) != len(x_hat):
-                raise MetricError(f"expected features of {len(x_hat)} images, a row each; got {_form(rows)}")
+                raise MetricError(f"expected features of {len(x_hat)} images, one row each; got {_form(rows)}")
             return rows
 
         return self._call(metric, call)
 
     def set_score(self, metric: SetMetric, truth: Tensor, restored: Tensor, groups: Sequence[str]) -> Score | None:
-        """The score of a set from its features and the images' groups, with its interval; None where it fails."""
+        """The score of a set from its features and the images' groups, with its interval; None if it fails."""
 
         def call() -> Score:
             own = metric.estimate(truth.clone(), restored.clone(), groups)
@@ -112,7 +112,7 @@ class Scorer:
         return self._call(metric, call)
 
     def _call(self, metric: Metric, call: Callable[[], Value]) -> Value | None:
-        """What the call returns, or None, with the reason kept, where it fails."""
+        """The result of the call; None if it fails, with the reason in ``faults``."""
         if metric.name in self.faults:
             return None
         self._on_stage(metric.name)
@@ -140,7 +140,7 @@ def _bootstrapped(
 
 
 def _calls(metrics: Sequence[Metric], samples: Tensor) -> list[tuple[int, Metric, Tensor]]:
-    """What each metric is called with: every sample; where there are several, all of them, or their mean."""
+    """The arguments for each metric: every sample and, if there are several, all of them, or their mean."""
     K = samples.shape[1]
     single = [m for m in metrics if not isinstance(m, SampleMetric)]
     calls: list[tuple[int, Metric, Tensor]] = [(k, m, samples[:, k]) for k in range(K) for m in single]
@@ -151,7 +151,7 @@ def _calls(metrics: Sequence[Metric], samples: Tensor) -> list[tuple[int, Metric
 
 
 def _on(device: torch.device, measured: Measurement) -> Measurement:
-    """The same measurement with its tensors and operator on a device, but for its posterior, which has its own."""
+    """The measurement with its tensors and operator on a device; the posterior stays on the CPU."""
     if measured.x.device == device:
         return measured
     x, y, std = (z.to(device) for z in (measured.x, measured.y, measured.std))
@@ -159,7 +159,7 @@ def _on(device: torch.device, measured: Measurement) -> Measurement:
 
 
 def _copy(measured: Measurement) -> Measurement:
-    """The same measurement in tensors of its own, which a metric may change as it likes."""
+    """A copy of the measurement, which a metric may modify."""
     return replace(measured, x=measured.x.clone(), y=measured.y.clone(), std=measured.std.clone())
 
 

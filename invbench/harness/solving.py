@@ -47,19 +47,19 @@ class Worker:
     store: CellStore
     run: Run
     on_progress: OnProgress
-    exact: Posterior | None = None  # of the problem, where it is known and there are samples to score
+    exact: Posterior | None = None  # exact posterior of the problem, if it is known and there are samples to score
 
     def run_missing(self, chunks: list[list[str]], done: Mapping[str, Measured]) -> str | None:
-        """Solve the chunks that hold a missing image; returns why the solver does not apply, if it does not."""
+        """Solve the chunks with a missing image; returns the reason if the solver does not apply."""
         cell, device = self.cell, self.options.device
-        problem = copy.deepcopy(cell.as_given(self.bank.problem(device)))  # its own, whatever a solver does to it
+        problem = copy.deepcopy(cell.as_given(self.bank.problem(device)))  # a copy, whatever a solver does to it
         if reason := declared_mismatch(cell.solver, problem):
             return reason
         total = sum(map(len, chunks))
         self.on_progress(self.run.images, total)
         todo = [chunk for chunk in chunks if not done.keys() >= set(chunk)]
         for image in chain.from_iterable(todo):
-            self._group(image)  # what a dataset gets wrong is said before anything is solved
+            self._group(image)  # errors of a dataset are reported before anything is solved
         if not todo:
             return None
 
@@ -82,18 +82,18 @@ class Worker:
             with contained(f"prior {cell.source.name}"):
                 self.exact = prior.posterior(self.bank.problem(device))
         for chunk in todo:
-            # A chunk is solved whole, also where a kill left it half done: batches, and with them the last
-            # bits of a reconstruction, are those of an uninterrupted run.
+            # A chunk is always solved as a whole, even if a kill left it half done: batches, and with them the
+            # last bits of a reconstruction, are those of an uninterrupted run.
             self._run_chunk(chunk, done, problem, prior, state)
             self.on_progress(self.run.images, total)
         current_session.finished = now()
         return None
 
     def _ready(self, prior: Prior, chunks: list[list[str]], problem: Problem, state: Any) -> Prior:
-        """The prior after its first call, which costs more and is not the solver's; compiled as the user says.
+        """The prior after a first call, which costs more and is not counted; compiled as the user says.
 
-        A compiled network is made for batches of the first chunk's size, whichever chunks are missing. Where that was
-        not asked for and fails, as without a compiler, the network is taken as it is, with a warning.
+        The network is compiled for batches of the first chunk's size, whichever chunks are missing. If the user did not
+        ask for it and it fails, for example without a compiler, the uncompiled network is used, with a warning.
         """
         device, asked = self.options.device, self.options.compile
         rows = len(chunks[0]) * len(self._draws_of(chunks[0])[0])
@@ -115,7 +115,7 @@ class Worker:
         return fast
 
     def _repays(self, prior: Prior, chunks: list[list[str]], problem: Problem, state: Any) -> bool:
-        """Whether all calls of the cell, counted on a chunk with a prior that costs nothing, repay compiling."""
+        """Whether compiling pays off for all calls of the cell, counted on a chunk with a prior that costs nothing."""
         if self.options.device.type != "cuda" or not hasattr(prior, "net"):
             return False
         solver, measured, meter = self.cell.solver, self.bank.measure(chunks[0]), Meter()
@@ -143,7 +143,7 @@ class Worker:
         self._refuse_infinite([image for image, good in zip(chunk, finite, strict=True) if not good], len(chunk))
 
     def _refuse_infinite(self, bad: list[str], among: int) -> None:
-        """Raise SolverError where reconstructions are not finite."""
+        """Raise SolverError if reconstructions are not finite."""
         if bad:
             raise SolverError(
                 f"{self.cell.solver.name} returned values that are not finite for {len(bad)} of {among} images "
@@ -151,7 +151,7 @@ class Worker:
             )
 
     def _draws_of(self, chunk: list[str]) -> list[range]:
-        """The samples of a chunk's images that are drawn at once: as many as the batch size allows, at least one."""
+        """The samples of a chunk that are drawn at once: as many as the batch size allows, at least one."""
         K, together = self.cell.samples, max(1, self.options.batch_size // len(chunk))
         return [range(first, min(first + together, K)) for first in range(0, K, together)]
 
@@ -206,7 +206,7 @@ class Worker:
         return by_image
 
     def _group(self, image: str) -> str:
-        """What an image is a part of; "" where that is itself."""
+        """The group of an image; "" if it is its own group."""
         dataset = self.bank.dataset
         with contained(f"dataset {dataset.name}"):
             group = dataset.group(image)
@@ -216,7 +216,7 @@ class Worker:
 
 
 def _solved(solver: Solver, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng) -> Tensor:
-    """What ``solve`` returns. Raises SolverError where it differentiates without saying so."""
+    """The result of ``solve``. Raises SolverError if it differentiates without declaring it."""
     try:
         return solver.solve(y, problem, prior, state, rng)
     except RuntimeError as error:

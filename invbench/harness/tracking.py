@@ -1,4 +1,4 @@
-"""What is reported to the trackers of a command, of its cells and trainings. No fault of theirs reaches these."""
+"""Reports of cells and trainings to the trackers of a command. Errors of trackers do not affect the work."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SHOWN = 4  # reconstructions in a picture
 
 
 class Trackers:
-    """The trackers of a command. One that fails is warned of, and not called again."""
+    """The trackers of a command. If one fails, a warning is given and it is not called again."""
 
     def __init__(self, trackers: Iterable[Tracker] = ()) -> None:
         self._trackers = {tracker.name: tracker for tracker in trackers}
 
     @classmethod
     def of(cls, names: str, catalog: Catalog) -> Trackers:
-        """Those that ``track`` names: ``wandb``, ``wandb,mlflow``, or that in brackets.
+        """The trackers that ``track`` names: ``wandb``, ``wandb,mlflow``, or a list in brackets.
 
         Raises PluginError for an unknown name, and ConfigError where its library is absent.
         """
@@ -61,7 +61,7 @@ class Trackers:
 
     @contextmanager
     def following(self, kind: str, name: str) -> Iterator[Followed]:
-        """Report a cell or a training, whose work is the body, and an error that ends it."""
+        """Report the cell or training that the body runs, and an error that ends it."""
         followed = Followed(self, kind, name)
         try:
             yield followed
@@ -79,30 +79,30 @@ class Followed:
         self._open = False
 
     def begin(self, key: str, config: Mapping[str, Any]) -> None:
-        """It begins, with the values that determine its result; they may be nested."""
+        """Report the beginning, with the values that determine the result; they may be nested."""
         if not self._open:
             self._open, plain = True, flat(config)
             self._trackers.tell(lambda tracker: tracker.begin(self._kind, self._name, key, {**plain}))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Figures after a step."""
+        """Report figures after a step."""
         self._trackers.tell(lambda tracker: tracker.log(step, {**values}))
 
     def end(self, status: str, values: Mapping[str, float] | None = None, picture: Image | None = None) -> None:
-        """It has ended; what has not begun is not reported."""
+        """Report the end, unless the beginning was not reported."""
         if self._open:
             self._open = False
             self._trackers.tell(lambda tracker: tracker.end(status, {**(values or {})}, picture))
 
     def hear(self, kind: str, content: Any) -> None:
-        """Take an event of a cell. It begins with its first progress: then no other process is running it."""
+        """Handle an event of a cell. It begins at its first progress: then no other process is running it."""
         if kind == "begin":
             _, self._run = content
         elif kind == "progress" and self._run:
             self.begin(self._run.cell, self._run.config.plain())
 
     def recorded(self, outcome: Outcome) -> None:
-        """End a cell with what is recorded of it, having begun it where that was not reported, as of one in shards."""
+        """Report the recorded results of a cell, and first its beginning if that was not reported, as for shards."""
         if not self._trackers:
             return
         try:
@@ -115,7 +115,7 @@ class Followed:
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested options by their names on the command line.
+    """Nested options, flat, by their names on the command line.
 
     >>> flat({"seed": 0, "solver": {"name": "ddrm", "nfe": 20}})
     {'seed': 0, 'solver.name': 'ddrm', 'solver.nfe': 20}
@@ -127,9 +127,9 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def means(cell: LoadedCell) -> dict[str, float]:
-    """Means over images and scores of sets by metric; of several samples also of their mean, as ``psnr_of_mean``.
+    """Means over images and scores of sets by metric; with several samples also of their mean, as ``psnr_of_mean``.
 
-    A metric that is there by several protocols is left out.
+    A metric that is recorded in several protocols is left out.
     """
     together = cell.frame["sample"] == MEAN
     single = {score.metric: score.value for score in cell.sets} | _means(cell.frame[~together])
@@ -144,7 +144,7 @@ def _means(records: Any) -> dict[str, float]:
 
 
 def picture(cell: LoadedCell) -> Image | None:
-    """The first reconstructions side by side; None where there are none, or they are no pictures."""
+    """The first reconstructions side by side; None if there are none, or if they are not pictures."""
     here = [image for image in cell.images if cell.image_path(image)][:SHOWN]
     rows = [cell.reconstructions(image)[0] for image in here]
     if not rows or rows[0].shape[0] not in (1, 3) or min(rows[0].shape[1:]) <= 4:

@@ -1,4 +1,4 @@
-"""Where a number comes from, and whether it can be had again."""
+"""The provenance of a number, and whether it can be reproduced."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from invbench.store.reader import LoadedCell, load_cell, load_cells
 from invbench.store.schema import Config
 from invbench.store.writer import CellStore
 
-MOST_LISTED = 8  # cells of a name that is that of several
+MOST_LISTED = 8  # cells listed for an ambiguous name
 
 if TYPE_CHECKING:
     from invbench.metric import Metric
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 def find_cell(name: str, out: Path) -> LoadedCell:
-    """The cell of an id, the start of one, a folder or its name, or of a solver that has no other cell there.
+    """The cell with this id, start of an id, folder or folder name, or of a solver with a single cell.
 
-    Raises ConfigError where there is none, or several, which it lists.
+    Raises ConfigError if there is none, or if there are several, which it lists.
     """
     if not name:
         raise ConfigError("expected the id of a cell, its start, a folder, or a solver; got an empty text")
@@ -37,7 +37,7 @@ def find_cell(name: str, out: Path) -> LoadedCell:
 
 
 def _recorded(name: str, cells: Sequence[LoadedCell], out: Path) -> LoadedCell:
-    """Of these cells, the one that is called so."""
+    """The one of these cells that has this name."""
     matching = _called(name, cells)
     if not matching:
         raise ConfigError(unknown(f"cell, folder or solver in {out}:", name, {solver_of(c) for c in cells}))
@@ -47,19 +47,19 @@ def _recorded(name: str, cells: Sequence[LoadedCell], out: Path) -> LoadedCell:
 
 
 def _called(name: str, cells: Sequence[LoadedCell]) -> list[LoadedCell]:
-    """Cells of this id or folder; if there is none, those whose id begins so, or whose solver it is."""
+    """Cells with this id or folder; if there is none, those whose id begins with it, or whose solver it is."""
     exact = [c for c in cells if name == c.id or name in [folder.name for folder in c.folders]]
     return exact or [c for c in cells if c.id.startswith(name) or name == solver_of(c)]
 
 
 def _list(cells: Sequence[LoadedCell]) -> str:
-    """The first of several cells, and how many more there are."""
+    """The first of several cells, and the number of others."""
     listed = sorted(map(_listed, cells))[:MOST_LISTED]
     return ", ".join(listed) + (f" and {len(cells) - len(listed)} more" if len(cells) > len(listed) else "")
 
 
 def _listed(cell: LoadedCell) -> str:
-    """A cell's id with what identifies it for a reader."""
+    """A cell's id with its solver, benchmark, task and seed."""
     config = cell.run.config
     return f"{cell.id} ({solver_of(cell)}, {config.benchmark.name}/{config.task.name}, seed {config.seed})"
 
@@ -86,7 +86,7 @@ def explain(cell: LoadedCell) -> str:
 
 
 def damage(cell: LoadedCell) -> list[str]:
-    """What was changed since the cell was complete: files against their sums, the configuration against the id."""
+    """Changes since the cell was complete: of files against checksums, of the configuration against the id."""
     lines = [f"{folder}: {line}" for folder in cell.folders for line in CellStore(folder).damage()]
     if not cell.run.config.digest().startswith(cell.id):
         lines.append(f"{cell.folders[0]}: the configuration is not that of cell {cell.id}")
@@ -96,10 +96,10 @@ def damage(cell: LoadedCell) -> list[str]:
 def recompute(cell: LoadedCell, n: int, catalog: Catalog, device: str = "auto") -> Iterator[tuple[str, float]]:
     """Solve the first images again; yields each with the largest difference of a value on [-1, 1], or of a score.
 
-    It is done on ``device``, whatever the recorded one.
+    The images are solved on ``device``, whatever the recorded one.
 
-    Recorded scores are compared with those of the kept reconstructions; of released records, which have none, with
-    those of the new ones. Raises StoreError where weights or measurements of today are not those of the record.
+    Recorded scores are compared with those of the stored reconstructions; released records have none, so theirs are
+    compared with scores of the new ones. Raises StoreError if weights or measurements differ from the recorded ones.
     """
     from invbench.device import choose_device, refuse_precision
     from invbench.harness.bank import image_ids
@@ -127,7 +127,7 @@ def recompute(cell: LoadedCell, n: int, catalog: Catalog, device: str = "auto") 
 
 
 def _first_images(cell: LoadedCell, ids: Sequence[str]) -> list[str]:
-    """A cell's images in the order of its dataset. Raises StoreError where they are not the first ones."""
+    """A cell's images in the order of its dataset. Raises StoreError if they are not the first ones."""
     order = [i for i in ids if i in set(cell.images)]
     if order != list(ids[: len(order)]):
         raise StoreError("only cells of the first images of their dataset can be solved again")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RUNS = 4
-SAME = 1e-4  # of the norm of what is measured: the rounding of a transform in float32 is 1e-6
+SAME = 1e-4  # relative to the norm of the measurement: rounding of a transform in float32 is 1e-6
 
 
 def turned(x: Tensor) -> Tensor:
@@ -21,7 +21,7 @@ def turned(x: Tensor) -> Tensor:
 
 
 def blind_to_turns(A: Operator, like: Tensor) -> bool:
-    """Whether an image and its half turn measure alike, by one random image on the device of ``like``."""
+    """Whether an image and its half turn have the same measurement, tested on a random image on ``like``'s device."""
     x = Rng.single(purpose="half turn").randn(A.x_shape).to(like)
     y, z = A(x), A(turned(x))
     return float((y - z).abs().square().sum() / y.abs().square().sum()) ** 0.5 < SAME
@@ -30,10 +30,10 @@ def blind_to_turns(A: Operator, like: Tensor) -> bool:
 class BestOf4(SampleMetric):
     """A metric of images on the best of the first four samples, where the operator is blind to half turns.
 
-    Each sample is scored as it is and turned by 180 degrees, and the best of the eight scores is taken by this metric
-    alone, as DAPS's code does over its four runs: other metrics may choose other samples. The truth chooses, so that it
-    says what a solver can find in four attempts, not what it finds. Negatives and shifts are not aligned. Exactly four
-    samples count, however many there are: best of another number would be another protocol.
+    Each sample is scored as it is and rotated by 180 degrees, and this metric takes the best of its own eight scores,
+    as DAPS's code does over its four runs: other metrics may choose other samples. The choice uses the truth, so the
+    score says what a solver can find in four attempts, not what a user gets. Negatives and shifts are not aligned.
+    Always the first four samples count: the best of another number would be another protocol.
     """
 
     inner: ClassVar[type[Metric]]

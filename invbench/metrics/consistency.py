@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class Consistency(Metric):
-    """Root mean square of (y - H x_hat) / std: 1 is what the truth has; below fits the noise, above misses the data.
+    """Root mean square of (y - H x_hat) / std: 1 for the truth; below 1 fits the noise, above 1 misses the data.
 
-    The noise's true standard deviation is used also where the solver is not given it. Not clipped. Of complex
-    measurements, over real and imaginary parts. A measurement without noise has no value: its residual has no unit.
+    The noise's true standard deviation is used even if the solver is not given it. Not clipped. For complex
+    measurements, over real and imaginary parts. Measurements without noise have no value: the residual has no unit.
     """
 
     name: ClassVar[str] = "consistency"

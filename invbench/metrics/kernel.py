@@ -1,4 +1,4 @@
-"""How far the distribution of reconstructions is from that of truths, by a kernel on features of AlexNet."""
+"""Distance between the distributions of reconstructions and truths, by a kernel on features of AlexNet."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from invbench.metrics.perceptual import LPIPSAlex, lpips_network
 if TYPE_CHECKING:
     from torch import Tensor
 
-LAYERS = (64, 192, 384, 256, 256)  # channels of the five that LPIPS takes
+LAYERS = (64, 192, 384, 256, 256)  # channels of the five layers that LPIPS takes
 
 
 class KidAlex(SetMetric):
     """Squared maximum mean discrepancy (Gretton et al., 2012), unbiased, a mean over five layers of AlexNet.
 
-    Of each layer, the features of LPIPS (unit vectors along the channels), averaged over the image and scaled to norm
-    1; kernel (a.b + 1)^3, that of KID on vectors of this norm. Pairs of images of one photograph are left out, so that
-    it is unbiased for other photographs, and 0 on average for images that are drawn like the truths. The reconstruction
-    is clipped. The interval is the jackknife's over photographs.
+    The features of each layer are those of LPIPS (unit vectors along the channels), averaged over the image and scaled
+    to norm 1; the kernel is (a.b + 1)^3, that of KID on vectors of this norm. Pairs of images from the same photograph
+    are left out, so that it is unbiased for other photographs, and 0 on average for images distributed as the truths.
+    The reconstruction is clipped. The interval is a jackknife over photographs.
 
-    It grows with the strength of every degradation that was tried: docs/metrics.md.
+    It grows with the strength of every degradation that was tested: docs/metrics.md.
     """
 
     name: ClassVar[str] = "kid_alex"
@@ -50,7 +50,7 @@ class KidAlex(SetMetric):
         return self.estimate(truth, restored, [str(i) for i in range(len(truth))])[0]
 
     def estimate(self, truth: Tensor, restored: Tensor, groups: Sequence[str]) -> tuple[float, float, float]:
-        """The distance, and its interval by leaving out each group in turn; needs three groups for one."""
+        """The distance, and its interval by leaving out each group in turn, which needs three groups."""
         import torch
 
         codes = torch.tensor([groups.index(group) for group in groups], device=truth.device)

@@ -18,8 +18,8 @@ YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.31
 def haarpsi(x_hat: Tensor, x: Tensor) -> Tensor:
     """Haar wavelet-based perceptual similarity index (Reisenhofer et al., 2018): (B, C, H, W) in [0, 255] -> (B,).
 
-    Of two finest scales of the luminance, weighted by the coarsest; of colour images also of the chroma. Images are
-    halved first. Greater is more alike, 1 is equal.
+    Compares the two finest scales of the luminance, weighted by the coarsest, and the chroma of colour images. Images
+    are halved first. Greater is more similar; 1 means equal.
     """
     import torch
     import torch.nn.functional as F
@@ -59,7 +59,7 @@ def _haar(side: int, like: Tensor) -> Tensor:
 
 
 def _same(x: Tensor, kernel: Tensor) -> Tensor:
-    """Correlation with zeros around, of the size of the input."""
+    """Correlation with zero padding, of the size of the input."""
     import torch.nn.functional as F
 
     before, after = (kernel.shape[-1] - 1) // 2, kernel.shape[-1] // 2
@@ -111,7 +111,7 @@ class LPIPS(Metric):
             return network(self.prepare(x_hat.clamp(-1, 1)), measurement.x).flatten().double()
 
     def prepare(self, x_hat: Tensor) -> Tensor:
-        """The reconstruction as the network gets it."""
+        """The reconstruction in the form that the network takes."""
         return x_hat
 
 
@@ -172,7 +172,7 @@ class LPIPSSqueeze(LPIPS):
 class LPIPSDavi(LPIPS):
     """The call of DAVI's official code: VGG16 without ImageNet's scaling, on images truncated to eight bits.
 
-    Its network sees half the contrast of ``lpips_vgg``; the paper's LPIPS columns are comparable with this alone.
+    Its network sees half the contrast of ``lpips_vgg``; the paper's LPIPS columns are comparable only with this metric.
     """
 
     name: ClassVar[str] = "lpips_davi"

@@ -1,6 +1,6 @@
-"""Samples against the exact posterior, on the tiers that know it.
+"""Samples against the exact posterior, on the benchmarks where it is known.
 
-Each score has a floor, the score of equally many exact samples: the row of the preset's exact sampler.
+Each score has a floor, the score of the same number of exact samples: the row of the preset's exact sampler.
 """
 
 from __future__ import annotations

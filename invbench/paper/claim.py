@@ -1,4 +1,4 @@
-"""A statement of a paper that records can confirm or not. No torch."""
+"""A statement of a paper that records can confirm or contradict."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Column(NamedTuple):
 class Claim:
     """A statement about methods of the paper on one benchmark and task, in one metric.
 
-    ``pairs`` are (better, worse) of an order, the one (better, worse) of a margin, which is ``value``, or the one
-    (fast, slow) of a ratio, which is at least ``bound``; a cell has one method, and its ``value``. ``printed`` holds
-    value and NFE of each method as the paper prints them. ``benchmark``, ``task``, ``metric`` and ``prior`` are ours;
-    where others stand in, ``original`` is the claim of the paper.
+    ``pairs`` are the (better, worse) pairs of an order, the single (better, worse) pair of a margin of size ``value``,
+    or the single (fast, slow) pair of a ratio of at least ``bound``; a cell has one method and its ``value``.
+    ``printed`` holds value and NFE of each method as the paper prints them. ``benchmark``, ``task``, ``metric`` and
+    ``prior`` are our names; for a proxy, ``original`` is the claim of the paper.
     """
 
     id: str
@@ -43,15 +43,15 @@ class Claim:
     bound: float = 0.0
     value: str = ""
     printed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    images: int = 0  # of the paper; 0 on a proxy
-    iterations: int = 0  # that the paper trained for; 0 on a proxy
+    images: int = 0  # number of images in the paper; 0 on a proxy
+    iterations: int = 0  # of training in the paper; 0 on a proxy
     caveat: str = ""
     proxy_on: str = ""
     original: Claim | None = None
 
     @property
     def is_proxy(self) -> bool:
-        """Whether other images, weights and metrics stand in for the paper's."""
+        """Whether it is about other images, weights and metrics than the paper's."""
         return self.original is not None
 
     @property
@@ -61,12 +61,12 @@ class Claim:
 
     @property
     def table(self) -> int:
-        """The number of its table."""
+        """The table's number."""
         return self.source.number
 
     @property
     def noise(self) -> str:
-        """The noise of its table, as tasks write it."""
+        """The noise of its table, in the notation of tasks."""
         return self.source.noise_of(self.task)
 
     @property
@@ -75,7 +75,7 @@ class Claim:
         return {method: self.layout.methods[method] for method in self.methods}
 
     def on_proxy(self, prior: str) -> Claim:
-        """The same statement about the benchmark that stands in."""
+        """The same statement about the proxy benchmark."""
         tasks = {task.name: task.proxy or task.name for task in self.layout.tasks.values()}
         score = self.layout.metrics[self.column]
         return replace(

@@ -1,4 +1,4 @@
-"""What a paper states, from ``results/published/claims.toml``: printed cells, orders, margins and ratios. No torch.
+"""The claims of a paper, from ``results/published/claims.toml``: printed cells, orders, margins and ratios.
 
 :mod:`invbench.paper.verdicts` judges them.
 """
@@ -20,7 +20,7 @@ from invbench.paper.layout import Layout
 from invbench.paper.printed import Paper, PaperTable, Printed
 from invbench.store.released import results_folder
 
-FIELDS = {  # of an entry: required, optional
+FIELDS = {  # fields of an entry: required, optional
     "order": (("where", "says", "table", "first"), ("benchmarks", "tasks", "metrics", "above", "proxy")),
     "margin": (("where", "says", "table", "task", "metric", "ahead", "behind", "by"), ()),
     "ratio": (("where", "says", "table", "metric", "fast", "slow"), ("proxy",)),
@@ -68,7 +68,7 @@ class ClaimFile:
             yield replace(self.stated(claim, entry), pairs=tuple(pairs))
 
     def margins(self, name: str, entry: Mapping[str, Any]) -> Iterator[Claim]:
-        """The claim that one method leads another by a value, which has as many decimals as the table's."""
+        """The claim that one method leads another by a value, rounded like the table."""
         table = self.paper.table(entry["table"])
         pair, by = (entry["ahead"], entry["behind"]), str(entry["by"])
         float(by)
@@ -90,7 +90,7 @@ class ClaimFile:
                 yield replace(self.stated(claim, entry), pairs=(pair,), bound=float(bound))
 
     def cells(self) -> Iterator[Claim]:
-        """A claim for each printed value of the tables and metrics of ``[cells]``, the first time it is printed."""
+        """A claim for each printed value of the tables and metrics of ``[cells]``, at its first occurrence."""
         rule, claimed = self.content["cells"], set()
         for table in map(self.paper.table, rule["tables"]):
             for row in table.rows:
@@ -103,7 +103,7 @@ class ClaimFile:
                 claimed.add(key)
 
     def cell(self, table: PaperTable, row: Printed) -> Claim:
-        """A claim that a printed value is what it is."""
+        """The claim that a printed value is right."""
         column = self.column(row)
         words = (str(table.number), *column[:2], self.layout.methods[row.method], column.metric.lower())
         claim = self.claim("/".join(("cell", *words)), "cell", table, column, [row.method])
@@ -112,7 +112,7 @@ class ClaimFile:
         return replace(claim, where=f"Table {table.number}", value=row.value, caveat=caveat)
 
     def stated(self, claim: Claim, entry: Mapping[str, Any]) -> Claim:
-        """The claim with the paper's words, and the benchmark that may stand in for its own."""
+        """The claim with the paper's words, and the benchmark that may serve as a proxy."""
         stand_in = self.content["proxies"].get(claim.benchmark, "") if entry.get("proxy", True) else ""
         return replace(claim, where=entry["where"], says=entry["says"], proxy_on=stand_in)
 
@@ -137,13 +137,13 @@ class ClaimFile:
         )
 
     def caveats(self, table: int, benchmark: str) -> Iterator[str]:
-        """What the paper leaves unclear about a benchmark in a table."""
+        """Points that the paper leaves unclear about a benchmark in a table."""
         for caveat in self.content.get("caveat", []):
             if caveat.get("benchmark", benchmark) == benchmark and caveat.get("table", table) == table:
                 yield caveat["text"]
 
     def columns(self, table: PaperTable, entry: Mapping[str, Any]) -> list[Column]:
-        """The table's columns, of the entry's benchmarks, tasks and metrics where it names some."""
+        """The table's columns, restricted to the entry's benchmarks, tasks and metrics if it names any."""
         columns = list(dict.fromkeys(self.column(r) for r in table.rows if r.metric in self.layout.metrics))
         for i, key in enumerate(("benchmarks", "tasks", "metrics")):
             known = {c[i] for c in columns}
@@ -153,7 +153,7 @@ class ClaimFile:
         return columns
 
     def column(self, row: Printed) -> Column:
-        """Where a row stands."""
+        """The column of a row."""
         return Column(self.layout.benchmarks[row.dataset].name, self.layout.tasks[row.task].name, row.metric)
 
     def rows(self, table: PaperTable, column: Column) -> list[Printed]:
@@ -162,16 +162,16 @@ class ClaimFile:
 
     @cached_property
     def iterations(self) -> dict[tuple[str, str], int]:
-        """What the paper trained for, by benchmark and task."""
+        """Training iterations in the paper, by benchmark and task."""
         where = self.layout.iterations
         rows = [r for r in self.paper.table(where.table).rows if r.metric == where.metric] if where else []
         return {self.column(r)[:2]: int(r.value) for r in rows}
 
 
 def load_claims(path: Path | None = None, benchmark: str = "") -> list[Claim]:
-    """Every claim of the paper; with a benchmark those of it, or their proxies on it.
+    """Every claim of the paper; with a benchmark, the claims about it, or proxies on it.
 
-    Raises ConfigError, naming file and claim, where the file is damaged, and for a benchmark without claims.
+    Raises ConfigError, naming file and claim, if the file is damaged, and for a benchmark without claims.
     """
     path = path or results_folder() / "published" / "claims.toml"
     content = _read(path)
@@ -188,7 +188,7 @@ def load_claims(path: Path | None = None, benchmark: str = "") -> list[Claim]:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    """The content of a file of claims. Raises ConfigError where it cannot be read or lacks a part."""
+    """The content of a file of claims. Raises ConfigError if it cannot be read or lacks a part."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
@@ -199,7 +199,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def chosen(claims: Sequence[Claim], names: Sequence[str]) -> list[Claim]:
-    """The claims of these ids, or of ids that begin with them; all if none is named. Raises ConfigError."""
+    """The claims whose id begins with one of these; all if none is given. Raises ConfigError."""
     for name in names:
         if not any(_named(c, name) for c in claims):
             raise ConfigError(_no_claim(name, claims))
@@ -207,7 +207,7 @@ def chosen(claims: Sequence[Claim], names: Sequence[str]) -> list[Claim]:
 
 
 def _no_claim(name: str, claims: Sequence[Claim]) -> str:
-    """Message for an unknown id, with the beginnings of those there are, or of its own beginning all."""
+    """Message for an unknown id, with the beginnings of known ids, or all ids that share its beginning."""
     heads = {claim.id.partition("/")[0] for claim in claims}
     own = f"{name.partition('/')[0]}/"
     return unknown("claim", name, heads | {c.id for c in claims if "/" in name and c.id.startswith(own)})
@@ -215,7 +215,7 @@ def _no_claim(name: str, claims: Sequence[Claim]) -> str:
 
 @contextmanager
 def _placed(place: str) -> Iterator[None]:
-    """Say where in the file something is wrong."""
+    """Add the place in the file to an error."""
     try:
         yield
     except KeyError as error:

@@ -1,4 +1,4 @@
-"""The paper's claims as a table, with what makes the records that are missing. No torch."""
+"""The paper's claims as a table, with the commands that make missing records."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROXY = "proxy, protocol differs"
 
 
 class Judged(NamedTuple):
-    """A claim, and what is recorded about it."""
+    """A claim, and the records about it."""
 
     claim: Claim
     finding: Finding
@@ -54,7 +54,7 @@ def _not_run(judged: Judged) -> bool:
 
 
 def _counts(judged: Sequence[Judged], hidden: int) -> Iterator[str]:
-    """How often each verdict is given."""
+    """The number of claims with each verdict."""
     counts = Counter(each.finding.verdict for each in judged)
     verdicts = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
     kind = "proxies of claims" if _of_proxies([each.claim for each in judged]) else "claims"
@@ -64,7 +64,7 @@ def _counts(judged: Sequence[Judged], hidden: int) -> Iterator[str]:
 
 
 def _stand_in_notes(claims: Sequence[Claim]) -> Iterator[str]:
-    """That others stand in for the paper's images, weights and metrics, or which could."""
+    """A note that these are proxies of the paper's claims, or that proxies exist."""
     if _of_proxies(claims):
         yield f"Every verdict is of a {PROXY}: {_stand_ins(claims)}."
     benchmarks = sorted({c.proxy_on for c in claims if c.proxy_on and not c.is_proxy})
@@ -80,7 +80,7 @@ def _details(listed: Sequence[Judged]) -> Iterator[str]:
 
 
 def commands(judged: Sequence[Judged]) -> list[str]:
-    """What records the methods that are missing, tasks with the same ones together."""
+    """The commands that record missing methods, with one command for tasks that miss the same ones."""
     missing: dict[tuple[str, str, str], dict[str, None]] = {}
     for claim, finding in judged:
         place = claim.benchmark, claim.layout.noise_options(claim.table), claim.task
@@ -93,7 +93,7 @@ def commands(judged: Sequence[Judged]) -> list[str]:
 
 
 def stated(claim: Claim) -> str:
-    """What the paper says of the claim's methods, with its numbers."""
+    """The claim in words, with the paper's numbers."""
     values = {method: claim.printed[method][0] for method in claim.methods}
     if claim.kind == "cell":
         return values[claim.methods[0]]
@@ -107,7 +107,7 @@ def stated(claim: Claim) -> str:
 
 
 def _order(claim: Claim, values: Mapping[str, str]) -> str:
-    """The first methods of an order, and the nearest of those behind them."""
+    """The leading methods of an order, and the closest of those behind them."""
     last = claim.pairs[-1][0]
     rest = sorted((b for a, b in claim.pairs if a == last), key=lambda m: float(values[m]))
     nearest = rest[-1] if claim.layout.better(claim.column) == "higher" else rest[0]
@@ -133,7 +133,7 @@ def _of_proxies(claims: Sequence[Claim]) -> bool:
 
 
 def _stand_ins(claims: Sequence[Claim]) -> str:
-    """What a proxy has in place of the paper's."""
+    """What a proxy replaces: images, prior, weights, metrics."""
     pairs = [(c, c.original) for c in claims if c.original]
     metrics = sorted({f"{c.metric} for {c.column}" for c, paper in pairs if c.metric != paper.metric})
     tasks = sorted({f"{c.task} for {paper.task}" for c, paper in pairs if c.task != paper.task})

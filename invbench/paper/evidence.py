@@ -1,4 +1,4 @@
-"""Which records are comparable with a claim of the paper, and why others are not. No torch."""
+"""The records that are comparable with a claim of the paper, and why others are not."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from invbench.store.reader import LoadedCell
 from invbench.store.schema import Score
 
 DIFFERS, NOT_RUN = "protocol differs", "not run"
-FREE = {"weights"}  # options that may be written by hand
+FREE = {"weights"}  # options that may be set on the command line
 
 Metrics = Mapping[str, type[Metric]]
 
 
 class MissingResult(NamedTuple):
-    """Why a method cannot be judged, not run or by another protocol, and what is to be run (again)."""
+    """Why a method cannot be judged (not run, or by another protocol), and whether to run it (again)."""
 
     verdict: str
     method: str
@@ -32,14 +32,14 @@ class MissingResult(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """A cell of each method that has the metric, all of the same measurements, and why there is none of the others."""
+    """A cell for each method that has the metric, all on the same measurements, and why the others have none."""
 
     cells: dict[str, LoadedCell]
     missing: dict[str, MissingResult]
 
 
 def evidence(claim: Claim, cells: Sequence[LoadedCell], metrics: Metrics) -> Evidence:
-    """The cells that are comparable with what the paper states."""
+    """The cells that are comparable with the claim."""
     chosen = _choose(claim, cells)
     missing = {**chosen.missing}
     for method, cell in chosen.cells.items():
@@ -49,22 +49,22 @@ def evidence(claim: Claim, cells: Sequence[LoadedCell], metrics: Metrics) -> Evi
 
 
 def mismatches(cell: LoadedCell, claim: Claim, method: str) -> list[str]:
-    """In what a cell differs from the paper's protocol."""
+    """How a cell differs from the paper's protocol."""
     run, nfe = cell.run, claim.printed[method][1]
     calls = float(nfe) if nfe and claim.metric != CALLS else None
     protocol = Protocol(claim.noise, claim.benchmark, claim.prior, claim.layout.assumed, calls)
     texts = protocol.mismatches(cell)
     written = [key for key, origin in run.origins.items() if origin == WRITTEN and key not in FREE]
     if written:
-        texts.append(f"{', '.join(written)} written by hand")
-    steps = run.training.step if run.training else None  # the authors' own weights say of none
+        texts.append(f"{', '.join(written)} set on the command line")
+    steps = run.training.step if run.training else None  # the authors' own weights have no metadata
     if steps is not None and steps < claim.iterations:
         texts.append(f"trained for {steps} iterations of {claim.iterations}")
     return texts
 
 
 def _choose(claim: Claim, cells: Sequence[LoadedCell]) -> Evidence:
-    """A cell of each method, all of the same measurements, and why there is none of the others."""
+    """A cell for each method, all on the same measurements, and why the others have none."""
     recorded = {method: _cells_of(claim, method, cells) for method in claim.methods}
     differences = _differences(claim, recorded)
     best = _best_group([cell for own in recorded.values() for cell in own if differences.get(cell.id) == []])
@@ -79,7 +79,7 @@ def _choose(claim: Claim, cells: Sequence[LoadedCell]) -> Evidence:
 
 
 def _differences(claim: Claim, recorded: Mapping[str, Sequence[LoadedCell]]) -> dict[str, list[str]]:
-    """In what each cell with images differs from the paper's protocol, by its id."""
+    """How each cell with images differs from the paper's protocol, by its id."""
     pairs = [(method, cell) for method, own in recorded.items() for cell in own if cell.images]
     return {cell.id: mismatches(cell, claim, method) for method, cell in pairs}
 
@@ -92,7 +92,7 @@ def _cells_of(claim: Claim, method: str, cells: Sequence[LoadedCell]) -> list[Lo
 
 
 def _best_group(cells: Sequence[LoadedCell]) -> list[LoadedCell]:
-    """Cells of the same measurements: those of most solvers, and of most images."""
+    """The group of cells on the same measurements with the most solvers, then the most images."""
 
     def size(group: Sequence[LoadedCell]) -> tuple[int, int]:
         return len({solver_of(cell) for cell in group}), sum(len(cell.images) for cell in group)
@@ -101,7 +101,7 @@ def _best_group(cells: Sequence[LoadedCell]) -> list[LoadedCell]:
 
 
 def _missing(method: str, own: Sequence[LoadedCell], differences: Mapping[str, list[str]]) -> MissingResult:
-    """Why none of a method's cells is taken."""
+    """Why none of a method's cells is used."""
     if reasons := [differences[c.id] or ["other measurements"] for c in own if c.id in differences]:
         fewest = min(reasons, key=len)
         return MissingResult(DIFFERS, method, ", ".join(fewest), (method,))
@@ -123,12 +123,12 @@ def _unscored(method: str, cell: LoadedCell, claim: Claim, metrics: Metrics) -> 
 
 
 def _without_number(rows: Sequence[Record], sets: Sequence[Score]) -> int:
-    """How many images, or else sets, were scored nan."""
+    """The number of images, or else of sets, with score nan."""
     return len({r.image for r in rows if math.isnan(r.value)}) or sum(math.isnan(s.value) for s in sets)
 
 
 def _of_another_set(method: str, score: Score, claim: Claim) -> MissingResult | None:
-    """That a set has another number of images than the paper's, if it has."""
+    """A mismatch if a set does not have the paper's number of images."""
     if claim.images in (0, score.n):
         return None
     reason = f"{claim.metric} of {score.n} images, of {claim.images} in the paper; its bias depends on that"
@@ -136,7 +136,7 @@ def _of_another_set(method: str, score: Score, claim: Claim) -> MissingResult | 
 
 
 def _without_score(method: str, cell: LoadedCell, claim: Claim, metrics: Metrics) -> MissingResult:
-    """That a cell has another form of the metric, or what adds it."""
+    """A text that a cell has another protocol of the metric, or how to add the metric."""
     family = claim.metric.partition("_")[0]
     scored = [(r.metric, r.protocol) for r in cell.rows] + [(s.metric, s.protocol) for s in cell.sets]
     others = {protocol for metric, protocol in scored if metric.partition("_")[0] == family}
@@ -146,7 +146,7 @@ def _without_score(method: str, cell: LoadedCell, claim: Claim, metrics: Metrics
 
 
 def protocol_of(claim: Claim, metrics: Metrics) -> str:
-    """The protocol of the claim's metric, which seconds and calls have by their own name."""
+    """The protocol of the claim's metric; for seconds and calls it is the name."""
     return metrics[claim.metric].protocol if claim.metric in metrics else claim.metric
 
 

@@ -1,4 +1,4 @@
-"""How a paper's tables are read, from ``results/published/NAME.toml``: its names and ours, its noise, its tables."""
+"""The layout of a paper's tables, from ``results/published/NAME.toml``: its names and ours, its noise, its tables."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import msgspec
 from invbench.errors import ConfigError, unknown
 from invbench.noise import parse_noise
 
-LEVELLESS = ("uniform", "poisson")  # noise whose level no solver is given
+LEVELLESS = ("uniform", "poisson")  # noise whose level is hidden from solvers
 
 
 class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A data set of a paper: our benchmark of it, and the prior that the paper used."""
+    """A data set of a paper: our benchmark for it, and the prior that the paper used."""
 
     name: str
     prior: str
@@ -24,7 +24,7 @@ class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A task of a paper: our name, its noise where it has one of its own, and the task for other benchmarks."""
+    """A task of a paper: our name, its noise if it has one of its own, and the task for other benchmarks."""
 
     name: str
     label: str = ""
@@ -33,7 +33,7 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A metric of a paper: our name, which way is better if any, and the metric for other benchmarks."""
+    """A metric of a paper: our name, its better direction if any, and the metric for other benchmarks."""
 
     name: str
     better: Literal["higher", "lower", ""] = ""
@@ -41,7 +41,7 @@ class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Ablation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A table whose rows are trainings of one solver with settings of an option, recorded in a folder of their own."""
+    """A table whose rows are trainings of one solver with settings of an option, recorded in a separate folder."""
 
     solver: str
     option: str
@@ -54,7 +54,7 @@ class Ablation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TrainedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A method that is a solver trained with a setting of an option, recorded in a folder of their own."""
+    """A method that is a solver trained with a setting of an option, recorded in a separate folder."""
 
     solver: str
     option: str
@@ -63,12 +63,12 @@ class TrainedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TableLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What sets a table apart.
+    """Properties of one table.
 
-    ``settings``: it prints no scores, but values of ``options``, ours by the paper's name, as "davi.training.lr".
-    ``with_table``: another table, of which it has the rows, too, on other benchmarks. ``calls_of``: the benchmark whose
-    prior's network it counts calls of. ``trained``: methods that are a solver trained otherwise, by their names, which
-    have rows on other benchmarks. ``proxy``: what to say of it on other benchmarks.
+    ``settings``: it prints values of ``options`` instead of scores; ``options`` has ours by the paper's names, such as
+    "davi.training.lr". ``with_table``: another table whose rows it includes on other benchmarks. ``calls_of``: the
+    benchmark whose network calls it counts. ``trained``: methods that are a solver with another training, by their
+    names, which have rows on other benchmarks. ``proxy``: a note for other benchmarks.
     """
 
     title: str
@@ -86,7 +86,7 @@ class TableLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class FigureLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pictures of a paper: truth, measurement and reconstructions by the methods of ``table``, for each task.
 
-    Data set and tasks are words of the paper. ``command``: what draws it instead, where it shows no such grid.
+    Data set and tasks are words of the paper. ``command`` draws the figure if it is not such a grid.
     """
 
     title: str
@@ -120,24 +120,24 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     iterations: Where | None = None
 
     def noises(self) -> Iterator[str]:
-        """Every noise that is named."""
+        """Every noise in the file."""
         yield self.noise
         yield from (table.noise for table in self.tables.values() if table.noise)
         yield from (task.noise for task in self.tasks.values() if task.noise)
 
     def noise_of(self, number: int, task: str) -> str:
-        """The noise of our task in a table, as tasks write it."""
+        """The noise of our task in a table, in the notation of tasks."""
         own = [each.noise for each in self.tasks.values() if each.name == task and each.noise]
         return self.tables[number].noise or next(iter(own), self.noise)
 
     def noise_options(self, number: int) -> str:
-        """What gives a run the noise of a table, where it is not its task's own."""
+        """The options that give a run the noise of a table, if it differs from the task's own."""
         noise = self.tables[number].noise
         assumed = f" assume='{self.assumed}'" if self.assumed else ""
         return f" task.noise='{noise}'{assumed}" if noise else ""
 
     def better(self, metric: str) -> str:
-        """Which values of a printed metric are better: "higher", "lower", or "" where that is not known."""
+        """The better direction of a printed metric: "higher", "lower", or "" if unknown."""
         return self.metrics[metric].better if metric in self.metrics else ""
 
     def prior(self, benchmark: str) -> str:
@@ -145,18 +145,18 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return next(each.prior for each in self.benchmarks.values() if each.name == benchmark)
 
     def label(self, word: str) -> str:
-        """A data set or task as it heads columns."""
+        """The header of a data set or task."""
         places: dict[str, Benchmark | Task] = {**self.benchmarks, **self.tasks}
         return (places[word].label if word in places else "") or word
 
 
 def run_command(benchmark: str, solvers: Iterable[str], tasks: Iterable[str], options: str) -> str:
-    """What records cells, with options as ``Layout.noise_options`` has them."""
+    """The command that records cells, with options from ``Layout.noise_options``."""
     return f"invbench run benchmark={benchmark} solver={','.join(solvers)} task={','.join(tasks)}{options}"
 
 
 def load_layout(path: Path) -> Layout:
-    """The layout in a file. Raises ConfigError naming the file and the place in it that is wrong."""
+    """The layout in a file. Raises ConfigError that names the file and the wrong entry."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         layout = msgspec.convert(content, Layout, str_keys=True)
@@ -169,7 +169,7 @@ def load_layout(path: Path) -> Layout:
 
 
 def _check_names(path: Path, layout: Layout) -> None:
-    """Raises ConfigError where a part of the file names another part that is not there."""
+    """Raises ConfigError if an entry of the file names another that does not exist."""
     benchmarks = [each.name for each in layout.benchmarks.values()]
     for number, table in layout.tables.items():
         if table.calls_of and table.calls_of not in benchmarks:
@@ -182,7 +182,7 @@ def _check_names(path: Path, layout: Layout) -> None:
 
 
 def _check_figure(where: str, figure: FigureLayout, layout: Layout) -> None:
-    """Raises ConfigError for a data set, task or table that is not there."""
+    """Raises ConfigError for an unknown data set, task or table."""
     if figure.data not in layout.benchmarks:
         raise ConfigError(f"{where}, data: {unknown('data set', figure.data, layout.benchmarks)}")
     for word in figure.tasks:

@@ -1,4 +1,4 @@
-"""Values of our records as a paper's layout prints them. No torch."""
+"""Values of our records in the style of a paper's tables."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from invbench.analysis.digits import formatted, spec_of
 from invbench.metric import Metric
 from invbench.store.reader import LoadedCell
 
-ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}  # after a header, by which values are better
+ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}  # suffix of a header, by the better direction
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a table is printed: what stands beside our means. ``metrics`` are those installed."""
+    """The style of a table: what is printed beside our means. ``metrics`` are the installed ones."""
 
     metrics: Mapping[str, type[Metric]] = field(default_factory=dict)
     spread: Spread = "none"
 
     def score(self, cell: LoadedCell, metric: str, value: float, images: Collection[str] | None = None) -> Cell:
-        """A cell's mean over images, all if none are named, with what is wanted beside it.
+        """A cell's mean over these images, or over all if none are given, with its interval or deviation.
 
         Scores of sets have no standard deviation over images.
         """

@@ -1,4 +1,4 @@
-"""The options of a solver on a benchmark of ours, in the layout of a paper's table of hyper-parameters. No torch."""
+"""The options of a solver on one of our benchmarks, in the layout of a paper's table of hyper-parameters."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def options_table(table: PaperTable, benchmark: str, catalog: Catalog) -> Table:
-    """A row for each hyper-parameter of the paper's, a column for each of its tasks on the benchmark.
+    """A row for each hyper-parameter of the paper, a column for each of its tasks on the benchmark.
 
-    Raises ConfigError where the table has no options of ours.
+    Raises ConfigError if the table has no options of ours.
     """
     layout = table.layout
     if not layout.options:
@@ -35,7 +35,7 @@ def options_table(table: PaperTable, benchmark: str, catalog: Catalog) -> Table:
 
 
 def _value(catalog: Catalog, benchmark: str, task: str, option: str) -> Any:
-    """What a solver, or its training, has for a task: its set's, or the default."""
+    """The value of a solver or its training for a task: from the settings, or the default."""
     solver, kind, field = option.split(".")
     cls = catalog.get("solver", solver)
     owner = cls if kind == "solver" else cls.options
@@ -44,7 +44,7 @@ def _value(catalog: Catalog, benchmark: str, task: str, option: str) -> Any:
 
 
 def _notes(table: PaperTable, benchmark: str, tasks: list[str], catalog: Catalog) -> Iterator[str]:
-    """Where the values are from."""
+    """The sources of the values."""
     solvers = dict.fromkeys(option.partition(".")[0] for option in table.layout.options.values())
     for name in solvers:
         options = catalog.get("solver", name).options

@@ -1,4 +1,4 @@
-"""What records say about a claim, in numbers: estimates, ratios, paired comparisons, and verdicts on them. No torch."""
+"""The numbers behind a verdict: estimates, ratios and paired comparisons from records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VERDICTS = (REPRODUCED, WITHIN, UNDECIDED, CONTRADICTED, DIFFERS, NOT_RUN)
 
 @dataclass(frozen=True)
 class Finding:
-    """What is recorded about a claim, of n images; ``missing`` are methods to run (again)."""
+    """The verdict on a claim from n images, with its text; ``missing`` are methods to run (again)."""
 
     verdict: str
     ours: str = "-"
@@ -35,7 +35,7 @@ class Estimate(NamedTuple):
 
 
 class Ratio(NamedTuple):
-    """A ratio with its least and greatest, on how many images; ``sure`` where that spread says something."""
+    """A ratio with its minimum and maximum over n images; ``sure`` if that spread is meaningful."""
 
     value: float
     low: float
@@ -60,7 +60,7 @@ class Ratio(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """How far the method that should be better leads; p of a score of sets is 0 where intervals are apart, else 1."""
+    """The lead of the method that should be better; for a score of sets, p is 0 if intervals do not overlap, else 1."""
 
     estimate: Estimate
     p: float
@@ -68,58 +68,58 @@ class Comparison(NamedTuple):
 
     @property
     def lead(self) -> float:
-        """Above 0 where it does lead."""
+        """Positive if the method that should be better is ahead."""
         return self.estimate.value
 
 
 @dataclass(frozen=True)
 class Order:
-    """The paired comparisons of an order that could be made, of so many pairs."""
+    """The paired comparisons of an order, out of ``pairs`` pairs."""
 
     comparisons: Sequence[Comparison]
     pairs: int
 
     @cached_property
     def ahead(self) -> list[Comparison]:
-        """Those whose better method leads."""
+        """The comparisons in which the method that should be better leads."""
         return [each for each in self.comparisons if each.lead > 0]
 
     @cached_property
     def surely_ahead(self) -> list[Comparison]:
-        """Those where it does so beyond chance."""
+        """Those in which it leads significantly."""
         return [each for each in self.ahead if each.p < SIGNIFICANT]
 
     @cached_property
     def surely_behind(self) -> list[Comparison]:
-        """Those whose better method is behind beyond chance, of all that were compared."""
+        """Those in which it is significantly behind, after correction over all comparisons."""
         ps = holm([each.p for each in self.comparisons])
         pairs = zip(self.comparisons, ps, strict=True)
         return [each for each, p in pairs if p < SIGNIFICANT and each.lead < 0]
 
     @property
     def closest(self) -> Comparison:
-        """What speaks most against it."""
+        """The comparison that speaks most against the order."""
         return min(self.surely_behind or self.comparisons, key=lambda each: each.lead)
 
     @property
     def images(self) -> int:
-        """The fewest images that a comparison is over."""
+        """The smallest number of images of a comparison."""
         return min(each.estimate.n for each in self.comparisons)
 
     @property
     def counted(self) -> str:
-        """How many of all its pairs hold, where there are several."""
+        """How many pairs hold significantly, if there are several."""
         held, against = len(self.surely_ahead), len(self.surely_behind)
         return f"of {self.pairs} pairs {held} hold significantly, {against} the other way" if self.pairs > 1 else ""
 
     @property
     def settled(self) -> bool:
-        """Whether pairs that could not be compared would change nothing."""
+        """Whether the verdict is the same whatever the missing pairs are."""
         return len(self.comparisons) == self.pairs or bool(self.surely_behind)
 
     @property
     def verdict(self) -> str:
-        """Whether every better method is ahead."""
+        """The verdict on whether every method that should be better is ahead."""
         if self.surely_behind:
             return CONTRADICTED
         if len(self.ahead) < len(self.comparisons):

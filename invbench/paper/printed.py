@@ -1,4 +1,4 @@
-"""A paper's tables as printed: its layout, and the numbers of ``results/published/NAME.csv``. No torch."""
+"""A paper's tables as printed: its layout, and the numbers of ``results/published/NAME.csv``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Method(NamedTuple):
 
 
 class Printed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A printed value, as it is printed, with what it is of."""
+    """A printed value as text, with its row and column."""
 
     table: int
     dataset: str
@@ -49,18 +49,18 @@ class Printed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def column(self) -> Column:
-        """Where it stands in its row."""
+        """Its column."""
         return Column(self.dataset, self.task, self.metric)
 
     @property
     def doubtful(self) -> bool:
-        """Whether it contradicts the rest of the paper."""
+        """Whether it contradicts other parts of the paper."""
         return self.note.startswith("DOUBTFUL")
 
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper: how its tables are read, and every printed value."""
+    """A paper: the layout of its tables, and every printed value."""
 
     name: str
     layout: Layout
@@ -68,7 +68,7 @@ class Paper:
 
     @classmethod
     def load(cls, name: str = DAVI) -> Paper:
-        """From its two files. Raises ConfigError for a name without them, or where they are damaged."""
+        """Read its two files. Raises ConfigError if they are absent or damaged."""
         folder = results_folder() / "published"
         known = [path.stem for path in folder.glob("*.csv") if path.with_suffix(".toml").is_file()]
         if name not in known:
@@ -77,7 +77,7 @@ class Paper:
         return cls(name, layout, tuple(_read(folder / f"{name}.csv", layout)))
 
     def table(self, number: int) -> PaperTable:
-        """A table. Raises ConfigError where the paper has none of that number."""
+        """The table of that number. Raises ConfigError if the paper has none."""
         rows = tuple(r for r in self.rows if r.table == number)
         if not rows:
             raise ConfigError(f"the paper has tables {_numbers({r.table for r in self.rows})}; got {number}")
@@ -94,12 +94,12 @@ class PaperTable:
 
     @property
     def layout(self) -> TableLayout:
-        """What sets it apart."""
+        """Its properties."""
         return self.paper.layout.tables[self.number]
 
     @property
     def option(self) -> str:
-        """What ``--paper`` takes for it."""
+        """Its name for ``--paper``."""
         return f"{self.number}" if self.paper.name == DAVI else f"{self.paper.name}:{self.number}"
 
     @cached_property
@@ -116,21 +116,21 @@ class PaperTable:
         return values
 
     def noise_of(self, task: str) -> str:
-        """The noise of our task, as tasks write it."""
+        """The noise of our task, in the notation of tasks."""
         return self.paper.layout.noise_of(self.number, task)
 
     def of_its_noise(self, noise: str) -> bool:
-        """Whether a task's noise is that of the table: its own, or else one whose level the solver is given."""
+        """Whether a noise is that of the table or, if it has none of its own, one whose level the solver is given."""
         own = self.layout.noise
         return noise == own if own else not noise.startswith(LEVELLESS)
 
     def command(self, benchmark: str, solvers: Sequence[str], tasks: Sequence[str]) -> str:
-        """What records cells for it."""
+        """The command that records cells for it."""
         return run_command(benchmark, solvers, tasks, self.paper.layout.noise_options(self.number))
 
 
 def ranked(better: str, values: Sequence[str]) -> list[int]:
-    """The rank of each printed value, where one way is better; "" has none."""
+    """The rank of each printed value, if the metric has a better direction; "" has none."""
     return ranks(better == "higher", [float(v) if v else None for v in values]) if better else [OTHER] * len(values)
 
 
@@ -146,7 +146,7 @@ def _read(path: Path, layout: Layout) -> Iterator[Printed]:
 
 
 def _checked(row: Printed, layout: Layout) -> Printed:
-    """The row. Raises ValueError where the layout does not know its words, or a number is none."""
+    """The row. Raises ValueError for words that the layout lacks, or an invalid number."""
     known: tuple[tuple[str, str, Collection[str]], ...] = (
         ("table", str(row.table), [str(number) for number in layout.tables]),
         ("dataset", row.dataset, layout.benchmarks),
@@ -162,7 +162,7 @@ def _checked(row: Printed, layout: Layout) -> Printed:
 
 
 def _numbers(numbers: set[int]) -> str:
-    """Numbers of tables in words: "1 to 13" where none is left out."""
+    """Numbers of tables in words: "1 to 13" if none is left out."""
     first, last = min(numbers), max(numbers)
     whole = numbers == set(range(first, last + 1)) and first < last
     return f"{first} to {last}" if whole else ", ".join(map(str, sorted(numbers)))

@@ -1,4 +1,4 @@
-"""Our records on another benchmark, in the layouts of a paper's tables, by metrics that need no weights. No torch."""
+"""Our records on another benchmark, in the layout of a paper's tables, with metrics that need no download."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class ProxyTable:
 
     rows: ProxyRows
     style: Style
-    filtered: bool  # cells were left out on purpose, so that nothing is said to be missing
+    filtered: bool  # the user filtered the cells, so missing ones are not reported
 
     @property
     def tasks(self) -> list[str]:
-        """Those of the paper that have records, in its order."""
+        """The paper's tasks that have records, in its order."""
         recorded = {place.task for place in self.rows.chosen}
         return [task for task in self.rows.tasks if task in recorded]
 
     def build(self) -> Table:
-        """Rows by solver, a column a task and metric, the best and second marked."""
+        """Rows by solver, a column per task and metric, with the best and second best marked."""
         names = list(dict.fromkeys(place.row for place in self.rows.chosen))
         columns: dict[str, list[str] | list[str | Cell]] = {"solver": names}
         for task, metric in product(self.tasks, self.rows.metrics):
@@ -46,7 +46,7 @@ class ProxyTable:
         return Table(self.title, pd.DataFrame(columns), tuple(self.notes()), groups, ranked=True)
 
     def column(self, names: Sequence[str], task: str, metric: str) -> list[str | Cell]:
-        """Values with their ranks; "-" where there is none."""
+        """Values with their ranks; "-" if there is none."""
         values = [self.rows.value(name, task, metric) for name in names]
         placed = zip(names, values, ranks(self.better(metric) == "higher", values), strict=True)
         return [
@@ -55,13 +55,13 @@ class ProxyTable:
         ]
 
     def score(self, name: str, task: str, metric: str, value: float) -> Cell:
-        """A row's score, with what is wanted beside it, but for what was measured on its own."""
+        """A row's score with its interval or deviation; costs measured in isolation have none."""
         if self.rows.is_measured(task, metric):
             return self.style.printed(metric, value)
         return self.style.score(self.rows.chosen[Place(name, task)], metric, value, self.rows.common(task, metric))
 
     def better(self, metric: str) -> str:
-        """Which values are better, "higher" or "lower"."""
+        """The better direction, "higher" or "lower"."""
         known = self.style.metrics.get(metric)
         return "higher" if known and known.higher_is_better else "lower"
 
@@ -73,7 +73,7 @@ class ProxyTable:
         return f"{layout.title.partition(':')[0]} on {self.rows.benchmark}{noise}"
 
     def notes(self) -> Iterator[str]:
-        """What the numbers are of, and which solvers did not apply."""
+        """Notes on images, costs, measurements and missing rows."""
         yield from self.notes_on_images()
         yield from filter(None, [self.rows.table.layout.proxy])
         yield from self.notes_on_costs()
@@ -84,7 +84,7 @@ class ProxyTable:
         yield from self.notes_on_missing()
 
     def notes_on_images(self) -> Iterator[str]:
-        """How many images means are over."""
+        """The number of images behind the means."""
         counted = ", ".join(f"{task} {len(self.rows.common(task))}" for task in self.tasks)
         names = [m for m in self.rows.metrics if issubclass(self.style.metrics.get(m, Metric), SetMetric)]
         of_sets = f", {', '.join(names)} of them as one set" if names else ""
@@ -100,7 +100,7 @@ class ProxyTable:
                 yield f"Left out of {task} {metric}, where a row has no value: {fewer} images."
 
     def notes_on_costs(self) -> Iterator[str]:
-        """Where time and arithmetic are from."""
+        """The sources of time and arithmetic."""
         if not MEASURED.keys() & set(self.rows.metrics):
             return
         for task in self.tasks:
@@ -111,7 +111,7 @@ class ProxyTable:
                 yield f"Time of {task} is that of the runs, at their batch size."
 
     def notes_on_benched(self, task: str, benched: Sequence[str]) -> Iterator[str]:
-        """How the costs of a task were measured, and of which rows they were not."""
+        """How the costs of a task were measured, and for which rows they were not."""
         rows = self.rows
         setting = rows.costs[rows.benchmark, task, benched[0]].setting
         yield (
@@ -133,7 +133,7 @@ class ProxyTable:
         yield from (f"{', '.join(tasks)}: {measurement}." for measurement, tasks in tasks_of.items())
 
     def notes_on_other_measurements(self) -> Iterator[str]:
-        """Which cells are of other measurements than the rows, and were left out."""
+        """Cells that were left out since they have other measurements than the rows."""
         if self.rows.table.layout.ablation:
             return
         for task in self.tasks:
@@ -144,7 +144,7 @@ class ProxyTable:
                 yield f"Left out of {task}, measured otherwise ({_measurement(group[0])}): {solvers}."
 
     def notes_on_origin(self) -> Iterator[str]:
-        """How many cells are released records."""
+        """The number of cells from released records."""
         cells = self.rows.chosen.values()
         released = sum(results_folder() / "reference" in cell.folders[0].parents for cell in cells)
         if released == len(cells):
@@ -153,7 +153,7 @@ class ProxyTable:
             yield f"{released} of {len(cells)} cells are from the records released."
 
     def notes_on_missing(self) -> Iterator[str]:
-        """Why rows of the paper's table are not there, and what makes them."""
+        """Why rows of the paper's table are missing, and the commands that make them."""
         skipped = self.skipped()
         for place, reason in skipped.items():
             yield f"Skipped {place.row} on {place.task}: {reason}."
@@ -166,7 +166,7 @@ class ProxyTable:
             yield f"Not recorded; made by: {self.rows.table.command(self.rows.benchmark, solvers, tasks)}{with_calls}"
 
     def skipped(self) -> dict[Place, str]:
-        """Why solvers did not apply, of the rows that are missing."""
+        """For missing rows: why solvers did not apply."""
         missing = self.rows.missing
         reasons: dict[Place, str] = {}
         for cell in self.rows.cells:
@@ -194,9 +194,9 @@ def proxy_table(
 ) -> Table:
     """Our records on another benchmark in the layout of a published table, with weight-free realism metrics.
 
-    ``filtered`` cells leave out some on purpose; ``spread`` stands beside the means; ``added`` solvers have
-    rows of their own.
-    Raises ConfigError where nothing is recorded for it, or it prints no scores.
+    ``filtered``: the user filtered the cells; ``spread`` is printed beside the means; ``added`` solvers have rows of
+    their own.
+    Raises ConfigError if nothing is recorded for it, or it prints no scores.
     """
     rows = ProxyRows(table, benchmark, cells, costs or {}, added)
     if not rows.metrics:

@@ -1,4 +1,4 @@
-"""Which of our records on another benchmark fill a paper's table, and their scores. No torch."""
+"""The records on another benchmark that fill a paper's table, and their scores."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Place(NamedTuple):
 class ProxyRows:
     """The rows of a table, filled from the records on another benchmark.
 
-    ``added`` are solvers that the paper has not, below its own: names, or "all" that are recorded.
+    ``added`` are further solvers, below the paper's: names, or "all" for all recorded ones.
     """
 
     table: PaperTable
@@ -44,20 +44,20 @@ class ProxyRows:
 
     @cached_property
     def tasks(self) -> list[str]:
-        """Ours, in the paper's order, by their proxies where they have some."""
+        """Ours, in the paper's order, by their proxies if they have some."""
         tasks = self.table.paper.layout.tasks
         return list(dict.fromkeys(tasks[r.task].proxy or tasks[r.task].name for r in self.table.rows))
 
     @cached_property
     def metrics(self) -> list[str]:
-        """Ours, in the paper's order, by their proxies where they have some."""
+        """Ours, in the paper's order, by their proxies if they have some."""
         known = self.table.paper.layout.metrics
         scores = [known[r.metric] for r in self.table.rows if r.metric in known]
         return list(dict.fromkeys(score.proxy or score.name for score in scores))
 
     @cached_property
     def solvers(self) -> list[str]:
-        """Ours of the paper's table."""
+        """Our solvers for the paper's table."""
         other = self.table.layout.with_table
         printed = [*self.table.methods, *(self.table.paper.table(other).methods if other else ())]
         methods = {method.name for method in printed}
@@ -94,7 +94,7 @@ class ProxyRows:
 
     @cached_property
     def chosen(self) -> dict[Place, LoadedCell]:
-        """The cell of each row and task. Raises ConfigError where nothing is recorded."""
+        """The cell of each row and task. Raises ConfigError if nothing is recorded."""
         ablation = self.table.layout.ablation
         chosen = self.ablated(ablation) if ablation else self.solved()
         if not chosen:
@@ -104,7 +104,7 @@ class ProxyRows:
         return chosen
 
     def solved(self) -> dict[Place, LoadedCell]:
-        """By solver and calls, those of the paper's table; of a task, all of the same measurements."""
+        """The cells of the paper's table, by solver and calls; for each task, all on the same measurements."""
         chosen: dict[Place, LoadedCell] = {}
         for task in self.tasks:
             groups = self.measured(task)
@@ -115,30 +115,30 @@ class ProxyRows:
         return chosen
 
     def of_row(self, label: str, cells: Sequence[LoadedCell]) -> list[LoadedCell]:
-        """Those of a row's solver and training, with as many network calls as the row says, if it does."""
+        """Cells of a row's solver and training, with the row's number of network calls if it has one."""
         solver, nfe = self.labels[label]
         training = label if label in self.table.layout.trained else ""
         own = [cell for cell in cells if solver_of(cell) == solver and self.trained(cell) == training]
         return [cell for cell in own if nfe is None or makes(cell, nfe)]
 
     def measured(self, task: str) -> list[list[LoadedCell]]:
-        """The table's cells of a task, those of the same measurements together."""
+        """The table's cells of a task, grouped by measurement."""
         return by_measurement(
             [c for c in self.cells if c.images and self.belongs(c) and c.run.config.task.name == task]
         )
 
     def belongs(self, cell: LoadedCell) -> bool:
-        """Whether a cell is of the benchmark, the table's noise and one of its solvers."""
+        """Whether a cell has the benchmark, the table's noise and one of its solvers."""
         config = cell.run.config
         ours = config.benchmark.name == self.benchmark and solver_of(cell) in (*self.solvers, *self.others)
         return ours and self.table.of_its_noise(config.task.noise)
 
     def trained(self, cell: LoadedCell) -> str:
-        """The method of the table that another training of a solver makes a cell, or ""."""
+        """The method of the table to which a cell belongs by its training, or ""."""
         return next((name for name, row in self.table.layout.trained.items() if is_row(cell, row)), "")
 
     def ablated(self, ablation: Ablation) -> dict[Place, LoadedCell]:
-        """By configuration, as the training's command names it."""
+        """The ablation's cells by setting, taken from the training's command."""
         chosen: dict[Place, LoadedCell] = {}
         for cell in sorted(self.cells, key=most_default):
             config, setting = cell.run.config, trained_with(cell, ablation.option)
@@ -148,7 +148,7 @@ class ProxyRows:
 
     @property
     def how(self) -> str:
-        """What makes the records."""
+        """The command that makes the records."""
         ablation = self.table.layout.ablation
         if ablation is None:
             return self.table.command(self.benchmark, list(self.table.paper.layout.methods.values()), self.tasks)
@@ -157,7 +157,7 @@ class ProxyRows:
 
     @property
     def missing(self) -> set[Place]:
-        """Rows of the paper's table that are not there, and need no training first."""
+        """Missing rows of the paper's table that need no training first."""
         trained = self.table.layout.trained
         rows = [row for row, (solver, _) in self.labels.items() if solver in self.solvers and row not in trained]
         return {Place(*each) for each in product(rows, self.tasks)} - self.chosen.keys()
@@ -171,7 +171,7 @@ class ProxyRows:
         return shared_images(list(self.of_task(task).values()), *metrics)
 
     def value(self, row: str, task: str, metric: str) -> float | None:
-        """A row's score on the common images; of time and arithmetic, what was measured on its own if any row was."""
+        """A row's score on the common images; for time and arithmetic, the isolated measurement if any row has one."""
         cell = self.chosen.get(Place(row, task))
         if cell is None:
             return None
@@ -181,15 +181,15 @@ class ProxyRows:
         return mean_of(cell, metric, self.common(task, metric))
 
     def cost(self, task: str, row: str) -> BenchCost:
-        """What ``invbench bench`` measured of a row."""
+        """The cost of a row measured by ``invbench bench``."""
         return self.costs[self.benchmark, task, row].cost
 
     def is_measured(self, task: str, metric: str) -> bool:
-        """Whether a metric of a task is what ``invbench bench`` measured."""
+        """Whether a metric of a task was measured by ``invbench bench``."""
         return metric in MEASURED and bool(self.benched(task))
 
     def benched(self, task: str) -> list[str]:
-        """Rows that ``invbench bench`` measured with the options of their cells, in the setting of most of them."""
+        """Costs of rows from ``invbench bench``, with the options of their cells, in the most frequent setting."""
         costs = {row: self.costs.get((self.benchmark, task, row)) for row in self.of_task(task)}
         usable = {row: cost for row, cost in costs.items() if cost and same_run(cost, self.chosen[Place(row, task)])}
         settings = Counter(cost.setting for cost in usable.values()).most_common(1)

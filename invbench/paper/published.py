@@ -1,4 +1,4 @@
-"""The tables of a paper as printed, beside what is recorded here. No torch."""
+"""The tables of a paper as printed, beside our records."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from invbench.store.reader import LoadedCell
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table of a paper in a format."""
+    """A table of a paper in an output format."""
 
     table: PaperTable
     style: Style
 
     def header(self, column: Column) -> str:
-        """What distinguishes a column from the others, and which way is better."""
+        """The header of a column: what distinguishes it from others, and its better direction."""
         words = " ".join(filter(None, [self.group(column), column.metric]))
         return words + ARROWS[self.table.paper.layout.better(column.metric)]
 
     def group(self, column: Column) -> str:
-        """Data set and task of a column, where others have others."""
+        """Data set and task of a column, if columns differ in them."""
         parts = [v for i, v in enumerate(column[:2]) if len({c[i] for c in self.table.columns}) > 1]
         return " ".join(map(self.table.paper.layout.label, parts))
 
 
 @dataclass(frozen=True)
 class Scores(Sheet):
-    """A table of scores, each method followed by our row where there is one."""
+    """A table of scores, each method followed by our row if there is one."""
 
     beside: Beside
-    filtered: bool  # cells were left out on purpose, so that nothing is said to be missing
+    filtered: bool  # the user filtered the cells, so missing ones are not reported
 
     @cached_property
     def own(self) -> dict[Method, OwnRow]:
-        """Our row of each method."""
+        """Our row for each method."""
         return {method: self.beside.row(method) for method in self.table.methods}
 
     @cached_property
     def entries(self) -> list[Entry]:
-        """What stands beside each printed value."""
+        """The entry beside each printed value."""
         return [entry for row in self.own.values() for entry in row.entries.values()]
 
     def build(self) -> Table:
@@ -79,7 +79,7 @@ class Scores(Sheet):
         return ranked(better, [row.value if row else "" for row in rows])
 
     def notes(self) -> Iterator[str]:
-        """How to read the table, and what is missing."""
+        """Notes on reading the table, and on missing records."""
         layout = self.table.paper.layout
         yield " ".join(filter(None, ("Printed values; best bold, second underlined, ? doubtful.", layout.note)))
         yield from sorted({f"? {r.method}, {r.task}, {r.metric}: {r.note}" for r in self.table.rows if r.doubtful})
@@ -89,7 +89,7 @@ class Scores(Sheet):
             yield from commands(self.table, {entry.missing for entry in self.entries if entry.missing})
 
     def notes_on_ours(self) -> Iterator[str]:
-        """How our values were measured, and which were not taken."""
+        """How our values were measured, and which were not used."""
         if self.beside.unit:
             yield (
                 f"Ours: network calls as counted in a run, times the {self.beside.unit:.3f} G of a call of this "
@@ -99,14 +99,14 @@ class Scores(Sheet):
             yield f"Ours: {'; '.join(protocols)}."
             yield from spread_notes(self.style.spread) if self.style.spread == "std" else ()
         for mismatch in filter(None, dict.fromkeys(entry.mismatch for entry in self.entries)):
-            yield f"Recorded by another protocol, so not set beside it: {mismatch}."
+            yield f"Not shown, since recorded by another protocol: {mismatch}."
         for metric in filter(None, dict.fromkeys(entry.unscored for entry in self.entries)):
             yield f"{metric}: {absent(metric, self.style.metrics)}."
 
 
 @dataclass(frozen=True)
 class Settings(Sheet):
-    """A table of what the paper set, for which nothing is measured."""
+    """A table of the paper's settings, for which nothing is measured."""
 
     def build(self) -> Table:
         """A row for each setting, a column for each data set and task."""
@@ -125,12 +125,12 @@ class Settings(Sheet):
 
 
 def _cell(row: Printed, rank: int) -> Cell:
-    """A printed value; a doubtful one is questioned."""
+    """A printed value; a doubtful one gets a question mark."""
     return Cell(row.value, remark="?" if row.doubtful else "", rank=rank)
 
 
 def commands(table: PaperTable, missing: Collection[Missing]) -> Iterator[str]:
-    """What makes the cells that were not run, and which methods nothing here makes."""
+    """The commands for cells that were not run, and the methods that no solver here implements."""
     for benchmark in sorted({each.benchmark for each in missing}):
         solvers = sorted({each.solver for each in missing if each.benchmark == benchmark})
         tasks = sorted({each.task for each in missing if each.benchmark == benchmark})
@@ -146,7 +146,7 @@ def commands(table: PaperTable, missing: Collection[Missing]) -> Iterator[str]:
 
 
 def _without_solver(table: PaperTable) -> Iterator[str]:
-    """Methods of the table that no solver here is."""
+    """Methods of the table that no solver here implements."""
     layout = table.paper.layout
     names = sorted({method.name for method in table.methods if method.name not in layout.methods})
     yield from (f"{name} is {layout.absent[name]}." for name in names if name in layout.absent)
@@ -165,9 +165,8 @@ def paper_table(
 ) -> Table:
     """A published table in the paper's layout, beside our numbers.
 
-    ``metrics`` are those installed, for what to do where a record lacks one. ``unit`` are the GFLOPs of a network call,
-    by which calls that were counted on any benchmark are multiplied. ``filtered`` cells leave out some on purpose;
-    ``spread`` stands beside our means.
+    ``metrics`` are the installed ones, for notes on missing metrics. ``unit`` is the GFLOPs of a network call, by which
+    counted calls are multiplied. ``filtered``: the user filtered the cells; ``spread`` is printed beside our means.
     """
     style = Style(metrics, spread)
     if table.layout.settings:

@@ -1,4 +1,4 @@
-"""The records that stand beside a paper's numbers, and in what they differ from its protocol. No torch."""
+"""The records for comparison with a paper's numbers, and how they differ from its protocol."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from invbench.store.reader import LoadedCell, load_cells
 from invbench.store.released import results_folder
 
 CALLS = "nfe_forward"
-SLACK = 0.01  # of NFE: whether the first or the last step calls the network is a matter of counting
+SLACK = 0.01  # tolerance of NFE: papers count the first or last step differently
 
 
 class Protocol(NamedTuple):
-    """How a paper measured: noise as tasks write it, our data set and prior, the level assumed where it is hidden."""
+    """A paper's protocol: noise in the notation of tasks, our data set and prior, the level assumed if it is hidden."""
 
     noise: str
     dataset: str
     prior: str
     assumed: str
-    nfe: float | None = None  # where it is known
+    nfe: float | None = None  # if it is known
 
     def mismatches(self, cell: LoadedCell) -> list[str]:
-        """In what a cell differs from it."""
+        """How a cell differs from it."""
         config = cell.run.config
         assumed = self.assumed or "none"
         pairs = (
@@ -41,12 +41,12 @@ class Protocol(NamedTuple):
 
 
 def makes(cell: LoadedCell, nfe: float) -> bool:
-    """Whether a cell made this number of network calls, an image."""
+    """Whether a cell made this number of network calls per image."""
     return not _calls_mismatch(cell, nfe)
 
 
 def _calls_mismatch(cell: LoadedCell, nfe: float) -> list[str]:
-    """That a cell made other numbers of network calls, if it did."""
+    """A mismatch if a cell made another number of network calls."""
     calls = sorted({r.value for r in cell.rows if r.metric == CALLS})
     if any(abs(c - nfe) > SLACK * nfe for c in calls):
         return [f"NFE {'/'.join(f'{c:g}' for c in calls)}, not {nfe:g}"]
@@ -61,7 +61,7 @@ def trained_with(cell: LoadedCell, option: str) -> str:
 
 
 def is_row(cell: LoadedCell, row: TrainedRow) -> bool:
-    """Whether a cell is that of a solver trained so."""
+    """Whether a cell belongs to a solver with this training."""
     return cell.run.config.solver.name == row.solver and trained_with(cell, row.option) == row.setting
 
 
@@ -70,7 +70,7 @@ def find(
 ) -> LoadedCell | None:
     """The representative cell of a solver: of the table's noise, and the nearest to the default configuration.
 
-    With ``nfe``, of those that made so many network calls, where there are any.
+    With ``nfe``, only cells with this number of network calls, if there are any.
     """
     matching = [
         c
@@ -85,16 +85,16 @@ def find(
 
 
 def find_anywhere(cells: Sequence[LoadedCell], table: PaperTable, task: str, solver: str) -> LoadedCell | None:
-    """The same, of any benchmark."""
+    """The same, on any benchmark."""
     names = {c.run.config.benchmark.name for c in cells}
     matching = [cell for name in names if (cell := find(cells, table, name, task, solver))]
     return max(matching, key=most_default, default=None)
 
 
 def with_released(own: Sequence[LoadedCell], part: str = "", **filters: str) -> list[LoadedCell]:
-    """Our own cells, and the released ones (``results/reference``) that ours do not hold as many images of.
+    """The user's cells, and released ones (``results/reference``) unless the user has at least as many images.
 
-    ``part`` is a folder of it with a store of its own, as that of the ablations.
+    ``part`` is a subfolder with a separate store, such as that of the ablations.
     """
     images = {cell.id: len(cell.images) for cell in own}
     released = load_cells(results_folder() / "reference" / part, **filters)

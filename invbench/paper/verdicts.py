@@ -1,7 +1,8 @@
-"""What records say about the paper's claims. No torch.
+"""Verdicts on the paper's claims.
 
 A record is comparable with a claim only if benchmark, task, noise, data set, prior and NFE (to 1 %) are those of the
-paper, no option of the solver was written by hand (weights may be), and a network trained here had as many iterations.
+paper, no option of the solver was set on the command line (weights may be), and a network trained here had as many
+iterations.
 
 - ``reproduced``: a cell of a per-image metric, of as many images as the paper's, whose 95 % BCa interval over images
   contains the printed value, with its rounding. An order that holds against every method named, p < 0.05 each by sign
@@ -20,11 +21,11 @@ paper, no option of the solver was written by hand (weights may be), and a netwo
   score, timed on different devices or batches, or outside the interval of a cell that the paper leaves unclear.
 - ``not run``: something is missing. An order against several methods can be contradicted by one, not be reproduced.
 
-What a verdict does not say: the interval of a cell is over images, wider than what new noise on the same images does,
-so it is a tolerance, not a test; of many true cells one in twenty falls outside it, and the false-positive rate over
-many claims is 5 %. PSNR is of floats and FID of rounded pixels, where the paper's code truncates to 8 bits (about 0.02
-dB). NFE is an option: a ratio of calls says that solvers make as many as they are given. Seconds leave training out.
-Every verdict on a proxy is of another experiment: other images, another prior, other weights, other metrics.
+Limits of a verdict: the interval of a cell is over images, and wider than the effect of new noise on the same images,
+so it is a tolerance rather than a test; one in twenty true cells falls outside it, a false-positive rate of 5 %. PSNR
+is of floats and FID of rounded pixels, while the paper's code truncates to 8 bits (about 0.02 dB). NFE is an option, so
+a ratio of calls only confirms that solvers make the calls they are set to. Seconds do not include training. Every
+verdict on a proxy is about another experiment: other images, another prior, other weights, other metrics.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ SECONDS = "seconds"
 
 
 def judge(claim: Claim, cells: Sequence[LoadedCell], metrics: Metrics, costs: Costs = MappingProxyType({})) -> Finding:
-    """The verdict on a claim; cells and costs that are not comparable with it may be among them."""
+    """The verdict on a claim; cells and costs may include ones that are not comparable with it."""
     comparable = evidence(claim, cells, metrics)
     if claim.kind == "cell":
         return _cell(claim, comparable, metrics)
@@ -93,7 +94,7 @@ def _cell(claim: Claim, comparable: Evidence, metrics: Metrics) -> Finding:
 
 
 def _margin(claim: Claim, comparable: Evidence, metrics: Metrics) -> Finding:
-    """A cell whose value is the lead of one method over another."""
+    """A margin, judged as a cell whose value is the lead of one method over another."""
     if comparable.missing:
         return _unjudged(comparable.missing.values())
     lead = _compare(claim, claim.pairs[0], comparable.cells, metrics)
@@ -103,7 +104,7 @@ def _margin(claim: Claim, comparable: Evidence, metrics: Metrics) -> Finding:
 
 
 def _printed(claim: Claim, estimate: Estimate, metrics: Metrics) -> str:
-    """The verdict on a value that the paper prints: whether it, with its rounding, is in the interval of ours."""
+    """The verdict on a printed value: whether it lies, up to rounding, in the interval of ours."""
     value = float(claim.value)
     unit = 10.0 ** -len(claim.value.partition(".")[2]) * (1 + 1e-9)
     half = SLACK * value if claim.metric == CALLS else unit * (0.5 * len(claim.methods))  # each method's is rounded
@@ -130,7 +131,7 @@ def _order(claim: Claim, comparable: Evidence, metrics: Metrics) -> Finding:
 
 
 def _unjudged(missing: Iterable[MissingResult]) -> Finding:
-    """A finding of what stands in the way; that nothing is recorded needs no words."""
+    """A finding that gives the reasons why the claim cannot be judged; missing records need no text."""
     missing = list(dict.fromkeys(missing))
     by_reason: dict[str, list[str]] = {}
     for each in missing:
@@ -153,7 +154,7 @@ def _ratio(claim: Claim, comparable: Evidence, metrics: Metrics, costs: Costs) -
 
 
 def _benched(claim: Claim, own: Mapping[str, LoadedCell], costs: Costs) -> Ratio | None:
-    """A ratio of the seconds that ``invbench bench`` measured of both, as they were run, on one machine."""
+    """The ratio of both methods' seconds from ``invbench bench``, with the options of their runs, on one machine."""
     ((fast, slow),) = claim.pairs
     a, b = (costs.get((claim.benchmark, claim.task, claim.solvers[method])) for method in (fast, slow))
     if claim.metric != SECONDS or not a or not b or a.setting != b.setting:
@@ -168,7 +169,7 @@ def _benched(claim: Claim, own: Mapping[str, LoadedCell], costs: Costs) -> Ratio
 
 
 def _recorded(claim: Claim, own: Mapping[str, LoadedCell], metrics: Metrics) -> Ratio | MissingResult:
-    """A ratio of what runs recorded of two methods."""
+    """The ratio of two methods' recorded values."""
     ((fast, slow),) = claim.pairs
     pair = _pair(claim, (slow, fast), own, metrics)
     if isinstance(pair, MissingResult):
@@ -182,7 +183,7 @@ def _recorded(claim: Claim, own: Mapping[str, LoadedCell], metrics: Metrics) -> 
 
 
 def _extremes(pair: Pair) -> tuple[float, float]:
-    """Least and greatest ratio of any two images' values."""
+    """Minimum and maximum ratio over any two images."""
     return float(pair.new.min() / pair.old.max()), float(pair.new.max() / pair.old.min())
 
 
@@ -207,7 +208,7 @@ def _compare(
 def _compare_sets(
     claim: Claim, pair: tuple[str, str], own: Mapping[str, LoadedCell], metrics: Metrics, sign: float
 ) -> Comparison | MissingResult:
-    """The same for a score of the set of images that both have, where it was made."""
+    """The same for a score of the set of images that both have, if it was computed."""
     better, worse = (own[method] for method in pair)
     common = shared_images([better, worse], claim.metric)
     a, b = (_set_score(cell, common, protocol_of(claim, metrics)) for cell in (better, worse))
@@ -245,7 +246,7 @@ def _estimate(cell: LoadedCell, claim: Claim, metrics: Metrics) -> Estimate:
 
 
 def _set_score(cell: LoadedCell, images: Collection[str], protocol: str) -> Estimate | None:
-    """The score of these images as a set, if it was made."""
+    """The score of these images as a set, if it was computed."""
     scores = [s for s in cell.set_scores(images) if s.protocol == protocol]
     return _of_set(scores[0]) if scores else None
 
@@ -259,5 +260,5 @@ def _text(metric: str, estimate: Estimate, metrics: Metrics) -> str:
 
 
 def _setting(cell: LoadedCell) -> str:
-    """On what a cell was timed."""
+    """The device and batch size with which a cell was timed."""
     return "; ".join(sorted({f"{s.device}, batch {s.batch_size}" for s in cell.run.sessions}))

@@ -1,9 +1,9 @@
-"""Samples against an exact posterior, split into what the operator measures and what it does not.
+"""Samples against an exact posterior, separately in the range of H^T and in the null space of H.
 
-The two parts are the range of H^T and the null space of H. No score depends on the basis that a decomposition returns
-for them, which differs between processors where singular values are equal: means and spreads are summed over all of a
-part, and shapes are seen along fixed random directions of the image space, projected onto the part. Along any
-direction the posterior is a one-dimensional mixture of Gaussians.
+The operator measures the first part of the image space and not the second. No score depends on the basis that a
+decomposition returns for them, which differs between processors if singular values are equal: means and spreads are
+summed over a whole part, and shapes are compared along fixed random directions of the image space, projected onto the
+part. Along any direction the posterior is a one-dimensional mixture of Gaussians.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ExactPosterior:
         self._traces = {part: torch.einsum("ni,kni->k", V, self._covariances @ V) for part, V in self.bases.items()}
 
     def flat(self, y: Tensor) -> Tensor:
-        """Measurements (B, *y_shape) as the other methods take them."""
+        """Measurements (B, *y_shape) in the form that the other methods take."""
         return self.posterior.flat(y)
 
     def sample(self, y: Tensor, rng: Rng) -> Tensor:
@@ -63,7 +63,7 @@ class ExactPosterior:
         return ((x @ self.bases[part]).var(1).sum(1) / self.variance(y, part)).sqrt()
 
     def variance(self, y: Tensor, part: Part) -> Tensor:
-        """Of the posterior, summed over a part: (B,)."""
+        """Variance of the posterior, summed over a part: (B,)."""
         apart = (self.posterior.means(y) - self.posterior.mean(y)[:, None]) @ self.bases[part]  # (B, c, dimension)
         return (self.posterior.weights(y) * (self._traces[part] + apart.square().sum(2))).sum(1)
 

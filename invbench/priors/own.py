@@ -110,7 +110,7 @@ def prior_from(
 class DiffusersPrior(PriorSource):
     """A folder as diffusers writes it: ``unet/`` with a UNet2DModel, ``scheduler/scheduler_config.json``.
 
-    The folder of the network alone will do, where the scheduler lies beside its files. Needs the package diffusers.
+    The folder of the network alone is enough if it contains the scheduler's file. Needs the package diffusers.
     """
 
     name: ClassVar[str] = "diffusers"
@@ -141,7 +141,7 @@ class DiffusersPrior(PriorSource):
         return _digest([weights_sha256(file) for file in [*files, scheduler]])
 
     def _parts(self) -> tuple[Path, Path]:
-        """The network's folder and the scheduler's file. Raises DataError where they are not there."""
+        """The network's folder and the scheduler's file. Raises DataError if they are not there."""
         if not self.folder:
             raise DataError("prior=diffusers needs the folder: prior.folder=FOLDER")
         root = Path(self.folder).expanduser()
@@ -154,7 +154,7 @@ class DiffusersPrior(PriorSource):
 
 
 def _known(config: Mapping[str, Any], key: str, default: str, names: Mapping[str, str]) -> str:
-    """Our name of a scheduler's value. Raises ConfigError for one that has none."""
+    """Our name for a scheduler's value. Raises ConfigError for an unsupported one."""
     value = config.get(key, default)
     if value not in names:
         raise ConfigError(f"prior diffusers: {unknown(key, str(value), names)}")
@@ -162,7 +162,7 @@ def _known(config: Mapping[str, Any], key: str, default: str, names: Mapping[str
 
 
 def _made(target: str) -> nn.Module:
-    """The module of a dotted name, made where that is a class or a function. Raises DataError or ConfigError."""
+    """The module of a dotted name, called first if it is a class or a function. Raises DataError or ConfigError."""
     from torch import nn
 
     thing = _found(target)
@@ -179,7 +179,7 @@ def _made(target: str) -> nn.Module:
 
 
 def _found(target: str) -> Any:
-    """What a dotted name names. Raises DataError where there is none, ConfigError where it names nothing."""
+    """The object of a dotted name. Raises DataError if no name is given, ConfigError if it does not exist."""
     if not target:
         raise DataError("prior=module needs the network: prior.target=package.module:name")
     return imported(target, "prior module")

@@ -16,8 +16,8 @@ PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "ema_model.")
 class OwnPrior(Prior):
     """eps from a network that predicts the noise, the image or v, of images in [-1, 1] or [0, 1].
 
-    ``betas`` are of the network. Of images u = (x + 1) / 2 the same step has twice the noise in units of x, which
-    ``abar`` tells solvers; the predicted noise is the same.
+    ``betas`` are those of the network. For a network of images u = (x + 1) / 2, a step has twice the noise in units of
+    x, and ``abar`` is adapted accordingly; the predicted noise is the same.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ def betas_of(schedule: str, start: float, end: float, steps: int) -> Tensor:
 
 
 def fill(net: nn.Module, path: Path, entry: str) -> None:
-    """Load weights, taking off a prefix that all names share and the network's lack. Raises DataError."""
+    """Load weights, removing a prefix that all names share and the network's names lack. Raises DataError."""
     state = read_state_dict(path, entry)
     own = net.state_dict().keys()
     while not own & state.keys():

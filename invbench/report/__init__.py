@@ -1,4 +1,4 @@
-"""One self-contained HTML page of what is recorded: charts, tables, pictures, and where every number comes from."""
+"""One self-contained HTML page of the records: charts, tables, pictures, and the provenance of every number."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from invbench.store.reader import LoadedCell
 if TYPE_CHECKING:
     from invbench.plugins import Catalog
 
-FIGURE_BYTES = 2**19  # a larger figure stays where it is
+FIGURE_BYTES = 2**19  # larger figures are not embedded
 ENTRY = re.compile(r"(?P<main>[-+]?(?:\.?\d|nan|inf)\S*)(?: (?P<interval>\[[^\]]*\]))?(?: (?P<mark>.+))?")
 
 
 @dataclass(frozen=True)
 class Section:
-    """What the page says about one measurement."""
+    """The part of the page about one measurement."""
 
     cells: Sequence[LoadedCell]
     parts: Sequence[str]  # the measurement in words: benchmark, task, noise, ...
@@ -64,7 +64,7 @@ def write_page(
 ) -> Path:
     """Write the page; ``overview`` are charts of all sections.
 
-    Raises ConfigError for a path that is not .html, StoreError where it cannot be written.
+    Raises ConfigError for a path that is not .html, StoreError if it cannot be written.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -84,13 +84,13 @@ def write_page(
 
 
 def check_path(path: Path) -> None:
-    """Raises ConfigError where the name is not that of a page."""
+    """Raises ConfigError if the name does not end in .html."""
     if path.suffix not in (".html", ".htm"):
         raise ConfigError(f"--to takes a file ending in .html; got {path}")
 
 
 def entry(text: str) -> dict[str, Any]:
-    """A table's text in parts: its leading number (None where there is none), interval and mark; other text is whole.
+    """A table's text in parts: leading number (None if there is none), interval and mark; other text is not divided.
 
     >>> entry("23.85 [23.10, 24.61] best")
     {'value': 23.85, 'main': '23.85', 'interval': '[23.10, 24.61]', 'mark': 'best'}
@@ -124,7 +124,7 @@ def _facts(sections: Sequence[Section]) -> dict[str, str]:
 
 
 def _contents(sections: Sequence[Section]) -> list[tuple[str, str]]:
-    """Benchmark and task of each measurement, and what distinguishes it from others of the same."""
+    """Benchmark and task of each measurement, and what distinguishes it from others with the same ones."""
     alike = [[other.parts for other in sections if other.parts[:2] == section.parts[:2]] for section in sections]
     return [
         (

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 SIDE = 128  # longest side of a picture, pixels
 CHUNK = 24  # images that the page builds at once, when they scroll into view
 ABSENT = "The reconstructions of these records are not here, only their numbers; commands under provenance remake them."
-Row = dict[str, Any]  # image, truth, measurement, cells: a picture with its scores each, or why there is none
+Row = dict[str, Any]  # image, truth, measurement, cells: each a picture with its scores, or why there is none
 
 
 @dataclass(frozen=True)
 class Browser:
-    """A grid of pictures, images down and ``columns`` across, in chunks of rows; or ``reason`` why there is none."""
+    """A grid of pictures with a row per image, in chunks of rows; or the ``reason`` why there is none."""
 
     columns: Sequence[str] = ()
     rows: Sequence[Row] = ()
@@ -40,7 +40,7 @@ class Browser:
 
     @property
     def chunks(self) -> list[Sequence[Row]]:
-        """Rows that are drawn together."""
+        """Rows in groups that are drawn together."""
         return [self.rows[start : start + CHUNK] for start in range(0, len(self.rows), CHUNK)]
 
 
@@ -51,7 +51,7 @@ class Column:
     name: str
     cell: LoadedCell
     sample: int
-    scores: Mapping[str, Sequence[Record]]  # of an image
+    scores: Mapping[str, Sequence[Record]]  # scores of an image
     metrics: Metrics
 
     @classmethod
@@ -63,7 +63,7 @@ class Column:
         return cls(name, cell, sample, {image: scores[image] for image in cell.images if image in scores}, metrics)
 
     def row(self, image: str, measured: Measured) -> Row | str:
-        """Picture and scores of an image, or why there are none."""
+        """Picture and scores of an image, or the reason why there are none."""
         records = self.scores.get(image)
         if not records:
             return "not run"
@@ -83,7 +83,7 @@ class Column:
 
 
 def browse(cells: Sequence[LoadedCell], catalog: Catalog, n: int) -> Browser:
-    """Pictures of the first ``n`` images of comparable cells; why there are none, where they cannot be made."""
+    """Pictures of the first ``n`` images of comparable cells, or the reason why there are none."""
     columns = _columns(cells, catalog.for_tables()[0])
     if not n:
         return Browser(reason="This report was made without images (--images 0).")
@@ -99,7 +99,7 @@ def browse(cells: Sequence[LoadedCell], catalog: Catalog, n: int) -> Browser:
 
 
 def _columns(cells: Sequence[LoadedCell], metrics: Metrics) -> list[Column]:
-    """Columns of the cells with scores, the quickest solver first."""
+    """Columns of the cells with scores, the fastest solver first."""
     columns = []
     for cell in sorted((c for c in cells if c.rows), key=lambda c: mean_of(c, "seconds") or 0.0):
         name, K = label(cell, cells), cell.run.config.samples
@@ -150,5 +150,5 @@ def data_uri(pixels: np.ndarray) -> str:
     image = Image.fromarray((pixels * 255).round().astype("uint8"))
     image.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
     file = io.BytesIO()
-    image.save(file, "webp", lossless=True, method=1)  # others are slower, and hardly smaller
+    image.save(file, "webp", lossless=True, method=1)  # other methods are slower, and hardly smaller
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,4 +1,4 @@
-"""Charts of the page, as texts and places: its style draws them, in its colours, as wide as there is room."""
+"""Charts of the page, as texts and positions: the page's style sheet draws them, in its colours and width."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DECADES = 9  # of network calls
 
 
 class Dot(NamedTuple):
-    """A solver's mean and the ends of its interval, at percentages of the width; nan where the mean is."""
+    """A solver's mean and the ends of its interval, as percentages of the width; nan if the mean is nan."""
 
     name: str
     text: str
@@ -31,7 +31,7 @@ class Dot(NamedTuple):
 
     @property
     def drawn(self) -> bool:
-        """Whether it has a place."""
+        """Whether it has a position."""
         return not math.isnan(self.at)
 
 
@@ -83,7 +83,7 @@ class Chart:
 
 
 def charts(cells: Sequence[LoadedCell], metrics: Metrics) -> list[Chart]:
-    """Charts of the headline metrics that some cell has, and of what the last of them costs in network calls."""
+    """Charts of the recorded headline metrics, and of the last of them against network calls."""
     found = [(name, panels(cells, name)) for name in headline_metrics(metrics)]
     means = [Chart(_title(name, metrics), [_dots(p, name, metrics) for p in parts]) for name, parts in found if parts]
     return [*means, *(chart for name, parts in found[-1:] for chart in _costs(parts, name, metrics))]
@@ -113,13 +113,13 @@ def _dots(panel: Panel, metric: str, metrics: Metrics) -> Dots:
 
 
 def _span(bar: Bar, at: float) -> tuple[float, float, float]:
-    """Where a mean is drawn, and the ends of its interval: where the mean is, if it has none."""
+    """The positions of a mean and of the ends of its interval; that of the mean if it has no interval."""
     finite = math.isfinite(bar.low) and math.isfinite(bar.high)
     return (at, bar.low, bar.high) if finite else (at, at, at)
 
 
 def _costs(parts: Sequence[Panel], metric: str, metrics: Metrics) -> Iterator[Chart]:
-    """A chart of the fronts, if the metric has a better direction and some solver has both a mean and a cost."""
+    """A chart of Pareto fronts, if the metric has a better direction and a solver has both mean and cost."""
     fronts = [_front(panel.title, known, metric, metrics) for panel in parts if (known := _known(panel, metric))]
     if fronts and metrics[metric].higher_is_better is not None:
         yield Chart(f"{_named(metric, metrics)} against network calls: the optimal solvers are numbered", fronts=fronts)
@@ -151,7 +151,7 @@ def _front(title: str, known: Sequence[tuple[str, float, float]], metric: str, m
 
 
 def _along(calls: float, most: float) -> float:
-    """Where network calls are on a logarithmic axis that begins with none."""
+    """The position of network calls on a logarithmic axis that begins with 0."""
     return _percent(math.log1p(calls), 0, math.log1p(most))
 
 
@@ -161,7 +161,7 @@ def _reachable(values: Sequence[float]) -> list[float]:
 
 
 def _percent(value: float, low: float, high: float) -> float:
-    """How far a value is between two; in the middle where these are one; nan where it is no number."""
+    """The position of a value between two others in percent; the middle if these are equal; nan for nan."""
     if high > low:
         return round(100 * (value - low) / (high - low), 2)
     return value if math.isnan(value) else 50.0

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from invbench.plugins import Catalog
 
 FROM = "from"  # the column with the names of folders
-Owners = Mapping[str, Sequence[Path]]  # by cell: the folders that it is in, the first is shown
+Owners = Mapping[str, Sequence[Path]]  # by cell: the folders that contain it, of which the first is shown
 
 
 def gathered(folders: Sequence[Path], filters: Mapping[str, str]) -> tuple[list[LoadedCell], Owners]:
-    """The cells of some folders, each once, and whose they are.
+    """The cells of some folders, each once, with their owners.
 
     Raises ConfigError for a folder without records, and for two of one name.
     """
@@ -59,7 +59,7 @@ def _section(cells: Sequence[LoadedCell], owners: Owners, catalog: Catalog) -> S
 
 
 def _with_owners(table: Table, names: Mapping[str, str]) -> Table:
-    """The table with a second column, whose row it is; a row may be that of a cell, or of the mean of its samples."""
+    """The table with a second column for the owner; a row may be a cell's, or that of the mean of its samples."""
     rows = table.frame.iloc[:, 0].astype(str)  # as they are printed
     column = [names.get(row) or names.get(row.rpartition(", mean of ")[0], "") for row in rows]
     cells = pd.concat([table.cells.iloc[:, :1], pd.DataFrame({FROM: column}), table.cells.iloc[:, 1:]], axis=1)
@@ -68,7 +68,7 @@ def _with_owners(table: Table, names: Mapping[str, str]) -> Table:
 
 
 def _named(provenance: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """The provenance of a cell, with the folder's name in place of where it lies on this machine."""
+    """The provenance of a cell, with the folder's name in place of its path on this machine."""
     name = folder.resolve().name
     text = provenance["text"].replace(str(folder), name)
     return {**provenance, "command": f"invbench explain {provenance['cell']} --out {name}", "text": text}

@@ -1,4 +1,4 @@
-"""Released records where others find them: a folder, or a dataset repository of the Hugging Face Hub."""
+"""Publishing released records: to a folder, or to a dataset repository of the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ tags: [invbench, inverse-problems]
 
 # Records of invbench
 
-Every number with its provenance. `invbench table --out FOLDER` prints them, `invbench explain CELL --out FOLDER` says
-where one comes from, and `invbench leaderboard FOLDER ...` puts several people's side by side.
+Every number has its provenance. `invbench table --out FOLDER` prints the tables, `invbench explain CELL --out FOLDER`
+shows the provenance of a cell, and `invbench leaderboard FOLDER ...` shows several people's records side by side.
 
 """
 
@@ -36,8 +36,8 @@ where one comes from, and `invbench leaderboard FOLDER ...` puts several people'
 def publish(cells: Sequence[LoadedCell], out: Path, to: str, catalog: Catalog, dry_run: bool) -> Iterator[str]:
     """Release cells of ``out``, with a card that holds their tables, to a folder or to ``hf:owner/name``.
 
-    Yields a line for each file and, but for a ``dry_run``, one for the place. Raises ConfigError where the name is
-    none, or huggingface_hub is absent, StoreError where it cannot be written there.
+    Yields a line for each file and, except in a ``dry_run``, one for the target. Raises ConfigError if the name is
+    invalid or huggingface_hub is absent, StoreError if the target cannot be written.
     """
     check_place(to)
     with TemporaryDirectory() as temporary:
@@ -53,7 +53,7 @@ def publish(cells: Sequence[LoadedCell], out: Path, to: str, catalog: Catalog, d
 
 
 def check_place(to: str) -> None:
-    """Raise ConfigError where records cannot be published there."""
+    """Raise ConfigError if records cannot be published there."""
     if not to.startswith(HUB):
         return
     if not NAME.fullmatch(to.removeprefix(HUB)):
@@ -73,7 +73,7 @@ def _copied(folder: Path, to: Path) -> str:
 
 
 def _uploaded(folder: Path, name: str) -> str:
-    """Commit the files to a dataset repository, which is made where it is not there yet; returns its address."""
+    """Commit the files to a dataset repository, which is created if needed; returns its address."""
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
@@ -82,7 +82,7 @@ def _uploaded(folder: Path, name: str) -> str:
         api.upload_folder(
             repo_id=name, folder_path=folder, repo_type="dataset", commit_message="Add records of invbench"
         )
-    except Exception as error:  # the client's own, and those of what it sends with
+    except Exception as error:  # errors of the client, and of its HTTP library
         reason = one_line(str(error).strip().partition("\n")[0])
         raise StoreError(f"cannot publish to {name}: {reason}; you log in with 'hf auth login'") from None
     return str(address)

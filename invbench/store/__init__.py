@@ -1,1 +1,1 @@
-"""The files of a results folder. No torch."""
+"""The files of a results folder."""

@@ -27,41 +27,41 @@ CHECKSUMS = "checksums.json"
 ROWS = "records.jsonl"
 
 
-PACKED = "records.jsonl.gz"  # the same rows, of a cell that was released and is not written to any more
+PACKED = "records.jsonl.gz"  # the same rows, for a released cell that is not written to any more
 
 
 SETS = "sets.json"
 
 
-ASIDE = "records.damaged"  # half-written lines, as a kill leaves them
+ASIDE = "records.damaged"  # half-written lines left by a kill
 
 
-PARTS = ("benchmark", "task", "solver", "dataset", "prior")  # of a configuration, each with its name
+PARTS = ("benchmark", "task", "solver", "dataset", "prior")  # parts of a configuration, each with a name
 
 
-STATUSES = ("complete", "skipped", "running", "interrupted", "failed")  # of a cell, from good to bad
+STATUSES = ("complete", "skipped", "running", "interrupted", "failed")  # statuses of a cell, from good to bad
 
 
 PATIENCE = 20.0  # seconds that adding scores waits for another process to leave a cell
 
 
-Key = tuple[str, int, str, str]  # of a number: image, sample, metric, protocol
+Key = tuple[str, int, str, str]  # key of a number: image, sample, metric, protocol
 
 
-LONGEST_STEM = 255 - len(".safetensors.part")  # of the name of a file, in bytes
+LONGEST_STEM = 255 - len(".safetensors.part")  # longest file name, in bytes
 
 
-MEAN = -1  # ``sample`` of rows about several samples: scores of their mean, and of all of them together
+MEAN = -1  # ``sample`` in rows about several samples: scores of their mean, and of all of them together
 
 
 LAST = "nfe_backward"  # the last row written for a sample: with it, the sample is complete
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One number. Millions are read at once: what is no container needs no garbage collector.
+    """One number. Millions are read at once, so the garbage collector does not track them.
 
-    ``y`` and ``group`` are in the last row of an image alone: the fingerprint of its measurement, and what the image is
-    a part of where that is not itself.
+    Only the last row of an image has ``y``, the fingerprint of its measurement, and ``group``, the image's group if it
+    is not its own.
     """
 
     cell: str
@@ -77,7 +77,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def key(self) -> Key:
-        """What makes it the same number in another row."""
+        """The key that identifies the number; a later row with the same key replaces it."""
         return self.image, self.sample, self.metric, self.protocol
 
 
@@ -92,12 +92,12 @@ def _file_stem(image: str) -> str:
     quoted = quote(image, safe="")
     if len(quoted) <= LONGEST_STEM:
         return quoted
-    start = re.sub(r"%.?$", "", quoted[:100])  # no half of an escaped byte
+    start = re.sub(r"%.?$", "", quoted[:100])  # do not cut within an escaped byte
     return f"{start}={hashlib.sha256(image.encode()).hexdigest()}"
 
 
 def images_digest(images: Iterable[str]) -> str:
-    """Short SHA-256 of the names of images, whatever their order."""
+    """Short SHA-256 of the names of images, independent of their order."""
     return hashlib.sha256("\n".join(sorted(images)).encode()).hexdigest()[:12]
 
 
@@ -109,7 +109,7 @@ def cell_folders(out: Path) -> list[Path]:
 def read_rows(path: Path) -> tuple[list[Record], int]:
     """The rows of a ``records.jsonl``, packed or not, and the number of lines that could not be read.
 
-    Raises StoreError where it cannot be unpacked.
+    Raises StoreError if it cannot be unpacked.
     """
     if not path.is_file():
         return [], 0
@@ -135,7 +135,7 @@ def _lines(rows: Iterable[Record]) -> bytes:
 
 
 def _line(row: Record) -> str:
-    """JSON by the letter, which has neither nan (null here) nor infinity (1e999, which every reader takes for it)."""
+    """Strict JSON, which has neither nan (null here) nor infinity (1e999, which every reader parses as infinity)."""
     fields = {key: value for key, value in msgspec.to_builtins(row).items() if key not in ("y", "group") or value}
     if math.isfinite(row.value):
         return json.dumps(fields)

@@ -1,8 +1,8 @@
-"""Whether two measurements are the same: bit for bit, or up to the last bits that another processor moves. No torch.
+"""Whether two measurements are the same: bit for bit, or up to last bits that differ between processors.
 
-A fingerprint is the norm of an array and a few sums of its entries with fixed random signs, in float64. Two arrays
-that differ by d have sums that differ by about the norm of d, so fingerprints that agree to 1e-5 of the norm are those
-of one measurement, made by other kernels.
+A fingerprint is the norm of an array and a few sums of its entries with fixed random signs, in float64. If two arrays
+differ by d, their sums differ by about the norm of d, so fingerprints that agree to 1e-5 of the norm belong to the same
+measurement, computed by other kernels.
 """
 
 from __future__ import annotations
@@ -14,37 +14,37 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-SUMS = 8  # of entries with random signs
-TOLERANCE = 1e-5  # of the norm; kernels of two processors differ by some 1e-7 of it, two draws of noise by 1
+SUMS = 8  # number of sums with random signs
+TOLERANCE = 1e-5  # relative to the norm; kernels of two processors differ by some 1e-7 of it, two draws of noise by 1
 Numbers = tuple[float, ...]
 
 
 class Fingerprint(msgspec.Struct, frozen=True):
-    """Of the image that was measured, and of its measurement: a norm and ``SUMS`` sums each."""
+    """A norm and ``SUMS`` sums for the image that was measured, and for its measurement."""
 
     x: Numbers
     y: Numbers
 
     def agrees(self, other: Fingerprint) -> bool:
-        """Whether both are of one measurement of one image, but for last bits."""
+        """Whether both belong to the same measurement of the same image, up to last bits."""
         return _agree(self.x, other.x) and _agree(self.y, other.y)
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What is recorded of a measurement: SHA-256 of the bytes of y, and its fingerprint (None in old records)."""
+    """The record of a measurement: SHA-256 of the bytes of y, and its fingerprint (None in old records)."""
 
     sha256: str
     fingerprint: Fingerprint | None = None
 
     def same(self, other: Measured) -> bool:
-        """Whether both are one measurement, but for last bits. Without fingerprints only equal bytes are."""
+        """Whether both are the same measurement up to last bits. Without fingerprints, only equal bytes count."""
         if self.sha256 == other.sha256:
             return True
         return bool(self.fingerprint and other.fingerprint and self.fingerprint.agrees(other.fingerprint))
 
 
 def fingerprint(x: NDArray[np.generic], y: NDArray[np.generic]) -> Fingerprint:
-    """Of one image and its measurement, real or complex, of any shapes."""
+    """The fingerprint of one image and its measurement, real or complex, of any shapes."""
     return Fingerprint(numbers(x), numbers(y))
 
 
@@ -62,7 +62,7 @@ def numbers(values: NDArray[np.generic]) -> Numbers:
 
 @lru_cache(maxsize=8)
 def _signs(n: int) -> NDArray[np.float64]:
-    """(SUMS, n) of -1 and 1, from a hash: the same everywhere and always."""
+    """(SUMS, n) of -1 and 1, from a hash: the same on every machine."""
     data = hashlib.shake_128(f"invbench fingerprint of {n} numbers".encode()).digest(-(-SUMS * n // 8))
     bits = np.unpackbits(np.frombuffer(data, np.uint8))[: SUMS * n]
     return bits.reshape(SUMS, n).astype(np.float64) * 2 - 1

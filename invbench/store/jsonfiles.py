@@ -1,4 +1,4 @@
-"""The JSON files of a results folder, read and checked, and written by the letter."""
+"""The JSON files of a results folder, checked when read, and written as strict JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Form = TypeVar("Form")
 
 
 class _Score(msgspec.Struct):
-    """As it is written: null where a number is nan."""
+    """The form in the file: null if a number is nan."""
 
     metric: str
     protocol: str
@@ -38,7 +38,7 @@ def _number(value: float | None) -> float:
 
 
 def read_json(path: Path) -> dict[str, JSON]:
-    """A JSON object. Raises ValueError where the file holds anything else, OSError where it cannot be read."""
+    """A JSON object. Raises ValueError if the file holds anything else, OSError if it cannot be read."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
@@ -95,7 +95,7 @@ def read_bench(path: Path) -> Bench:
 
 
 def json_text(value: Mapping[str, JSON], indent: int = 2) -> str:
-    """JSON by the letter: what is no finite number is null."""
+    """Strict JSON: numbers that are not finite are null."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False) + "\n"
 
 
@@ -108,7 +108,7 @@ def _finite(value: JSON | Mapping[str, JSON]) -> JSON:
 
 
 def _converted(fields: Mapping[str, JSON], form: type[Form]) -> Form:
-    """A type made of JSON. Raises ValueError that names the part which is absent or of another type."""
+    """A value of a type from JSON. Raises ValueError that names the part that is absent or of another type."""
     try:
         return msgspec.convert(_nested(fields), form)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -116,7 +116,7 @@ def _converted(fields: Mapping[str, JSON], form: type[Form]) -> Form:
 
 
 def _nested(fields: Mapping[str, JSON]) -> dict[str, JSON]:
-    """The same with the options of each part of a configuration in a mapping of their own."""
+    """The same with the options of each part of a configuration in a separate mapping."""
     config = fields.get("config")
     if not isinstance(config, dict):
         return dict(fields)

@@ -1,4 +1,4 @@
-"""Cells as they are read back."""
+"""Reading cells from a results folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from invbench.store.writer import CellStore
 
 @dataclass(frozen=True)
 class LoadedCell:
-    """A cell as read back: shards and all, one row per (image, sample, metric)."""
+    """A cell with all its shards, one row per (image, sample, metric)."""
 
     id: str
     run: Run
@@ -48,7 +48,7 @@ class LoadedCell:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """What tables need of the rows, its text as categories; empty where there are none."""
+        """The rows as a frame for tables, with text as categories; empty if there are none."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -63,20 +63,20 @@ class LoadedCell:
 
     @cached_property
     def measured(self) -> dict[str, Measured]:
-        """What is recorded of the measurement of each image, sorted by name."""
+        """The recorded measurement of each image, sorted by name."""
         by_image = {r.image: Measured(r.y_sha256) for r in self.rows}
         by_image |= {r.image: Measured(r.y_sha256, r.y) for r in self.rows if r.y is not None}
         return dict(sorted(by_image.items()))
 
     @cached_property
     def groups(self) -> dict[str, str]:
-        """What each image is a part of: itself, where nothing else is recorded."""
+        """The group of each image: the image itself if no other is recorded."""
         own = {r.image: r.group for r in self.rows if r.group}
         return {image: own.get(image, image) for image in self.measured}
 
     @cached_property
     def scored(self) -> set[tuple[str, str, str]]:
-        """What there is a number of: image, metric and protocol."""
+        """The (image, metric, protocol) for which there is a number."""
         return {(r.image, r.metric, r.protocol) for r in self.rows}
 
     @cached_property
@@ -86,17 +86,17 @@ class LoadedCell:
 
     @property
     def sets(self) -> list[Score]:
-        """Scores of all images as a set or, where images came after they were made, of the most that have any."""
+        """Scores of all images as a set or, if images were added later, of the largest set that has scores."""
         scored = [each.images for each in self.all_sets().values()]
         return self.set_scores(max(scored, key=lambda images: (images == self.images, len(images)), default=[]))
 
     def set_scores(self, images: Collection[str]) -> list[Score]:
-        """Scores of these images as a set, each with their number ``n``; none where they were not made."""
+        """Scores of these images as a set, each with their number ``n``; none if they were not computed."""
         scored_set = self.all_sets().get(images_digest(images))
         return [*scored_set.scores] if scored_set else []
 
     def all_sets(self) -> dict[str, ScoredSet]:
-        """What ``sets.json`` holds: names of images and scores, by the digest of the names."""
+        """The content of ``sets.json``: names of images and scores, by the digest of the names."""
         return self._sets
 
     @cached_property
@@ -124,7 +124,7 @@ class LoadedCell:
         return next((path for path in paths if path.is_file()), None)
 
     def reconstructions(self, image: str) -> Tensor:
-        """The samples (K, C, H, W) of an image. Raises StoreError where the file is missing."""
+        """The samples (K, C, H, W) of an image. Raises StoreError if the file is missing."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
@@ -150,9 +150,9 @@ def _categories(texts: list[str]) -> pd.Categorical:
 
 
 def load_cells(out: Path, **filters: str) -> list[LoadedCell]:
-    """Cells below ``out`` whose benchmark, task, noise, solver, dataset, prior or seed are the wanted ones.
+    """Cells below ``out`` with this benchmark, task, noise, solver, dataset, prior or seed.
 
-    Of each, but of noise, one of several: ``solver="ddrm,davi"``. Cells whose files are damaged are left out, with a
+    All but noise may be one of several: ``solver="ddrm,davi"``. Cells whose files are damaged are left out, with a
     warning that names the file.
     """
     choices = {key: [value] if key == "noise" else value.split(",") for key, value in filters.items()}
@@ -165,7 +165,7 @@ def load_cells(out: Path, **filters: str) -> list[LoadedCell]:
 
 
 def recorded_names(out: Path) -> list[dict[str, str]]:
-    """What the cells below ``out`` are of: benchmark, task, noise, solver, dataset, prior and seed."""
+    """The names in the cells below ``out``: benchmark, task, noise, solver, dataset, prior and seed."""
     return [_names(run.config) for _, run in _readable(out)]
 
 
@@ -180,7 +180,7 @@ def _readable(out: Path, tasks: Collection[str] | None = None) -> Iterator[tuple
 
 
 def _sound(name: str, folders: list[Path]) -> LoadedCell | None:
-    """The cell, or a warning and None where its files are damaged."""
+    """The cell, or a warning and None if its files are damaged."""
     try:
         return load_parts(name, folders)
     except StoreError as error:
@@ -194,16 +194,16 @@ def _names(config: Config) -> dict[str, str]:
 
 
 def load_cell(folder: Path) -> LoadedCell:
-    """The cell whose folder, or whose shard's folder, this is. Raises StoreError where a file of it is damaged."""
+    """The cell of a folder, which may be a shard's. Raises StoreError if one of its files is damaged."""
     whole = folder.name.partition(".shard-")[0]
     folders = [path.parent for path in folder.parent.glob(f"{glob.escape(whole)}*/run.json")]
     return load_parts(_read_run(folder / "run.json").cell, folders)
 
 
 def load_parts(cell: str, folders: Sequence[Path]) -> LoadedCell:
-    """Join a cell's folder and its shards'; its own rows win, and the worst status is the cell's.
+    """Join a cell's folder and those of its shards: its own rows take precedence, and the worst status counts.
 
-    Where a process was killed, run.json still says "running"; that is read as "interrupted".
+    If a process was killed, run.json still says "running"; that is read as "interrupted".
     """
     read = [read_rows(folder / name) for folder in sorted(folders, reverse=True) for name in (PACKED, ROWS)]
     merged = {r.key: r for rows, _ in read for r in rows}
@@ -216,7 +216,7 @@ def load_parts(cell: str, folders: Sequence[Path]) -> LoadedCell:
 
 
 def _run_of(folder: Path) -> Run:
-    """A folder's run.json, whose status is not that of a process that was killed."""
+    """A folder's run.json, with status "interrupted" if its process was killed."""
     run = _read_run(folder / "run.json")
     if run.status == "running" and not CellStore(folder).is_being_written():
         run.status = "interrupted"

@@ -1,4 +1,4 @@
-"""Records to share: every number with its provenance, without reconstructions and the machine's own paths. No torch."""
+"""Records to share: every number with its provenance, without reconstructions and paths of the machine."""
 
 from __future__ import annotations
 
@@ -16,8 +16,13 @@ from invbench.store.reader import LoadedCell
 from invbench.store.schema import Bench, Session
 from invbench.store.writer import CellStore
 
-PLACES = ("out", "folder", "device", "dataset.root", "prior.weights")  # options that differ from machine to machine
-FILES = ("solver.weights", "prior.folder", "task.kernel", "task.mask")  # those that do where they are no bare name
+PLACES = ("out", "folder", "device", "dataset.root", "prior.weights")  # options whose values are paths of a machine
+FILES = (
+    "solver.weights",
+    "prior.folder",
+    "task.kernel",
+    "task.mask",
+)  # options whose values are paths of a machine unless they are plain names
 COMPLETE = ("complete", "skipped")
 Costs = Mapping[tuple[str, str, str], Bench]  # by benchmark, task and solver
 
@@ -40,8 +45,8 @@ def _is_place(key: str, value: str) -> bool:
 def release(cells: Sequence[LoadedCell], out: Path, to: Path) -> Iterator[str]:
     """Write complete cells and measured costs below ``to``, as in any results folder; yields a line for each.
 
-    Raises ConfigError where that is the folder they lie in, StoreError where nothing can be written and, when the
-    others are released, where records were changed since they were complete, which new checksums would hide.
+    Raises ConfigError if that is the folder they lie in, StoreError where nothing can be written and, when the
+    others are released, if records were changed since they were complete, which new checksums would hide.
     """
     refused = yield from release_cells(cells, to)
     yield from release_costs(cells, out, to)
@@ -72,7 +77,7 @@ def release_cells(cells: Sequence[LoadedCell], to: Path) -> Generator[str, None,
 
 
 def _damage(cell: LoadedCell) -> str:
-    """Why a cell's records are not what was written; "" if they are."""
+    """How a cell's records differ from those written; "" if they do not."""
     try:
         for path in cell.folders:
             CellStore(path).verify_checksums()
@@ -82,7 +87,7 @@ def _damage(cell: LoadedCell) -> str:
 
 
 def release_costs(cells: Iterable[LoadedCell], out: Path, to: Path) -> Iterator[str]:
-    """Write what ``invbench bench`` measured of the cells' solvers below ``to``; yields a line for each file."""
+    """Write the costs of the cells' solvers from ``invbench bench`` below ``to``; yields a line for each file."""
     for name in sorted({cell.run.config.place / f"bench-{cell.run.config.solver.name}.json" for cell in cells}):
         if (out / name).is_file():
             cost = read_cost(out / name)
@@ -93,7 +98,7 @@ def release_costs(cells: Iterable[LoadedCell], out: Path, to: Path) -> Iterator[
 
 
 def read_cost(path: Path) -> Bench:
-    """What ``invbench bench`` wrote: config, cost and session. Raises StoreError where it cannot be read."""
+    """A file of ``invbench bench``: config, cost and session. Raises StoreError if it cannot be read."""
     try:
         return read_bench(path)
     except (OSError, ValueError) as error:
@@ -101,9 +106,9 @@ def read_cost(path: Path) -> Bench:
 
 
 def load_costs(*folders: Path) -> Costs:
-    """What ``invbench bench`` kept in results folders, and on what.
+    """The costs measured by ``invbench bench`` in results folders.
 
-    Those of a task come from one folder, the last that has any: seconds of two machines are not to be compared.
+    Costs of a task come from one folder, the last that has any: seconds of two machines are not comparable.
     """
     costs: dict[tuple[str, str, str], Bench] = {}
     for out in folders:
@@ -114,7 +119,7 @@ def load_costs(*folders: Path) -> Costs:
 
 
 def _readable_costs(out: Path) -> Iterator[Bench]:
-    """What ``invbench bench`` kept below a folder; a warning for each file that cannot be read."""
+    """The costs measured by ``invbench bench`` below a folder; a warning for each file that cannot be read."""
     for path in sorted(out.glob("*/*/bench-*.json")):
         try:
             yield read_cost(path)
@@ -123,7 +128,7 @@ def _readable_costs(out: Path) -> Iterator[Bench]:
 
 
 def alike(cells: Sequence[LoadedCell], costs: Costs) -> list[float] | None:
-    """Seconds of each cell's solver, measured alone and in one setting; None where some were not."""
+    """Seconds of each cell's solver from ``invbench bench`` in one common setting; None if some are missing."""
     configs = [cell.run.config for cell in cells]
     benches = [costs.get((c.benchmark.name, c.task.name, c.solver.name)) for c in configs]
     good = [c for c, cell in zip(benches, cells, strict=True) if c and same_run(c, cell)]
@@ -132,7 +137,7 @@ def alike(cells: Sequence[LoadedCell], costs: Costs) -> list[float] | None:
 
 
 def same_run(cost: Bench, cell: LoadedCell) -> bool:
-    """Whether a cost was measured with the options of a cell's solver and task, of those that both know."""
+    """Whether a cost was measured with a cell's solver and task options, as far as both record them."""
     measured, run = cost.config, cell.run.config
     pairs = [(a.plain(), b.plain()) for a, b in ((measured.solver, run.solver), (measured.task, run.task))]
     return all(a[key] == b[key] for a, b in pairs for key in a.keys() & b.keys())
@@ -141,6 +146,6 @@ def same_run(cost: Bench, cell: LoadedCell) -> bool:
 def _shared(session: Session) -> Session:
     try:
         words = shlex.split(session.command)
-    except ValueError:  # no shell's command
+    except ValueError:  # not a command line
         words = session.command.split()
     return replace(session, command=portable(words))

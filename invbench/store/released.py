@@ -1,4 +1,4 @@
-"""Where published and released results lie. No torch."""
+"""The folder of published and released results."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 import msgspec
 
 FORMAT = 2
-KINDS = ("task", "dataset", "prior", "solver")  # of the plugins of a configuration
-Status = Literal["complete", "skipped", "running", "interrupted", "failed"]  # of a cell, from good to bad
+KINDS = ("task", "dataset", "prior", "solver")  # kinds of plugins in a configuration
+Status = Literal["complete", "skipped", "running", "interrupted", "failed"]  # statuses of a cell, from good to bad
 Natural = Annotated[int, msgspec.Meta(ge=0)]
-Number = int | float  # as it was written
+Number = int | float  # the value as it was written
 if TYPE_CHECKING:
     JSON: TypeAlias = Union[bool, int, float, str, list["JSON"], dict[str, "JSON"], None]  # noqa: UP007
 else:
@@ -33,7 +33,7 @@ class Preset(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A task, dataset, prior or solver: its name, its options, and the SHA-256 of its files where it has any.
+    """A task, dataset, prior or solver: its name, its options, and the SHA-256 of its files if it has any.
 
     In JSON, the options stand beside the name.
     """
@@ -48,7 +48,7 @@ class Part(msgspec.Struct, frozen=True):
 
     @property
     def noise(self) -> str:
-        """Of a task: its noise, or "" where that was not recorded."""
+        """The noise of a task, or "" if it was not recorded."""
         return str(self.options.get("noise", ""))
 
 
@@ -62,12 +62,12 @@ class Config(msgspec.Struct, frozen=True):
     solver: Part
     seed: int
     samples: Annotated[int, msgspec.Meta(ge=1)]
-    plugins: dict[str, str] = {}  # versions, by distribution
-    assumed: str = ""  # the noise level that the solver was given where the noise hides its own
+    plugins: dict[str, str] = {}  # versions of plugins, by distribution
+    assumed: str = ""  # the noise level that the solver was given if the noise hides its own
 
     @property
     def place(self) -> Path:
-        """The folder of its cells in a results folder: benchmark, task."""
+        """The path of its cells in a results folder: benchmark, task."""
         return Path(self.benchmark.name) / self.task.name
 
     def parts(self) -> Iterator[tuple[str, Part]]:
@@ -92,7 +92,7 @@ class Config(msgspec.Struct, frozen=True):
 
 
 class Cost(msgspec.Struct):
-    """What a cell took in all: seconds by what they went to, network calls, and the process's peak memory."""
+    """The total cost of a cell: seconds by kind of work, network calls, and the process's peak memory."""
 
     solve_seconds: Number = 0.0
     forward_seconds: Number = 0.0
@@ -110,7 +110,7 @@ class Cost(msgspec.Struct):
 
 
 class Session(msgspec.Struct):
-    """One stretch of work."""
+    """One session of work on a cell, by one command."""
 
     command: str = ""
     started: str = ""
@@ -150,13 +150,13 @@ class Run(msgspec.Struct):
     reason: str | None = None
     images: Natural = 0
     places: dict[str, str] = {}  # where files were found, by option
-    origins: dict[str, str] = {}  # where the value of each of the solver's options comes from
+    origins: dict[str, str] = {}  # source of the value of each of the solver's options
     training: Training | None = None  # of a trained solver
     traceback: str | None = None  # of a cell that failed
 
     @property
     def named(self) -> dict[str, str]:
-        """Those of ``places`` that are names of shipped files, as ``solver.weights=variational``: of any machine."""
+        """Entries of ``places`` that name shipped files, such as ``solver.weights=variational``."""
         return {key: place for key, place in self.places.items() if Path(place).stem == place}
 
     def plain(self) -> dict[str, JSON]:
@@ -167,7 +167,7 @@ class Run(msgspec.Struct):
 
 
 class Score(msgspec.Struct, frozen=True):
-    """A metric of a set of ``n`` images, with its 95 % interval; nan, which is null in JSON, where it has none."""
+    """A metric of a set of ``n`` images, with its 95 % interval; nan, which is null in JSON, if it has none."""
 
     metric: str
     protocol: str
@@ -191,12 +191,12 @@ class ScoredSet(msgspec.Struct, frozen=True):
 
 
 class BenchCost(msgspec.Struct, frozen=True):
-    """Of one image: median and quartiles of seconds, calls, arithmetic; of a batch, set-up; the process's peak memory.
+    """Cost of one image: seconds (median, quartiles), calls, arithmetic; set-up time, and the process's peak memory.
 
     ``gflops`` counts a multiply-add as two, over the whole solve with its backward passes; Fourier transforms are not
     counted. ``fvcore`` is the convention of the paper's Table 13: forward calls alone, a multiply-add as one; None
     where the arithmetic of the prior's network is not known. ``matmul_gflops`` a second is the speed of a large matrix
-    product in the network's precision, measured beside: a solve can hardly take less than ``gflops`` at that speed.
+    product in the network's precision, measured alongside: a solve can hardly be faster than ``gflops`` at that speed.
     """
 
     solver: str
@@ -216,7 +216,7 @@ class BenchCost(msgspec.Struct, frozen=True):
 
 
 class Bench(msgspec.Struct, frozen=True):
-    """``bench-<solver>.json``: what ``invbench bench`` measured, of what, and where."""
+    """``bench-<solver>.json``: a cost measured by ``invbench bench``, with configuration and session."""
 
     config: Config
     cost: BenchCost
@@ -234,12 +234,12 @@ class Bench(msgspec.Struct, frozen=True):
         return f"{self.session.device}, {threads}, batch {self.cost.batch}"
 
     def plain(self) -> dict[str, JSON]:
-        """As JSON, with the SHA-256 of all of it."""
+        """The content as JSON, with its SHA-256."""
         cost, session = msgspec.to_builtins(self.cost), msgspec.to_builtins(self.session)
         return signed({"config": self.config.plain(), "cost": cost, "session": session})
 
 
 def signed(content: Mapping[str, JSON]) -> dict[str, JSON]:
-    """The same with the SHA-256 of all of it."""
+    """The same with the SHA-256 of its content."""
     unsigned = {key: value for key, value in content.items() if key != "sha256"}
     return {**unsigned, "sha256": hashlib.sha256(json.dumps(unsigned, sort_keys=True).encode()).hexdigest()}

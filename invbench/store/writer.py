@@ -4,10 +4,10 @@
 
     <out>/<benchmark>/<task>/<solver>-<cell>[.shard-i-of-k]/
         run.json         configuration, versions, hashes, cost, status
-        records.jsonl    one number a row, flushed per image; in released cells records.jsonl.gz. JSON by the letter:
+        records.jsonl    one number per row, flushed per image; in released cells records.jsonl.gz. JSON by the letter:
                          nan is null, infinity 1e999; the last row of an image has the fingerprint of its measurement
         images/*.safetensors   the float reconstructions, (samples, C, H, W)
-        sets.json        scores of sets of images, and of which, by the digest of their names
+        sets.json        scores of sets of images, and the images, by the digest of their names
         checksums.json   SHA-256 of all of these, once the cell is complete
 
 This module is free of torch, so that tables can be built anywhere.
@@ -59,13 +59,13 @@ class CellStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rows = folder / ROWS
-        self._keys: set[Key] | None = None  # of the rows that are there, while this process writes
+        self._keys: set[Key] | None = None  # keys of the existing rows, while this process writes
 
     @contextmanager
     def writing(self, patience: float = 0.0) -> Iterator[None]:
         """Hold the folder's lock, for which it waits up to ``patience`` seconds.
 
-        Raises LockedCell where another process has it, StoreError where nothing can be written.
+        Raises LockedCell if another process has it, StoreError where nothing can be written.
         """
         import filelock
 
@@ -86,7 +86,7 @@ class CellStore:
             lock.release()
 
     def is_being_written(self) -> bool:
-        """Whether a process holds the folder's lock; true, too, where that cannot be determined. Writes nothing."""
+        """Whether a process holds the folder's lock; also true if that cannot be determined. Writes nothing."""
         try:
             import fcntl
 
@@ -99,19 +99,19 @@ class CellStore:
         return False
 
     def append(self, image: str, x_hat: Tensor, rows: Iterable[Record]) -> None:
-        """Keep the reconstructions (samples, C, H, W) of an image, then its rows; both survive a kill at once."""
+        """Write the reconstructions (samples, C, H, W) of an image, then its rows; both survive a kill from then on."""
         from safetensors.torch import save
 
         self.append_file(image, save({"x_hat": x_hat.contiguous()}), rows)
 
     def append_file(self, image: str, data: bytes, rows: Iterable[Record]) -> None:
-        """The same, of reconstructions that are the bytes of a file."""
+        """The same, with reconstructions given as the bytes of a file."""
         with self._disk_errors():
             write_atomic(self.image_path(image), data)
         self.add_rows(rows)
 
     def add_rows(self, rows: Iterable[Record]) -> int:
-        """Append the rows that are not there yet, and have them on disk; returns their number. All of them, or none."""
+        """Append the rows that are missing, all or none, and flush them to disk; returns their number."""
         if self._keys is None:
             self._keys = {row.key for row in read_rows(self.rows)[0]}
         new = [row for row in rows if row.key not in self._keys]
@@ -159,17 +159,17 @@ class CellStore:
             )
 
     def drop_checksums(self) -> None:
-        """Forget them, before anything is written."""
+        """Remove the checksums, before anything is written."""
         with self._disk_errors():
             (self.folder / CHECKSUMS).unlink(missing_ok=True)
 
     @property
     def has_checksums(self) -> bool:
-        """Whether the sums are there."""
+        """Whether there are checksums."""
         return (self.folder / CHECKSUMS).is_file()
 
     def damage(self) -> list[str]:
-        """What differs from the checksums, a line each. Raises StoreError where there are none."""
+        """The differences from the checksums, one line each. Raises StoreError if there are no checksums."""
         path = self.folder / CHECKSUMS
         if not path.is_file():
             raise StoreError(
@@ -186,7 +186,7 @@ class CellStore:
         return [f"{name} {fault}" for name, fault in sorted(faults.items())]
 
     def verify_checksums(self) -> None:
-        """Raise StoreError where files differ from their checksums, which new checksums would hide."""
+        """Raise StoreError if files differ from their checksums, which new checksums would hide."""
         if self.has_checksums and (lines := self.damage()):
             raise StoreError(
                 f"{self.folder} was changed since its run was complete: {', '.join(lines)}. Put the files back, or run "
@@ -197,19 +197,19 @@ class CellStore:
         return [p for name in CHECKED for p in sorted(self.folder.glob(name))]
 
     def overwritten_by(self, command_id: str) -> bool:
-        """Whether this command, one of several jobs of it, has overwritten the cell already."""
+        """Whether another job of the same command has already overwritten the cell."""
         path = self.folder / OVERWRITTEN
         return bool(command_id) and path.is_file() and path.read_bytes() == command_id.encode()
 
     def overwrite(self, command_id: str) -> None:
-        """Forget what is there, and note which command did."""
+        """Remove the existing records, and note which command did so."""
         self.drop_checksums()
         self.clear()
         with self._disk_errors():
             write_atomic(self.folder / OVERWRITTEN, command_id.encode())
 
     def clear(self) -> None:
-        """Forget the rows and the scores of sets, so that every image is run again."""
+        """Remove the rows and the scores of sets, so that every image is run again."""
         with self._disk_errors():
             for name in (ROWS, PACKED, SETS):
                 (self.folder / name).unlink(missing_ok=True)
@@ -226,9 +226,9 @@ class CellStore:
         return _read_run(path) if path.is_file() else None
 
     def done(self, samples: int) -> dict[str, Measured]:
-        """Images whose reconstructions and rows are complete, with what is recorded of their measurement.
+        """Images whose reconstructions and rows are complete, with their recorded measurements.
 
-        Of released records, which come without reconstructions, those whose rows are.
+        Released records come without reconstructions: for them, complete rows are enough.
         """
         own, packed = (
             [r for r in read_rows(self.folder / name)[0] if r.metric == LAST and r.sample == samples - 1]
@@ -238,11 +238,11 @@ class CellStore:
         return {r.image: Measured(r.y_sha256, r.y) for r in done}
 
     def image_path(self, image: str) -> Path:
-        """Where the reconstructions of an image are kept."""
+        """The file of an image's reconstructions."""
         return self.folder / "images" / f"{_file_stem(image)}.safetensors"
 
     def _mend(self) -> None:
-        """Remove what a kill left: half-written files, and a half-written last line, which is moved aside."""
+        """Clean up after a kill: remove half-written files, and move a half-written last line aside."""
         with self._disk_errors():
             self._drop_parts()
             if not self.rows.is_file():

@@ -21,8 +21,8 @@ from invbench.testing.findings import Check, NotApplicable, expect
 from invbench.testing.problems import SMALL, presets
 from invbench.testing.trainings import one_step
 
-INSIDE = 0.95  # of all values; a draw of a mixture may leave [-1, 1]
-SAME_ROW = 1e-4  # batches of different sizes take different kernels
+INSIDE = 0.95  # share of values within [-1, 1]; a draw of a mixture may leave it
+SAME_ROW = 1e-4  # batches of different sizes use different kernels
 SHAPES: tuple[Shape, ...] = (
     *((channels, side, side) for channels in (3, 1, 2, 4) for side in (16, 32, SMALL)),
     *((channels, 256, 256) for channels in (3, 1)),
@@ -37,7 +37,7 @@ class DatasetLab:
 
     @cached_property
     def ids(self) -> list[str]:
-        """All ids; files that are the user's to bring may be absent."""
+        """All ids; the user's files may be absent."""
         try:
             return list(self.dataset.ids())
         except (DataError, ConfigError) as error:
@@ -92,14 +92,14 @@ DATASET_CHECKS: dict[str, Check] = {"ids": ids, "repeat": repeat, "shape": shape
 
 
 class PriorLab:
-    """A prior at its defaults, loaded for the images of the presets that name it, the smallest first, or others."""
+    """A prior at its defaults, loaded for images of a preset that names it, the smallest first, or of other shapes."""
 
     def __init__(self, cls: type[PriorSource]) -> None:
         self.source = cls()
 
     @cached_property
     def prior(self) -> Prior:
-        """Weights that are the user's to fetch may be absent."""
+        """The prior; its weights may be absent if the user has to fetch them."""
         known = [shape for benchmark, shape in presets() if benchmark.prior == self.source.name]
         refusal = ""
         for x_shape in [*sorted(known, key=math.prod), *SHAPES]:

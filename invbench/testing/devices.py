@@ -1,4 +1,4 @@
-"""Laws of plugins on another device than the CPU, where there is no other: see :mod:`invbench.testing.elsewhere`."""
+"""Laws of plugins on a device other than the CPU, on machines that have none: :mod:`invbench.testing.elsewhere`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor
 from invbench.testing.elsewhere import DeviceError, elsewhere
 from invbench.testing.findings import Fault, expect
 
-SAME = 1e-4  # of the largest value: the kernels are the same, though the way to them may differ
+SAME = 1e-4  # relative to the largest value: the kernels are the same, though they may be reached on other paths
 
 
 @contextmanager
 def another_device() -> Iterator[torch.device]:
-    """A device that is not the CPU's. Raises Fault where the body mixes tensors of the two."""
+    """A device that is not the CPU. Raises Fault if the body mixes tensors of the two."""
     try:
         with elsewhere() as device:
             yield device
@@ -25,14 +25,14 @@ def another_device() -> Iterator[torch.device]:
 
 
 def same_there(what: str, there: Tensor, here: Tensor, device: torch.device) -> float:
-    """How far values differ from the CPU's. Raises Fault where they are not on the device, or other values."""
+    """How far values differ from the CPU's. Raises Fault if they are not on the device, or differ too much."""
     advice = f"make tensors by {what}.new_zeros or with device={what}.device"
     expect(there.device == device, f"expected {what} on the device of its inputs; got it on the CPU; {advice}")
     return same_values(what, there, here)
 
 
 def same_values(what: str, there: Tensor, here: Tensor) -> float:
-    """How far values differ from the CPU's, wherever they are. Raises Fault where they are other values."""
+    """How far values differ from the CPU's, whatever their device. Raises Fault if they differ too much."""
     moved, here = there.detach().cpu(), here.detach()
     expect(moved.shape == here.shape, f"expected {what} of shape {tuple(here.shape)}; got {tuple(moved.shape)}")
     finite = moved.isfinite() | here.isfinite()

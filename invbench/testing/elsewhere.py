@@ -1,12 +1,12 @@
-"""A second device where there is only one: tensors that live elsewhere, and fail where they meet tensors of the CPU.
+"""A simulated second device: its tensors hold numbers, and raise an error if they are mixed with CPU tensors.
 
-Within :func:`elsewhere` a tensor that is made on, or moved to, the device it yields holds real numbers, computed by the
-CPU's kernels, but says that it is on another device. An operation that mixes the two raises DeviceError as CUDA would,
-by these rules of torch's: a CPU tensor without dimensions may stand for a number, CPU tensors may index, ``copy_`` and
-``to`` copy, generators draw on their own device alone, and numpy takes CPU tensors only.
+Within :func:`elsewhere`, a tensor created on, or moved to, the device that it yields holds real numbers, computed by
+the CPU's kernels, but reports another device. An operation that mixes the two raises DeviceError as CUDA would, by
+torch's rules: a CPU tensor without dimensions may stand for a number, CPU tensors may index, ``copy_`` and ``to`` copy,
+generators draw only on their own device, and numpy takes only CPU tensors.
 
-The device is ``meta:7``: torch itself takes the meta device through autograd without any support from a driver, and
-its index tells it from plain ``meta``, whose tensors hold nothing and are left alone.
+The device is ``meta:7``: torch supports autograd on the meta device without a driver, and the index distinguishes it
+from plain ``meta``, whose tensors hold no numbers and are not changed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 ELSEWHERE = torch.device("meta:7")
 COPIES = ("copy_", "_to_copy", "_copy_from", "_foreach_copy_")  # between devices
 INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index", "_unsafe_index_put")
-MAKERS = (torch.tensor, torch.as_tensor, torch.asarray)  # of data: for a meta device they leave it away
+MAKERS = (torch.tensor, torch.as_tensor, torch.asarray)  # operations with data, which they skip on a meta device
 
 
 class DeviceError(RuntimeError):
@@ -41,7 +41,7 @@ class Elsewhere(Tensor):
 
     @staticmethod
     def __new__(cls, inner: Tensor) -> Elsewhere:
-        with torch.inference_mode(inner.is_inference()):  # a view of what was made before is no inference tensor
+        with torch.inference_mode(inner.is_inference()):  # a view of a tensor created before is not an inference tensor
             made: Elsewhere = torch.Tensor._make_wrapper_subclass(
                 cls,
                 inner.size(),
@@ -67,20 +67,20 @@ class Elsewhere(Tensor):
 
     __array__ = numpy  # type: ignore[assignment]
 
-    # as such, results of a call are not made this subclass because an argument is of it
+    # results of a call do not become this subclass merely because an argument is one
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @classmethod
     def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        if _is_composite(func):  # in inference mode, where autograd does not take them apart
+        if _is_composite(func):  # in inference mode, in which autograd does not decompose them
             return func.decompose(*args, **(kwargs or {}))
         return computed(func, args, kwargs or {})
 
 
 class Generator(torch.Generator):
-    """A generator of any device, also of the other one: there it draws the CPU's numbers, and for tensors there."""
+    """A generator for any device; for the simulated one, it draws the CPU's numbers for tensors on that device."""
 
     place: torch.device
 
@@ -95,7 +95,7 @@ class Generator(torch.Generator):
 
 
 class _Dispatch(TorchDispatchMode):
-    """Makes tensors on the other device, and moves them to it."""
+    """Creates tensors on the simulated device, and moves them to it."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if _is_composite(func):
@@ -105,7 +105,7 @@ class _Dispatch(TorchDispatchMode):
 
 
 class _Making(TorchFunctionMode):
-    """Data and lists become tensors on the CPU first, since torch makes none of them for a meta device."""
+    """Converts data and lists to tensors on the CPU first, since torch cannot do so on a meta device."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
@@ -133,9 +133,9 @@ def _indices(key: Any) -> Any:
 
 @contextmanager
 def elsewhere() -> Iterator[torch.device]:
-    """The other device, for as long as the body takes."""
+    """Provide the simulated device in the body."""
     future, before = torch.__future__, torch.__future__.get_overwrite_module_params_on_conversion()
-    future.set_overwrite_module_params_on_conversion(True)  # Module.to gives new parameters, as between devices
+    future.set_overwrite_module_params_on_conversion(True)  # Module.to creates new parameters, as between devices
     try:
         generators = patch.object(torch, "Generator", Generator)
         with generators, warnings.catch_warnings(), _fused_optimizers(), _Making(), _Dispatch():
@@ -147,7 +147,7 @@ def elsewhere() -> Iterator[torch.device]:
 
 @contextmanager
 def _fused_optimizers() -> Iterator[None]:
-    """Optimizers with ``fused=True`` take tensors that are elsewhere: torch asks for the device's name."""
+    """Let optimizers with ``fused=True`` accept tensors of the simulated device: torch checks its name."""
     listing = "_get_fused_kernels_supported_devices"
     with ExitStack() as stack:
         optimizers = [module for name, module in sys.modules.items() if name.startswith("torch.optim.")]
@@ -159,18 +159,18 @@ def _fused_optimizers() -> Iterator[None]:
 
 @cache
 def _is_composite(func: Any) -> bool:
-    """Whether an operation is others in turn on the CPU, as ``to`` is a copy or nothing."""
+    """Whether an operation consists of others on the CPU, as ``to`` is a copy or nothing."""
     has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key
     return has_kernel(func.name(), "CompositeImplicitAutograd") and not has_kernel(func.name(), "CPU")
 
 
 def is_elsewhere(device: Any) -> bool:
-    """Whether a device, or its name, is the other one."""
+    """Whether a device, or its name, is the simulated one."""
     return device is not None and torch.device(device) == ELSEWHERE
 
 
 def computed(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """What an operation gives, on the device where CUDA would have it. Raises DeviceError where it mixes devices."""
+    """The result of an operation, on the device that CUDA would use. Raises DeviceError if it mixes devices."""
     name = func.overloadpacket.__name__
     theirs = {id(each.numbers): each for each in tensors((args, kwargs)) if isinstance(each, Elsewhere)}
     lands_there = _lands_there(name, args, kwargs, bool(theirs))
@@ -187,12 +187,12 @@ def computed(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
 
 
 def _on_cpu(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments with the CPU as device where that is the other one."""
+    """The arguments with the CPU in place of the simulated device."""
     return {**kwargs, **({"device": torch.device("cpu")} if kwargs.get("device") == ELSEWHERE else {})}
 
 
 def _lands_there(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], theirs: bool) -> bool:
-    """Whether what an operation gives is elsewhere: where it is asked for there, else where its arguments are."""
+    """Whether the result is on the simulated device: if requested there, else if its arguments are there."""
     if name == "copy_":
         return isinstance(args[0], Elsewhere)
     wanted = kwargs.get("device")
@@ -200,15 +200,15 @@ def _lands_there(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], th
 
 
 def _unchanged(tensor: Elsewhere, name: str) -> Elsewhere:
-    """A tensor after an operation in place, which must have left its shape alone."""
+    """A tensor after an in-place operation, which must not have changed its shape."""
     if (tensor.shape, tensor.stride()) != (tensor.numbers.shape, tensor.numbers.stride()):
         raise NotImplementedError(f"{name} changes the shape of a tensor in place, which is not followed here")
     return tensor
 
 
 def refuse_mixed(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """Raise DeviceError for an operation that CUDA would refuse: some of its tensors are elsewhere, others are not."""
-    may_index = name in INDEXING and isinstance(args[0], Elsewhere)  # with tensors of the CPU
+    """Raise DeviceError for an operation that CUDA would refuse, with tensors on different devices."""
+    may_index = name in INDEXING and isinstance(args[0], Elsewhere)  # operations that accept tensors of the CPU
     every = list(tensors(((args[0], *args[2:]) if may_index else args, kwargs)))
     here = [_shape(t) for t in every if t.ndim and t.device.type == "cpu"]
     there = [_shape(t) for t in every if isinstance(t, Elsewhere)]
@@ -218,7 +218,7 @@ def refuse_mixed(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
 
 
 def refuse_generator(name: str, args: Any, kwargs: Mapping[str, Any]) -> None:
-    """Raise DeviceError where a generator draws for a tensor of another device than its own."""
+    """Raise DeviceError if a generator draws for a tensor of another device than its own."""
     there = is_elsewhere(kwargs.get("device")) or any(isinstance(each, Elsewhere) for each in tensors(args))
     if is_elsewhere(kwargs["generator"].device) != there:
         devices = ("the CPU", "another device")

@@ -1,4 +1,4 @@
-"""What a check found, and how one is run."""
+"""The findings of checks, and how a check is run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Check = Callable[[Any], str]  # of what it examines; returns the sentence of a pass, raises Fault or NotApplicable
+Check = Callable[[Any], str]  # takes the subject; returns a sentence if it passes, raises Fault or NotApplicable
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Fault(AssertionError):
 
 
 class NotApplicable(Exception):
-    """A check that says nothing about this plugin, and why."""
+    """A check that does not apply to this plugin, with the reason."""
 
 
 def expect(holds: bool, message: str) -> None:
@@ -39,7 +39,7 @@ def claimed(plugin: type[Any], precision: str) -> None:
 
 
 def judge(name: str, check: Check, subject: Callable[[], Any]) -> Finding:
-    """Run a check on what ``subject`` makes; whatever it raises becomes a finding."""
+    """Run a check on the result of ``subject``; any exception becomes a finding."""
     try:
         return Finding(name, "pass", check(subject()))
     except NotApplicable as reason:

@@ -18,10 +18,10 @@ from invbench.testing.devices import another_device, same_values
 from invbench.testing.findings import Check, NotApplicable, expect
 from invbench.testing.problems import SIGMA, measure, tiny_prior
 
-X_SHAPE: Shape = (3, 16, 20)  # room for windows of 11 pixels, and for patches
+X_SHAPE: Shape = (3, 16, 20)  # large enough for windows of 11 pixels, and for patches
 IMAGES = ("a", "b", "c", "d")
-DRAWS = 20  # of the posterior, for scores of several samples
-SAME = 1e-6  # of a value, relative
+DRAWS = 20  # samples of the posterior, for scores of several samples
+SAME = 1e-6  # relative to a value
 
 
 class MetricLab:
@@ -55,13 +55,13 @@ class MetricLab:
 
     @cached_property
     def bad(self) -> Tensor:
-        """The good one with noise on it and a shift."""
+        """The good reconstruction with noise and a shift."""
         images = [f"{image} {k}" for image in IMAGES for k in range(self.good[0].numel() // self.measured.x[0].numel())]
         noise = Rng.for_images(images, purpose="bad").randn(X_SHAPE)
         return self.good + 0.2 + 0.3 * noise.reshape(self.good.shape)
 
     def score(self, x_hat: Tensor, measured: Measurement | None = None) -> Tensor:
-        """The values; weights that are the user's to fetch may be absent."""
+        """The values; the weights may be absent if the user has to fetch them."""
         try:
             return self.metric(x_hat, measured or self.measured)
         except DataError as error:
@@ -103,7 +103,7 @@ def repeat(lab: MetricLab) -> str:
 
 
 def inputs(lab: MetricLab) -> str:
-    fresh = MetricLab(type(lab.metric))  # what was modified once may not change again
+    fresh = MetricLab(type(lab.metric))  # fresh copies: a value that was modified once may not change again
     x_hat, held = fresh.bad.clone(), _tensors(fresh.measured)
     fresh.score(x_hat)
     same = torch.equal(x_hat, fresh.bad)

@@ -19,7 +19,7 @@ NO_KERNEL = re.compile(r"not implemented for|unsupported dtype|not supported", r
 def check_operator(A: Operator, tolerance: float = 1e-9) -> None:
     """Shapes, differentiability and, by type, linearity, adjoint and SVD laws, in float64.
 
-    Raises AssertionError with the first law found broken.
+    Raises AssertionError with the first broken law.
 
     >>> from invbench import BlockMean
     >>> check_operator(BlockMean((3, 8, 12), factor=4))

@@ -1,4 +1,4 @@
-"""Every check that is run on a plugin of a kind."""
+"""Every check of every kind of plugin."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KITS = {
 
 
 def check_plugin(plugin: Plugin) -> list[Finding]:
-    """Run the conformance tests on a plugin. Nothing that the plugin raises escapes.
+    """Run the conformance tests on a plugin. Exceptions of the plugin become findings.
 
     >>> from invbench.plugins import Plugin
     >>> from invbench.metrics.distortion import PSNR

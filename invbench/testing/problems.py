@@ -1,4 +1,4 @@
-"""The tiny problems on which solvers and metrics are examined: a mixture of two Gaussians on oblong images."""
+"""The tiny problems on which solvers and metrics are tested: a mixture of two Gaussians on oblong images."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from invbench.rng import Rng
 SHAPE: Shape = (3, 8, 12)
 BENCHMARK = TASK = "conformance"
 SIGMA = 0.1
-SMALL = 64  # the longest side of images that are examined
+SMALL = 64  # the longest side of test images
 
 
 class Tally:
-    """A count that copies of its owner share."""
+    """A counter shared by copies of its owner."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -38,7 +38,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class CountedMixture(GaussianMixture):
-    """A mixture that counts the rows of every score: what was evaluated, whoever asked."""
+    """A mixture that counts the rows of every evaluation of its score, whoever calls it."""
 
     tally: Tally = field(default_factory=Tally)
 
@@ -59,7 +59,7 @@ class Saturation(Operator):
 
 
 class PairedMeans(SVDOperator):
-    """Means of 4 x 4 blocks, every second one as the imaginary part of the one before: complex, y (m / 2,)."""
+    """Means of 4 x 4 blocks, every second one as the imaginary part of the previous one: complex, y (m / 2,)."""
 
     def __init__(self, x_shape: Shape) -> None:
         self.means = BlockMean(x_shape, 4)
@@ -89,7 +89,7 @@ def tiny_mixture(x_shape: Shape) -> CountedMixture:
 
 
 class CountedPrior(GmmPrior):
-    """The exact prior of a counted mixture, whose students are counted with it."""
+    """The exact prior of a counted mixture; evaluations of its students are counted too."""
 
     mixture: CountedMixture
 
@@ -104,7 +104,7 @@ class CountedPrior(GmmPrior):
 
 
 def tiny_prior(x_shape: Shape = SHAPE, device: torch.device | str = "cpu") -> tuple[GmmPrior, Tally]:
-    """The exact prior of the mixture, and the count of its evaluations."""
+    """The exact prior of the mixture, and the counter of its evaluations."""
     mixture = tiny_mixture(x_shape)
     return CountedPrior(mixture, x_shape, device), mixture.tally
 

@@ -14,8 +14,8 @@ from invbench.plugins import Plugin, load_catalog
 from invbench.testing.findings import Finding
 from invbench.testing.plugins import KITS, check_plugin
 
-WIDTH = 100  # of the sentences, at most
-LEAST = 30  # and at least, however narrow the terminal
+WIDTH = 100  # maximum width of the sentences
+LEAST = 30  # minimum width, however narrow the terminal
 
 
 def check_and_print(plugins: Sequence[Plugin], say: Callable[[str], None] = click.echo) -> bool:
@@ -32,7 +32,7 @@ def check_and_print(plugins: Sequence[Plugin], say: Callable[[str], None] = clic
 
 
 def check_apart(name: str, plugins: Sequence[Plugin]) -> bool:
-    """The same in a process of its own, where third-party plugins of this name may exit or crash."""
+    """The same in a separate process, since third-party plugins may exit or crash."""
     if all(plugin.distribution == "invbench" for plugin in plugins):
         return check_and_print(plugins)
     try:
@@ -43,7 +43,7 @@ def check_apart(name: str, plugins: Sequence[Plugin]) -> bool:
 
 
 def _check(send: Send, name: str) -> bool:
-    """What the other process does."""
+    """The work of the other process."""
     plugins = [named[name] for kind, named in load_catalog().plugins.items() if name in named and kind in KITS]
     return check_and_print(plugins, lambda text: send("table", text))
 
@@ -58,7 +58,7 @@ def report(plugin: Plugin, findings: Sequence[Finding]) -> str:
 
 
 def _width(findings: Sequence[Finding]) -> int:
-    """Of the sentences, beside the names of checks and outcomes, so that a row fits the terminal if there is one."""
+    """The width of the sentences with which a row fits the terminal, if there is one."""
     if not sys.stdout.isatty():
         return WIDTH
     beside = max(len(f.check) for f in findings) + len("  pass  ")

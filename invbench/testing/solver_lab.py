@@ -25,8 +25,8 @@ from invbench.testing.findings import NotApplicable
 from invbench.testing.problems import BENCHMARK, SHAPE, SIGMA, TASK, Saturation, measure, tiny_prior
 from invbench.testing.trainings import Blocks, one_step
 
-SHORT = (10, 20, 50, 100)  # network calls, for solvers that take a number: the first that is not refused
-IMAGES = ("a", "b", "c", "a")  # the last problem is the first again, generator and all
+SHORT = (10, 20, 50, 100)  # network calls, for solvers with such an option: the first that is not refused
+IMAGES = ("a", "b", "c", "a")  # the last problem repeats the first, including its generator
 ALL = (0, 1, 2, 3)
 SWAPPED = (1, 0, 3, 2)
 CLEAN = 1e-3  # the noise level of a nearly clean measurement
@@ -34,17 +34,17 @@ CLEAN = 1e-3  # the noise level of a nearly clean measurement
 
 @dataclass(frozen=True)
 class Case:
-    """A problem that the solver takes, what it prepared for it, and four measurements."""
+    """A problem that the solver takes, the state it prepared, and four measurements."""
 
     problem: Problem
     state: Any
     y: Tensor
-    held: dict[str, Tensor]  # copies of what the solver must leave alone, taken before it saw any of it
+    held: dict[str, Tensor]  # copies of inputs that the solver must not change, taken before it runs
 
 
 @dataclass(frozen=True)
 class Solved:
-    """Reconstructions and what they cost."""
+    """Reconstructions and their cost."""
 
     x_hat: Tensor
     forward: int  # evaluations that the runner counted
@@ -59,7 +59,7 @@ class Solved:
 
 
 class SolverLab:
-    """A solver at its defaults, shortened, with the runs that several checks look at; they take place on ``device``."""
+    """A solver at its defaults, shortened, with runs on ``device`` that several checks share."""
 
     def __init__(self, cls: type[Solver], device: torch.device | str = "cpu") -> None:
         self.solver, self.device = shortened(cls()), torch.device(device)
@@ -72,7 +72,7 @@ class SolverLab:
         return other
 
     def case(self, A: Operator, sigma: float | None = SIGMA, noise: float = SIGMA) -> Case:
-        """Prepare for a problem as the runner does; ``noise`` is the level, ``sigma`` what the solver is given."""
+        """Prepare for a problem as the runner does; ``noise`` is the true level, ``sigma`` the solver's."""
         problem = Problem(A.to(self.device), sigma, TASK, BENCHMARK, BENCHMARK)
         reason = declared_mismatch(self.solver, problem) or self.solver.skip(problem, self.prior)
         if reason:
@@ -81,7 +81,7 @@ class SolverLab:
         return Case(problem, self.prepare(problem), measure(A, IMAGES, noise)[1].to(self.device), held)
 
     def with_calls(self, calls: int) -> SolverLab | None:
-        """A lab of the same solver with so many network calls; None where it has no such option, or refuses them."""
+        """A lab of the same solver with this number of network calls; None if it has no such option, or refuses it."""
         for name in ("nfe", "steps"):
             if isinstance(getattr(self.solver, name, None), int):
                 other = SolverLab(type(self.solver))
@@ -93,12 +93,12 @@ class SolverLab:
         return None
 
     def change(self, case: Case) -> float:
-        """How far reconstructions move, at most, where a bright and a dark image's measurements are exchanged."""
+        """The largest change of reconstructions if the measurements of a bright and a dark image are exchanged."""
         swapped = dataclasses.replace(case, y=case.y[list(SWAPPED)])
         return float((self.run(case).x_hat - self.run(swapped).x_hat).abs().max())
 
     def trained(self) -> Case:
-        """The main case as it is prepared after a training of one step, whose weights are loaded where it has any."""
+        """The main case after a training of one step, with its weights loaded if there are any."""
         solver, case, task = self.solver, self.main, Blocks()
         assert isinstance(solver, Trainable)
         parts = {"solver": solver, "task": task}
@@ -109,7 +109,7 @@ class SolverLab:
             return dataclasses.replace(case, state=loaded.prepare(case.problem, self.prior))
 
     def prepare(self, problem: Problem) -> Any:
-        """The solver's state, of a trainable one before training. A polite refusal means that it cannot be examined."""
+        """The solver's state, for a trainable one before training. If it raises DataError, it cannot be tested."""
         try:
             if isinstance(self.solver, Trainable):
                 return self.solver.untrained(problem, self.prior)
@@ -119,7 +119,7 @@ class SolverLab:
 
     @cached_property
     def cases(self) -> list[Case]:
-        """The problems that the solver takes; the first is the one examined most."""
+        """The problems that the solver takes; most checks use the first."""
         cases, reasons = [], []
         box = Convolution(SHAPE, torch.full((3, 3), 1 / 9))
         for A in (BlockMean(SHAPE, 4), Identity(SHAPE), box, Saturation(SHAPE)):
@@ -133,13 +133,13 @@ class SolverLab:
 
     @property
     def main(self) -> Case:
-        """Super-resolution where the solver takes it."""
+        """Super-resolution, if the solver takes it."""
         return self.cases[0]
 
     def run(
         self, case: Case, rows: Sequence[int] = ALL, seed: int = 0, truth: str = "decoy", inference: bool | None = None
     ) -> Solved:
-        """Solve some rows of a case, the truth replaced by a decoy of that name."""
+        """Solve some rows of a case, with a decoy in place of the truth."""
         rows = list(rows)
         images, y = tuple(IMAGES[row] for row in rows), case.y[rows]
         x = Rng.for_images(images, purpose="truth", which=truth).randn(SHAPE)
@@ -164,7 +164,7 @@ class SolverLab:
 
     @cached_property
     def again(self) -> Solved:
-        """The same once more, the base's run being over."""
+        """The base run once more, after it has ended."""
         _ = self.base
         return self.run(self.main)
 
@@ -182,7 +182,7 @@ class SolverLab:
 def solve_like_the_runner(
     solver: Solver, measured: Measurement, case: Case, prior: Prior, seed: int, inference: bool
 ) -> tuple[Tensor, Tensor, Meter]:
-    """One batch in a frame whose variables are those of the runner's: x_hat, y afterwards, and the meter."""
+    """One batch in a frame with the runner's variable names; returns x_hat, y afterwards, and the meter."""
     problem, state = case.problem, case.state
     rng = Rng.for_images(measured.images, purpose="solver", solver=solver.name, sample=0, seed=seed)
     y, meter = measured.y.clone(), Meter()
@@ -193,13 +193,13 @@ def solve_like_the_runner(
 
 
 def tensors(problem: Problem, prior: Prior) -> dict[str, Tensor]:
-    """What a solver could modify in place, by a name for messages."""
+    """Tensors that a solver could modify in place, by a name for messages."""
     members = {f"the operator's {name}": value for name, value in vars(problem.A).items()}
     return {"prior.abar": prior.abar, **{name: value for name, value in members.items() if isinstance(value, Tensor)}}
 
 
 def shortened(solver: Solver) -> Solver:
-    """The solver with the least of SHORT for its ``nfe`` or ``steps`` that it takes, where it has them."""
+    """The solver with the smallest value of SHORT that it takes for ``nfe`` or ``steps``, if it has such a field."""
     for name in ("nfe", "steps"):
         value = getattr(solver, name, None)
         for calls in SHORT:

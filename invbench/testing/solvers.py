@@ -17,17 +17,17 @@ from invbench.testing.generators import other_global_state
 from invbench.testing.problems import SHAPE, SIGMA, PairedMeans
 from invbench.testing.solver_lab import ALL, CLEAN, SHORT, Case, SolverLab, tensors
 
-# Batches of different sizes take different kernels. Their float32 rounding, 1e-7, grows by the divisions by
+# Batches of different sizes use different kernels. Their float32 rounding, 1e-7, is amplified by divisions by
 # sqrt(abar_t), up to 160, and by guidance; rows that interact differ by 1e-2 and more.
 SAME_ROW = 1e-4
 # bfloat16 rounds to 0.4 % at every step, and guidance amplifies it: up to 13 % of the image for the solvers we know. An
 # image that went wrong is off by its own size.
 SAME_IMAGE = 0.25
-# Of A(x_hat) to y, root mean square, where the noise is CLEAN: a quarter of a pixel's deviation. Solvers that end on
-# the prediction from the prior's cleanest level, 0.01, are off by that.
+# Root mean square of A(x_hat) - y at noise CLEAN: a quarter of a pixel's deviation. Solvers that end on the prediction
+# from the prior's cleanest level, 0.01, are off by that.
 FIT = 0.05
 MIXED = (2, 0, 3, 1)
-# Of what exchanging measurements changes with ten calls: what one or two calls may change no less.
+# Share of the effect that exchanging measurements has with ten calls; one or two calls must have at least this share.
 USED = 0.05
 
 
@@ -173,7 +173,7 @@ def gradients(lab: SolverLab) -> str:
     try:
         solved = lab.base
     except RuntimeError as error:
-        lab.run(lab.main, inference=False)  # raises where gradients are not what is missing
+        lab.run(lab.main, inference=False)  # raises if the error has another reason than missing gradients
         raise Fault(f"expected it to run without gradients; got {error}; {advice}") from error
     expect(solved.backward == 0, f"expected no backward pass; got {solved.backward} rows through the prior; {advice}")
     return "runs under torch.inference_mode"
@@ -233,7 +233,7 @@ def few_calls(lab: SolverLab) -> str:
 
 
 def complex_y(lab: SolverLab) -> str:
-    case = lab.case(PairedMeans(SHAPE))  # not applicable where the solver skips it
+    case = lab.case(PairedMeans(SHAPE))  # not applicable if the solver skips it
     try:
         x_hat = lab.run(case).x_hat
     except InvbenchError as error:
@@ -260,7 +260,7 @@ def consistency(lab: SolverLab) -> str:
 
 def device(lab: SolverLab) -> str:
     short = lab.with_calls(2) or lab
-    several = len(short.cases) if short.alone.calls <= SHORT[0] else 1  # an operation takes ten times as long there
+    several = len(short.cases) if short.alone.calls <= SHORT[0] else 1  # operations take ten times as long there
     with another_device() as there:
         other = short.on(there)
         for case, moved in list(zip(short.cases, other.cases, strict=True))[:several]:

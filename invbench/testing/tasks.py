@@ -21,10 +21,14 @@ from invbench.testing.findings import Check, Fault, NotApplicable, claimed, expe
 from invbench.testing.operators import LAWS, draw, works_in
 from invbench.testing.problems import small_presets
 
-SHAPES: tuple[Shape, ...] = ((3, 64, 48), (3, 32, 64), (3, 16, 16))  # oblong ones, also with sides a power of two
+SHAPES: tuple[Shape, ...] = (
+    (3, 64, 48),
+    (3, 32, 64),
+    (3, 16, 16),
+)  # oblong images, also with sides that are powers of two
 LAW = 1e-4  # factors may be stored in float32; a broken law shows at 1e-2 and more
-FLOAT32, BFLOAT16 = 1e-4, 0.1  # of A(x), relative to its largest entry
-DRAWS = 20_000  # of noise: their standard deviation is known to 0.5 %
+FLOAT32, BFLOAT16 = 1e-4, 0.1  # of A(x), relative to the largest entry
+DRAWS = 20_000  # draws of noise: their standard deviation is known to 0.5 %
 LEVEL = 0.05
 
 
@@ -37,19 +41,19 @@ class Built:
     A: Operator
 
     def again(self) -> Operator:
-        """Built once more, from the same generator."""
+        """The operator built once more, from the same generator."""
         return build(self.task, self.A.x_shape)
 
 
 class TaskLab:
-    """A task with its operators: at every preset with small images that knows it, and on oblong images."""
+    """A task with its operators: for every preset with small images that has it, and on oblong images."""
 
     def __init__(self, cls: type[Task]) -> None:
         self.cls = cls
 
     @cached_property
     def built(self) -> list[Built]:
-        """Where task and shape do not fit, there is none."""
+        """The operators, without those whose task and shape do not fit."""
         builds, reason = [], ""
         for label, task, x_shape in self._wanted():
             try:
@@ -68,7 +72,7 @@ class TaskLab:
 
 
 def build(task: Task, x_shape: Shape) -> Operator:
-    """The operator from a generator of its own."""
+    """The operator, from its own generator."""
     return task.operator(x_shape, Rng.single(purpose="conformance"))
 
 
@@ -116,7 +120,7 @@ def device(built: Built) -> str:
 
 
 def _results(A: Operator, x: Tensor) -> dict[str, Tensor]:
-    """What an operator computes, by name: of x (B, *x_shape) and of its measurement."""
+    """The results of an operator by name, for x (B, *x_shape) and its measurement."""
     y = A(x)
     results = {"A(x)": y, "A.guess(y)": A.guess(y)}
     if isinstance(A, LinearOperator):
@@ -127,7 +131,7 @@ def _results(A: Operator, x: Tensor) -> dict[str, Tensor]:
 
 
 def _of_each(check: Callable[[Built], str]) -> Check:
-    """The check of a task that runs a check on each of its operators."""
+    """A check of a task that runs a check on each of its operators."""
 
     def check_all(lab: TaskLab) -> str:
         passed, reason = {}, ""

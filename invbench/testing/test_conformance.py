@@ -1,6 +1,6 @@
 """Every check on every installed plugin: ``pytest --pyargs invbench.testing``, with ``-k NAME`` for one of them.
 
-INVBENCH_CHECK=NAME leaves the plugins of exactly that name.
+INVBENCH_CHECK=NAME selects the plugins of exactly that name.
 """
 
 from __future__ import annotations

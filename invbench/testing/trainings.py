@@ -1,4 +1,4 @@
-"""A step of a training on another device: of a solver or a prior, on draws of the tiny mixture."""
+"""One training step of a solver or a prior, also on another device, on draws of the tiny mixture."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ class Draws(Dataset):
 def one_step(
     fit: Callable[[Training], Path], options: type[Any], shape: Shape, device: torch.device, parts: Mapping[str, Any]
 ) -> Iterator[Path]:
-    """The file of weights that a training of one step makes, while the body takes.
+    """Train for one step and yield the file of weights, which exists in the body.
 
-    ``parts`` are the plugins that its card names. Where ``options`` have no number of steps to choose, only the last
-    step is made, of which nothing is kept.
+    ``parts`` are the plugins in its metadata. If ``options`` have no number of steps, only the last step is run, which
+    writes no file.
     """
     try:
         chosen, last = dataclasses.replace(options(), steps=1), 0
@@ -76,7 +76,7 @@ def one_step(
 
 
 def _measured(images: Dataset, task: Task) -> Measurement:
-    """Measurements to watch, as a preset with a tuning split has them."""
+    """Measurements for validation, as for a preset with a tuning split."""
     ids = images.ids()
     x, A = (
         torch.stack([images.load(each) for each in ids]),

@@ -1,1 +1,1 @@
-"""Trackers of ours, which come in through the same door as those of others."""
+"""First-party trackers, which register like those of third parties."""

@@ -1,4 +1,4 @@
-"""MLflow: a run for each cell and training, tagged with the key, by which what is run again finds its run."""
+"""MLflow: a run for each cell and training, tagged with the key, by which a repeated cell finds its run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 KEY = "invbench.key"
-STATUS = {"interrupted": "KILLED", "failed": "FAILED"}  # in MLflow's words; others are FINISHED
+STATUS = {"interrupted": "KILLED", "failed": "FAILED"}  # MLflow's statuses; all others are FINISHED
 
 
 class MlflowTracker(Tracker):

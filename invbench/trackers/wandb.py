@@ -1,4 +1,4 @@
-"""Weights & Biases: a run for each cell and training, whose id is the key, so that what is run again resumes it."""
+"""Weights & Biases: a run for each cell and training, with the key as its id, so that repeating a cell resumes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class WandbTracker(Tracker):
     """Runs of Weights & Biases, in the project of WANDB_PROJECT, or ``invbench``.
 
-    WANDB_MODE=offline writes them below the folder ``wandb``, for ``wandb sync``.
+    WANDB_MODE=offline writes them to the folder ``wandb``, for ``wandb sync``.
     """
 
     name: ClassVar[str] = "wandb"
@@ -29,7 +29,7 @@ class WandbTracker(Tracker):
             raise ConfigError("track=wandb needs the package wandb: pip install 'invbench[wandb]'") from None
         self.wandb = wandb
         if os.environ.get("WANDB_MODE") in (None, "online"):
-            with suppress(wandb.Error):  # in a terminal it asks for a key, here, where no bar is drawn over that
+            with suppress(wandb.Error):  # in a terminal it asks for a key; ask here, before a progress bar is drawn
                 wandb.login(verify=False)
 
     def begin(self, kind: str, name: str, key: str, config: Mapping[str, Any]) -> None:
@@ -40,8 +40,8 @@ class WandbTracker(Tracker):
             id=key,
             config={**config},
             resume="allow",
-            reinit="create_new",  # beside a run of the user's own
-            settings=self.wandb.Settings(console="off"),  # what the command prints is of several cells
+            reinit="create_new",  # beside a run that the user started
+            settings=self.wandb.Settings(console="off"),  # the command's output is about several cells
         )
 
     def log(self, step: int, values: Mapping[str, float]) -> None:

@@ -13,7 +13,7 @@ from invbench import ConfigError, Prior
 def conditioned(psi: Prior) -> Prior:
     """psi for (B, 2C, H, W), x_t and the measurement as an image; it begins by ignoring the latter.
 
-    The first convolution is given as many channels again, of weight 0. Raises ConfigError where there is none.
+    The first convolution is given as many channels again, of weight 0. Raises ConfigError if there is none.
     """
     net: Any = getattr(psi, "net", None)
     if not hasattr(net, "input_blocks"):

@@ -184,7 +184,7 @@ class Learner:
         return A.to(self.training.device)
 
     def refuse_fixed(self) -> None:
-        """Raise ConfigError where ``redraw`` would draw the same operator in every step."""
+        """Raise ConfigError if ``redraw`` would draw the same operator in every step."""
         x = Rng.single(purpose="probe").randn(self.theta.x_shape).to(self.training.device)
         first, *others = (self.operator(step)(x) for step in range(8))
         if all(torch.equal(first, each) for each in others):

@@ -74,7 +74,7 @@ def start(y: Tensor, A: Operator, rng: Rng) -> Tensor:
 
 
 def hole(A: Operator, y: Tensor) -> Tensor | None:
-    """Pixels that a mask leaves out, boolean (1, C, H, W); None where the operator is no mask."""
+    """Pixels that a mask leaves out, boolean (1, C, H, W); None if the operator is no mask."""
     return A.guess(torch.ones_like(y[:1])) == 0 if isinstance(A, ib.Selection) else None
 
 

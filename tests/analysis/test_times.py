@@ -42,4 +42,4 @@ def test_the_command_prints_it_in_place_of_scores(tmp_path: Path) -> None:
 def test_it_goes_with_no_other_table(tmp_path: Path, other: list[str]) -> None:
     refused = called(["table", "--times", "--out", str(STORE), *other], tmp_path)
     assert refused.returncode != 0
-    assert "--times prints seconds, not scores; leave out what chooses or describes scores" in refused.stderr
+    assert "--times prints seconds, not scores; leave out options that choose or describe scores" in refused.stderr

@@ -17,7 +17,7 @@ from invbench.paper.outcomes import Finding
     [
         ({"noise": "gaussian 0.05 [0,1]"}, "noise Gaussian noise, sigma 0.1 on"),
         ({"nfe_forward": 50}, "NFE 50, not 20"),
-        ({"run": {"origins": {"eta": "command line", "nfe": "default"}}}, "eta written by hand"),
+        ({"run": {"origins": {"eta": "command line", "nfe": "default"}}}, "eta set on the command line"),
         ({"run": {"training": {"step": 600}}}, "trained for 600 iterations of 40000"),
     ],
 )

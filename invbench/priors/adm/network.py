@@ -1,4 +1,4 @@
-"""What ADM networks as named priors share: their options, their form, and how they are loaded and trained."""
+"""The common parts of named ADM priors: options, network shape, loading and training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from invbench.priors.adm.unet import UNetConfig
 
 DTYPES = ("float32", "tf32", "bfloat16", "float16")
-WIDTH, GROUPS = 32, 8  # of the small networks
+WIDTH, GROUPS = 32, 8  # time steps of the small networks
 
 
 class NamedNetwork(PriorSource):
@@ -51,7 +51,7 @@ class NamedNetwork(PriorSource):
 
 
 def form(**fields: Any) -> UNetConfig:
-    """The shape of a network, whose module needs torch."""
+    """The configuration of a network, imported late, since its module needs torch."""
     from invbench.priors.adm.unet import UNetConfig
 
     return UNetConfig(**fields)
@@ -72,7 +72,7 @@ def small(channel_mult: tuple[int, ...], width: int = WIDTH, channels: int = 3) 
 
 
 def loaded(config: UNetConfig, path: Path, x_shape: Shape, device: torch.device | str, dtype: str) -> AdmPrior:
-    """The network with weights of a file. Raises ConfigError for a precision that the device has not."""
+    """The network with weights of a file. Raises ConfigError for a precision that the device lacks."""
     import torch
 
     from invbench.priors.adm.prior import load_adm
@@ -83,7 +83,7 @@ def loaded(config: UNetConfig, path: Path, x_shape: Shape, device: torch.device 
 
 
 def trained(source: NamedNetwork, training: Training) -> Path:
-    """Train from the source's weights, or without any from random ones; returns the file."""
+    """Train from the source's weights or, if it has none, from random ones; returns the file."""
     from invbench.priors.adm.prior import fresh_adm
     from invbench.priors.adm.training import fit
 

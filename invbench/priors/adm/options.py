@@ -18,10 +18,9 @@ class AdmOptions:
     - AdamW with learning rate ``lr``, ``warmup`` steps up and a cosine down; gradients of norm at most ``clip``; the
       average's decay is at most ``ema``
     - the loss is the squared error of the noise, plus ``bound`` times the variational bound, a mean over steps (Nichol
-      and Dhariwal weigh its sum over 1000 by 0.001, which is 1 here), for the variance, plus
-      ``colour`` times that of the mean colour of the predicted image, mean of sqrt(1 + e^2) - 1. The first hardly sees
-      the last, an image's mean being a millionth of it at high noise, and samplers that start from noise go wrong there
-      first
+      and Dhariwal weight its sum over 1000 by 0.001, which is 1 here), for the variance, plus ``colour`` times the
+      error e of the predicted image's mean colour, mean of sqrt(1 + e^2) - 1. At high noise an image's mean is a
+      millionth of the first term, which therefore hardly trains it, and samplers that start from noise fail there first
     - the error of the noise is weighted by 1 / SNR, between 1 and ``low_snr``; 1 is the plain loss
     """
 

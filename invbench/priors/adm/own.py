@@ -1,4 +1,4 @@
-"""An ADM network of the user's own: trained from random weights, of another width, on images of 1 to 4 channels."""
+"""A user's own ADM network: trained from random weights, of any width, on images of 1 to 4 channels."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from invbench.priors.adm.prior import AdmPrior
     from invbench.priors.adm.unet import UNetConfig
 
-FORM = ("channels", "width")  # what the card of the weights tells of the network
+FORM = ("channels", "width")  # entries of the weights' metadata that describe the network
 
 
 @dataclass(frozen=True)
 class AdmOwn(NamedNetwork, TrainablePrior):
     """A network of your own, trained from random weights on your images of 1 to 4 channels, any size divisible by 4.
 
-    Its form is that of adm_photos, of another ``width``: the channels of its first level, a multiple of 8 from 16 on.
-    32 are 1.3M parameters, 64 four times as many. In a training ``channels`` are those of the images and ``width`` is
-    32, unless given; ``weights`` are a file to start from. The weights say channels and width, so that a run needs
-    ``weights`` alone; for a file that does not say them, give both.
+    It has the architecture of adm_photos with another ``width``, the channels of its first level: a multiple of 8, at
+    least 16. A width of 32 has 1.3M parameters, 64 four times as many. In a training, ``channels`` defaults to those of
+    the images and ``width`` to 32; ``weights`` is a file to start from. The file of weights records channels and width,
+    so that a run needs only ``weights``; for a file without them, give both.
     """
 
     name: ClassVar[str] = "adm_own"
@@ -84,9 +84,9 @@ class AdmOwn(NamedNetwork, TrainablePrior):
         return existing(self.weights)
 
     def _form(self) -> tuple[int, int]:
-        """Channels and width, as given or as the weights say. Raises DataError where neither does.
+        """Channels and width, as given or as the weights record them. Raises DataError if both are missing.
 
-        Raises ConfigError where both do, and differ.
+        Raises ConfigError if the two differ.
         """
         given = self.channels, self.width
         said = _said(self._file()) if self.weights or None in given else {}
@@ -96,7 +96,7 @@ class AdmOwn(NamedNetwork, TrainablePrior):
 
 
 def _refuse_form(channels: int | None, width: int | None) -> None:
-    """Raise ConfigError for a network that cannot be; what is not given is not looked at."""
+    """Raise ConfigError for an impossible network; values that are not given are not checked."""
     if channels is not None and not 1 <= channels <= 4:
         raise ConfigError(f"prior.channels must be from 1 to 4; got {channels}")
     if width is not None and (width < 2 * GROUPS or width % GROUPS):
@@ -104,7 +104,7 @@ def _refuse_form(channels: int | None, width: int | None) -> None:
 
 
 def _said(path: Path) -> dict[str, int]:
-    """Channels and width that the card of weights tells; empty where it tells none."""
+    """Channels and width in the weights' metadata; empty if it has none."""
     prior = _card(path, weights_sha256(path)).get("prior")
     options = prior if isinstance(prior, dict) else {}
     return {key: options[key] for key in FORM if type(options.get(key)) is int}
@@ -112,14 +112,14 @@ def _said(path: Path) -> dict[str, int]:
 
 @lru_cache(maxsize=4)
 def _card(path: Path, _sha256: str) -> dict[str, Any]:
-    """The card of a prior's weights, read anew where the file changes. Raises DataError where they are a solver's."""
+    """The metadata of a prior's weights, read again if the file changes. Raises DataError if they are a solver's."""
     from invbench.priors.adm.prior import card_of
 
     return card_of(path)
 
 
 def _agreed(key: str, given: int | None, said: Mapping[str, int], weights: str) -> int:
-    """A number that is given or said. Raises DataError where it is neither, ConfigError where these differ."""
+    """A number that is given or recorded. Raises DataError if it is neither, ConfigError if the two differ."""
     value = said.get(key) if given is None else given
     if value is None:
         raise DataError(f"{weights} does not say the {key} of its network; give prior.channels and prior.width")

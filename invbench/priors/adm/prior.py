@@ -39,9 +39,9 @@ class AdmPrior(Prior):
 def load_adm(
     config: UNetConfig, path: Path, x_shape: Shape, device: torch.device | str, dtype: torch.dtype
 ) -> AdmPrior:
-    """Build the network on ``device`` with frozen weights from ``path``. Raises DataError where they do not fit.
+    """Build the network on ``device`` with frozen weights from ``path``. Raises DataError if they do not fit.
 
-    A lower ``dtype`` is for the convolutions alone; norms, time embedding and output stay in float32.
+    A lower ``dtype`` applies only to convolutions; norms, time embedding and output stay in float32.
     """
     state, card = read_state_dict(path), card_of(path)
     _refuse_other_form(config, state, card, path)
@@ -54,7 +54,7 @@ def load_adm(
 
 
 def _refuse_other_form(config: UNetConfig, state: Mapping[str, Tensor], card: Mapping[str, Any], path: Path) -> None:
-    """Raise DataError for weights of a network of other channels or another width, which share no shape."""
+    """Raise DataError for weights of a network with other channels or another width."""
     first = state.get("input_blocks.0.0.weight")
     if first is None or first.ndim != 4:
         return
@@ -70,7 +70,7 @@ def _refuse_other_form(config: UNetConfig, state: Mapping[str, Tensor], card: Ma
 
 
 def card_of(path: Path) -> dict[str, Any]:
-    """The card of a prior's weights; empty where they have none. Raises DataError for a solver's weights."""
+    """The metadata of a prior's weights; empty if they have none. Raises DataError for a solver's weights."""
     card = read_card(path)
     if solver := card.get("solver"):
         name = solver.get("name", "another") if isinstance(solver, dict) else solver
@@ -79,6 +79,6 @@ def card_of(path: Path) -> dict[str, Any]:
 
 
 def fresh_adm(config: UNetConfig, x_shape: Shape, device: torch.device | str, seed: int) -> AdmPrior:
-    """A network that has learned nothing, the same for the same seed."""
+    """An untrained network, the same for the same seed."""
     net = seeded(lambda: UNet(config), seed)
     return AdmPrior(net.to(device).to(memory_format=torch.channels_last), x_shape)

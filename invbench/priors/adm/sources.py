@@ -1,4 +1,4 @@
-"""ADM networks as named priors: small ones that ship, one of the user's own, two published 256 x 256 checkpoints."""
+"""ADM networks as named priors: small ones that ship, the user's own, and two published 256 x 256 checkpoints."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class AdmPhotos(_Shipped):
 
 @dataclass(frozen=True)
 class AdmGmm(_Shipped):
-    """What a network learns of the patch mixture ``gmm`` from draws of it: where its students begin."""
+    """A network trained on draws of the patch mixture ``gmm``, from which trainings on it start."""
 
     name: ClassVar[str] = "adm_gmm"
     summary: ClassVar[str] = "small ADM of the patch mixture gmm, shipped (0.8M parameters)"

@@ -41,7 +41,7 @@ def fit(prior: AdmPrior, training: Training) -> Path:
 
 
 def losses(prior: AdmPrior, x0: Tensor, rng: Rng, training: Training, low_snr: float) -> dict[str, Tensor]:
-    """Of the predicted noise, of the predicted image's mean colour, and the bound, which trains the variance alone."""
+    """Losses of the predicted noise and of the predicted image's mean colour, and the bound for the variance."""
     steps = len(prior.abar)
     # One time from each of as many intervals; a sum of 32 bits may round up to the end of the last.
     spread = (torch.arange(len(x0), device=x0.device) + rng.rand(())) / len(x0)
@@ -60,12 +60,12 @@ def losses(prior: AdmPrior, x0: Tensor, rng: Rng, training: Training, low_snr: f
 
 
 def bounded(error: Tensor) -> Tensor:
-    """Mean of sqrt(1 + e^2) - 1: e^2 / 2 of small errors, and of large ones, as at high noise, a bounded gradient."""
+    """Mean of sqrt(1 + e^2) - 1: e^2 / 2 for small errors, a bounded gradient for large ones, such as at high noise."""
     return ((1 + error.square()).sqrt() - 1).mean()
 
 
 def validate(average: AdmPrior, training: Training, step: int) -> None:
-    """Denoise the held-out images at each level, draw some samples, and keep the weights."""
+    """Denoise the held-out images at each level, draw some samples, and write the weights."""
     figures = {}
     if training.measured is not None:
         x = training.measured.x.to(training.device)
@@ -79,7 +79,7 @@ def validate(average: AdmPrior, training: Training, step: int) -> None:
 
 
 def denoising_psnr(prior: AdmPrior, x: Tensor, level: float) -> float:
-    """PSNR in dB of the predicted image from x + level n, without clipping, a mean over images (B, C, H, W)."""
+    """PSNR in dB of the image predicted from x + level n, without clipping, averaged over images (B, C, H, W)."""
     t = int((prior.abar.log() + torch.log1p(torch.tensor(level**2, dtype=torch.float64))).abs().argmin())
     abar = prior.alpha_bar(t)
     noise = Rng.for_images([str(i) for i in range(len(x))], purpose="denoising", level=str(level)).randn_like(x)
@@ -88,7 +88,7 @@ def denoising_psnr(prior: AdmPrior, x: Tensor, level: float) -> float:
 
 
 def at_size(prior: AdmPrior, x: Tensor) -> AdmPrior:
-    """The prior on images of the size of ``x``: the network is convolutional, and takes any that its stride divides."""
+    """The prior for images of the size of ``x``: the network is convolutional and takes multiples of its stride."""
     resized = copy.copy(prior)
     resized.x_shape = tuple(x.shape[1:])
     return resized

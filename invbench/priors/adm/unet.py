@@ -86,7 +86,7 @@ class GroupNorm(nn.GroupNorm):
         return normalised
 
     def _native(self, x: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
-        """One kernel where all rows share gain and bias, else two."""
+        """One kernel if all rows share gain and bias, else two."""
         if len(gain) == 1:
             return F.group_norm(x, self.num_groups, gain[0], bias[0], self.eps)
         return torch.addcmul(
@@ -147,7 +147,7 @@ def _mean(parts: Sequence[Tensor]) -> Tensor:
 
 
 def _pixels(x: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B, H W, C) in float32, a view of what is channels-last."""
+    """(B, C, H, W) -> (B, H W, C) in float32, a view if the tensor is channels-last."""
     return x.float().permute(0, 2, 3, 1).flatten(1, 2)
 
 
@@ -260,13 +260,13 @@ class UNet(nn.Module):
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What its weights do not show, and files of them say."""
+        """Settings that are not visible in the weights, stored in their files."""
         return {"groups": self.out[0].num_groups}
 
     def adopt(self, metadata: Mapping[str, Any]) -> None:
-        """Become the network that weights with this metadata were trained in; without any, nothing is known of it.
+        """Take the settings with which weights of this metadata were trained; without metadata, change nothing.
 
-        Trainings that noted no groups had 32. Raises DataError for groups that do not divide the channels.
+        Trainings that recorded no groups had 32. Raises DataError for groups that do not divide the channels.
         """
         if not metadata:
             return
