@@ -90,7 +90,9 @@ def _check_metric(cls: Any) -> None:
     try:
         format(0.0, cls.digits)
     except ValueError:
-        raise PluginError(f"metric {cls.name}: digits must format a number, as '.3f'; got {cls.digits!r}") from None
+        raise PluginError(
+            f"metric {cls.name}: digits must be a number format such as '.3f'; got {cls.digits!r}"
+        ) from None
 
 
 def _check_options(cls: Any, kind: str) -> None:

@@ -65,7 +65,7 @@ class SetMetric(Metric):
     """
 
     least: ClassVar[int] = 2048
-    deviations: ClassVar[str] = "bootstrap, over groups of images,"
+    deviations: ClassVar[str] = "bootstrap over groups of images"
 
     @abstractmethod
     def distance(self, truth: Tensor, restored: Tensor) -> float:

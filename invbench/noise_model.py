@@ -76,8 +76,8 @@ class PixelNoise(Noise):
             nature = "complex" if clean.is_complex() else f"as large as {reach:.3g}"
             raise ConfigError(
                 f"task {task}: {self.title} is of pixel values on [-1,1], which the measurements of "
-                f"{type(A).__name__} are not: they are {nature}; choose Gaussian noise, as task.noise='gaussian 0.05 "
-                "[-1,1]'"
+                f"{type(A).__name__} are not: they are {nature}; choose Gaussian noise, for example "
+                "task.noise='gaussian 0.05 [-1,1]'"
             )
 
 

@@ -226,7 +226,7 @@ def _notes_on_spreads(tasks: Sequence[Task], names: Sequence[str], spread: Sprea
     for note, places in notes.items():
         yield note if len(places) == len(tasks) else f"{', '.join(places)}: {note}"
     if spread == "interval":
-        yield "Means over images with 95 % BCa bootstrap intervals; of groups of images (photographs), if there are."
+        yield "Means over images with 95 % BCa bootstrap intervals, over groups of images (photographs) if any."
 
 
 def _notes_on_columns(tasks: Sequence[Task], only: Sequence[str]) -> Iterator[str]:

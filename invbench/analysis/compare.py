@@ -82,7 +82,7 @@ class Match:
 
     def _lost_images(self) -> Iterator[str]:
         if lost := sorted(set(self.old.images) - set(self.new.images)):
-            yield f"{len(lost)} of {len(self.old.images)} images are missing, {lost[0]} for one; run as many"
+            yield f"{len(lost)} of {len(self.old.images)} images are missing, {lost[0]} for one; run the same images"
 
     def _lost_metrics(self, rules: Sequence[Rule]) -> Iterator[str]:
         """The pairs that a rule names; scores of sets of other images do not count as lost."""

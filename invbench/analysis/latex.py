@@ -35,7 +35,7 @@ class Latex:
 
     def __post_init__(self) -> None:
         if self.label and not LABEL.fullmatch(self.label):
-            raise ConfigError(f"expected a label of letters, digits and :._/+-, as tab:sr4; got {self.label!r}")
+            raise ConfigError(f"expected a label of letters, digits and :._/+-, such as tab:sr4; got {self.label!r}")
         bare = re.sub(r"\\.", "", self.caption)
         if not _balanced(bare) or re.search(r"[%#&\0\n\r]|\\$", bare):
             raise ConfigError(

@@ -50,7 +50,7 @@ def spread_notes(spread: Spread, seeds: Collection[int] = ()) -> list[str]:
     if len(seeds) > 1:
         over = f"over the {len(seeds)} seeds {', '.join(map(str, sorted(seeds)))}, of means over images"
     else:
-        over = "over images, as they scatter; not of their mean"
+        over = "over images; it is the spread of images, not the error of the mean"
     return [f"Means over images ± standard deviation {over}."]
 
 
@@ -115,8 +115,8 @@ def _apart_note(names: Sequence[str]) -> list[str]:
 
 def _images_note(images: Sequence[str], deviations: str, names: Sequence[str]) -> str:
     of = f"the {len(images)} images on which all rows were scored" if images else "all images of a row"
-    interval = f", -+1.96 {deviations} deviations" if deviations else ""
-    return f"Of {of} as one set, first samples{interval}: {', '.join(names)}."
+    interval = f"; intervals are -+1.96 standard deviations ({deviations})" if deviations else ""
+    return f"Of {of}, as one set of first samples{interval}: {', '.join(names)}."
 
 
 def _deviations(name: str, metrics: Metrics, spread: Spread) -> str:

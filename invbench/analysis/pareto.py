@@ -26,7 +26,7 @@ def parse_budgets(text: str) -> list[float]:
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(re.fullmatch(r"[0-9]+(\.[0-9]+)?", part) for part in parts):
-        raise ConfigError(f"--budgets takes numbers of network calls, as 20,100,1000; got {text!r}")
+        raise ConfigError(f"--budgets takes numbers of network calls, for example 20,100,1000; got {text!r}")
     return [float(part) for part in parts]
 
 
@@ -98,7 +98,7 @@ def _budget_table(
         lines.append(line)
     notes = (
         f"Best mean of one sample over the n images that all {len(done)} rows have a value of; NFE are forward network "
-        "calls a sample. 'invbench versus' says whether two solvers differ.",
+        "calls per sample. 'invbench versus' says whether two solvers differ.",
     )
     return Table(headline(cells[0].run), pd.DataFrame(lines), notes)
 

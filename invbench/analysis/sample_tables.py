@@ -21,7 +21,7 @@ from invbench.store.reader import LoadedCell
 
 SAMPLE_TABLES = {
     "samples": "Scores of K samples per measurement: crps and spread on [-1,1]; coverage is the central interval's "
-    "less the nominal, below 0 is over-confident; diversity where H measures (range) and where it does not (null).",
+    "minus the nominal, below 0 is over-confident; diversity where H measures (range) and where it does not (null).",
     "posterior": "K samples per measurement against the exact posterior, in the range of H^T and the null space of H: "
     "sliced Wasserstein distance and gap of the means in posterior standard deviations, ratio of standard deviations, "
     "share of samples in the central 90 % interval, error of the mixture weights.",

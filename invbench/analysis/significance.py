@@ -88,8 +88,8 @@ def significance_notes(comparisons: Sequence[PairedComparisons]) -> list[str]:
     if not comparisons:
         return []
     notes = [
-        "best: of a column, on the images all rows have; tie: does not differ from it on the same images (sign "
-        f"flips of paired differences, p >= {SIGNIFICANT:g} after Holm's correction)."
+        "best: the best mean of a column, on the images that all rows have; tie: not significantly different from it "
+        f"on the same images (sign flips of paired differences, p >= {SIGNIFICANT:g} after Holm's correction)."
     ]
     if few := {each.n for each in comparisons if not each.can_be_significant}:
         notes.append(f"WARNING: {max(few)} images are too few for that test to separate rows; ties are not marked.")

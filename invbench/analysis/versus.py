@@ -82,14 +82,15 @@ def versus(
 def _notes(matches: Sequence[Match], first: str, second: str, rows: int) -> Iterator[str]:
     """How to read the rows."""
     yield (
-        f"{first} less {second}, on the images both have; 95 % BCa intervals; p by sign flips, Holm's correction over "
-        f"{rows} rows; required sample size: images that show the difference at 5 % with probability 0.8, or "
-        "groups of images (photographs) where images are in groups, of which intervals and tests then are."
+        f"{first} minus {second}, on the images that both have; 95 % BCa intervals; p by sign flips, Holm's "
+        f"correction over {rows} rows; required sample size: number of images that show the difference at 5 % with "
+        "probability 0.8, or of groups of images (photographs) if there are groups, which intervals and tests then "
+        "take as units."
     )
     if any(len(match.first) > 1 for match in matches):
         yield (
-            "Several seeds: the scores of an image are averaged over them before it is paired; n counts images, "
-            "intervals and tests are of other images (groups of them), not of other seeds."
+            "Several seeds: the scores of an image are averaged over them before images are paired; n counts images, "
+            "and intervals and tests are about other images (or groups of images), not about other seeds."
         )
     if places := [match.place for match in matches if match.left_out]:
         yield f"Left out: seeds that one of them lacks, or options farther from the defaults, on {'; '.join(places)}."

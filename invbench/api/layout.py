@@ -44,9 +44,7 @@ class Exact:
             y = as_measured(y[None], self.A)[0]
         if tuple(y.shape) != tuple(self.A.y_shape):
             expected = tuple(self.A.y_shape)
-            raise ConfigError(
-                f"expected y of shape {expected}, as the operator measures; got {tuple(own.values.shape)}"
-            )
+            raise ConfigError(f"expected y in the operator's shape {expected}; got {tuple(own.values.shape)}")
         parts.refuse(self.A.x_shape)
         self.y = y[None]
 
@@ -126,7 +124,7 @@ class Pictured:
         measured = torch.zeros(self.shape[1:], dtype=torch.bool)
         measured[: part.shape[0], : part.shape[1]] = part
         if not measured.any():
-            raise ConfigError("a whole tile of the picture is missing; choose a larger tile, as tile=512")
+            raise ConfigError("a whole tile of the picture is missing; choose a larger tile, for example tile=512")
         return Selection(self.shape, measured.flatten().nonzero()[:, 0])
 
 
@@ -150,8 +148,8 @@ def _shape(size: str) -> Shape:
     sides = size.split("x")
     if len(sides) not in (2, 3) or not all(side.isdecimal() and int(side) for side in sides):
         raise ConfigError(
-            f"y is no picture: expected size=HxW, that of the image, as size=64x64, or size=CxHxW of C channels; "
-            f"got {size!r}"
+            "y is not a picture: expected the image's size as size=HxW, for example size=64x64, or size=CxHxW for "
+            f"C channels; got {size!r}"
         )
     *channels, height, width = map(int, sides)
     return (*(channels or [3]), height, width)

@@ -112,8 +112,8 @@ def scale_of(make: Any, y: Own, small: int = 256) -> int:
                 return scale
             if len(A.y_shape) == 3 and tuple(A.y_shape[1:]) == side:
                 return scale
-    advice = "its measurements are no images; give y as an .npy file, and size=HxW"
-    raise fault or ConfigError(f"a picture of {h}x{w} is no measurement of this task: {advice}")
+    advice = "its measurements are not images; give y as an .npy file, and size=HxW"
+    raise fault or ConfigError(f"a picture of {h}x{w} is not a measurement of this task: {advice}")
 
 
 def as_measured(picture: Tensor, A: Operator) -> Tensor:

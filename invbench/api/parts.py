@@ -103,7 +103,7 @@ def _one_job(words: list[str], catalog: Catalog) -> Choice:
     if len(jobs) != 1:
         raise ConfigError(f"expected one value of each option; these make {len(jobs)} jobs")
     if jobs[0].config.track:
-        raise ConfigError("track is for runs and trainings; restore records nothing that could be followed")
+        raise ConfigError("track is for runs and trainings: restore records nothing; leave it out")
     return jobs[0]
 
 

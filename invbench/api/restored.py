@@ -104,4 +104,6 @@ class Restored:
 def refuse_target(path: Path) -> None:
     """Raise ConfigError for a file name that ends neither as a picture's nor in .npy."""
     if path.suffix != ".npy" and path.suffix.lower() not in Image.registered_extensions():
-        raise ConfigError(f"{path}: expected the name of a picture, as x.png, or of numbers, x.npy")
+        raise ConfigError(
+            f"{path}: expected the name of a picture, for example x.png, or of an array, for example x.npy"
+        )

@@ -168,7 +168,7 @@ class Restoration:
         sigma = self.parts.sigma
         if sigma and math.isfinite(misfit) and misfit > TOO_FAR * sigma:
             warnings.warn(
-                f"A x differs from y by {misfit:.2g} rms, {misfit / sigma:.1f} times the noise: y may be no "
-                "measurement by this operator, or sigma too small",
+                f"A x differs from y by {misfit:.2g} rms, {misfit / sigma:.1f} times the noise: y may not be a "
+                "measurement by this operator, or sigma is too small",
                 stacklevel=4,
             )

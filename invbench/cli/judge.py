@@ -128,7 +128,7 @@ def versus(
 
 @click.command()
 @click.argument("ids", nargs=-1)
-@click.option("--benchmark", default="", help="Only claims about it; 'photos' stands in for the paper's, as a proxy.")
+@click.option("--benchmark", default="", help="Only claims about it; 'photos' serves as a proxy of the paper's.")
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
 @wide_option
 @out_option

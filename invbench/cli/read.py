@@ -199,7 +199,7 @@ def names_of(text: str) -> tuple[str, ...]:
     """The names in ``a,b``; none in an empty text. Raises ConfigError for a text of commas only."""
     names = tuple(name for name in (part.strip() for part in text.split(",")) if name)
     if text and not names:
-        raise ConfigError(f"expected names, as a,b; got {text!r}")
+        raise ConfigError(f"expected names such as a,b; got {text!r}")
     return names
 
 

@@ -137,8 +137,8 @@ def _refuse(kind: str, name: str, catalog: Catalog) -> None:
     """Raise ConfigError if the name is invalid or taken."""
     if not re.fullmatch(rf"[a-z](?:[a-z0-9_]{{0,{LONGEST - 2}}}[a-z0-9])?", name, re.ASCII):
         raise ConfigError(
-            f"expected a name of small letters, digits and _, as my_{kind}, that begins with a letter, does not end "
-            f"with _ and has at most {LONGEST} characters; got {name[:80]!r}"
+            f"expected a name of small letters, digits and _, such as my_{kind}, that begins with a letter, does not "
+            f"end with _ and has at most {LONGEST} characters; got {name[:80]!r}"
         )
     if name in VALUES:
         raise ConfigError(f"{kind}={name} would be read as a value; choose another name for the {kind}")

@@ -51,14 +51,14 @@ HELP = {
     "benchmark": "the preset that fixes prior, image size and task",
     "seed": "seed of the initial weights and of every draw",
     "device": "auto, cpu, cuda, cuda:1",
-    "dtype": "of network calls: float32, tf32 (GPUs), bfloat16, float16; auto: bfloat16 where the hardware has it",
-    "compile": "true: torch.compile of the networks, a minute or two before the first step; pays on GPUs alone",
+    "dtype": "of network calls: float32, tf32 (GPUs), bfloat16, float16; auto: bfloat16 if the hardware has it",
+    "compile": "true: torch.compile of the networks, takes a minute or two at the start; pays off only on GPUs",
     "save_every": "steps between checkpoints, validations and sample pictures",
-    "out": "folder of trainings; each has its own below, named by what determines its weights",
-    "folder": "this very folder instead; a checkpoint of another training in it is refused",
-    "samples": "train on so many images drawn from the prior (DAVI-G), kept as by 'invbench sample'; 0: on the dataset",
-    "samples_nfe": "network calls a drawn image",
-    "track": "trackers that follow the training, as wandb or wandb,mlflow; changes no weights",
+    "out": "folder of trainings; each has a subfolder, named by a hash of its configuration",
+    "folder": "folder of this training; refused if it holds a checkpoint of another training",
+    "samples": "train on this many images drawn from the prior (DAVI-G), as by 'invbench sample'; 0: on the dataset",
+    "samples_nfe": "network calls per drawn image",
+    "track": "trackers that follow the training, such as wandb or wandb,mlflow; does not change weights",
 }
 
 
@@ -90,7 +90,9 @@ class Request:
         requests = [cls.parse(words, dry_run) for words in jobs]
         folders = [request.options.folder for request in requests if request.options.folder]
         if len(set(folders)) < len(folders):
-            raise ConfigError("folder=FOLDER is of one training; of a sweep each has its own below out=FOLDER")
+            raise ConfigError(
+                "folder=FOLDER is for a single training; the trainings of a sweep have subfolders of out=FOLDER"
+            )
         return requests
 
     @classmethod

@@ -147,7 +147,7 @@ def _split(pairs: Mapping[str, str], catalog: Catalog) -> dict[str, str]:
         return {"dataset.split": pairs.get("dataset.split", SPLIT)}
     if name == benchmark:
         raise ConfigError(
-            f"dataset {name} has no tuning split; give other images, as dataset=folder dataset.root=FOLDER"
+            f"dataset {name} has no tuning split; give other images, for example dataset=folder dataset.root=FOLDER"
         )
     return {}
 

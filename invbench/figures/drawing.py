@@ -126,7 +126,7 @@ def chart(cells: Sequence[LoadedCell], catalog: Catalog, out: Path, request: Req
         return charts.bars(cells, request.metric, higher, metrics)
     if request.kind == "scatter":
         if len(request.solvers) != 2:
-            raise ConfigError(f"scatter needs two solvers, as --solvers davi,ddrm; got {len(request.solvers)}")
+            raise ConfigError(f"scatter needs two solvers, for example --solvers davi,ddrm; got {len(request.solvers)}")
         return charts.scatter(cells, request.metric, *request.solvers, request.across_machines)
     if higher is None:
         raise ConfigError(f"front needs a metric whose higher or lower values are better; {request.metric} has neither")

@@ -178,7 +178,7 @@ def _check_flag(flag: str, value: str) -> None:
         if value not in known:
             raise ConfigError(unknown(f"value of {flag}", value, known))
     elif not re.fullmatch(r"[\w.@]+", value):
-        raise ConfigError(f"{flag}: expected a part of the configuration, as solver; got {value!r}")
+        raise ConfigError(f"{flag}: expected a part of the configuration, for example solver; got {value!r}")
 
 
 def _check_launcher(name: str) -> None:

@@ -98,7 +98,7 @@ def _swept(sweep: Any, names: Collection[str]) -> list[str]:
     elif isinstance(sweep, RangeSweep):
         texts = [_text(each) for each in islice(sweep.range(), MOST + 1)]
     else:
-        raise ConfigError("interval(...) and glob(...) name no values here; write them, as a,b,c")
+        raise ConfigError("interval(...) and glob(...) name no values here; write the values, for example a,b,c")
     if len(texts) > MOST:
         raise ConfigError(f"a sweep has at most {MOST:,} values; write fewer")
     if sweep.shuffle:

@@ -169,9 +169,9 @@ def rescore_all(cells: Sequence[LoadedCell], catalog: Catalog, device: torch.dev
     yield from (f"metric {name} failed, and its scores are left out: {why}" for name, why in scorer.faults.items())
     if failed:
         some = "1 cell" if failed == 1 else f"{failed} cells"
-        raise StoreError(f"{some} could not be scored, as said above; the others are")
+        raise StoreError(f"{some} could not be scored (see above); all others were")
     if scorer.faults:
-        raise MetricError(f"{', '.join(scorer.faults)} failed, as said above; all other scores are there")
+        raise MetricError(f"{', '.join(scorer.faults)} failed (see above); all other scores were added")
 
 
 def _rescore(cell: LoadedCell, scorer: Scorer, sets: Collection[Sequence[str]], catalog: Catalog, run: Run) -> str:

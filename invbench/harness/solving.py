@@ -239,6 +239,6 @@ def declared_mismatch(solver: Solver, problem: Problem) -> str | None:
     if solver.needs_sigma and problem.sigma_y is None:
         return (
             f"needs a noise level; the noise of task {problem.task!r} states none. Choose another noise or solver, or "
-            "a level to assume, as assume='0.05 [-1,1]'"
+            "a level to assume, for example assume='0.05 [-1,1]'"
         )
     return None

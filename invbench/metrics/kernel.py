@@ -31,7 +31,7 @@ class KidAlex(SetMetric):
     protocol: ClassVar[str] = "kid/alex/5-layers/unit-mean/cubic/pairs-of-groups/clip[-1,1]/float"
     higher_is_better: ClassVar[bool] = False
     least: ClassVar[int] = 0
-    deviations: ClassVar[str] = "jackknife, over groups of images,"
+    deviations: ClassVar[str] = "jackknife over groups of images"
 
     def unavailable(self, measurement: Measurement) -> str | None:
         return LPIPSAlex().unavailable(measurement)

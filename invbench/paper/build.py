@@ -71,7 +71,9 @@ def parse(text: str) -> tuple[str, int]:
     """
     name, colon, number = text.rpartition(":")
     if not number.isdecimal() or (colon and not name):
-        raise ConfigError(f"--paper takes the number of a table, as 7, or NAME:7 of another paper; got {text!r}")
+        raise ConfigError(
+            f"--paper takes the number of a table, for example 7, or NAME:7 for another paper; got {text!r}"
+        )
     return name or DAVI, int(number)
 
 
@@ -85,7 +87,10 @@ def build_table(request: Request, catalog: Catalog) -> Table:
     metrics, _ = catalog.for_tables()
     if benchmark is None or benchmark in _benchmarks(table):
         if request.added:
-            raise ConfigError("--add gives a layout rows of other solvers on a benchmark of ours, as benchmark=photos")
+            raise ConfigError(
+                "--add puts rows of other solvers into a paper's layout; it needs a benchmark of ours, for example "
+                "benchmark=photos"
+            )
         unit = call_gflops(catalog, table.layout.calls_of) if table.layout.calls_of else 0.0
         built = paper_table(table, cells, unit, metrics, request.filtered, request.spread)
     elif table.layout.settings:

@@ -97,7 +97,7 @@ class ProxyTable:
         for task, metric in product(self.tasks, self.rows.metrics):
             fewer = len(self.rows.common(task)) - len(self.rows.common(task, metric))
             if fewer:
-                yield f"Left out of {task} {metric}, where a row has no value: {fewer} images."
+                yield f"Left out of {task} {metric}, if a row has no value: {fewer} images."
 
     def notes_on_costs(self) -> Iterator[str]:
         """The sources of time and arithmetic."""
@@ -108,7 +108,7 @@ class ProxyTable:
             if benched:
                 yield from self.notes_on_benched(task, benched)
             else:
-                yield f"Time of {task} is that of the runs, at their batch size."
+                yield f"Time of {task} was measured in the runs, at their batch size."
 
     def notes_on_benched(self, task: str, benched: Sequence[str]) -> Iterator[str]:
         """How the costs of a task were measured, and for which rows they were not."""

@@ -52,7 +52,7 @@ def release(cells: Sequence[LoadedCell], out: Path, to: Path) -> Iterator[str]:
     yield from release_costs(cells, out, to)
     if refused:
         cells_are = "1 cell is" if refused == 1 else f"{refused} cells are"
-        raise StoreError(f"{cells_are} left out, as said above; the others are released")
+        raise StoreError(f"{cells_are} left out (see above); the others are released")
 
 
 def release_cells(cells: Sequence[LoadedCell], to: Path) -> Generator[str, None, int]:

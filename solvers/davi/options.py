@@ -75,7 +75,7 @@ class DaviOptions:
             if not 0 <= getattr(self, key) < math.inf:
                 raise ConfigError(f"training.{key} must not be negative; got {getattr(self, key)}")
         if self.std and self.posterior != "gaussian":
-            raise ConfigError("training.std is of training.posterior=gaussian; the implicit one has none")
+            raise ConfigError("training.std needs training.posterior=gaussian; the implicit posterior has no std")
         if not 0 <= self.warmup <= 1:
             raise ConfigError(f"training.warmup is a share of the steps, 0 to 1; got {self.warmup}")
         for key, known in CHOICES.items():

@@ -30,7 +30,7 @@ def test_scores_of_seeds_are_averaged_image_by_image() -> None:
     (row,) = pooled.frame.to_dict("records")
     assert row["task"] == "b/sr4, seeds 0, 1"
     assert (row["n"], row["a"], row["b"], row["difference"], row["better"]) == ("8", "4.5", "3.5", "+1", "a")
-    assert "averaged over them before it is paired; n counts images" in "\n".join(pooled.notes)
+    assert "averaged over them before images are paired; n counts images" in "\n".join(pooled.notes)
 
 
 def test_averages_are_what_one_seed_of_means_would_be() -> None:

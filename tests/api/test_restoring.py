@@ -216,7 +216,7 @@ def test_what_contradicts_operator_or_noise_is_warned_of() -> None:
         (("ddrm", "y", "denoise"), {"sigma": "0.02 [0,1]", "samples": 0}, "samples must be at least 1; got 0"),
         (("ddrm", "y", "denoise"), {"sigma": "0.02 [0,1]", "tile": 2}, "tile must be at least 32 pixels, or 0"),
         (("ddrm", "y", "hdr"), {"sigma": "0.02 [0,1]"}, "needs an operator of type SVDOperator"),
-        (("ddrm", "y", "cs4"), {"sigma": "0.02 [0,1]"}, "is no measurement of this task"),
+        (("ddrm", "y", "cs4"), {"sigma": "0.02 [0,1]"}, "is not a measurement of this task"),
         (("ddrm", "nowhere.png", "denoise"), {"sigma": "0.02 [0,1]"}, "nowhere.png: no such file"),
         (("ddrm", 3, "denoise"), {"sigma": "0.02 [0,1]"}, "expected a measurement as a file, a picture"),
         (("ddrm", "y", "inpaint"), {"sigma": "0.02 [0,1]", "task__box": 90}, "box must be smaller"),

@@ -149,10 +149,10 @@ def test_seconds_of_a_pareto_plot_are_those_of_bench_where_all_solvers_have_them
     first, second = charts.front(cells, "psnr", True, "seconds", costs).axes[:2]
     drawn = [line.get_xdata()[0] for line in first.lines if not line.get_label().startswith("_")]
     assert sorted(drawn) == [10.0 + i for i in range(len(panel.cells))]
-    assert first.get_xlabel() == "seconds an image, one alone"
-    assert second.get_xlabel() == "seconds an image of the runs"
+    assert first.get_xlabel() == "seconds per image, one alone"
+    assert second.get_xlabel() == "seconds per image of the runs"
     costs.pop(key)
-    assert charts.front(cells, "psnr", True, "seconds", costs).axes[0].get_xlabel() == "seconds an image of the runs"
+    assert charts.front(cells, "psnr", True, "seconds", costs).axes[0].get_xlabel() == "seconds per image of the runs"
 
 
 def test_the_line_of_a_pareto_plot_joins_the_optimal_points(cells: list[LoadedCell]) -> None:
@@ -180,7 +180,7 @@ def shown(cells: list[LoadedCell]) -> list[tuple[LoadedCell, list[str]]]:
         (["front", "--cost", "money"], "unknown cost 'money'"),
         (["bars", "--cost", "seconds"], "--cost is the axis of a front; leave it out for bars"),
         (["front", "--metric", "consistency"], "consistency has neither"),
-        (["scatter"], "scatter needs two solvers, as --solvers davi,ddrm; got 0"),
+        (["scatter"], "scatter needs two solvers, for example --solvers davi,ddrm; got 0"),
         (["scatter", "--solvers", "wiener"], "got 1"),
         (["bars", "solver=wiener", "--to", "a.doc"], "--to takes a file ending in .png, .pdf, .svg"),
     ],

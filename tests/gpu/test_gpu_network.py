@@ -40,7 +40,7 @@ def both(rows: int, dtype: torch.dtype, needs_grad: bool = False) -> tuple[Calla
 def test_a_call_takes_a_share_of_the_published_order(rows: int, bar: float, figure: Callable[..., None]) -> None:
     theirs, ours = medians(*both(rows, HALF))
     figure(f"network, batch {rows}, half precision, of the published order", ours / theirs, at_most=bar)
-    figure(f"network, batch {rows}, half precision, milliseconds an image", 1e3 * ours / rows)
+    figure(f"network, batch {rows}, half precision, milliseconds per image", 1e3 * ours / rows)
     if rows == ROWS:
         speed = 2 * count(CONFIG, SIDE).macs * rows / ours / 1e12
         figure(f"network, batch {rows}, half precision, TFLOP/s", speed, "{:.0f}", at_least=250)
