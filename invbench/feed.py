@@ -112,27 +112,27 @@ class Feed:
     room: Callable[[torch.device], int] = memory_share
     pending: dict[Batch, Future[Tensor]] = field(default_factory=dict)
 
-    def batch(self, wanted: Batch) -> Tensor:
+    def batch(self, batch: Batch) -> Tensor:
         """(B / processes, C, h, w) in [-1, 1] on the device. Raises ConfigError for images smaller than ``crop``."""
         _, H, W = self.images.x_shape
-        if wanted.crop > min(H, W):
+        if batch.crop > min(H, W):
             raise ConfigError(
-                f"the training images are {H}x{W}, smaller than the crop of {wanted.crop}; lower training.crop"
+                f"the training images are {H}x{W}, smaller than the crop of {batch.crop}; lower training.crop"
             )
         if self.kept is not None and self.kept.data.device.type == self.device.type:
-            return self.cut(wanted)
-        nexts = [wanted._replace(step=wanted.step + i) for i in range(AHEAD + 1)]
+            return self.cut(batch)
+        nexts = [batch._replace(step=batch.step + i) for i in range(AHEAD + 1)]
         stale = [self.pending.pop(key) for key in list(self.pending) if key not in nexts]
         for future in stale:
             future.cancel()
         for key in nexts:
             if key not in self.pending:
                 self.pending[key] = self._thread.submit(self.cut, key)
-        return self.pending.pop(wanted).result()
+        return self.pending.pop(batch).result()
 
-    def cut(self, wanted: Batch) -> Tensor:
+    def cut(self, batch: Batch) -> Tensor:
         """Decode what is not stored, and cut."""
-        places, size = self.draw(wanted)
+        places, size = self.draw(batch)
         needed = np.unique(places[0].numpy())
         pixels = self.kept
         if pixels is None:
@@ -144,12 +144,12 @@ class Feed:
             pixels.put(name, image)
         return _moved(pixels.cut(places, size), self.device)
 
-    def draw(self, wanted: Batch) -> tuple[Tensor, tuple[int, int]]:
+    def draw(self, batch: Batch) -> tuple[Tensor, tuple[int, int]]:
         """Places of this process's images, (4, B), and the size of the cuts."""
         _, H, W = self.images.x_shape
-        h, w = (wanted.crop, wanted.crop) if wanted.crop else (H, W)
-        rng = Rng.single(purpose="training images", seed=self.seed, step=wanted.step)
-        chosen, down, right = (rng.integers(n, (wanted.size,))[0] for n in (self.count, H - h + 1, W - w + 1))
+        h, w = (batch.crop, batch.crop) if batch.crop else (H, W)
+        rng = Rng.single(purpose="training images", seed=self.seed, step=batch.step)
+        chosen, down, right = (rng.integers(n, (batch.size,))[0] for n in (self.count, H - h + 1, W - w + 1))
         mine = slice(self.rank, None, self.processes)
         index, top, left, mirrored = self.windows.places(chosen[mine])
         right = torch.where(mirrored > 0, W - w - right[mine], right[mine])

@@ -119,8 +119,8 @@ def _first(call: Any, x: Tensor, name: str) -> Tensor:
     if not torch.equal(x, before):
         raise ConfigError(f"{name} changes its argument in place; write x = x * 2 for x *= 2")
     if not isinstance(y, torch.Tensor) or y.ndim < 2 or len(y) != len(x):
-        came = tuple(y.shape) if isinstance(y, torch.Tensor) else type(y).__name__
-        raise ConfigError(f"{name}: expected a tensor (B, ...) of images {tuple(x.shape)}, B = {len(x)}; got {came}")
+        actual = tuple(y.shape) if isinstance(y, torch.Tensor) else type(y).__name__
+        raise ConfigError(f"{name}: expected a tensor (B, ...) of images {tuple(x.shape)}, B = {len(x)}; got {actual}")
     if not (y.is_floating_point() or y.is_complex()):
         raise ConfigError(f"{name}: expected floating-point or complex values; got {y.dtype}")
     if bad := int((~real_parts(y).isfinite()).sum()):

@@ -63,8 +63,8 @@ def settings(cls: type[Any], benchmark: str, task: str, name: str = "") -> Setti
     sets = tables(cls)
     if not name:
         return sets.get(Place(benchmark, task)) or sets.get(Place(benchmark, "")) or Settings()
-    if found := sets.get(Place(benchmark, task, name)):
-        return Settings(found.values, f"settings={name}: {found.origin}")
+    if named_set := sets.get(Place(benchmark, task, name)):
+        return Settings(named_set.values, f"settings={name}: {named_set.origin}")
     names = sorted(place.name for place in sets if place[:2] == (benchmark, task) and place.name)
     raise ConfigError(
         f"settings={name}: solver {cls.name} has no set of this name for task {task} of {benchmark}; it has: "

@@ -107,10 +107,10 @@ def read_card(path: Path) -> dict[str, Any]:
 def _refuse_whole_numbers(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source: str) -> None:
     """Raise DataError for integer tensors where floating point ones are needed."""
     both = own.keys() & state.keys()
-    whole = [k for k in own if k in both and own[k].is_floating_point() and not state[k].is_floating_point()]
-    if whole:
-        kind = str(state[whole[0]].dtype).removeprefix("torch.")
-        raise DataError(f"{source}: expected floating point numbers, got {kind} in {_some(whole)}; fetch it again")
+    integers = [k for k in own if k in both and own[k].is_floating_point() and not state[k].is_floating_point()]
+    if integers:
+        kind = str(state[integers[0]].dtype).removeprefix("torch.")
+        raise DataError(f"{source}: expected floating point numbers, got {kind} in {_some(integers)}; fetch it again")
 
 
 def _faults(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:

@@ -157,8 +157,8 @@ def by_task_table(cells: Sequence[LoadedCell], metrics: Metrics, only: Sequence[
     A solver's cells are those nearest to its defaults. Seeds that all solvers have are averaged image by image, before
     means, intervals, deviations and tests. Raises ConfigError if no cell has scores, or for an unknown metric.
     """
-    wanted = list(only) or headline_metrics(metrics)
-    every = (Task(group, metrics, wanted, spread) for group in by_experiment(cells))
+    names = list(only) or headline_metrics(metrics)
+    every = (Task(group, metrics, names, spread) for group in by_experiment(cells))
     tasks = list(filter(lambda task: task.rows, every))
     if not tasks:
         raise ConfigError("these cells have no scores yet; 'invbench table' says why")
@@ -187,11 +187,13 @@ def _names(tasks: Sequence[Task]) -> list[str]:
     """The task of each, with the parts that distinguish it from others of that name."""
     names = [task.cells[0].run.config.task.name for task in tasks]
     parts = [_parts(task.cells[0].run) for task in tasks]
-    whole = [
+    titles = [
         " ".join([name, *_differing(own, [other for i, other in enumerate(parts) if names[i] == name])])
         for name, own in zip(names, parts, strict=True)
     ]
-    return [f"{name} ({whole[: i + 1].count(name)})" if whole.count(name) > 1 else name for i, name in enumerate(whole)]
+    return [
+        f"{name} ({titles[: i + 1].count(name)})" if titles.count(name) > 1 else name for i, name in enumerate(titles)
+    ]
 
 
 def _parts(run: Run) -> list[str]:

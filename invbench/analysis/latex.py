@@ -82,10 +82,10 @@ class Column:
         numbers = self.numbers if options.siunitx else []
         if not numbers:
             return "r" if self.of_values else "l"
-        whole = max(len(each[0].lstrip("+-")) for each in numbers)
+        integer_digits = max(len(each[0].lstrip("+-")) for each in numbers)
         sign = "-" if any(each[0].startswith("-") for each in numbers) else ""
         uncertain = max(len(each[2].replace(".", "").lstrip("0")) for each in numbers)
-        size = f"{sign}{whole}.{self.decimals}" + (f"({uncertain})" if uncertain else "")
+        size = f"{sign}{integer_digits}.{self.decimals}" + (f"({uncertain})" if uncertain else "")
         separate = ", separate-uncertainty" if uncertain else ""
         return f"S[table-format={size}, detect-weight{separate}]"
 

@@ -88,17 +88,17 @@ def _budget_table(
     budgets: Sequence[float],
     metrics: Mapping[str, type[Metric]],
 ) -> Table:
-    done = [cell for cell in cells if cell.images]
+    solved = [cell for cell in cells if cell.images]
     lines = []
     for metric, up in higher.items():
-        images = shared_images(done, metric)
+        images = shared_images(solved, metric)
         line = {"best": f"{metric} {'↑' if up else '↓'}", "n": str(len(images))}
-        for budget, cell in zip(budgets, best_under(done, metric, budgets, up), strict=True):
+        for budget, cell in zip(budgets, best_under(solved, metric, budgets, up), strict=True):
             line[f"within {budget:g} NFE"] = _entry(cell, cells, metric, images, metrics) if cell else "-"
         lines.append(line)
     notes = (
-        f"Best mean of one sample over the n images that all {len(done)} rows have a value of; NFE are forward network "
-        "calls per sample. 'invbench versus' says whether two solvers differ.",
+        f"Best mean of one sample over the n images for which all {len(solved)} rows have a value; NFE are forward "
+        "network calls per sample. 'invbench versus' says whether two solvers differ.",
     )
     return Table(headline(cells[0].run), pd.DataFrame(lines), notes)
 

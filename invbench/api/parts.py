@@ -110,8 +110,8 @@ def _one_job(words: list[str], catalog: Catalog) -> Choice:
 def _names(solver: str | Solver, A: str | Operator, prior: str | Prior, benchmark: str) -> dict[str, str]:
     """The names, with stand-ins for parts that are given as objects."""
     names = {"benchmark": benchmark, "solver": "pinv", "task": "denoise"}
-    given = {"solver": solver, "task": A, "prior": prior}
-    return names | {kind: each for kind, each in given.items() if isinstance(each, str) and each}
+    parts = {"solver": solver, "task": A, "prior": prior}
+    return names | {kind: each for kind, each in parts.items() if isinstance(each, str) and each}
 
 
 def _level(task: Task, solver: Solver, assume: str) -> float | None:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def bar(title: str, wanted: bool = True) -> Iterator[Callable[[int, int], None]]:
+def bar(title: str, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
     """A bar on a terminal or in a notebook; nothing elsewhere, or if it is switched off."""
-    drawn = progress_bar("{task.description}") if wanted else None
+    drawn = progress_bar("{task.description}") if enabled else None
     if drawn is None:
         yield lambda done, total: None
         return

@@ -61,13 +61,13 @@ class Restored:
         The picture of the deviation is white at 0.5.
         """
         path = Path(path).expanduser()
-        wanted = {path: self.mean}
+        pictures = {path: self.mean}
         if len(self.samples) > 1:
-            wanted |= {path.with_stem(f"{path.stem}-{k}"): x for k, x in enumerate(self.samples)}
-            wanted[path.with_stem(f"{path.stem}-std")] = 4 * self.std - 1 if path.suffix != ".npy" else self.std
-        for each, x in wanted.items():
+            pictures |= {path.with_stem(f"{path.stem}-{k}"): x for k, x in enumerate(self.samples)}
+            pictures[path.with_stem(f"{path.stem}-std")] = 4 * self.std - 1 if path.suffix != ".npy" else self.std
+        for each, x in pictures.items():
             self._write(each, x)
-        return list(wanted)
+        return list(pictures)
 
     def __repr__(self) -> str:
         _, C, H, W = self.samples.shape

@@ -100,11 +100,11 @@ class Restoration:
         """Restore every tile, and join them."""
         tiles = list(self.layout.tiles())
         self._look()
-        begin, restored, squares, made = time.perf_counter(), [], [], None
+        begin, restored, squares, prepared = time.perf_counter(), [], [], None
         for i, (A, y) in enumerate(tiles):
-            if made is None or A is not tiles[i - 1][0]:
-                made = self._prepared(A)
-            restored.append(self._solved(i, y, made, samples, at_once))
+            if prepared is None or A is not tiles[i - 1][0]:
+                prepared = self._prepared(A)
+            restored.append(self._solved(i, y, prepared, samples, at_once))
             residual = A(restored[-1]) - y.expand(len(restored[-1]), *y.shape[1:])
             squares.append(self.layout.inside(residual).abs().square().mean())
             on_progress(i + 1, len(tiles))
@@ -136,10 +136,10 @@ class Restoration:
         """Whether y is a grey picture repeated in the channels of an operator that does not mix channels."""
         return self.own.grey and A.y_shape[0] == len(self.own.values)
 
-    def _solved(self, i: int, y: Tensor, made: tuple[Prior, Problem, Any], samples: int, at_once: int) -> Tensor:
+    def _solved(self, i: int, y: Tensor, prepared: tuple[Prior, Problem, Any], samples: int, at_once: int) -> Tensor:
         """The samples of a tile: (K, C, h, w). Raises SolverError if they are not finite."""
-        solver, (prior, problem, state) = self.parts.solver, made
-        done = []
+        solver, (prior, problem, state) = self.parts.solver, prepared
+        samples_done = []
         for first in range(0, samples, at_once):
             rows = range(first, min(first + at_once, samples))
             rng = Rng.for_images([f"{k}" for k in rows], purpose="restore", tile=i, solver=solver.name, seed=self.seed)
@@ -148,17 +148,17 @@ class Restoration:
                 x = solver.solve(many, problem, prior.metered(self.meter), state, rng)
             if not x.isfinite().all():
                 raise SolverError(f"{solver.name} returned values that are not finite; try other options of it")
-            done.append(x.detach().float().cpu())
-        return torch.cat(done)
+            samples_done.append(x.detach().float().cpu())
+        return torch.cat(samples_done)
 
     def _look(self) -> None:
         """Warn if a picture looks noisier than stated."""
         sigma, picture = self.parts.sigma, self.own.values
         if not (sigma and self.own.picture and min(picture.shape[1:]) >= SMALLEST):
             return
-        if (found := noise_of(picture)) > TOO_NOISY * sigma:
+        if (apparent := noise_of(picture)) > TOO_NOISY * sigma:
             warnings.warn(
-                f"y looks noisier, {found:.2g} on [-1,1], than its sigma, {sigma:.2g}: a solver keeps what it takes "
+                f"y looks noisier, {apparent:.2g} on [-1,1], than its sigma, {sigma:.2g}: a solver keeps what it takes "
                 "for image",
                 stacklevel=4,
             )

@@ -42,21 +42,21 @@ def each_of(words: Sequence[Sequence[str]], work: Callable[[int], int]) -> list[
     """
     if len(words) == 1:
         return [work(0)]
-    done: list[int | str] = []
+    results: list[int | str] = []
     for i, own in enumerate(differing(words)):
         click.echo(f"{i + 1}/{len(words)}: {' '.join(f'{k}={v}' for k, v in own.items())}", err=True)
         try:
-            done.append(work(i))
+            results.append(work(i))
         except InvbenchError as error:
             click.echo(f"error: {printable(str(error))}", err=True)
-            done.append(printable(str(error)))
-        if done[-1] == INTERRUPTED:
+            results.append(printable(str(error)))
+        if results[-1] == INTERRUPTED:
             break
-    return done
+    return results
 
 
-def status_of(done: Sequence[int | str]) -> int:
+def status_of(results: Sequence[int | str]) -> int:
     """The exit status of all: 130 after a Ctrl-C, 1 if one failed."""
-    if INTERRUPTED in done:
+    if INTERRUPTED in results:
         return INTERRUPTED
-    return 0 if all(each == 0 for each in done) else 1
+    return 0 if all(each == 0 for each in results) else 1

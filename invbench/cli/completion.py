@@ -166,9 +166,9 @@ def completion(ctx: click.Context, shell: str, install: bool) -> None:
     """
     if shell not in SHELLS:
         raise ConfigError(unknown("shell", shell, SHELLS))
-    made = get_completion_class(shell)
-    assert made is not None
-    script = made(ctx.find_root().command, {}, PROGRAM, VARIABLE).source()
+    completer = get_completion_class(shell)
+    assert completer is not None
+    script = completer(ctx.find_root().command, {}, PROGRAM, VARIABLE).source()
     if not install:
         click.echo(script)
         return

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def paper_figure(
-    text: str, wanted: Mapping[str, str], catalog: Catalog, out: Path, request: drawing.Request
+    text: str, user_filters: Mapping[str, str], catalog: Catalog, out: Path, request: drawing.Request
 ) -> Iterator[str]:
     """Draw a figure's grids; yields its title, the files, and the commands for missing records.
 
@@ -35,10 +35,10 @@ def paper_figure(
         yield f"It is no grid of one table's solvers; drawn by: {layout.command}"
         return
     solvers = request.solvers or tuple(solvers_of(paper, layout))
-    benchmark = wanted.get("benchmark", paper.layout.benchmarks[layout.data].name)
+    benchmark = user_filters.get("benchmark", paper.layout.benchmarks[layout.data].name)
     catalog.benchmark(benchmark)
     for task in tasks_of(paper, layout, benchmark):
-        filters = {**wanted, "benchmark": benchmark, "task": task, "solver": ",".join(solvers)}
+        filters = {**user_filters, "benchmark": benchmark, "task": task, "solver": ",".join(solvers)}
         cells = load_cells(out, **filters)
         yield from map(str, drawing.figure(cells, catalog, out, request)) if cells else ()
         if missing := missing_of(solvers, cells):

@@ -43,12 +43,12 @@ def train_all(requests: Sequence[Request], catalog: Catalog, trackers: Trackers)
     folders = [plan.training.folder for plan in plans]
     chief = not any(plan.training.rank for plan in plans)
     del plans  # and the networks that they hold
-    done = each_of(words, lambda i: train(requests[i], catalog, trackers))
-    if len(done) > 1 and chief and not requests[0].dry_run:
-        lines = zip(differing(words), done, folders, strict=False)
+    results = each_of(words, lambda i: train(requests[i], catalog, trackers))
+    if len(results) > 1 and chief and not requests[0].dry_run:
+        lines = zip(differing(words), results, folders, strict=False)
         rows = [{**own, "status": STATUS.get(ended, ended), "folder": str(place)} for own, ended, place in lines]
         click.echo("\n" + Table(f"{len(requests)} trainings", pd.DataFrame(rows), ()).render())
-    return status_of(done)
+    return status_of(results)
 
 
 def train(request: Request, catalog: Catalog, trackers: Trackers) -> int:

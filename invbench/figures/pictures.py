@@ -201,8 +201,8 @@ def chosen(
 
     Raises ConfigError for an image that some cell lacks.
     """
-    done = [set(cell.images) for cell in cells]  # without those whose writing was interrupted
-    shared = [i for i in bank.ids() if done and all(i in d for d in done)]
+    finished = [set(cell.images) for cell in cells]  # without those whose writing was interrupted
+    shared = [i for i in bank.ids() if finished and all(i in d for d in finished)]
     if bad := [i for i in images if i not in shared]:
         raise ConfigError(unknown("image that every solver has finished", bad[0], shared))
     return images or shared[:rows]

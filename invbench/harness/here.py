@@ -42,7 +42,7 @@ def run_here(request: Request, catalog: Catalog, without: Collection[str], watch
         outcome = run_cell(cell, metrics, options, watch=watch)
     if outcome.status == "complete" and not request.is_part:
         if options.shard == (0, 1):
-            settle(plan.whole)
+            settle(plan.cell_folder)
         outcome = _set_scored(outcome, metrics, catalog, watch, options.device)
     return Done(outcome, measurement_key(plan.fresh.config))
 

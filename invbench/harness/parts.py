@@ -30,9 +30,9 @@ def even_batch(n: int, shards: int, most: int) -> int:
 
 def joined(plan: Plan, samples: int, shards: int) -> Outcome:
     """The outcome of a cell that was run in shards; failed, naming the shards, if images are missing."""
-    done, parts = done_images(plan.whole, samples), part_folders(plan.whole)
-    missing = [image for image in plan.asked if image not in done]
-    folder, solver, n = min(parts, default=plan.whole), plan.fresh.config.solver.name, len(plan.asked)
+    finished, parts = done_images(plan.cell_folder, samples), part_folders(plan.cell_folder)
+    missing = [image for image in plan.images if image not in finished]
+    folder, solver, n = min(parts, default=plan.cell_folder), plan.fresh.config.solver.name, len(plan.images)
     outcome = Outcome("complete", plan.fresh.cell, solver, folder, n - len(missing), solved=n - len(missing))
     if not missing and parts:
         return outcome
@@ -57,17 +57,17 @@ def _lacking(plan: Plan, missing: set[str], shards: int) -> str:
     return f", those of shard {', '.join(f'{i}/{shards}' for i in lacking)}"
 
 
-def part_folders(whole: Path) -> list[Path]:
+def part_folders(cell_folder: Path) -> list[Path]:
     """The folders of a cell that have a run.json: its own and its shards'."""
-    return sorted(path.parent for path in whole.parent.glob(f"{glob.escape(whole.name)}*/run.json"))
+    return sorted(path.parent for path in cell_folder.parent.glob(f"{glob.escape(cell_folder.name)}*/run.json"))
 
 
-def settle(whole: Path) -> None:
+def settle(cell_folder: Path) -> None:
     """Mark the shards of a cell as complete if all their images are recorded, in whichever shards.
 
     Otherwise a shard that failed and was run again in other shards would make the cell a failed one.
     """
-    for folder in part_folders(whole):
+    for folder in part_folders(cell_folder):
         store = CellStore(folder)
         run = store.read_run()
         if run is None or run.status in ("complete", "skipped"):

@@ -30,7 +30,7 @@ class Plan:
     """The requested work on a cell: its folder, a new run.json for it, and its batches of images."""
 
     store: CellStore  # store of the cell, or of its shard
-    whole: Path  # the cell's folder
+    cell_folder: Path  # the cell's folder
     fresh: Run
     chunks: list[list[str]]
 
@@ -41,19 +41,19 @@ class Plan:
         with described("the parts of the cell cannot be described"):
             config, places = cell.config(), cell.places()
         cell_id, (i, k) = config.digest()[:12], options.shard
-        whole = options.out / config.place / f"{cell.solver.name}-{cell_id}"
-        store = CellStore(whole if k == 1 else whole.with_name(f"{whole.name}.shard-{i}-of-{k}"))
+        cell_folder = options.out / config.place / f"{cell.solver.name}-{cell_id}"
+        store = CellStore(cell_folder if k == 1 else cell_folder.with_name(f"{cell_folder.name}.shard-{i}-of-{k}"))
         fresh = Run(FORMAT, cell_id, config, places=places, origins=dict(cell.origins))
-        return cls(store, whole, fresh, _chunks(images, options.batch_size, options.shard))
+        return cls(store, cell_folder, fresh, _chunks(images, options.batch_size, options.shard))
 
     @property
-    def asked(self) -> list[str]:
+    def images(self) -> list[str]:
         """The images."""
         return [image for chunk in self.chunks for image in chunk]
 
     def count(self, existing: Existing) -> int:
         """The number of finished images."""
-        return sum(image in existing.done for image in self.asked)
+        return sum(image in existing.finished for image in self.images)
 
     def outcome(self, run: Run, before: int = 0, faults: Mapping[str, str] | None = None) -> Outcome:
         """The outcome of the cell, given the images that were finished before."""
@@ -66,7 +66,7 @@ class Existing:
     """The existing records of a cell: its run.json, and the finished images with their recorded measurements."""
 
     run: Run | None
-    done: Mapping[str, Measured]
+    finished: Mapping[str, Measured]
 
 
 def look_for(cell: Cell, plan: Plan, options: Options, bank: MeasurementBank) -> Existing:
@@ -75,15 +75,15 @@ def look_for(cell: Cell, plan: Plan, options: Options, bank: MeasurementBank) ->
     Raises StoreError if files were changed since the cell was complete, or if the images are others now.
     """
     if options.overwrite and not plan.store.overwritten_by(options.command_id):
-        drop_other_parts(plan.whole, options.shard, options.joined)
+        drop_other_parts(plan.cell_folder, options.shard, options.joined)
         plan.store.overwrite(options.command_id)
         return Existing(None, {})
     plan.store.verify_checksums()
     if plan.store.read_run() is None:
-        adopt(plan.store, plan.fresh, cell.samples, bank, plan.asked)
-    done = done_images(plan.whole, cell.samples)
-    refuse_other_images(bank, plan.asked, done)
-    return Existing(plan.store.read_run(), done)
+        adopt(plan.store, plan.fresh, cell.samples, bank, plan.images)
+    finished = done_images(plan.cell_folder, cell.samples)
+    refuse_other_images(bank, plan.images, finished)
+    return Existing(plan.store.read_run(), finished)
 
 
 def complete_run(plan: Plan, existing: Existing) -> Run | None:
@@ -94,9 +94,9 @@ def complete_run(plan: Plan, existing: Existing) -> Run | None:
     run = existing.run
     if run is None or run.places != plan.fresh.places or run.status != "complete" or not plan.store.has_checksums:
         return None
-    if not existing.done.keys() >= set(plan.asked):
+    if not existing.finished.keys() >= set(plan.images):
         return None
-    return replace(run, images=len(plan.asked))
+    return replace(run, images=len(plan.images))
 
 
 def _chunks(images: Sequence[str], size: int, shard: tuple[int, int]) -> list[list[str]]:
@@ -106,20 +106,20 @@ def _chunks(images: Sequence[str], size: int, shard: tuple[int, int]) -> list[li
     return chunks[i::k]
 
 
-def done_images(whole: Path, samples: int) -> dict[str, Measured]:
+def done_images(cell_folder: Path, samples: int) -> dict[str, Measured]:
     """Images that are complete in the cell's folder or in any shard's, with their recorded measurements."""
-    done: dict[str, Measured] = {}
-    for folder in (whole, *whole.parent.glob(f"{glob.escape(whole.name)}.shard-*")):
-        done |= CellStore(folder).done(samples)
-    return done
+    finished: dict[str, Measured] = {}
+    for folder in (cell_folder, *cell_folder.parent.glob(f"{glob.escape(cell_folder.name)}.shard-*")):
+        finished |= CellStore(folder).finished(samples)
+    return finished
 
 
-def refuse_other_images(bank: MeasurementBank, images: Sequence[str], done: Mapping[str, Measured]) -> None:
+def refuse_other_images(bank: MeasurementBank, images: Sequence[str], finished: Mapping[str, Measured]) -> None:
     """Raise StoreError if files of the dataset have changed since images were solved; checks some of them."""
-    solved = [image for image in images if image in done]
+    solved = [image for image in images if image in finished]
     some = solved[:: max(1, len(solved) // LOOKED_AT)]
     for image, now in zip(some, recorded(bank.measure(some)) if some else (), strict=True):
-        if not done[image].same(now):
+        if not finished[image].same(now):
             raise StoreError(
                 f"image {image} of dataset {bank.dataset.name} is not the one that was solved before: its measurement "
                 "has changed. Put the file back, or run with overwrite=true, or into another out=FOLDER"
@@ -137,10 +137,10 @@ def adopt(store: CellStore, fresh: Run, samples: int, bank: MeasurementBank, ima
     for folder in sorted(store.folder.parent.glob(f"{glob.escape(config.solver.name)}-*")):
         if folder == store.folder or not _differ_in_files_alone(folder, config):
             continue
-        done = CellStore(folder).done(samples)
-        there = [image for image in missing if image in done]
+        finished = CellStore(folder).finished(samples)
+        there = [image for image in missing if image in finished]
         for image, now in zip(there, recorded(bank.measure(there)) if there else (), strict=True):
-            if done[image].same(now):
+            if finished[image].same(now):
                 _copy(image, CellStore(folder), store, fresh.cell)
                 missing.remove(image)
 
@@ -164,20 +164,20 @@ def _copy(image: str, old: CellStore, new: CellStore, cell: str) -> None:
     new.append_file(image, old.image_path(image).read_bytes(), rows)
 
 
-def drop_other_parts(whole: Path, shard: tuple[int, int], joined: bool = False) -> None:
+def drop_other_parts(cell_folder: Path, shard: tuple[int, int], joined: bool = False) -> None:
     """Remove the old shards of a cell that is overwritten in other shards, since their rows would remain.
 
     Raises StoreError if only one shard is to be overwritten, in a cell that was run in other parts, and the command
     does not overwrite and join all of them.
     """
-    end = f"-of-{shard[1]}" if shard[1] > 1 else whole.name
-    names = [path.parent.name for path in whole.parent.glob(f"{glob.escape(whole.name)}*/run.json")]
+    end = f"-of-{shard[1]}" if shard[1] > 1 else cell_folder.name
+    names = [path.parent.name for path in cell_folder.parent.glob(f"{glob.escape(cell_folder.name)}*/run.json")]
     others = sorted(name for name in names if not name.endswith(end))
     if others and shard[1] > 1 and not joined:
         raise StoreError(
             f"overwrite=true would leave old rows in {', '.join(others)}, which hold the same images; overwrite the "
-            "cell in these parts, or whole"
+            "cell in these parts, or as a whole"
         )
     for name in others:
-        with CellStore(whole.with_name(name)).writing(PATIENCE):
-            shutil.rmtree(whole.with_name(name), ignore_errors=True)  # another shard's process may be quicker
+        with CellStore(cell_folder.with_name(name)).writing(PATIENCE):
+            shutil.rmtree(cell_folder.with_name(name), ignore_errors=True)  # another shard's process may be quicker

@@ -45,7 +45,7 @@ def run_cell(
     plan = Plan.of(cell, options)
     watch.on_begin(plan.store.folder, plan.fresh)
     try:
-        bank = _checked_bank(cell, plan.asked)
+        bank = _checked_bank(cell, plan.images)
     except (ConfigError, DataError):  # the parts do not fit together: nothing is written
         raise
     except Exception as error:
@@ -86,7 +86,7 @@ def _attempt(worker: Worker, plan: Plan, existing: Existing) -> None:
     run = worker.run
     try:
         with arithmetic(worker.cell.source.precision):
-            run.reason = worker.run_missing(plan.chunks, existing.done)
+            run.reason = worker.run_missing(plan.chunks, existing.finished)
         run.status = "complete" if run.reason is None else "skipped"
     except StoreError:  # the disk, not the solver
         raise

@@ -49,7 +49,7 @@ class Worker:
     on_progress: OnProgress
     exact: Posterior | None = None  # exact posterior of the problem, if it is known and there are samples to score
 
-    def run_missing(self, chunks: list[list[str]], done: Mapping[str, Measured]) -> str | None:
+    def run_missing(self, chunks: list[list[str]], finished: Mapping[str, Measured]) -> str | None:
         """Solve the chunks with a missing image; returns the reason if the solver does not apply."""
         cell, device = self.cell, self.options.device
         problem = copy.deepcopy(cell.as_given(self.bank.problem(device)))  # a copy, whatever a solver does to it
@@ -57,7 +57,7 @@ class Worker:
             return reason
         total = sum(map(len, chunks))
         self.on_progress(self.run.images, total)
-        todo = [chunk for chunk in chunks if not done.keys() >= set(chunk)]
+        todo = [chunk for chunk in chunks if not finished.keys() >= set(chunk)]
         for image in chain.from_iterable(todo):
             self._group(image)  # errors of a dataset are reported before anything is solved
         if not todo:
@@ -84,7 +84,7 @@ class Worker:
         for chunk in todo:
             # A chunk is always solved as a whole, even if a kill left it half done: batches, and with them the
             # last bits of a reconstruction, are those of an uninterrupted run.
-            self._run_chunk(chunk, done, problem, prior, state)
+            self._run_chunk(chunk, finished, problem, prior, state)
             self.on_progress(self.run.images, total)
         current_session.finished = now()
         return None
@@ -95,14 +95,14 @@ class Worker:
         The network is compiled for batches of the first chunk's size, whichever chunks are missing. If the user did not
         ask for it and it fails, for example without a compiler, the uncompiled network is used, with a warning.
         """
-        device, asked = self.options.device, self.options.compile
+        device, requested = self.options.device, self.options.compile
         rows = len(chunks[0]) * len(self._draws_of(chunks[0])[0])
         with contained(f"prior {self.cell.source.name}"):
-            if asked or (asked is None and self._repays(prior, chunks, problem, state)):
+            if requested or (requested is None and self._repays(prior, chunks, problem, state)):
                 try:
                     return self._compiled(prior, rows)
                 except ConfigError as error:
-                    if asked:
+                    if requested:
                         raise
                     warnings.warn(f"{error}. The network is not compiled", stacklevel=2)
             first_call(prior, rows if device.type == "cuda" else 1, device, needs_grad=False)
@@ -126,7 +126,7 @@ class Worker:
         return repays(self.options.device, calls)
 
     def _run_chunk(
-        self, chunk: list[str], done: Mapping[str, Measured], problem: Problem, prior: Prior, state: Any
+        self, chunk: list[str], finished: Mapping[str, Measured], problem: Problem, prior: Prior, state: Any
     ) -> None:
         measured = replace(self.bank.measure(chunk), posterior=self.exact)
         parts = [self._solve(measured, part, problem, prior, state) for part in self._draws_of(chunk)]
@@ -135,7 +135,7 @@ class Worker:
         finite = samples.isfinite().flatten(1).all(1).tolist()
         rows = self._rows(samples, [costs for _, costs in solved], measured)
         for b, image in enumerate(chunk):
-            if finite[b] and image not in done:
+            if finite[b] and image not in finished:
                 self.store.append(image, samples[b], rows[b])
                 self.run.images += 1
         self.run.cost.peak_bytes = max(self.run.cost.peak_bytes, peak_bytes(self.options.device))

@@ -35,12 +35,12 @@ class Trackers:
 
         Raises PluginError for an unknown name, and ConfigError where its library is absent.
         """
-        made = []
+        trackers = []
         for name in dict.fromkeys(filter(None, (each.strip() for each in names.strip("[] ").split(",")))):
             tracker = catalog.get("tracker", name)
             with described(f"tracker {name}"):
-                made.append(tracker())
-        return cls(made)
+                trackers.append(tracker())
+        return cls(trackers)
 
     def __bool__(self) -> bool:
         return bool(self._trackers)

@@ -164,5 +164,5 @@ def _checked(row: Printed, layout: Layout) -> Printed:
 def _numbers(numbers: set[int]) -> str:
     """Numbers of tables in words: "1 to 13" if none is left out."""
     first, last = min(numbers), max(numbers)
-    whole = numbers == set(range(first, last + 1)) and first < last
-    return f"{first} to {last}" if whole else ", ".join(map(str, sorted(numbers)))
+    contiguous = numbers == set(range(first, last + 1)) and first < last
+    return f"{first} to {last}" if contiguous else ", ".join(map(str, sorted(numbers)))

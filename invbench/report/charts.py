@@ -84,9 +84,13 @@ class Chart:
 
 def charts(cells: Sequence[LoadedCell], metrics: Metrics) -> list[Chart]:
     """Charts of the recorded headline metrics, and of the last of them against network calls."""
-    found = [(name, panels(cells, name)) for name in headline_metrics(metrics)]
-    means = [Chart(_title(name, metrics), [_dots(p, name, metrics) for p in parts]) for name, parts in found if parts]
-    return [*means, *(chart for name, parts in found[-1:] for chart in _costs(parts, name, metrics))]
+    panels_by_metric = [(name, panels(cells, name)) for name in headline_metrics(metrics)]
+    means = [
+        Chart(_title(name, metrics), [_dots(p, name, metrics) for p in parts])
+        for name, parts in panels_by_metric
+        if parts
+    ]
+    return [*means, *(chart for name, parts in panels_by_metric[-1:] for chart in _costs(parts, name, metrics))]
 
 
 def _title(metric: str, metrics: Metrics) -> str:

@@ -195,8 +195,8 @@ def _names(config: Config) -> dict[str, str]:
 
 def load_cell(folder: Path) -> LoadedCell:
     """The cell of a folder, which may be a shard's. Raises StoreError if one of its files is damaged."""
-    whole = folder.name.partition(".shard-")[0]
-    folders = [path.parent for path in folder.parent.glob(f"{glob.escape(whole)}*/run.json")]
+    cell_name = folder.name.partition(".shard-")[0]
+    folders = [path.parent for path in folder.parent.glob(f"{glob.escape(cell_name)}*/run.json")]
     return load_parts(_read_run(folder / "run.json").cell, folders)
 
 

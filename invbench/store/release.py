@@ -132,8 +132,8 @@ def alike(cells: Sequence[LoadedCell], costs: Costs) -> list[float] | None:
     configs = [cell.run.config for cell in cells]
     benches = [costs.get((c.benchmark.name, c.task.name, c.solver.name)) for c in configs]
     good = [c for c, cell in zip(benches, cells, strict=True) if c and same_run(c, cell)]
-    whole = len(good) == len(cells) and len({c.setting for c in good}) == 1
-    return [c.cost.seconds for c in good] if whole else None
+    comparable = len(good) == len(cells) and len({c.setting for c in good}) == 1
+    return [c.cost.seconds for c in good] if comparable else None
 
 
 def same_run(cost: Bench, cell: LoadedCell) -> bool:

@@ -225,7 +225,7 @@ class CellStore:
         path = self.folder / "run.json"
         return _read_run(path) if path.is_file() else None
 
-    def done(self, samples: int) -> dict[str, Measured]:
+    def finished(self, samples: int) -> dict[str, Measured]:
         """Images whose reconstructions and rows are complete, with their recorded measurements.
 
         Released records come without reconstructions: for them, complete rows are enough.
@@ -234,8 +234,8 @@ class CellStore:
             [r for r in read_rows(self.folder / name)[0] if r.metric == LAST and r.sample == samples - 1]
             for name in (ROWS, PACKED)
         )
-        done = packed + [r for r in own if self.image_path(r.image).is_file()]
-        return {r.image: Measured(r.y_sha256, r.y) for r in done}
+        complete_rows = packed + [r for r in own if self.image_path(r.image).is_file()]
+        return {r.image: Measured(r.y_sha256, r.y) for r in complete_rows}
 
     def image_path(self, image: str) -> Path:
         """The file of an image's reconstructions."""
@@ -247,11 +247,11 @@ class CellStore:
             self._drop_parts()
             if not self.rows.is_file():
                 return
-            whole, newline, tail = self.rows.read_bytes().rpartition(b"\n")
+            complete_lines, newline, tail = self.rows.read_bytes().rpartition(b"\n")
             if tail:
                 with (self.folder / ASIDE).open("ab") as aside:
                     aside.write(tail + b"\n")
-                write_atomic(self.rows, whole + newline)
+                write_atomic(self.rows, complete_lines + newline)
                 warnings.warn(f"{self.rows}: a half-written last line was moved to {ASIDE}", stacklevel=2)
 
     def _drop_parts(self) -> None:

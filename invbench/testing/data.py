@@ -83,8 +83,8 @@ def value_range(lab: DatasetLab) -> str:
     x = torch.stack([image.flatten() for image in lab.images.values()])
     expect(bool(x.isfinite().all()), "expected finite values; got some that are not; refuse such images by DataError")
     inside, low, high = float((x.abs() <= 1).float().mean()), float(x.min()), float(x.max())
-    came = f"expected values in [-1, 1]; got {low:.3g} to {high:.3g}, {inside:.0%} inside"
-    expect(inside >= INSIDE, f"{came}; divide bytes by 127.5 and subtract 1")
+    message = f"expected values in [-1, 1]; got {low:.3g} to {high:.3g}, {inside:.0%} inside"
+    expect(inside >= INSIDE, f"{message}; divide bytes by 127.5 and subtract 1")
     return f"values from {low:.3g} to {high:.3g}"
 
 

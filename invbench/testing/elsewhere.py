@@ -42,7 +42,7 @@ class Elsewhere(Tensor):
     @staticmethod
     def __new__(cls, inner: Tensor) -> Elsewhere:
         with torch.inference_mode(inner.is_inference()):  # a view of a tensor created before is not an inference tensor
-            made: Elsewhere = torch.Tensor._make_wrapper_subclass(
+            tensor: Elsewhere = torch.Tensor._make_wrapper_subclass(
                 cls,
                 inner.size(),
                 strides=inner.stride(),
@@ -50,8 +50,8 @@ class Elsewhere(Tensor):
                 dtype=inner.dtype,
                 device=ELSEWHERE,
             )
-        made.numbers = inner
-        return made
+        tensor.numbers = inner
+        return tensor
 
     def __repr__(self, **options: Any) -> str:  # type: ignore[override]
         return f"elsewhere({self.numbers})"
@@ -85,9 +85,9 @@ class Generator(torch.Generator):
     place: torch.device
 
     def __new__(cls, device: torch.device | str = "cpu") -> Generator:
-        made: Generator = super().__new__(cls, "cpu" if is_elsewhere(device) else device)  # type: ignore[call-arg]
-        made.place = torch.device(device)
-        return made
+        generator: Generator = super().__new__(cls, "cpu" if is_elsewhere(device) else device)  # type: ignore[call-arg]
+        generator.place = torch.device(device)
+        return generator
 
     @property
     def device(self) -> torch.device:  # type: ignore[override]
@@ -195,8 +195,8 @@ def _lands_there(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], th
     """Whether the result is on the simulated device: if requested there, else if its arguments are there."""
     if name == "copy_":
         return isinstance(args[0], Elsewhere)
-    wanted = kwargs.get("device")
-    return theirs if wanted is None else bool(wanted == ELSEWHERE)
+    requested = kwargs.get("device")
+    return theirs if requested is None else bool(requested == ELSEWHERE)
 
 
 def _unchanged(tensor: Elsewhere, name: str) -> Elsewhere:

@@ -130,8 +130,10 @@ def best(lab: MetricLab) -> str:
         good, bad = (lab.metric.distance(truth, lab.score(x)) for x in (lab.good, lab.bad))
     else:
         good, bad = (float(lab.score(x).mean()) for x in (lab.good, lab.bad))
-    came = f"expected {what} to score no worse than a noisy, shifted version; got {good:.4g} and {bad:.4g}"
-    expect(good >= bad if higher else good <= bad, f"{came} with higher_is_better = {higher}; turn one of them round")
+    message = f"expected {what} to score no worse than a noisy, shifted version; got {good:.4g} and {bad:.4g}"
+    expect(
+        good >= bad if higher else good <= bad, f"{message} with higher_is_better = {higher}; turn one of them round"
+    )
     return f"{what}: {good:.4g}; noisy and shifted: {bad:.4g}"
 
 

@@ -35,8 +35,8 @@ def shapes(A: Operator, tolerance: float) -> str:
     del tolerance
     x = draw(A, "x")
     y = A(x)  # checks its own shape
-    came = f"A(x) of float64 has type {y.dtype}; expected float64, or complex128; compute in the type of x"
-    expect(y.dtype in (torch.float64, torch.complex128), came)
+    message = f"A(x) of float64 has type {y.dtype}; expected float64, or complex128; compute in the type of x"
+    expect(y.dtype in (torch.float64, torch.complex128), message)
     return f"x {tuple(A.x_shape)} -> y {tuple(A.y_shape)}"
 
 

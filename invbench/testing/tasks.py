@@ -96,10 +96,10 @@ def noise(built: Built) -> str:
     x = 2 * Rng.for_images(images, purpose="truth").rand(A.x_shape) - 1
     y, std = built.task.noise_model.sample(A(x), Rng.for_images(images, purpose="noise"))
     empirical, reported = float(real_parts(y - built.again()(x)).std()), float(std.max())
-    came = f"expected noise of standard deviation {stated:g} on [-1, 1], as '{built.task.noise}' says"
+    message = f"expected noise of standard deviation {stated:g} on [-1, 1], as '{built.task.noise}' says"
     advice = "leave noise to Task.noise; the operator adds none"
-    expect(abs(empirical - stated) <= LEVEL * stated, f"{came}; got {empirical:.4g}; {advice}")
-    expect(abs(reported - stated) <= 1e-6, f"{came}; metrics are given {reported:g}; {advice}")
+    expect(abs(empirical - stated) <= LEVEL * stated, f"{message}; got {empirical:.4g}; {advice}")
+    expect(abs(reported - stated) <= 1e-6, f"{message}; metrics are given {reported:g}; {advice}")
     return f"standard deviation {empirical:.4g}, stated {stated:g}"
 
 

@@ -88,9 +88,11 @@ class AdmOwn(NamedNetwork, TrainablePrior):
 
         Raises ConfigError if the two differ.
         """
-        given = self.channels, self.width
-        said = _said(self._file()) if self.weights or None in given else {}
-        channels, width = (_agreed(key, own, said, self.weights) for key, own in zip(FORM, given, strict=True))
+        own_values = self.channels, self.width
+        recorded = _recorded(self._file()) if self.weights or None in own_values else {}
+        channels, width = (
+            _agreed(key, value, recorded, self.weights) for key, value in zip(FORM, own_values, strict=True)
+        )
         _refuse_form(channels, width)
         return channels, width
 
@@ -103,7 +105,7 @@ def _refuse_form(channels: int | None, width: int | None) -> None:
         raise ConfigError(f"prior.width must be a multiple of {GROUPS}, at least {2 * GROUPS}; got {width}")
 
 
-def _said(path: Path) -> dict[str, int]:
+def _recorded(path: Path) -> dict[str, int]:
     """Channels and width in the weights' metadata; empty if it has none."""
     prior = _card(path, weights_sha256(path)).get("prior")
     options = prior if isinstance(prior, dict) else {}
@@ -118,11 +120,11 @@ def _card(path: Path, _sha256: str) -> dict[str, Any]:
     return card_of(path)
 
 
-def _agreed(key: str, given: int | None, said: Mapping[str, int], weights: str) -> int:
+def _agreed(key: str, value: int | None, recorded: Mapping[str, int], weights: str) -> int:
     """A number that is given or recorded. Raises DataError if it is neither, ConfigError if the two differ."""
-    value = said.get(key) if given is None else given
+    value = recorded.get(key) if value is None else value
     if value is None:
         raise DataError(f"{weights} does not say the {key} of its network; give prior.channels and prior.width")
-    if (there := said.get(key, value)) != value:
+    if (there := recorded.get(key, value)) != value:
         raise ConfigError(f"prior.{key}={value}, but the network in {weights} has {key}={there}; leave prior.{key} out")
     return value

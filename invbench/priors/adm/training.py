@@ -28,8 +28,10 @@ def fit(prior: AdmPrior, training: Training) -> Path:
     optimizer = torch.optim.AdamW(student.net.parameters(), o.lr, weight_decay=0.0, fused=True)
     for step in training.steps(o.steps, {"net": student.net, "average": average.net}, {"net": optimizer}):
         set_lr(optimizer, o.lr * min(1, (step + 1) / o.warmup) * cosine(step, o.steps, floor=0.01))
-        whole = step >= (1 - o.last) * o.steps
-        x0, rng = training.batch(step, max(1, o.batch_size // 4) if whole else o.batch_size, 0 if whole else o.crop)
+        whole_images = step >= (1 - o.last) * o.steps
+        x0, rng = training.batch(
+            step, max(1, o.batch_size // 4) if whole_images else o.batch_size, 0 if whole_images else o.crop
+        )
         terms = losses(at_size(student, x0), x0, rng, training, o.low_snr)
         training.log(step, **terms)
         training.backward(terms["eps"] + o.bound * terms["bound"] + o.colour * terms["colour"])
