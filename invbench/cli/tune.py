@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import shlex
@@ -24,6 +23,7 @@ from invbench.atomic import write_atomic
 from invbench.cli.jobs import Job, run_jobs
 from invbench.errors import ConfigError, StoreError, unknown
 from invbench.harness.experiments import expanded
+from invbench.harness.nodes import field_names
 from invbench.harness.overrides import split
 from invbench.harness.overrides import values as swept
 from invbench.metric import Metric, SampleMetric
@@ -105,7 +105,7 @@ def _objective(name: str, samples: str, catalog: Catalog) -> type[Metric]:
 
 
 def _nothing_to_search(cls: type[Solver]) -> ConfigError:
-    fields = ", ".join(f.name for f in dataclasses.fields(cls)) or "none"  # type: ignore[arg-type]
+    fields = ", ".join(field_names(cls)) or "none"
     return ConfigError(
         f"nothing to search: solver {cls.name} declares no search space for the remaining options; give values, as "
         f"solver.KEY=a,b,c (keys: {fields})"
@@ -141,7 +141,7 @@ def _split(pairs: Mapping[str, str], catalog: Catalog) -> dict[str, str]:
     """The override that selects the tuning images. Raises ConfigError if results are reported on these images."""
     benchmark = pairs.get("benchmark", "photos")
     name = pairs.get("dataset", benchmark)
-    if "split" in [f.name for f in dataclasses.fields(catalog.get("dataset", name))]:
+    if "split" in field_names(catalog.get("dataset", name)):
         if pairs.get("dataset.split") == "test":
             raise ConfigError("hyper-parameters are not chosen on the test images; leave dataset.split out")
         return {"dataset.split": pairs.get("dataset.split", SPLIT)}

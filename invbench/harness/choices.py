@@ -11,11 +11,9 @@ from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from invbench.harness.checks import EXAMPLE, checked_values
 from invbench.harness.config import Choice
-from invbench.harness.nodes import node_of
+from invbench.harness.nodes import defaults_of
 from invbench.harness.options import GROUPS, HYDRAS, RunConfig
 from invbench.harness.overrides import split
 from invbench.harness.places import folder
@@ -42,8 +40,8 @@ def _choice(written: Mapping[str, Any], catalog: Catalog) -> Choice:
     config = {f.name: getattr(RunConfig(), f.name) for f in dataclasses.fields(RunConfig) if f.name not in HYDRAS}
     config |= {key: value for key, value in written.items() if "." not in key}
     for kind in GROUPS:
-        fields = OmegaConf.to_container(node_of(catalog.get(kind, {**names, **own}[kind])))
+        fields = defaults_of(catalog.get(kind, {**names, **own}[kind]))
         mine = {key.partition(".")[2]: value for key, value in written.items() if key.startswith(f"{kind}.")}
-        config[kind] = fields | mine  # type: ignore[operator]
+        config[kind] = fields | mine
     del config["benchmark"]
     return Choice(names, SimpleNamespace(**config | {"out": str(folder(config["out"]))}), frozenset(written))

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from invbench.dataset import Benchmark, Dataset
 from invbench.errors import ConfigError
 from invbench.guard import contained
-from invbench.harness.nodes import make, node_of, typed_settings
+from invbench.harness.nodes import defaults_of, field_names, make, typed_settings
 from invbench.harness.options import GROUPS, HYDRAS, RunConfig
 from invbench.harness.overrides import decoded
 from invbench.harness.places import folder
@@ -132,7 +132,7 @@ def _fields(choice: Choice, catalog: Catalog, solver: str | None = None) -> dict
     values["task"]["noise"] = canonical(values["task"]["noise"])
     cls = catalog.get("solver", solver or choice.names["solver"])
     if solver:
-        values["solver"] = dict(OmegaConf.to_container(node_of(cls)))  # type: ignore[arg-type]
+        values["solver"] = defaults_of(cls)
     chosen, written = _settings(choice, catalog, solver)
     values["solver"] |= typed_settings(cls, {k: v for k, v in chosen.values.items() if k not in written}, chosen.origin)
     return values
@@ -143,7 +143,7 @@ def preset_size(dataset: type[Dataset], benchmark: Benchmark, catalog: Catalog) 
 
     Empty if the dataset has no such field, or the preset's images are not square.
     """
-    if dataset.name == benchmark.name or "side" not in [f.name for f in dataclasses.fields(dataset)]:  # type: ignore[arg-type]
+    if dataset.name == benchmark.name or "side" not in field_names(dataset):
         return {}
     own = catalog.get("dataset", benchmark.name)
     with contained(f"dataset {own.name}"):

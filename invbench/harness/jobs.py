@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invbench.analysis.comparable import measurement_key
 from invbench.errors import InvbenchError, PluginError
@@ -23,6 +23,9 @@ from invbench.harness.tracking import Trackers
 from invbench.messages import plain_warnings
 from invbench.plugins import Catalog, load_catalog
 from invbench.store.schema import Run
+
+if TYPE_CHECKING:
+    from invbench.harness.cell import Watch
 
 
 def run_request(
@@ -98,13 +101,13 @@ class _Together:
         return report
 
 
-def _run_here(request: Request, catalog: Catalog, without: Collection[str], watch: Any) -> Done:
+def _run_here(request: Request, catalog: Catalog, without: Collection[str], watch: Watch) -> Done:
     from invbench.harness.here import run_here
 
     return run_here(request, catalog, without, watch)
 
 
-def _watching(send: Send) -> Any:
+def _watching(send: Send) -> Watch:
     """A cell's callbacks, sent as events."""
     from invbench.harness.cell import Watch
 

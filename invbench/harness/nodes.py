@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf, ValidationError
 
 from invbench.errors import ConfigError, InvbenchError, PluginError, unknown
 from invbench.harness.overrides import for_hydra, read
+
+T = TypeVar("T")
 
 
 def node_of(cls: type[Any]) -> DictConfig:
@@ -29,25 +31,36 @@ def node_of(cls: type[Any]) -> DictConfig:
     return node
 
 
-def make(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
+def field_names(cls: type[Any]) -> list[str]:
+    """The options of a plugin: the fields of its dataclass."""
+    return [f.name for f in dataclasses.fields(cls)]
+
+
+def defaults_of(cls: type[Any]) -> dict[str, Any]:
+    """The fields of a plugin's dataclass with their defaults, as plain values."""
+    fields: Any = OmegaConf.to_container(node_of(cls))
+    return dict(fields)
+
+
+def make(cls: type[T], values: Mapping[str, Any], kind: str) -> T:
     """An instance of a plugin's dataclass. Raises ConfigError with the plugin's name for a wrong value."""
     try:
         return cls(**values)
     except InvbenchError:
         raise
     except Exception as error:  # in a third party's __post_init__
-        named = "" if isinstance(error, TypeError | ValueError) else f"{type(error).__name__}: "
-        raise ConfigError(f"{kind} {cls.name}: {named}{error}") from None
+        plugin: Any = cls
+        error_type = "" if isinstance(error, TypeError | ValueError) else f"{type(error).__name__}: "
+        raise ConfigError(f"{kind} {plugin.name}: {error_type}{error}") from None
 
 
-def typed(cls: type[Any], values: Mapping[str, Any], kind: str) -> Any:
+def typed(cls: type[T], values: Mapping[str, Any], kind: str) -> T:
     """An instance whose fields have the types they declare. Raises ConfigError for an unknown field or wrong value."""
-    known = [f.name for f in dataclasses.fields(cls)]
+    known = field_names(cls)
     for key in values:
         if key not in known:
             raise ConfigError(unknown(f"option of {kind}", key, known))
-    node = node_of(cls)
-    fields: Any = OmegaConf.to_container(node)
+    node, fields = node_of(cls), defaults_of(cls)
     for key, value in values.items():
         fields[key] = read(node, key, value if isinstance(value, str) else for_hydra(value), f"{kind}.{key}")
     return make(cls, fields, kind)

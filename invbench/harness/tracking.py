@@ -18,6 +18,7 @@ from invbench.store.schema import Run
 from invbench.tracker import Tracker
 
 if TYPE_CHECKING:
+    import pandas as pd
     from PIL.Image import Image
 
 SHOWN = 4  # reconstructions in a picture
@@ -137,7 +138,7 @@ def means(cell: LoadedCell) -> dict[str, float]:
     return single | {f"{name}_of_mean" if name in single else name: mean for name, mean in of_all.items()}
 
 
-def _means(records: Any) -> dict[str, float]:
+def _means(records: pd.DataFrame) -> dict[str, float]:
     columns = by_column(records)
     protocols = Counter(column.metric for column in columns)
     return {c.metric: float(values.mean()) for c, values in columns.items() if protocols[c.metric] == 1}
