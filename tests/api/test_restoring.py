@@ -204,7 +204,7 @@ def test_what_contradicts_operator_or_noise_is_warned_of() -> None:
     x = photo(32, 32)
     with pytest.warns(UserWarning, match="y looks noisier, 0.2 on"):
         invbench.restore("wiener", x + noise(x.shape, 0.2), "denoise", sigma="0.02 [-1,1]", **QUIET)
-    with pytest.warns(UserWarning, match="y may be no measurement by this operator"):
+    with pytest.warns(UserWarning, match="y may not be a measurement by this operator"):
         invbench.restore("davi", photo(16, 16) * 0 + 1.0, "sr4", sigma="0.001 [-1,1]", **QUIET)
 
 
@@ -274,7 +274,7 @@ def test_the_command_restores_files_and_folders(tmp_path: Path) -> None:
         (["a.png", "task=denoise"], "expected solver=...; for example"),
         (["a.png", "task=denoise", "solver=wiener", "to=x.png", "samples=two"], "samples: expected a whole number"),
         (["a.png", "task=denoise", "solver=wiener", "to=x.png"], "no such file: a.png"),
-        (["y.png", "task=denoise", "solver=wiener", "to=x.docx"], "expected the name of a picture, as x.png"),
+        (["y.png", "task=denoise", "solver=wiener", "to=x.docx"], "expected the name of a picture, for example x.png"),
         (["y.png", "task=denoise", "solver=wiener", "to=y.png"], "is the measurement itself"),
     ],
 )

@@ -91,7 +91,7 @@ def test_trainings_of_several_values_end_with_a_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["training.steps=1,2", "folder=f"], "folder=FOLDER is of one training"),
+        (["training.steps=1,2", "folder=f"], "folder=FOLDER is for a single training"),
         (["training.steps=1,0"], "training.steps must be at least 1; got 0"),
         (["solver=davi,ddrm"], "solver is given twice"),
     ],

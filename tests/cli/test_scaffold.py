@@ -97,7 +97,7 @@ def test_a_new_plugin_is_installed_tested_and_used(kind: str, tmp_path: Path) ->
 
 def test_names_that_cannot_be_are_refused(tmp_path: Path) -> None:
     for name in ("My-Solver", "2x", "mine_", "", "ünique", "a" * 65):
-        with pytest.raises(ConfigError, match="expected a name of small letters, digits and _, as my_solver"):
+        with pytest.raises(ConfigError, match="expected a name of small letters, digits and _, such as my_solver"):
             new_plugin("solver", name, tmp_path, CATALOG)
     with pytest.raises(ConfigError, match="solver=null would be read as a value"):
         new_plugin("solver", "null", tmp_path, CATALOG)

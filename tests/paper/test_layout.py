@@ -90,7 +90,7 @@ def test_davi_is_meant_where_no_paper_is_named() -> None:
     assert parse("7") == parse("davi:7") == ("davi", 7)
     with pytest.raises(ConfigError, match="got ':3'"):
         parse(":3")
-    with pytest.raises(ConfigError, match="--paper takes the number of a table, as 7, or NAME:7"):
+    with pytest.raises(ConfigError, match="--paper takes the number of a table, for example 7, or NAME:7"):
         parse("davi")
 
 
