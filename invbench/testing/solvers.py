@@ -34,9 +34,9 @@ USED = 0.05
 def shape(lab: SolverLab) -> str:
     expected = (len(ALL), *SHAPE)
     for case, solved in lab.everywhere:
-        message = f"for {_name(case)} expected {expected}, (B, *problem.x_shape); got {tuple(solved.x_hat.shape)}"
+        text = f"for {_name(case)} expected {expected}, (B, *problem.x_shape); got {tuple(solved.x_hat.shape)}"
         advice = "H and W differ, and so may the shapes of x and y"
-        expect(tuple(solved.x_hat.shape) == expected, f"{message}; {advice}")
+        expect(tuple(solved.x_hat.shape) == expected, f"{text}; {advice}")
     return f"{expected} for {', '.join(map(_name, lab.cases))}"
 
 
@@ -161,8 +161,8 @@ def _sigma_is_used(lab: SolverLab) -> str:
     level = 3 * SIGMA
     other = replace(lab.case(lab.main.problem.A, sigma=level), y=lab.main.y)
     differs = not torch.equal(lab.base.x_hat, lab.run(other).x_hat)
-    message = f"expected different results for sigma_y {SIGMA} and {level:g}, since needs_sigma is True; got one"
-    expect(differs, f"{message}; use problem.sigma, or declare needs_sigma = False and take hidden levels too")
+    text = f"expected different results for sigma_y {SIGMA} and {level:g}, since needs_sigma is True; got one"
+    expect(differs, f"{text}; use problem.sigma, or declare needs_sigma = False and take hidden levels too")
     return f"different results for sigma_y {SIGMA} and {level:g}, as declared"
 
 
@@ -199,10 +199,8 @@ def truth(lab: SolverLab) -> str:
 
 def counted(lab: SolverLab) -> str:
     base = lab.base
-    message = f"expected the runner to count every evaluation; it counted {base.forward}, {base.evaluated} took place"
-    expect(
-        base.forward == base.evaluated, f"{message}; call prior.eps, x0 or eps_and_v of the prior that solve is given"
-    )
+    text = f"expected the runner to count every evaluation; it counted {base.forward}, {base.evaluated} took place"
+    expect(base.forward == base.evaluated, f"{text}; call prior.eps, x0 or eps_and_v of the prior that solve is given")
     return f"{base.forward} evaluations of {len(ALL)} rows, all counted"
 
 
@@ -223,14 +221,14 @@ def few_calls(lab: SolverLab) -> str:
     labs = {calls: other for calls in (1, 2) if (other := lab.with_calls(calls))}
     if not labs:
         raise NotApplicable("has no number of calls to choose, or refuses one and two")
-    usual_change = lab.change(lab.main)
-    if usual_change == 0:
+    usual = lab.change(lab.main)
+    if usual == 0:
         raise NotApplicable("ignores y with any number of calls")
     for calls, other in labs.items():
         change = other.change(other.main)
-        message = f"expected {calls} network call(s) to use y; exchanging measurements changes x_hat by {change:.2g}"
+        text = f"expected {calls} network call(s) to use y; exchanging measurements changes x_hat by {change:.2g}"
         advice = "begin where the noise is greatest, or refuse so few calls with a ConfigError"
-        expect(change >= USED * usual_change, f"{message}, with more calls by {usual_change:.2g}; {advice}")
+        expect(change >= USED * usual, f"{text}, with more calls by {usual:.2g}; {advice}")
     return f"uses y with {' and '.join(map(str, labs))} calls"
 
 
@@ -255,10 +253,8 @@ def consistency(lab: SolverLab) -> str:
     for A in (BlockMean(SHAPE, 4), Identity(SHAPE)):
         case = lab.case(A, sigma=CLEAN, noise=CLEAN)
         misfits.append(_rms(A(lab.run(case).x_hat) - case.y))
-        message = (
-            f"for {type(A).__name__} at sigma {CLEAN} expected |A(x_hat) - y| below {FIT} rms; got {misfits[-1]:.3f}"
-        )
-        expect(misfits[-1] <= FIT, f"{message}; project at the end, or do not declare 'consistent'")
+        text = f"for {type(A).__name__} at sigma {CLEAN} expected |A(x_hat) - y| below {FIT} rms; got {misfits[-1]:.3f}"
+        expect(misfits[-1] <= FIT, f"{text}; project at the end, or do not declare 'consistent'")
     return f"|A(x_hat) - y| is {max(misfits):.4f} rms at sigma {CLEAN}"
 
 
