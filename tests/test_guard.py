@@ -17,7 +17,6 @@ import torch
 
 from invbench.errors import ConfigError, PluginError, SolverError
 from invbench.guard import contained, described, preserved_state, printable, reason_of
-from invbench.interrupts import noted_interrupts, pressed
 
 _kept: list[Any] = []
 
@@ -121,18 +120,6 @@ def test_a_fork_is_reported_and_the_copy_ends() -> None:
     with pytest.raises(SolverError, match="solver x forked the process"), contained("solver x"):
         os.fork()
     assert os.getpid() == begin, "the copy has not come this far"
-
-
-def test_an_interrupt_of_a_plugin_is_distinguished_from_one_of_the_user() -> None:
-    with noted_interrupts():
-        assert not pressed()
-        with pytest.raises(SolverError, match="raised KeyboardInterrupt"), contained("solver x"):
-            raise KeyboardInterrupt
-        with pytest.raises(KeyboardInterrupt), contained("solver x"):
-            os.kill(os.getpid(), signal.SIGINT)
-        assert pressed()
-    with pytest.raises(KeyboardInterrupt), contained("solver x"):
-        raise KeyboardInterrupt  # where nothing is noted, it is the user's
 
 
 def test_an_error_of_third_party_code_has_its_type_and_ours_does_not() -> None:

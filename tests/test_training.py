@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 import invbench as ib
 from invbench.errors import TrainingError
-from invbench.optimisation import ema_decay, ema_update
 from invbench.training import EVERY, Training
 from invbench.weights import read_tensors
 
@@ -186,18 +185,6 @@ def test_networks_are_compiled_where_that_is_asked_for(tmp_path: Path, monkeypat
     assert not compiled
     training(tmp_path, compile=True).compiled(*nets)
     assert compiled == nets
-
-
-def test_the_average_copies_first_and_then_lags() -> None:
-    average, net = nn.Linear(2, 2), nn.Linear(2, 2)
-    ema_update(average, net, ema_decay(50))
-    assert torch.equal(average.weight, net.weight)
-    before = average.weight.clone()
-    with torch.no_grad():
-        net.weight += 1
-    ema_update(average, net, ema_decay(1000))
-    torch.testing.assert_close(average.weight, before + (1 - ema_decay(1000)))
-    assert ema_decay(10**9) == 0.9999
 
 
 OVERFLOW = """
