@@ -14,10 +14,6 @@ from PIL import Image
 from torch import Tensor, nn
 
 import invbench
-from invbench.prior import picture_channels
-from invbench.priors.adm.own import AdmOwn
-from invbench.priors.adm.sources import AdmFfhq256, AdmPhotos
-from invbench.priors.own import ModulePrior
 
 QUIET: dict[str, Any] = {"sigma": "0.2 [-1,1]", "progress": False}
 
@@ -89,8 +85,3 @@ def test_a_measurement_of_two_channels_has_the_size_of_its_image(tmp_path: Path)
     assert found.samples.shape == (1, 2, 8, 12)
     with pytest.raises(invbench.ConfigError, match="this prior takes 2-channel images; got 1x8x12"):
         invbench.restore("ddrm", y[:1], "denoise", size="1x8x12", **prior, **QUIET)
-
-
-def test_priors_take_pictures_of_three_channels_but_for_grey_ones(tmp_path: Path) -> None:
-    grey, two = (AdmOwn(weights=own_weights(tmp_path, channels)) for channels in (1, 2))
-    assert [picture_channels(each) for each in (AdmPhotos(), AdmFfhq256(), ModulePrior(), grey, two)] == [3, 3, 3, 1, 3]
