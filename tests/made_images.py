@@ -47,3 +47,12 @@ def truncated(path: Path) -> Path:
     Image.fromarray(random_pixels(64, 64)).save(buffer, "PNG")
     path.write_bytes(buffer.getvalue()[:4000])
     return path
+
+
+def photographs(folder: Path, side: int = 150) -> Path:
+    """A folder of three colour pictures."""
+    folder.mkdir()
+    for i in range(3):
+        pixels = Rng.single(use=str(i)).rand((side, side, 3))[0].mul(255).byte().numpy()
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    return folder

@@ -46,7 +46,7 @@ TESTS = {  # fast files first
     "harness/runner": f"{RUN} analysis/test_seeds.py",
     "harness/scoring": f"harness/test_scoring.py {RUN}",
     "analysis/stats": "analysis/test_stats.py analysis/test_seeds.py",
-    "analysis/tables": "analysis/test_tables.py analysis/test_significance.py harness/test_scoring.py cli/test_main.py",
+    "analysis/tables": "analysis/test_tables.py analysis/test_significance.py harness/test_scoring.py cli/test_app.py",
     "analysis/columns": "analysis/test_columns.py analysis/test_tables.py analysis/test_significance.py",
     "analysis/group": "analysis/test_tables.py analysis/test_comparable.py harness/test_scoring.py",
     "analysis/long_table": "analysis/test_tables.py",

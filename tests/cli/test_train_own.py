@@ -14,7 +14,6 @@ from made_networks import own_weights
 from PIL import Image
 
 import invbench as ib
-from invbench.cli.train_images import parted
 from invbench.cli.train_plan import Plan, build
 from invbench.cli.train_request import Request
 from invbench.plugins import load_catalog
@@ -67,17 +66,6 @@ def test_of_three_channels_the_benchmark_has_images_to_validate_on(tmp_path: Pat
     assert len(plan.training.images.ids()) == 24
     assert plan.training.config["prior"]["channels"] == 3
     assert plan.use.endswith("solver=ddrm task=sr4")
-
-
-@pytest.mark.parametrize(("n", "held"), [(7, 0), (8, 1), (1000, 16)])
-def test_an_eighth_is_held_out_and_at_most_sixteen(n: int, held: int) -> None:
-    images = CATALOG.get("dataset", "gmm2d")(size=n)
-    seen, measured = parted(images)
-    assert len(seen.ids()) == n - held
-    assert list(seen.ids()) == list(images.ids()[: n - held])
-    assert (0 if measured is None else len(measured.x)) == held
-    if measured is not None:
-        assert torch.equal(measured.x[-1], images.load(images.ids()[-1]))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import invbench as ib
-from invbench.cli.train_plan import build, chosen_variants
+from invbench.cli.train_plan import build
 from invbench.cli.train_request import Request
 from invbench.harness.nodes import typed
 from invbench.plugins import load_catalog
@@ -75,41 +75,6 @@ PLANE = ["solver=davi", "benchmark=gmm2d", "task=denoise", "training.batch_size=
 def test_a_wrong_request_is_refused_before_any_work(overrides: list[str], message: str) -> None:
     with pytest.raises(ib.InvbenchError, match=message):
         build(Request.parse(overrides), CATALOG)
-
-
-@pytest.mark.parametrize("hardware", [True, False])
-def test_bfloat16_is_for_hardware_that_has_it(hardware: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("invbench.cli.train_plan.has_bfloat16", lambda device: hardware)
-    plan = build(Request.parse([*PLANE, "device=cpu", "dtype=auto"]), CATALOG)
-    assert plan.training.dtype == plan.training.config["dtype"] == ("bfloat16" if hardware else "float32")
-    request = Request.parse([*PLANE, "device=cpu", "dtype=bfloat16"])
-    if hardware:
-        assert build(request, CATALOG).training.dtype == "bfloat16"
-    else:
-        with pytest.raises(ib.ConfigError, match=r"dtype=bfloat16 is emulated on this cpu, .* use float32, or auto"):
-            build(request, CATALOG)
-
-
-def test_what_the_user_wrote_wins_over_a_variant_and_that_over_the_preset() -> None:
-    davi = CATALOG.get("solver", "davi")
-    assert chosen_variants(davi, {"ablation": "d"})["solver"] == {"perturbation": "constant", "h": 0.01}
-    assert [chosen_variants(davi, {"ablation": each})["solver"]["h"] for each in "abcdef"] == [0.01] * 2 + [0] + [
-        0.01
-    ] * 3
-    plan = build(Request.parse([*PLANE, "+ablation=d", "solver.h=0.3", "training.gamma=7"]), CATALOG)
-    assert plan.training.config["solver"]["perturbation"] == "constant"
-    assert plan.training.config["solver"]["h"] == 0.3
-    assert plan.training.options.gamma == 7
-    assert plan.training.options.density == "uniform"
-    assert plan.training.options.reg == build(Request.parse(PLANE), CATALOG).training.options.reg == 0.0
-
-
-def test_an_estimate_draws_no_images() -> None:
-    request = Request.parse(["solver=davi", "task=sr4", "+recipe=davi_g", "samples=7", "out=new/train"], dry_run=True)
-    with pytest.raises(
-        ib.ConfigError, match=r"draws no images, and 7 of 7 .* prior=adm_photos n=7 side=64 nfe=20 out=new/samples"
-    ):
-        build(request, CATALOG)
 
 
 def test_options_get_the_types_of_their_fields() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -94,28 +93,6 @@ def test_the_forecast_of_time_is_that_of_a_run_within_a_factor(tmp_path: Path) -
     assert hours / 4 < predicted.hours < 4 * hours
     images = sum(path.stat().st_size for path in cell.folders[0].glob("images/*")) / 2**20
     assert images < predicted.megabytes < 2 * images
-
-
-def test_the_commands_print_tables_and_write_the_numbers(tmp_path: Path) -> None:
-    arguments = ["solver=wiener,pinv,ddrm", "task=denoise", "benchmark=gmm", f"out={tmp_path}"]
-    result = invbench("bench", *arguments, "--repeats", "2", "--limit", "5")
-    assert result.exit_code == 0, result.output
-    assert "Cost on gmm/denoise" in result.output
-    stored = json.loads((tmp_path / "gmm" / "denoise" / "bench-ddrm.json").read_text())
-    assert stored["session"]["command"].startswith("invbench bench ")
-    assert stored["cost"]["forward"] == 20
-    assert stored["config"]["solver"]["name"] == "ddrm"
-    assert not load_cells(tmp_path)
-    result = invbench("plan", *arguments, "n=99999")
-    assert result.exit_code == 0, result.output
-    assert "hours and" in result.output
-    assert "warning: n=99999, but dataset gmm holds" in result.output
-
-
-def test_inapplicable_columns_are_reported_and_left_out(tmp_path: Path) -> None:
-    result = invbench("bench", "solver=ddrm,wiener", "task=hdr", "benchmark=gmm", f"out={tmp_path}")
-    assert result.exit_code == 1
-    assert "skipped, it needs an operator" in result.output
 
 
 def test_tables_are_sorted_by_time_and_summed() -> None:

@@ -116,23 +116,6 @@ def test_options_are_written_without_dashes() -> None:
     assert "options are written without dashes: n=2" in result.output
 
 
-def test_filters_take_several_values_once_each_and_know_what_is_there(tmp_path: Path) -> None:
-    assert invbench("run", "solver=pinv,wiener,bicubic", "task=sr4", "n=2", f"out={tmp_path}").exit_code == 0
-    table = invbench("table", "solver=pinv,wiener", "--out", tmp_path).output
-    assert "wiener" in table
-    assert "bicubic" not in table
-    for words, message in (
-        (["table", "solver=pinv", "solver=wiener"], "solver is given twice; write solver=pinv,wiener"),
-        (["table", "solver=pinv,winer,ddrm", "task=sr4", "seed=1"], "unknown recorded solver 'winer'"),
-        (["table", "solver=pinv,wiener", "benchmark=gmm"], "unknown recorded benchmark 'gmm'"),
-        (["table", "task=sr5"], "unknown recorded task 'sr5'; did you mean 'sr4'"),
-        (["versus", "pinv", "winer"], "unknown recorded solver 'winer'; did you mean 'wiener'"),
-    ):
-        result = invbench(*words, "--out", tmp_path)
-        assert result.exit_code == 2
-        assert message in result.output
-
-
 def test_tables_of_the_paper_name_the_records_that_were_set_aside_and_a_folder_that_is_not_there(
     tmp_path: Path,
 ) -> None:
@@ -148,13 +131,6 @@ def test_tables_of_the_paper_name_the_records_that_were_set_aside_and_a_folder_t
         result = invbench(*words, "--out", tmp_path / "nosuch")
         assert result.exit_code == 2
         assert "expected a results folder; " in result.output
-
-
-def test_notes_of_a_csv_go_to_the_other_stream(tmp_path: Path) -> None:
-    assert invbench(*RUN, "n=2", f"out={tmp_path}").exit_code == 0
-    result = invbench("table", "--format", "csv", "--metrics", "psnr", "--out", tmp_path)
-    assert "WARNING: intervals over fewer than 6 images are too narrow." in result.stderr
-    assert "WARNING" not in result.stdout
 
 
 def test_networks_that_were_trained_at_another_noise_say_so(tmp_path: Path) -> None:

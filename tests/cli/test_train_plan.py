@@ -1,4 +1,4 @@
-"""invbench train prior=NAME, in a temporary folder."""
+"""From a request to a training: what wins, what is drawn, what is refused."""
 
 from __future__ import annotations
 
@@ -7,29 +7,48 @@ from pathlib import Path
 
 import pytest
 from command import called as invbench
-from PIL import Image
+from made_images import photographs
 
 import invbench as ib
-from invbench.cli.train_plan import build
+from invbench.cli.train_plan import build, chosen_variants
 from invbench.cli.train_request import Request
 from invbench.plugins import load_catalog
 from invbench.weights import read_tensors
 
 CATALOG = load_catalog()
+PLANE = ["solver=davi", "benchmark=gmm2d", "task=denoise", "training.batch_size=8"]
+
+
+@pytest.mark.parametrize("hardware", [True, False])
+def test_bfloat16_is_for_hardware_that_has_it(hardware: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("invbench.cli.train_plan.has_bfloat16", lambda device: hardware)
+    plan = build(Request.parse([*PLANE, "device=cpu", "dtype=auto"]), CATALOG)
+    assert plan.training.dtype == plan.training.config["dtype"] == ("bfloat16" if hardware else "float32")
+    request = Request.parse([*PLANE, "device=cpu", "dtype=bfloat16"])
+    if hardware:
+        assert build(request, CATALOG).training.dtype == "bfloat16"
+    else:
+        with pytest.raises(ib.ConfigError, match=r"dtype=bfloat16 is emulated on this cpu, .* use float32, or auto"):
+            build(request, CATALOG)
+
+
+def test_what_the_user_wrote_wins_over_a_variant_and_that_over_the_preset() -> None:
+    davi = CATALOG.get("solver", "davi")
+    assert chosen_variants(davi, {"ablation": "d"})["solver"] == {"perturbation": "constant", "h": 0.01}
+    assert [chosen_variants(davi, {"ablation": each})["solver"]["h"] for each in "abcdef"] == [0.01] * 2 + [0] + [
+        0.01
+    ] * 3
+    plan = build(Request.parse([*PLANE, "+ablation=d", "solver.h=0.3", "training.gamma=7"]), CATALOG)
+    assert plan.training.config["solver"]["perturbation"] == "constant"
+    assert plan.training.config["solver"]["h"] == 0.3
+    assert plan.training.options.gamma == 7
+    assert plan.training.options.density == "uniform"
+    assert plan.training.options.reg == build(Request.parse(PLANE), CATALOG).training.options.reg == 0.0
 
 
 def weights_in(folder: Path) -> Path:
     (weights,) = folder.rglob("weights.safetensors")
     return weights
-
-
-def photographs(folder: Path, side: int = 150) -> Path:
-
-    folder.mkdir()
-    for i in range(3):
-        pixels = ib.Rng.single(use=str(i)).rand((side, side, 3))[0].mul(255).byte().numpy()
-        Image.fromarray(pixels).save(folder / f"{i}.png")
-    return folder
 
 
 @pytest.mark.long
@@ -54,24 +73,3 @@ def test_a_crop_larger_than_the_images_is_refused(tmp_path: Path) -> None:
     refused = invbench(["train", *words], tmp_path)
     assert refused.returncode == 2
     assert "training images are 64x64, smaller than the crop of 100; lower training.crop" in refused.stderr
-
-
-def test_photographs_smaller_than_the_crop_are_refused(tmp_path: Path) -> None:
-    root = photographs(tmp_path / "photographs", side=60)
-    with pytest.raises(
-        ib.DataError, match=r"none of the 3 photographs .* holds a crop of 64x64; choose a smaller datas"
-    ):
-        build(Request.parse(["prior=adm_photos", f"dataset.root={root}"]), CATALOG)
-
-
-def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ib.DataError, match="no images in"):
-        build(Request.parse(["prior=adm_photos", f"dataset.root={tmp_path}"]), CATALOG)
-
-
-@pytest.mark.parametrize("words", [["dataset.factors=1"], ["dataset=folder", "dataset.side=64"]])
-def test_an_image_that_cannot_be_read_is_refused_before_a_training(tmp_path: Path, words: list[str]) -> None:
-    root = photographs(tmp_path / "photographs")
-    (root / "x.png").write_text("no image")
-    with pytest.raises(ib.DataError, match=r"1 of 4 images cannot be read \(.*x\.png: cannot identify an image in it"):
-        build(Request.parse(["prior=adm_photos", f"dataset.root={root}", *words]), CATALOG)
