@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from torch import Tensor
@@ -56,3 +57,21 @@ def photographs(folder: Path, side: int = 150) -> Path:
         pixels = Rng.single(use=str(i)).rand((side, side, 3))[0].mul(255).byte().numpy()
         Image.fromarray(pixels).save(folder / f"{i}.png")
     return folder
+
+
+def photo(height: int, width: int) -> Tensor:
+    """A part of a photograph, (3, H, W) in [-1, 1]."""
+    skimage = pytest.importorskip("skimage.data")
+    pixels = skimage.astronaut()[100 : 100 + height, 150 : 150 + width]
+    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1) / 127.5 - 1
+
+
+def saved(x: Tensor, path: Path) -> Path:
+    """Write an image in [-1, 1] as a picture."""
+    Image.fromarray(((x + 1) * 127.5).clamp(0, 255).round().byte().permute(1, 2, 0).numpy()).save(path)
+    return path
+
+
+def noise(shape: tuple[int, ...], sigma: float) -> Tensor:
+    """The same white noise in every call."""
+    return sigma * Rng.single(use="noise").randn(shape)[0]

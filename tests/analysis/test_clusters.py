@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from invbench.analysis.clusters import by_cluster, clustered, labels
-from invbench.analysis.pairs import Pair
 from invbench.analysis.stats import bca_intervals, set_interval, sign_flip_ps
 
 RNG = np.random.default_rng(0)
@@ -83,16 +82,6 @@ def test_paired_tests_of_clusters_reject_as_often_as_they_say() -> None:
     rejected = np.mean(sign_flip_ps(by_cluster(scores, groups), 999) < 0.05)
     assert 0.03 < rejected < 0.07
     assert np.mean(sign_flip_ps(scores, 999) < 0.05) > 0.15
-
-
-def test_a_pair_compares_clusters() -> None:
-    new, groups = np.array([1.0, np.nan, 3.0, 5.0]), list("aabb")
-    pair = Pair.of("psnr", np.zeros(4), new, groups)
-    assert pair.groups == ("a", "b", "b")
-    assert pair.clustered.mean() == pytest.approx(pair.difference)
-    assert len(pair.clustered) == 2
-    assert pair.n == "3 (2 groups) (1 nan)"
-    assert Pair.of("psnr", np.zeros(4), new).clustered.tolist() == [1.0, 3.0, 5.0]
 
 
 def test_sets_are_resampled_by_clusters() -> None:

@@ -8,36 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from command import called
+from made_images import noise, photo, saved
+from made_networks import own_weights
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 import invbench
-from invbench.api.measurements import extended, noise_of, read_measurement
-from invbench.api.tiles import Tiling
 from invbench.plugins import load_catalog
 
 QUIET: dict[str, Any] = {"progress": False}
 CATALOG = load_catalog()
 
 
-def photo(height: int, width: int) -> Tensor:
-    """A part of a photograph, (3, H, W) in [-1, 1]."""
-    skimage = pytest.importorskip("skimage.data")
-    pixels = skimage.astronaut()[100 : 100 + height, 150 : 150 + width]
-    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1) / 127.5 - 1
-
-
-def noise(shape: tuple[int, ...], sigma: float) -> Tensor:
-    return sigma * invbench.Rng.single(use="noise").randn(shape)[0]
-
-
 def psnr(x: Tensor, truth: Tensor) -> float:
     return float(10 * (4 / (x - truth).square().mean()).log10())
-
-
-def saved(x: Tensor, path: Path) -> Path:
-    Image.fromarray(((x + 1) * 127.5).clamp(0, 255).round().byte().permute(1, 2, 0).numpy()).save(path)
-    return path
 
 
 def test_a_noisy_picture_of_any_size_is_denoised(tmp_path: Path) -> None:
@@ -120,16 +105,6 @@ def test_a_grey_photograph_is_colorized_and_one_channel_is_grey() -> None:
             assert plain.picture.mode == "L"
 
 
-def test_a_picture_that_is_stored_turned_is_turned_with_its_transparency(tmp_path: Path) -> None:
-    upright = Image.merge("RGBA", [Image.linear_gradient("L").resize((8, 6))] * 4)
-    exif = Image.Exif()
-    exif[0x0112] = 3  # upside down
-    upright.transpose(Image.Transpose.ROTATE_180).save(tmp_path / "t.png", exif=exif)
-    own = read_measurement(tmp_path / "t.png")
-    assert own.alpha is not None
-    assert torch.equal(own.alpha, read_measurement(upright).alpha)
-
-
 def test_tiles_give_the_image_of_the_whole() -> None:
     """Of a method without a prior, whose pixels are their neighbours' business alone."""
     x = photo(90, 70)
@@ -141,13 +116,6 @@ def test_tiles_give_the_image_of_the_whole() -> None:
     whole, tiles = (invbench.restore("bicubic", small, "sr4", tile=t, **QUIET) for t in (0, 48))
     assert tiles.samples.shape == (1, 3, 88, 64)
     assert psnr(tiles.mean[:, 8:-8, 8:-8], whole.mean[:, 8:-8, 8:-8]) > 30
-
-
-def test_tiles_are_joined_without_seams() -> None:
-    tiling = Tiling(50, 41, 20, 16, 6)
-    x = invbench.Rng.single(use="x").randn((2, 50, 41))
-    tiles = [x[..., top : top + 20, left : left + 16] for top, left in tiling.corners]
-    torch.testing.assert_close(tiling.join(tiles), x)
 
 
 def test_a_measurement_as_its_operator_has_it(tmp_path: Path) -> None:
@@ -241,11 +209,70 @@ def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
         invbench.restore("ddrm", torch.zeros(3, 32, 32), "inpaint", **options, **QUIET)
 
 
-def test_noise_is_seen_in_pictures_and_borders_fade() -> None:
-    flat = torch.zeros(3, 64, 64)
-    assert noise_of(flat + noise(flat.shape, 0.3)) == pytest.approx(0.3, rel=0.1)
-    wide = extended(torch.ones(3, 8, 8), 4, 2, 0, fade=True)
-    assert wide.shape == (3, 18, 16)
-    assert (wide[:, 4:12, 4:12] == 1).all()
-    assert wide[:, [0, -1]].abs().max() < 0.05
-    assert read_measurement(np.zeros((5, 4), np.uint8)).grey
+class Smooth(nn.Module):
+    """The best linear guess of white images of deviation 1/2 from x + sigma z."""
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return x / (1 + 4 * sigma[:, None, None, None] ** 2)
+
+
+@pytest.fixture(scope="module")
+def grey() -> Image.Image:
+    noise = invbench.Rng.single(use="grey").randn((24, 20))[0]
+    return Image.fromarray((127.5 + 20 * noise).clamp(0, 255).byte().numpy())
+
+
+def options(folder: Path) -> dict[str, Any]:
+    return {"prior": "adm_own", "prior__weights": own_weights(folder), "solver__nfe": 2, **QUIET}
+
+
+@pytest.mark.filterwarnings("ignore:A x differs")  # the network has learned nothing
+def test_a_grey_picture_of_any_size_is_one_channel(tmp_path: Path, grey: Image.Image) -> None:
+    odd = grey.crop((0, 0, 19, 22))  # sides that 4 does not divide are padded
+    found = invbench.restore("ddrm", odd, "denoise", **options(tmp_path))
+    assert found.samples.shape == (1, 1, 22, 19)
+    assert found.picture.mode == "L"
+    large = invbench.restore("ddrm", odd, "sr4", **options(tmp_path))
+    assert large.samples.shape == (1, 1, 88, 76)
+    tiles = invbench.restore("ddrm", grey.resize((40, 40)), "denoise", tile=32, **options(tmp_path))
+    assert tiles.samples.shape == (1, 1, 40, 40)
+
+
+@pytest.mark.filterwarnings("ignore:A x differs")
+def test_a_mask_and_transparency_go_with_one_channel(tmp_path: Path, grey: Image.Image) -> None:
+    mask = np.zeros((24, 20), np.uint8)
+    mask[5:9] = 255
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    clear = Image.merge("LA", [grey, Image.new("L", grey.size, 128)])
+    found = invbench.restore("ddrm", clear, "inpaint", task__mask=str(tmp_path / "m.png"), **options(tmp_path))
+    assert found.samples.shape == (1, 1, 24, 20)
+    assert found.picture.mode == "LA"
+
+
+def test_an_object_of_one_channel_restores_as_it_does_from_an_array(grey: Image.Image) -> None:
+    """Noise of one channel is its own: the picture's level is that of the array, not of three that share it."""
+    prior = invbench.prior_from(Smooth(), (1, 24, 20), predicts="denoiser")
+    y = torch.from_numpy(np.array(grey)).float().div(127.5).sub(1)[None]
+    found = [invbench.restore("ddrm", each, "denoise", prior=prior, **QUIET) for each in (grey, y)]
+    assert found[0].samples.shape == (1, 1, 24, 20)
+    torch.testing.assert_close(found[0].samples, found[1].samples)
+    expected = y / (1 + 4 * 0.2**2)  # the mean of the posterior, which samples spread around by 0.186
+    assert (found[0].mean - expected).square().mean().sqrt() < 0.3
+
+
+def test_colours_are_refused_before_the_network_is_called(tmp_path: Path, grey: Image.Image) -> None:
+    grey.convert("RGB").save(tmp_path / "c.png")
+    words = ["restore", "c.png", "task=denoise", "solver=ddrm", "sigma=0.1 [-1,1]", "to=x.png", "prior=adm_own"]
+    refused = called([*words, f"prior.weights={own_weights(tmp_path)}"], tmp_path)
+    assert refused.returncode == 2
+    assert "the prior takes grey pictures, and y has colours; make it grey, or choose another prior" in refused.stderr
+    assert "prior=adm_own has no weights" in called(words, tmp_path).stderr
+
+
+@pytest.mark.filterwarnings("ignore:A x differs")
+def test_a_measurement_of_two_channels_has_the_size_of_its_image(tmp_path: Path) -> None:
+    y, prior = torch.zeros(2, 8, 12), {"prior": "adm_own", "prior__weights": own_weights(tmp_path, channels=2)}
+    found = invbench.restore("ddrm", y, "denoise", size="2x8x12", solver__nfe=2, **prior, **QUIET)
+    assert found.samples.shape == (1, 2, 8, 12)
+    with pytest.raises(invbench.ConfigError, match="this prior takes 2-channel images; got 1x8x12"):
+        invbench.restore("ddrm", y[:1], "denoise", size="1x8x12", **prior, **QUIET)

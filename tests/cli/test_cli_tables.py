@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from made import loaded_cell
+from msgspec.structs import asdict
 
 from invbench.cli.tables import Request
 from invbench.errors import ConfigError
@@ -49,3 +53,37 @@ def test_options_of_different_tables_are_refused(options: dict[str, Any], messag
 )
 def test_intervals_stand_beside_means_but_in_wide_tables(options: dict[str, Any], spread: str) -> None:
     assert request(**options).spread == spread
+
+
+def test_no_records_name_the_command_that_makes_some(invbench: Callable[..., Any]) -> None:
+    result = invbench("table", "task=sr4")
+    assert result.returncode == 2
+    message = "error: no records of task=sr4 in results/runs; make some with 'invbench run solver=ddrm task=sr4'"
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--format", "txt"], "unknown table format 'txt'; did you mean 'text'"),
+        (["sr4"], "expected benchmark=..., task=..."),
+        (["tsk=sr4"], "got 'tsk=sr4'"),
+    ],
+)
+def test_wrong_words_are_a_message(invbench: Callable[..., Any], words: list[str], message: str) -> None:
+    result = invbench("table", *words)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_noise_is_a_filter_too(invbench: Callable[..., Any], tmp_path: Path) -> None:
+    for noise in ("gaussian 0.05 [-1,1]", "poisson 30.0"):
+        cell = loaded_cell("photos", "sr4", "ddrm", {"psnr": 24.0}, noise=noise)
+        folder = tmp_path / "photos" / "sr4" / f"ddrm-{noise[:4]}"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({**cell.run.plain(), "cell": noise}))
+        (folder / "records.jsonl").write_text("".join(json.dumps(asdict(row)) + "\n" for row in cell.rows))
+    text = invbench("table", "noise=poisson 30", "--out", str(tmp_path)).stdout
+    assert "Poisson" in text
+    assert "Gaussian" not in text

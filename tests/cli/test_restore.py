@@ -6,25 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from command import called
+from made_images import photo, saved
 from PIL import Image
-from torch import Tensor
 
 from invbench.cli.restore import parse, targets
 from invbench.errors import ConfigError
-
-
-def photo(height: int, width: int) -> Tensor:
-    """A part of a photograph, (3, H, W) in [-1, 1]."""
-    skimage = pytest.importorskip("skimage.data")
-    pixels = skimage.astronaut()[100 : 100 + height, 150 : 150 + width]
-    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1) / 127.5 - 1
-
-
-def saved(x: Tensor, path: Path) -> Path:
-    Image.fromarray(((x + 1) * 127.5).clamp(0, 255).round().byte().permute(1, 2, 0).numpy()).save(path)
-    return path
 
 
 def test_the_command_restores_files_and_folders(tmp_path: Path) -> None:

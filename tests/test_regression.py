@@ -18,7 +18,7 @@ import yaml
 from command import called
 from golden import matrix
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 OURS = ROOT / ".github" / "workflows" / "ci.yml"
 THEIRS = ROOT / "examples" / "invbench-onestep" / ".github" / "workflows" / "benchmark.yml"
 
