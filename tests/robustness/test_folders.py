@@ -17,7 +17,6 @@ from PIL import Image
 from invbench.errors import DataError
 from invbench.image_files import read_rgb
 from invbench.images import ImageFolder
-from invbench.store.writer import CellStore
 
 NFC, NFD = (unicodedata.normalize(form, "\xe9") for form in ("NFC", "NFD"))
 ODD = [
@@ -176,62 +175,6 @@ def test_ids_and_sizes_cannot_be_mistaken_for_each_other(tmp_path: Path) -> None
 
 
 # Names of reconstructions
-
-
-@pytest.mark.parametrize(
-    "image",
-    [
-        "\u7167" * 83 + ".png",
-        "a" * 239,
-        "a" * 251 + ".png",
-        "%" * 251 + ".png",
-        "/".join(["session"] * 100) + "/a.png",
-        " " * 300,
-    ],
-)
-def test_a_reconstruction_s_file_has_a_name_that_every_file_system_takes(tmp_path: Path, image: str) -> None:
-    path = CellStore(tmp_path).image_path(image)
-    assert len(os.fsencode(path.name + ".part")) <= 255
-    assert path.name.isascii()
-    path.parent.mkdir()
-    path.with_name(path.name + ".part").write_bytes(b"")
-    assert path != CellStore(tmp_path).image_path(image + "x")
-    assert path != CellStore(tmp_path).image_path("x" + image)
-
-
-@pytest.mark.parametrize(
-    ("image", "name"),
-    [
-        ("astronaut_000_000", "astronaut_000_000.safetensors"),
-        ("deep/two words.png", "deep%2Ftwo%20words.png.safetensors"),
-        ("\u7167.png", "%E7%85%A7.png.safetensors"),
-        ("a" * 238, "a" * 238 + ".safetensors"),
-    ],
-)
-def test_names_that_were_kept_before_stay(tmp_path: Path, image: str, name: str) -> None:
-    assert CellStore(tmp_path).image_path(image) == tmp_path / "images" / name
-
-
-def test_no_id_has_the_file_of_another(tmp_path: Path) -> None:
-    store = CellStore(tmp_path)
-    long = "\u7167" * 83 + ".png"
-    file_name = store.image_path(long).name.removesuffix(".safetensors")
-    plain = store.image_path("x" * 300).name.removesuffix(".safetensors")
-    alike = [
-        long,
-        plain,
-        file_name,
-        file_name.upper(),
-        long.lower(),
-        "x" * 300,
-        "X" * 300,
-        "x" * 301,
-        *ODD,
-        *(name.upper() for name in ODD),
-    ]
-    ids = set(alike)
-    assert len({store.image_path(image).name for image in ids}) == len(ids)
-    assert "%" not in store.image_path("%" * 300).name.partition("=")[0][-1:]
 
 
 # Whole runs
