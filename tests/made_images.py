@@ -15,6 +15,35 @@ from invbench import Identity, Measurement, Rng, SVDOperator, parse_noise
 
 RNG = np.random.default_rng(0)
 IDS = [str(i) for i in range(4)]
+ODD = [  # names that file systems take
+    "two words.png",
+    "end .png",
+    "trailing.png ",
+    "new\nline.png",
+    "tab\t.png",
+    "-dash.png",
+    "--n=3.png",
+    "a#b.png",
+    "100%.png",
+    "%41.png",
+    "a=b,c.png",
+    "[x].png",
+    "{y}.png",
+    "$HOME.png",
+    "quote'\".png",
+    "back\\slash.png",
+    "pipe|.png",
+    "star*.png",
+    "what?.png",
+    "~tilde.png",
+    "a..b.png",
+    "\u7167\u7247.png",
+    "\U0001f4f7.png",
+    "\u202eright-to-left.png",
+    "A.png",
+    "a.png",
+    "CON.png",
+]
 
 
 def pair(shape: tuple[int, ...] = (3, 24, 33)) -> tuple[Tensor, Tensor]:

@@ -30,28 +30,29 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TREE = ("invbench", "solvers", "tasks", "datasets", "results", "examples", "tests", "pyproject.toml")
 RUN = "harness/test_runner.py harness/test_solving.py harness/test_resume.py"
+STORE = "store/test_files.py store/test_jsonfiles.py store/test_reader.py store/test_writer.py"
 CLAIMS = "paper/test_verdicts.py paper/test_evidence.py paper/test_claims.py"
 TESTS = {  # fast files first
     "analysis/comparable": "analysis/test_comparable.py analysis/test_tables.py paper/test_proxy.py",
-    "analysis/compare": "analysis/test_compare.py analysis/test_seeds.py analysis/test_regression.py",
-    "analysis/pairs": "analysis/test_compare.py harness/test_scoring.py",
-    "analysis/versus": "analysis/test_compare.py",
+    "analysis/compare": "analysis/test_compare.py analysis/test_seeds.py test_regression.py",
+    "analysis/pairs": "analysis/test_pairs.py analysis/test_compare.py harness/test_scoring.py",
+    "analysis/versus": "analysis/test_versus.py analysis/test_compare.py",
     "harness/resume": "harness/test_resume.py harness/test_runner.py analysis/test_seeds.py",
     "analysis/significance": "analysis/test_significance.py analysis/test_tables.py",
     "paper/verdicts": CLAIMS,
-    "store/files": f"store/test_records.py {RUN}",
-    "store/reader": f"store/test_records.py store/test_release.py {RUN}",
-    "store/writer": f"store/test_records.py store/test_release.py {RUN}",
+    "store/files": f"{STORE} {RUN}",
+    "store/reader": f"{STORE} store/test_release.py {RUN}",
+    "store/writer": f"{STORE} store/test_release.py {RUN}",
     "store/release": f"store/test_release.py {CLAIMS} paper/test_proxy.py",
     "harness/runner": f"{RUN} analysis/test_seeds.py",
     "harness/scoring": f"harness/test_scoring.py {RUN}",
     "analysis/stats": "analysis/test_stats.py analysis/test_seeds.py",
     "analysis/tables": "analysis/test_tables.py analysis/test_significance.py harness/test_scoring.py cli/test_app.py",
     "analysis/columns": "analysis/test_columns.py analysis/test_tables.py analysis/test_significance.py",
-    "analysis/group": "analysis/test_tables.py analysis/test_comparable.py harness/test_scoring.py",
-    "analysis/long_table": "analysis/test_tables.py",
-    "analysis/notes": "analysis/test_tables.py analysis/test_significance.py harness/test_scoring.py",
-    "analysis/rows": "analysis/test_tables.py analysis/test_significance.py analysis/test_digits.py",
+    "analysis/group": "analysis/test_group.py analysis/test_tables.py analysis/test_comparable.py harness/test_scoring.py",
+    "analysis/long_table": "analysis/test_long_table.py analysis/test_tables.py",
+    "analysis/notes": "analysis/test_notes.py analysis/test_tables.py analysis/test_significance.py harness/test_scoring.py",
+    "analysis/rows": "analysis/test_rows.py analysis/test_tables.py analysis/test_significance.py analysis/test_digits.py",
     "analysis/sample_tables": "analysis/test_sample_tables.py analysis/test_tables.py harness/test_scoring.py",
 }
 SECONDS = 180  # of the tests of one mutation; a mutation that hangs is seen

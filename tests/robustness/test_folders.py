@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_images import ODD
 from PIL import Image
 
 from invbench.errors import DataError
@@ -19,35 +20,6 @@ from invbench.image_files import read_rgb
 from invbench.images import ImageFolder
 
 NFC, NFD = (unicodedata.normalize(form, "\xe9") for form in ("NFC", "NFD"))
-ODD = [
-    "two words.png",
-    "end .png",
-    "trailing.png ",
-    "new\nline.png",
-    "tab\t.png",
-    "-dash.png",
-    "--n=3.png",
-    "a#b.png",
-    "100%.png",
-    "%41.png",
-    "a=b,c.png",
-    "[x].png",
-    "{y}.png",
-    "$HOME.png",
-    "quote'\".png",
-    "back\\slash.png",
-    "pipe|.png",
-    "star*.png",
-    "what?.png",
-    "~tilde.png",
-    "a..b.png",
-    "\u7167\u7247.png",
-    "\U0001f4f7.png",
-    "\u202eright-to-left.png",
-    "A.png",
-    "a.png",
-    "CON.png",
-]
 
 
 def picture(path: Path, value: int = 100) -> Path:

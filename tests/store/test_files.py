@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from pathlib import Path
 
 import pytest
 import torch
+from made_images import ODD
 from storing import rows_of, run_of
 
-from invbench.images import ImageFolder
 from invbench.store.files import read_rows
 from invbench.store.reader import load_cells
 from invbench.store.writer import CellStore
@@ -77,43 +76,6 @@ def test_rows_are_plain_json_lines(store: CellStore) -> None:
         "unit": "",
         "y_sha256": "0" * 64,
     }
-
-
-ODD = [
-    "two words.png",
-    "end .png",
-    "trailing.png ",
-    "new\nline.png",
-    "tab\t.png",
-    "-dash.png",
-    "--n=3.png",
-    "a#b.png",
-    "100%.png",
-    "%41.png",
-    "a=b,c.png",
-    "[x].png",
-    "{y}.png",
-    "$HOME.png",
-    "quote'\".png",
-    "back\\slash.png",
-    "pipe|.png",
-    "star*.png",
-    "what?.png",
-    "~tilde.png",
-    "a..b.png",
-    "\u7167\u7247.png",
-    "\U0001f4f7.png",
-    "\u202eright-to-left.png",
-    "A.png",
-    "a.png",
-    "CON.png",
-]
-
-
-def ids(folder: Path) -> list[str]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        return ImageFolder(folder, 8).ids()
 
 
 @pytest.mark.parametrize(
