@@ -32,28 +32,28 @@ TREE = ("invbench", "solvers", "tasks", "datasets", "results", "examples", "test
 RUN = "harness/test_runner.py harness/test_solving.py harness/test_resume.py"
 STORE = "store/test_files.py store/test_jsonfiles.py store/test_reader.py store/test_writer.py"
 CLAIMS = "paper/test_verdicts.py paper/test_evidence.py paper/test_claims.py"
-TESTS = {  # fast files first
-    "analysis/comparable": "analysis/test_comparable.py analysis/test_tables.py paper/test_proxy.py",
-    "analysis/compare": "analysis/test_compare.py analysis/test_seeds.py test_regression.py",
-    "analysis/pairs": "analysis/test_pairs.py analysis/test_compare.py harness/test_scoring.py",
-    "analysis/versus": "analysis/test_versus.py analysis/test_compare.py",
-    "harness/resume": "harness/test_resume.py harness/test_runner.py analysis/test_seeds.py",
-    "analysis/significance": "analysis/test_significance.py analysis/test_tables.py",
+TESTS = {  # besides the module's own file, fast ones first
+    "analysis/comparable": "analysis/test_tables.py paper/test_proxy.py",
+    "analysis/compare": "analysis/test_seeds.py test_regression.py",
+    "analysis/pairs": "analysis/test_compare.py harness/test_rescore.py",
+    "analysis/versus": "analysis/test_compare.py",
+    "harness/resume": "harness/test_runner.py analysis/test_seeds.py",
+    "analysis/significance": "analysis/test_tables.py",
     "paper/verdicts": CLAIMS,
     "store/files": f"{STORE} {RUN}",
     "store/reader": f"{STORE} store/test_release.py {RUN}",
     "store/writer": f"{STORE} store/test_release.py {RUN}",
-    "store/release": f"store/test_release.py {CLAIMS} paper/test_proxy.py",
+    "store/release": f"{CLAIMS} paper/test_proxy.py",
     "harness/runner": f"{RUN} analysis/test_seeds.py",
-    "harness/scoring": f"harness/test_scoring.py {RUN}",
-    "analysis/stats": "analysis/test_stats.py analysis/test_seeds.py",
-    "analysis/tables": "analysis/test_tables.py analysis/test_significance.py harness/test_scoring.py cli/test_app.py",
-    "analysis/columns": "analysis/test_columns.py analysis/test_tables.py analysis/test_significance.py",
-    "analysis/group": "analysis/test_group.py analysis/test_tables.py analysis/test_comparable.py harness/test_scoring.py",
-    "analysis/long_table": "analysis/test_long_table.py analysis/test_tables.py",
-    "analysis/notes": "analysis/test_notes.py analysis/test_tables.py analysis/test_significance.py harness/test_scoring.py",
-    "analysis/rows": "analysis/test_rows.py analysis/test_tables.py analysis/test_significance.py analysis/test_digits.py",
-    "analysis/sample_tables": "analysis/test_sample_tables.py analysis/test_tables.py harness/test_scoring.py",
+    "harness/scoring": f"harness/test_rescore.py {RUN}",
+    "analysis/stats": "analysis/test_seeds.py",
+    "analysis/tables": "analysis/test_significance.py harness/test_rescore.py cli/test_compute.py",
+    "analysis/columns": "analysis/test_tables.py analysis/test_significance.py",
+    "analysis/group": "analysis/test_tables.py analysis/test_comparable.py harness/test_rescore.py",
+    "analysis/long_table": "analysis/test_tables.py",
+    "analysis/notes": "analysis/test_tables.py analysis/test_significance.py harness/test_rescore.py",
+    "analysis/rows": "analysis/test_tables.py analysis/test_significance.py analysis/test_digits.py",
+    "analysis/sample_tables": "analysis/test_tables.py harness/test_rescore.py",
 }
 SECONDS = 180  # of the tests of one mutation; a mutation that hangs is seen
 
@@ -155,7 +155,9 @@ def survives(mutation: Mutation, tree: Path) -> bool:
     path = tree / "invbench" / f"{mutation.module}.py"
     original = path.read_text()
     path.write_text(mutation.after)
-    files = [f"tests/{name}" for name in TESTS[mutation.module].split() if (tree / "tests" / name).exists()]
+    folder, _, name = mutation.module.partition("/")
+    names = dict.fromkeys([f"{folder}/test_{name}.py", *TESTS[mutation.module].split()])
+    files = [f"tests/{each}" for each in names]
     command = [sys.executable, "-m", "pytest", "-x", "-q", str(path.relative_to(tree)), *files]
     try:
         return _status(command, tree) == 0

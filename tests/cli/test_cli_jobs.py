@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import called
 from sharding import assert_same, cells, install_mortal, sessions
 
 Call = Callable[..., Any]
@@ -85,33 +84,6 @@ def test_shards_that_are_none_are_refused(extra: list[str], said: str, invbench:
     assert result.returncode == 2
     assert said in result.stderr
     assert not (tmp_path / "results").exists()
-
-
-def test_more_shards_than_batches_are_noted(invbench: Call, tmp_path: Path) -> None:
-    result = invbench(*GMM, "shards=5", "references=false", *INLINE)
-    assert result.returncode == 0
-    assert "shards=5: some have no images: a shard takes every k-th batch, and there are 3 of 2" in result.stderr
-    (cell,) = cells(tmp_path / "results/runs").values()
-    assert len(cell.folders) == 3, "a shard without images leaves no folder"
-
-
-@pytest.mark.long
-def test_local_processes_run_shards_and_where_one_dies_it_alone_is_run_again(tmp_path: Path) -> None:
-    site = install_mortal(tmp_path / "site")
-    words = ["run", "solver=mortal", *GMM[2:6], f"solver.file={tmp_path}/died"]
-    died = called([*words, "shards=2", "out=sharded"], tmp_path, site=site)
-    assert died.returncode == 1
-    named = re.findall(
-        r"^error: gmm/denoise/mortal, shard (\d)/2: crashed: the process was killed by SIGKILL$", died.stderr, re.M
-    )
-    assert len(named) == 1, died.stderr
-    assert re.search(rf"images are missing, those of shard {named[0]}/2; the same command runs them alone", died.stderr)
-    assert "gmm/denoise/pinv: complete, 6 images" in died.stderr
-    again = called([*words, "shards=2", "out=sharded"], tmp_path, site=site)
-    assert again.returncode == 0, again.stderr
-    assert sorted(sessions(tmp_path / "sharded", "mortal")) == [1, 2]
-    assert called([*words, "out=whole"], tmp_path, site=site).returncode == 0
-    assert_same(tmp_path / "whole", tmp_path / "sharded", 2)
 
 
 def command(words: list[str], cwd: Path, site: Path) -> subprocess.CompletedProcess[str]:

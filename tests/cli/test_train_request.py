@@ -7,7 +7,6 @@ import pytest
 import invbench as ib
 from invbench.cli.train_plan import build
 from invbench.cli.train_request import Request
-from invbench.harness.nodes import typed
 from invbench.plugins import load_catalog
 
 CATALOG = load_catalog()
@@ -75,8 +74,3 @@ PLANE = ["solver=davi", "benchmark=gmm2d", "task=denoise", "training.batch_size=
 def test_a_wrong_request_is_refused_before_any_work(overrides: list[str], message: str) -> None:
     with pytest.raises(ib.InvbenchError, match=message):
         build(Request.parse(overrides), CATALOG)
-
-
-def test_options_get_the_types_of_their_fields() -> None:
-    options = typed(CATALOG.get("solver", "davi").options, {"steps": "12", "lr": "1e-3", "cosine": "true"}, "training")
-    assert (options.steps, options.lr, options.cosine) == (12, 1e-3, True)

@@ -137,14 +137,6 @@ def test_cells_without_rows_make_no_figure(denoised: list[LoadedCell], tmp_path:
     assert not (tmp_path / "a.png").exists()
 
 
-def test_the_bank_of_a_record_is_the_one_it_was_made_with(recorded: Path) -> None:
-    for cell in load_cells(recorded):
-        bank = bank_of([cell])
-        expected = {r.image: r.y_sha256 for r in cell.rows}
-        measured = bank.measure(sorted(expected))
-        assert dict(zip(measured.images, measured.sha256, strict=True)) == expected
-
-
 def test_each_measurement_has_a_figure_beside_its_records(recorded: Path) -> None:
     paths = list(draw(load_cells(recorded), CATALOG, recorded))
     assert sorted(p.parent.relative_to(recorded).as_posix() for p in paths) == ["gmm/denoise", "gmm/denoise", "gmm/sr4"]

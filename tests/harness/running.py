@@ -16,7 +16,7 @@ from invbench.harness.cell import Cell
 from invbench.harness.outcome import Outcome
 from invbench.metric import Metric
 from invbench.plugins import Catalog, load_catalog
-from invbench.store.reader import load_cells
+from invbench.store.reader import LoadedCell, load_cells
 
 
 @dataclass(frozen=True)
@@ -76,3 +76,8 @@ def values_of(out: Path) -> dict[tuple[str, int, str], float]:
 def run_json(outcome: Outcome) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((outcome.folder / "run.json").read_text())
     return content
+
+
+def scored_cell(out: Path, solver: str = "wiener") -> LoadedCell:
+    """A solver's cell below ``out``."""
+    return load_cells(out, solver=solver)[0]

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from hydra import compose, initialize
 
-import invbench as ib
-from invbench.errors import ConfigError, InvbenchError, PluginError
-from invbench.harness import checks
+from invbench.cli import main
+from invbench.errors import ConfigError
 from invbench.harness.cell import Cell
 from invbench.harness.checks import check_overrides
 from invbench.harness.config import Choice, build, parse_shard
 from invbench.harness.nodes import make
-from invbench.harness.options import GROUPS, HELP, RunConfig, register
+from invbench.harness.options import GROUPS, register
 from invbench.noise import canonical
-from invbench.plugins import Catalog, Plugin, load_catalog
+from invbench.plugins import load_catalog
+from invbench.store.reader import load_cells
 
 CATALOG = load_catalog()
 PLAIN = ["solver=pinv", "task=sr4"]
@@ -36,77 +35,6 @@ def cell_of(*overrides: str, solver: str | None = None) -> Cell:
     written = frozenset(text.partition("=")[0] for text in overrides)
     cell: Cell = build(Choice.of(names, config, written), CATALOG, solver)
     return cell
-
-
-@pytest.mark.parametrize(
-    ("overrides", "error", "message"),
-    [
-        (["solver=ddrn", "task=sr4"], PluginError, "unknown solver 'ddrn'; did you mean 'ddrm'"),
-        (["solver=ddrm", "task=sr5"], PluginError, "unknown task 'sr5'; did you mean 'sr4'?"),
-        ([*PLAIN, "dataset=photo"], PluginError, "unknown dataset 'photo'; did you mean 'photos'?"),
-        ([*PLAIN, "benchmark=gm"], PluginError, "unknown benchmark 'gm'; did you mean 'gmm'"),
-        ([*PLAIN, "prior=adm_fotos"], PluginError, "unknown prior 'adm_fotos'; did you mean 'adm_photos'"),
-        ([*PLAIN, "sede=1"], ConfigError, "unknown option 'sede'; did you mean 'seed'?"),
-        ([*PLAIN, "solvr=pinv"], ConfigError, "unknown option 'solvr'; did you mean 'solver'"),
-        (["solver=ddrm", "task=sr4", "solver.nfes=5"], ConfigError, "of solver ddrm 'nfes'; did you mean 'nfe'?"),
-        ([*PLAIN, "task.facto=2"], ConfigError, "unknown option of task sr4 'facto'; did you mean 'factor'?"),
-        ([*PLAIN, "dataset.splt=tune"], ConfigError, "unknown option of dataset photos 'splt'; did you mean 'split'?"),
-        ([*PLAIN, "prior.weight=x"], ConfigError, "of prior adm_photos 'weight'; did you mean 'weights'?"),
-        ([*PLAIN, "sover.nfe=1"], ConfigError, "unknown option 'sover'; did you mean 'solver'?"),
-        (["task=sr4"], ConfigError, "expected solver=NAME. Available: bicubic, "),
-        (["solver=pinv"], ConfigError, "expected task=NAME. Available: colorize"),
-        ([], ConfigError, "expected solver=NAME"),
-        (
-            ["ddrm", "sr4"],
-            ConfigError,
-            "expected key=value, got 'ddrm'; for example: invbench run solver=ddrm task=sr4",
-        ),
-        (["solver=pinv,ddrn", "task=sr4"], PluginError, "unknown solver 'ddrn'"),
-        (["solver=ddrm,wiener", "task=sr4", "solver.nfe=5"], ConfigError, "unknown option of solver wiener 'nfe'"),
-    ],
-)
-def test_what_is_unknown_is_refused_with_a_suggestion(
-    overrides: list[str], error: type[InvbenchError], message: str
-) -> None:
-    with pytest.raises(error) as caught:
-        check_overrides(overrides, CATALOG)
-    assert message in str(caught.value)
-
-
-def test_names_are_checked_without_loading_torch() -> None:
-    code = (
-        "import sys; from invbench.cli import main\n"
-        "try: main(['run', 'solver=ddrm', 'task=sr4', 'solver.nfes=5'])\n"
-        "except SystemExit as end: print(end.code, 'torch' in sys.modules)"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout == "2 False\n"
-    assert "did you mean 'nfe'" in result.stderr
-
-
-@pytest.mark.parametrize("overrides", [["--cfg", "job"], ["-c", "job"]])
-def test_hydra_options_take_a_value(overrides: list[str]) -> None:
-    assert check_overrides([*overrides, *PLAIN], CATALOG) == [*overrides, *PLAIN]
-
-
-def test_hydra_keys_and_flags_pass() -> None:
-    extra = ["hydra.verbose=true", "+hydra.job.env_set.X=1", "hydra/launcher=basic", "-m"]
-    assert check_overrides([*PLAIN, *extra], CATALOG) == [extra[-1], *PLAIN, *extra[:-1]]
-
-
-@pytest.mark.parametrize("extra", ["seed=0,1", "task.factor=2,4", "dataset=photos,gmm"])
-def test_several_values_make_a_sweep(extra: str) -> None:
-    assert check_overrides([*PLAIN, extra], CATALOG) == ["-m", *PLAIN, extra]
-
-
-@pytest.mark.parametrize("flag", ["-m", "--multirun"])
-def test_a_sweep_that_is_written_is_not_written_twice(flag: str) -> None:
-    assert check_overrides([*PLAIN, "seed=0,1", flag], CATALOG) == [flag, *PLAIN, "seed=0,1"]
-
-
-@pytest.mark.parametrize("extra", ["task.noise=gaussian 0.1 [0,1]", "task.noise='gaussian 0.1 [0,1]'", "seed=0"])
-def test_a_comma_within_a_value_makes_no_sweep(extra: str) -> None:
-    assert "-m" not in check_overrides([*PLAIN, extra], CATALOG)
 
 
 @pytest.mark.parametrize(
@@ -220,77 +148,11 @@ def test_an_invalid_shard_is_refused(text: str) -> None:
         parse_shard(text)
 
 
-def test_a_wrong_value_names_the_plugin() -> None:
-    with pytest.raises(ConfigError, match="solver ddrm: .*unexpected keyword argument 'steps'"):
-        make(CATALOG.get("solver", "ddrm"), {"steps": 3}, "solver")
-    with pytest.raises(ConfigError, match=r"wiener: tau must be positive; got -1\.0"):
-        cell_of("solver=wiener", "task=sr4", "solver.tau=-1")
-
-
-def test_every_option_has_a_line_of_help() -> None:
-    assert set(HELP) == {f.name for f in fields(RunConfig)} - {"defaults", "hydra", "benchmark", *GROUPS}
-
-
-@dataclass(frozen=True)
-class Unreadable(ib.Solver):
-    """A field whose type cannot be written on a command line."""
-
-    name: ClassVar[str] = "unreadable"
-    source: complex = 1j
-
-    def solve(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError
-
-
-def with_plugins(*classes: tuple[str, type[Any]]) -> Catalog:
-    catalog = load_catalog()
-    for kind, cls in classes:
-        catalog.plugins[kind][cls.name] = Plugin(kind, cls.name, cls, "theirs", "1")
-    return catalog
-
-
-def test_a_field_of_a_type_that_cannot_be_configured_is_refused_when_asked_for() -> None:
-    catalog = with_plugins(("solver", Unreadable))
-    register(catalog)
-    with pytest.raises(PluginError, match=r"Unreadable cannot be configured: .*Its fields must be of plain types"):
-        check_overrides(["solver=unreadable", "task=sr4"], catalog)
-    assert check_overrides(PLAIN, catalog) == PLAIN
-
-
-def test_a_preset_whose_prior_is_absent_is_refused_only_when_asked_for() -> None:
-    @dataclass(frozen=True)
-    class Orphan(CATALOG.get("dataset", "gmm")):  # type: ignore[misc]
-        name: ClassVar[str] = "orphan"
-        benchmark: ClassVar[ib.Benchmark] = ib.Benchmark("orphan", 1, "lost_prior", "a preset without a prior", 4)
-
-    catalog = with_plugins(("dataset", Orphan))
-    register(catalog)
-    assert check_overrides(PLAIN, catalog) == PLAIN
-    with pytest.raises(PluginError, match="unknown prior 'lost_prior'"):
-        check_overrides([*PLAIN, "benchmark=orphan"], catalog)
-
-
 def test_a_wrong_type_is_a_message(invbench: Callable[..., Any]) -> None:
     result = invbench("run", *PLAIN, "n=many")
     assert result.returncode != 0
     assert "n: expected a value of type int, got 'many'" in result.stderr
     assert "Traceback" not in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        ([*PLAIN, "n=many"], "n: expected a value of type int, got 'many'"),
-        ([*PLAIN, "seed=0,one"], "seed: expected a value of type int, got 'one'"),
-        ([*PLAIN, "references=maybe"], "references: expected a value of type bool, got 'maybe'"),
-        (["solver=ddrm", "task=sr4", "solver.nfe=2.5"], "solver.nfe: expected a value of type int, got '2.5'"),
-        ([*PLAIN, "task.factor=four"], "task.factor: expected a value of type int, got 'four'"),
-    ],
-)
-def test_a_value_of_the_wrong_type_is_refused_before_any_work(overrides: list[str], message: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        check_overrides(overrides, CATALOG)
-    assert str(caught.value) == message
 
 
 def test_an_unknown_device_is_a_message(invbench: Callable[..., Any]) -> None:
@@ -300,8 +162,30 @@ def test_an_unknown_device_is_a_message(invbench: Callable[..., Any]) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_launcher_that_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "distributions", lambda: [])
-    words = ["solver=pinv,ddrm", "task=sr4", "-m", "hydra/launcher=ray"]
-    with pytest.raises(ConfigError, match=r"launcher 'ray' is not installed; pip install 'invbench\[ray\]'"):
-        check_overrides(words, load_catalog())
+RUN = ("run", "solver=pinv", "task=sr4", "references=false")
+
+
+def invbench(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+
+
+def test_a_noise_level_is_one_experiment_however_it_is_written(tmp_path: Path) -> None:
+    for text in ("gaussian 0.1 [-1,1]", "gaussian 0.05 [0,1]", "gaussian  0.10 [-1, 1]"):
+        assert invbench(*RUN, f"task.noise='{text}'", "n=2", f"out={tmp_path}").exit_code == 0
+    assert len(load_cells(tmp_path)) == 1
+    assert invbench("table", "noise=gaussian 0.05 [0,1]", "--out", tmp_path).exit_code == 0
+
+
+def test_noise_levels_are_swept_as_other_options_are(tmp_path: Path) -> None:
+    result = invbench(*RUN, "task.noise=gaussian 0.1 [-1,1],gaussian 0.2 [-1,1]", "n=2", f"out={tmp_path}")
+    assert result.exit_code == 0, result.output
+    assert sorted(c.run.config.task.noise for c in load_cells(tmp_path)) == [
+        "gaussian 0.1 [-1,1]",
+        "gaussian 0.2 [-1,1]",
+    ]
+
+
+def test_options_are_written_without_dashes() -> None:
+    result = invbench(*RUN, "--n=2")
+    assert result.exit_code == 2
+    assert "options are written without dashes: n=2" in result.output

@@ -223,20 +223,6 @@ def test_an_argument_that_is_not_key_value_is_refused(words: list[str], message:
     assert str(caught.value).startswith(message)
 
 
-def test_home_is_meant_by_a_tilde_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    assert folder("~/x") == tmp_path / "x"
-    assert folder("./~") == tmp_path / "~"
-    assert folder("~nobody-of-that-name").name == "~nobody-of-that-name"
-
-
-@pytest.mark.parametrize("name", ["", "a\0b", "caf\udce9"])
-def test_what_can_be_no_folder_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="out: expected a folder"):
-        folder(name)
-
-
 def test_a_run_writes_to_the_folder_that_was_named(invbench: Callable[..., Any], tmp_path: Path) -> None:
     words = ["solver=pinv", "benchmark=gmm2d", "task=denoise", "references=false", "n=1"]
     name = "a=b, ${oc.env:HOME} 'x' {y"

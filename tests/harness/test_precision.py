@@ -81,12 +81,6 @@ def test_the_process_is_put_back_after_an_error(loose: tuple[bool, str]) -> None
     assert flags() == loose
 
 
-def test_each_precision_is_another_cell() -> None:
-    prior = load_catalog().get("prior", "adm_photos")
-    ids = {cell_of(prior(dtype=dtype)).config().digest() for dtype in ("float32", "tf32", "bfloat16", "float16")}
-    assert len(ids) == 4
-
-
 def test_tf32_is_refused_where_there_is_none() -> None:
     refuse_precision("tf32", torch.device("cuda"))
     for name in ("float32", "bfloat16", "float16"):

@@ -14,12 +14,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner, Result
+from PIL import Image
 from running import CATALOG, Run, Toy, cell_of, images_of, run_json, values_of
 from safetensors.torch import load_file
 from torch import Tensor
 
 import invbench as ib
+from invbench.cli import main
 from invbench.store.reader import load_cells
+from invbench.store.writer import CellStore
 
 
 class StoppedByUser(Toy):
@@ -202,3 +206,56 @@ def test_a_second_process_on_the_same_cell_is_reported(interruptions: Interrupti
     assert "Traceback" not in error
     assert first.returncode == 0
     assert_same(out, interruptions.uninterrupted)
+
+
+RUN = ("run", "solver=pinv", "task=sr4", "references=false")
+
+
+def invbench(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+
+
+def paint(folder: Path, name: str, colour: str) -> None:
+    folder.mkdir(exist_ok=True)
+    Image.new("RGB", (64, 64), colour).save(folder / f"{name}.png")
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    for name, colour in (("a", "red"), ("b", "green"), ("c", "blue")):
+        paint(tmp_path / "images", name, colour)
+    return tmp_path / "images"
+
+
+def test_an_image_that_was_replaced_is_noticed(images: Path, tmp_path: Path) -> None:
+    words = (*RUN, "dataset=folder", f"dataset.root={images}", f"out={tmp_path / 'out'}")
+    assert invbench(*words, "n=2").exit_code == 0
+    paint(images, "a", "yellow")
+    again = invbench(*words, "n=3")
+    assert again.exit_code == 1
+    assert "image a.png of dataset folder is not the one that was solved before" in again.output
+    drawn = invbench("figure", "task=sr4", "--out", tmp_path / "out")
+    assert drawn.exit_code == 2
+    assert "a.png was solved from another measurement than is made today" in drawn.output
+    assert invbench(*words, "n=3", "overwrite=true").exit_code == 0
+
+
+def test_parts_of_another_run_of_a_cell_are_not_left_behind(tmp_path: Path) -> None:
+    words = (*RUN, "n=4", "batch_size=2", f"out={tmp_path}")
+    assert invbench(*words, "shard=0/2").exit_code == 0
+    assert invbench(*words, "shard=1/2", "overwrite=true").exit_code == 0, "its sibling holds no row of it"
+    assert invbench(*RUN, "n=2", f"out={tmp_path}", "overwrite=true").exit_code == 0
+    (cell,) = load_cells(tmp_path)
+    assert len(cell.images) == 2, "the shards are gone"
+    part = invbench(*words, "shard=0/2", "overwrite=true")
+    assert part.exit_code == 1
+    assert "would leave old rows in pinv-" in part.output
+
+
+def test_overwriting_needs_nothing_of_what_is_overwritten(tmp_path: Path) -> None:
+    words = (*RUN, "n=2", f"out={tmp_path}")
+    assert invbench(*words).exit_code == 0
+    (path,) = tmp_path.glob("*/*/*/run.json")
+    path.write_text("")
+    assert invbench(*words, "overwrite=true").exit_code == 0
+    assert CellStore(path.parent).damage() == []

@@ -142,17 +142,6 @@ def test_a_solver_may_refuse_a_problem_itself(run: Run) -> None:
     assert (outcome.status, outcome.reason, Toy.calls) == ("skipped", "it is Sunday", [])
 
 
-def test_the_cell_names_what_determines_its_numbers_and_nothing_else(run: Run, tmp_path: Path) -> None:
-    ddrm = CATALOG.get("solver", "ddrm")
-    known = run(cell_of(Toy())).cell
-    assert known == run(cell_of(Toy()), n=2, batch_size=1, command="other", out=tmp_path / "elsewhere").cell
-    others = [cell_of(Toy(), seed=1), cell_of(Toy(), samples=2), cell_of(Toy(), benchmark="gmm2d")]
-    others += [cell_of(ddrm(nfe=2)), cell_of(ddrm(nfe=3))]
-    cells = {run(cell, n=1).cell for cell in others}
-    assert len(cells) == 5
-    assert known not in cells
-
-
 def test_a_cell_that_cannot_be_made_does_not_stop_a_sweep(invbench: Callable[..., Any], tmp_path: Path) -> None:
     sweep = ["solver=ddrm", "benchmark=gmm2d", "task=denoise", "n=2", "references=false", "solver.nfe=2"]
     result = invbench("run", *sweep, "solver.eta=5,0.5")
