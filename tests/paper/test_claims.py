@@ -6,18 +6,16 @@ import csv
 import io
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from judging import BEST, CELL, CLAIMS, MARGIN, METRICS, ORDER, PROXIES, RATIO, cell_of
+from judging import CELL, CLAIMS, PROXIES
 
 from invbench.cli import main
 from invbench.errors import ConfigError
 from invbench.paper.claim import Claim
 from invbench.paper.claims import chosen, load_claims
-from invbench.paper.claims_table import claims_table, stated
 from invbench.store.released import results_folder
 
 NOWHERE = str(Path(__file__).parent)  # holds no records
@@ -117,38 +115,6 @@ def test_claims_are_found_by_id_or_its_beginning_and_others_suggested() -> None:
         chosen(claims, ["tabel8"])
 
 
-def test_what_the_paper_says_is_shown_with_its_nearest_competitor() -> None:
-    assert stated(CLAIMS[CELL]) == "28.09"
-    assert stated(CLAIMS[BEST]) == "DAVI 28.23 before DDNM+ 28.17 and 5 others"
-    assert stated(CLAIMS["table2-fid-deblur/imagenet256/deblur_ddrm_tiled/fid"]).startswith("DiffPIR 62.48, DAVI 63.29")
-    assert stated(CLAIMS[MARGIN]) == "DAVI 0.225 ahead of DDRM 0.269 by 0.044"
-    assert stated(CLAIMS[RATIO]) == "DDRM 1.7 to DAVI 0.04, at least 20x"
-
-
-def test_every_verdict_on_a_proxy_says_so() -> None:
-    cells = [cell_of("davi", "photos", psnr=25.0), cell_of("fps", "photos", psnr=20.0)]
-    table = claims_table(list(PROXIES.values()), cells, METRICS)
-    rows = table.frame.to_dict("records")
-    assert "kid_alex for FID, deblur for deblur_ddrm_tiled, other images" in table.notes[1]
-    assert len(rows) == len(PROXIES)
-    assert all(r["verdict"].endswith("(proxy, protocol differs)") for r in rows)
-    assert {r["claim"]: r["verdict"] for r in rows}[ORDER] == "reproduced (proxy, protocol differs)"
-
-
-def commands_of(notes: Iterable[str]) -> list[str]:
-    return [n.partition("made by: ")[2] for n in notes if "made by" in n]
-
-
-def test_what_is_missing_has_a_command_with_its_noise() -> None:
-    claims = [CLAIMS[name] for name in (ORDER, "table9/ffhq256/sr4/fid")]
-    table = claims_table(claims, [cell_of("davi", psnr=25.0)], METRICS)
-    assert commands_of(table.notes) == [
-        "invbench run benchmark=ffhq256 solver=fps task=sr4",
-        "invbench run benchmark=ffhq256 solver=davi,ddnm_plus,dps,pigdm,red_diff task=sr4 task.noise='poisson 1.0' "
-        "assume='0.05 [-1,1]'",
-    ]
-
-
 def test_judging_needs_no_torch(tmp_path: Path) -> None:
     code = """
 import sys
@@ -161,31 +127,6 @@ assert "pandas" in sys.modules
 assert not {"torch", "matplotlib", "hydra"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
-
-
-@pytest.mark.parametrize("how", ["text", "md", "latex", "html", "csv"])
-def test_the_command_prints_every_format(how: str) -> None:
-    result = invbench("claims", "table8", "--format", how, "--out", NOWHERE)
-    assert result.exit_code == 0
-    assert result.output.count("DAVI 28.23 before FPS 26.92") == 1
-
-
-def test_printed_cells_that_were_not_run_are_left_out_unless_named() -> None:
-    rows = list(csv.DictReader(io.StringIO(invbench("claims", "--format", "csv", "--out", NOWHERE).stdout)))
-    assert rows
-    assert not [r for r in rows if r["claim"].startswith("cell")]
-    text = invbench("claims", "--out", NOWHERE).output
-    assert "'invbench claims cell' lists them" in text
-    assert "invbench claims --benchmark photos" in text
-    rows = list(csv.DictReader(io.StringIO(invbench("claims", "cell", "--format", "csv", "--out", NOWHERE).stdout)))
-    assert len(rows) == sum(c.kind == "cell" for c in CLAIMS.values())
-
-
-def test_wrong_words_are_refused() -> None:
-    assert "did you mean 'photos'" in invbench("claims", "--benchmark", "photo").output
-    assert "unknown table format 'pdf'" in invbench("claims", "--format", "pdf").output
-    assert "unknown claim 'x'" in invbench("claims", "x").output
-    assert invbench("claims", "x").exit_code == 2
 
 
 def test_benchmarks_have_different_labels() -> None:

@@ -10,51 +10,12 @@ from made import loaded_cell
 
 from invbench.cli import main
 from invbench.errors import ConfigError
-from invbench.paper import printed
-from invbench.paper.build import parse
 from invbench.paper.printed import Paper
 from invbench.paper.proxy import proxy_table
 from invbench.paper.published import paper_table
 from invbench.plugins import load_catalog
-from invbench.store.released import results_folder
 
-LAYOUT = """
-title = "Other"
-noise = "gaussian 0.1 [-1,1]"
-
-[benchmarks]
-Faces = { name = "ffhq256", prior = "adm_ffhq256" }
-
-[tasks]
-SR = { name = "sr4", label = "upscaling" }
-
-[methods]
-Ours = "ddrm"
-
-[metrics]
-PSNR = { name = "psnr", better = "higher" }
-KID = { name = "kid", better = "lower", proxy = "kid_alex" }
-
-[tables]
-2 = { title = "Other, Table 2: upscaling" }
-"""
-NUMBERS = """table,dataset,task,noise,method,nfe,metric,value,note
-2,Faces,SR,gaussian,Ours,20,PSNR,27.1,
-2,Faces,SR,gaussian,Theirs,20,PSNR,26.0,
-2,Faces,SR,gaussian,Ours,20,KID,0.5,
-"""
 NOWHERE = str(Path(__file__).parent)  # holds no records
-
-
-@pytest.fixture
-def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The published folder, which holds the files of one paper."""
-    folder = tmp_path / "published"
-    folder.mkdir()
-    (folder / "other.toml").write_text(LAYOUT)
-    (folder / "other.csv").write_text(NUMBERS)
-    monkeypatch.setattr(printed, "results_folder", lambda: tmp_path)
-    return folder
 
 
 def test_a_second_paper_is_a_pair_of_files(published: Path) -> None:
@@ -84,29 +45,6 @@ def test_a_second_paper_has_its_layout_on_other_benchmarks(published: Path) -> N
     table = proxy_table(Paper.load("other").table(2), "photos", [cell], metrics)
     assert table.title == "Other, Table 2 on photos"
     assert list(table.frame.columns) == ["solver", "sr4 psnr ↑", "sr4 kid_alex ↓"]
-
-
-def test_davi_is_meant_where_no_paper_is_named() -> None:
-    assert parse("7") == parse("davi:7") == ("davi", 7)
-    with pytest.raises(ConfigError, match="got ':3'"):
-        parse(":3")
-    with pytest.raises(ConfigError, match="--paper takes the number of a table, for example 7, or NAME:7"):
-        parse("davi")
-
-
-@pytest.mark.parametrize(
-    ("paper", "message"),
-    [
-        ("othr:2", "unknown paper 'othr'; did you mean 'other'"),
-        ("other:3", "the paper has tables 2; got 3"),
-        ("../other:2", "unknown paper '../other'"),
-        ("other:x", "got 'other:x'"),
-    ],
-)
-def test_a_paper_or_a_table_that_is_not_there_is_named(paper: str, message: str, published: Path) -> None:
-    result = CliRunner().invoke(main, ["table", "--paper", paper, "--out", NOWHERE])
-    assert result.exit_code == 2
-    assert message in result.output
 
 
 FIGURE = '[figures]\n1 = {{ title = "x", data = "{}", tasks = ["{}"], table = {} }}\n[tables]'
@@ -140,11 +78,3 @@ def test_damage_is_found_with_its_place(name: str, change: tuple[str, str], mess
     with pytest.raises(ConfigError, match=str(path)) as error:
         Paper.load("other")
     assert message in str(error.value)
-
-
-def test_every_paper_that_ships_can_be_read() -> None:
-    names = [path.stem for path in (results_folder() / "published").glob("*.csv")]
-    assert "davi" in names
-    for name in names:
-        paper = Paper.load(name)
-        assert {row.table for row in paper.rows} == set(paper.layout.tables)
