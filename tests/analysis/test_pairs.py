@@ -7,6 +7,9 @@ import pytest
 from tabling import complete
 
 from invbench.analysis.pairs import Pair, pairs, pooled_pairs
+from invbench.analysis.stats import (
+    differences,
+)
 from invbench.errors import ConfigError
 
 
@@ -49,3 +52,16 @@ def test_cells_that_saw_other_measurements_are_refused() -> None:
         pairs(complete("a", "t", {"x": 1.0}), complete("b", "t", {"x": 1.0}, y="other"))
     with pytest.raises(ConfigError, match="or add --across-machines"):
         pairs(complete("a", "t", {"x": 1.0}), complete("b", "t", {"x": 1.0}, y="other"), across_machines=False)
+
+
+INF = np.inf
+
+
+def test_equal_infinities_do_not_differ() -> None:
+    assert differences(np.array([INF, INF, 3.0, -INF]), np.array([INF, 1.0, 1.0, -INF])).tolist() == [0, INF, 2, 0]
+    assert np.isnan(differences(np.array([np.nan]), np.array([np.nan]))).all()
+    pair = Pair("psnr", np.array([INF, INF]), np.array([INF, INF]))
+    assert (pair.difference, pair.ratio) == (0.0, 1.0)
+    assert Pair("psnr", np.array([30.0, INF]), np.array([INF, INF])).difference == INF
+    assert Pair("psnr", np.array([INF, 30.0, 30.0]), np.array([30.0, INF, INF])).difference == INF
+    assert Pair("psnr", np.array([INF, 30.0, 30.0]), np.array([30.0, INF, 33.0])).difference == 1.0

@@ -150,3 +150,19 @@ def test_two_copies_of_a_solver_are_called_different_no_more_often_than_stated()
     assert different / 300 <= 0.05 + 2 * (0.05 * 0.95 / 300) ** 0.5, (
         "the best of three is chosen, which makes it likelier"
     )
+
+
+INF = np.inf
+
+
+def test_the_best_of_a_column_differs_from_an_exact_equal_by_nothing() -> None:
+    psnr = Column("psnr", "p")
+
+    def line(*values: float) -> Row:
+        series = pd.Series(values, index=[str(i) for i in range(len(values))])
+        return Row("s", len(values), {psnr: Cell("x")}, {psnr: series})
+
+    lines = [line(*[INF] * 8), line(*[INF] * 8), line(*range(8))]
+    comparisons = paired_comparisons(lines, [psnr], METRICS)
+    assert comparisons[0].differences[1].tolist() == [0.0] * 8
+    assert [str(each.cells[psnr]) for each in with_significance_marks(lines, comparisons)] == ["x best", "x tie", "x"]

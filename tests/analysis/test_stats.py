@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
+from invbench.analysis.rows import format_mean
 from invbench.analysis.stats import (
     bca_interval,
     bca_intervals,
+    bounded,
     columnwise,
     components,
     holm,
+    mean_difference,
     required_sample_size,
     set_interval,
     sign_flip_p,
@@ -214,3 +219,40 @@ def test_without_an_effect_of_seeds_the_interval_is_students_over_images() -> No
     assert images == pytest.approx(image.std(ddof=1))
     assert half == pytest.approx(3.182446 * image.std(ddof=1) / 2, rel=1e-5)  # Student's t of 3 degrees, 97.5 %
     assert components(np.ones((3, 2)))[1:] == (0, 0, 0, 0)
+
+
+INF = np.inf
+
+
+@pytest.mark.parametrize("n", [8, 20])
+def test_an_infinite_lead_counts_by_its_signs(n: int) -> None:
+    """All to one side: the least p there is. As many to either side as chance gives: none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        exact = sign_flip_p(np.full(n, INF))
+        assert exact == sign_flip_p(np.ones(n))
+        assert exact < 0.05
+        assert sign_flip_p(np.resize([INF, -INF], n)) > 0.5
+        assert sign_flip_p(np.r_[np.full(n - 1, INF), 0.1]) < 0.05
+        assert sign_flip_p(np.r_[INF, np.zeros(n - 1)]) == 1
+        assert required_sample_size(np.full(n, INF)) == 6
+        assert required_sample_size(np.resize([INF, -INF], n)) == INF
+
+
+def test_finite_differences_beside_infinite_ones_decide_between_equals() -> None:
+    values = np.array([[INF, 1.0], [-INF, 2.0], [3.0, -0.5]])
+    held = bounded(values)
+    assert np.isfinite(held).all()
+    assert held[:, 1].tolist() == [1.0, 2.0, -0.5]
+    assert held[:, 0].sum() == 3.0
+    assert abs(held[0, 0]) > abs(values[2, 0]) * 3
+    assert mean_difference(values[:, 0]) == 1.0
+
+
+@pytest.mark.parametrize("values", [[INF, INF], [INF, 3.0, 2.0], [INF, -INF, 1.0]])
+def test_an_interval_of_infinite_values_has_no_width_and_no_warning(values: list[float]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        low, high = bca_interval(np.array(values))
+    assert low == high or np.isnan([low, high]).all()
+    assert str(format_mean(pd.Series(np.array([INF, values[-1]])), ".2f")) == "inf"

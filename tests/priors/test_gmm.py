@@ -11,8 +11,7 @@ from scipy import stats
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-import invbench as ib
-from invbench import ConfigError, GmmPrior, LinearGaussianPosterior, LinearOperator, Rng
+from invbench import ConfigError, LinearGaussianPosterior, LinearOperator, Rng
 from invbench.priors.gmm import Covariance, GaussianMixture
 
 
@@ -108,49 +107,6 @@ def test_the_score_is_the_gradient_of_the_log_density(abar: float) -> None:
     mixture, x = mixture3(), draw(6, 3).requires_grad_()
     (gradient,) = torch.autograd.grad(mixture.log_components(x, abar).logsumexp(1).sum(), x)
     torch.testing.assert_close(mixture.score(x.detach(), abar), gradient, rtol=1e-8, atol=1e-8)
-
-
-@pytest.mark.parametrize("t", [0, 100, 500, 999])
-def test_the_prior_predicts_noise_by_the_score(t: int) -> None:
-    mixture, x = mixture3(), draw(4, 1, 1, 3)
-    prior = GmmPrior(mixture, (1, 1, 3))
-    abar = prior.alpha_bar(t)
-    expected = -math.sqrt(1 - abar) * mixture.score(x.flatten(1), abar).reshape(x.shape)
-    torch.testing.assert_close(prior.eps(x, t), expected, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(prior.eps(x, torch.full((4,), t)), expected, rtol=1e-12, atol=1e-12)
-    assert prior.eps_and_v(x, t)[1] is None
-    assert prior.eps(x.float(), t).dtype == torch.float32
-
-
-def test_the_prior_takes_another_time_step_per_row() -> None:
-    prior, x, t = GmmPrior(mixture3(), (1, 1, 3)), draw(3, 1, 1, 3), torch.tensor([0, 400, 900])
-    rows = torch.cat([prior.eps(x[i : i + 1], int(t[i])) for i in range(3)])
-    torch.testing.assert_close(prior.eps(x, t), rows, rtol=1e-12, atol=1e-12)
-    x0 = torch.cat([prior.x0(x[i : i + 1], int(t[i])) for i in range(3)])
-    torch.testing.assert_close(prior.x0(x, t), x0, rtol=1e-12, atol=1e-12)
-
-
-def test_one_gaussian_has_the_closed_form_of_the_noise() -> None:
-    mu, tau, x = 0.3, 0.5, draw(4, 1, 2, 2)
-    mixture = GaussianMixture(
-        torch.ones(1).double(),
-        torch.full((1, 4), mu, dtype=torch.float64),
-        (Covariance.diagonal(torch.full((4,), tau**2)),),
-    )
-    prior = GmmPrior(mixture, (1, 2, 2))
-    for t in (3, 300, 900):
-        abar = prior.alpha_bar(t)
-        expected = math.sqrt(1 - abar) * (x - math.sqrt(abar) * mu) / (abar * tau**2 + 1 - abar)
-        torch.testing.assert_close(prior.eps(x, t), expected, rtol=1e-10, atol=1e-10)
-
-
-def test_tweedie_is_the_posterior_mean_of_denoising() -> None:
-    """x0(x_t, t) = E[x_0 | x_t]: the prior and the posterior are two formulas for one number."""
-    mixture, t = mixture3(), 300
-    prior, x_t = GmmPrior(mixture, (1, 1, 3)), draw(5, 1, 1, 3)
-    abar = prior.alpha_bar(t)
-    posterior = LinearGaussianPosterior(mixture, Matrix(math.sqrt(abar) * torch.eye(3).double()), math.sqrt(1 - abar))
-    torch.testing.assert_close(prior.x0(x_t, t).flatten(1), posterior.mean(x_t.flatten(1)), rtol=1e-9, atol=1e-9)
 
 
 # Posteriors.
@@ -265,34 +221,3 @@ def test_posterior_samples_follow_the_posterior() -> None:
 
 
 # The shipped mixtures.
-
-
-@pytest.mark.parametrize("mixture", [ib.patch_mixture(), ib.planar_mixture()], ids=["patch", "planar"])
-def test_the_shipped_mixtures_are_mixtures(mixture: GaussianMixture) -> None:
-    assert mixture.weights.sum().item() == pytest.approx(1, abs=1e-12)
-    assert (mixture.weights > 0).all()
-    assert len(mixture.weights) == len(mixture.means) == len(mixture.covariances)
-    for cov in mixture.covariances:
-        assert cov.n == mixture.means.shape[1]
-        assert (cov.values + cov.floor > 0).all()
-        for q in cov.factors:
-            torch.testing.assert_close(q.T @ q, torch.eye(len(q)).double(), rtol=0, atol=1e-10)
-
-
-def test_patch_covariances_are_the_declared_kronecker_products() -> None:
-    """Pixel variance, colour correlation and decay with distance of the horizontal stripes."""
-    (sigma,) = dense_covariances(GaussianMixture(*_only(ib.patch_mixture(), 10)))
-    grid = sigma.reshape(3, 16, 16, 3, 16, 16)
-    assert sigma[0, 0].item() == pytest.approx(0.18**2)
-    assert (grid[0, 3, 5, 1, 3, 5] / 0.18**2).item() == pytest.approx(0.85)
-    assert (grid[2, 3, 5, 2, 4, 5] / 0.18**2).item() == pytest.approx(math.exp(-1 / 2))
-    assert (grid[2, 3, 5, 2, 3, 6] / 0.18**2).item() == pytest.approx(math.exp(-1 / 20))
-
-
-def _only(mixture: GaussianMixture, k: int) -> tuple[Tensor, Tensor, tuple[Covariance, ...]]:
-    return torch.ones(1).double(), mixture.means[k : k + 1], (mixture.covariances[k],)
-
-
-def test_patches_mostly_stay_in_range() -> None:
-    x = ib.patch_mixture().sample(Rng.for_images(IDS[:200], seed=0))
-    assert (x.abs() > 1).double().mean().item() < 0.01

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from exact_setting import SHAPE, B, K, Setting
 from torch import Tensor
 
 import invbench as ib
@@ -16,60 +17,15 @@ from invbench.cli import main
 from invbench.harness.cell import Cell, Options
 from invbench.harness.rebuild import Remeasure
 from invbench.harness.runner import run_cell
-from invbench.metrics import posterior as scores
-from invbench.metrics.samples import CRPS, Coverage, DiversityNull, DiversityRange, Spread
 from invbench.plugins import load_catalog
-from invbench.priors.exact import ExactPosterior, _cdf, _quantile
-from invbench.priors.gmm import Covariance, GaussianMixture
+from invbench.priors.exact import ExactPosterior
 from invbench.store.files import Record
 from invbench.store.reader import load_cells
 
 CATALOG = load_catalog()
 METRICS = {name: plugin.cls for name, plugin in CATALOG.plugins["metric"].items()}
 
-SIGMA, K, B = 0.1, 200, 6
-SHAPE = (1, 2, 4)
 PARTS = ("range", "null")
-
-
-def mixture() -> GaussianMixture:
-    """Two overlapping Gaussians over eight pixels with correlated covariances."""
-    rng = ib.Rng.single(use="mixture")
-    factors = [rng.randn((8, 8))[0].double() * 0.15 for _ in range(2)]
-    covariances = tuple(Covariance.full(f @ f.T + 0.01 * torch.eye(8)) for f in factors)
-    means = torch.stack([torch.full((8,), v, dtype=torch.float64) for v in (-0.3, 0.3)])
-    return GaussianMixture(torch.tensor([0.3, 0.7], dtype=torch.float64), means, covariances)
-
-
-class Setting:
-    """Measurements of block means, the exact posterior, and K exact samples of each."""
-
-    def __init__(self, A: ib.LinearOperator | None = None) -> None:
-        self.A = A or ib.BlockMean(SHAPE, 2)
-        names = [str(b) for b in range(B)]
-        x = mixture().sample(ib.Rng.for_images(names, use="truth"))
-        self.x = x.reshape(B, *SHAPE)
-        y = self.A(self.x)
-        self.y = y + SIGMA * ib.Rng.for_images(names, use="noise").randn_like(y)
-        problem = ib.Problem(self.A, SIGMA, "task", "dataset")
-        exact = ib.GmmPrior(mixture(), SHAPE).posterior(problem)
-        assert isinstance(exact, ExactPosterior)
-        self.exact = exact
-        self.samples = self.draw("samples")
-
-    def draw(self, use: str) -> Tensor:
-        rng = ib.Rng.for_images([f"{b}-{k}" for b in range(B) for k in range(K)], use=use)
-        flat = self.y.flatten(1).repeat_interleave(K, 0)
-        return self.exact.posterior.sample(flat, rng).reshape(B, K, -1)
-
-    def scored(self, x: Tensor) -> dict[str, float]:
-        """Mean over images of every score."""
-        m = ib.Measurement(
-            tuple(map(str, range(B))), self.x, self.y, torch.tensor(SIGMA), ("",) * B, self.A, self.exact
-        )
-        metrics = [cls() for cls in scores.invbench_register_metrics()]
-        usable = [metric for metric in metrics if metric.unavailable(m) is None]
-        return {metric.name: float(metric(x.reshape(B, K, *SHAPE), m).mean()) for metric in usable}
 
 
 @pytest.fixture(scope="module")
@@ -136,39 +92,6 @@ def test_without_a_null_space_there_is_no_score_of_it() -> None:
     assert "swd_range" in scores
 
 
-def test_the_posterior_is_known_for_mixtures_and_linear_operators_with_gaussian_noise() -> None:
-    class Square(ib.Operator):
-        x_shape = y_shape = SHAPE
-
-        def _A(self, x: Tensor) -> Tensor:
-            return x.square()
-
-    prior, linear = ib.GmmPrior(mixture(), SHAPE), ib.Identity(SHAPE)
-    assert prior.posterior(ib.Problem(linear, None, "t", "d")) is None
-    assert prior.posterior(ib.Problem(linear, 0.0, "t", "d")) is None
-    assert prior.posterior(ib.Problem(Square(), 0.1, "t", "d")) is None
-
-
-def test_range_and_null_space_are_those_of_the_operator(setting: Setting) -> None:
-    assert setting.exact.dimension("null") == 6
-    for inside in (setting.exact.bases["null"], setting.exact.directions("null")):
-        assert setting.A(inside.T.reshape(-1, *SHAPE)).abs().max() < 1e-6
-
-
-def test_variances_are_those_of_many_samples(setting: Setting) -> None:
-    y = setting.y.flatten(1)
-    directions = setting.exact.directions("range")
-    z = setting.samples @ directions
-    weights, means, variances = setting.exact._along(y, directions)
-    mean = (weights[:, :, None] * means).sum(1)
-    variance = (weights[:, :, None] * (variances + (means - mean[:, None]) ** 2)).sum(1)
-    torch.testing.assert_close(z.mean(1), mean, rtol=0, atol=0.06)
-    torch.testing.assert_close(z.var(1), variance, rtol=0.5, atol=0)
-    for part in PARTS:
-        scores = (setting.samples @ setting.exact.bases[part]).var(1).sum(1)
-        torch.testing.assert_close(scores, setting.exact.variance(y, part), rtol=0.3, atol=0)
-
-
 def turned(exact: ExactPosterior) -> ExactPosterior:
     """The same posterior, its parts spanned by other orthonormal vectors: what another processor may find."""
     other = copy(exact)
@@ -188,50 +111,6 @@ def test_no_score_depends_on_the_basis_of_a_part(setting: Setting) -> None:
         assert not torch.allclose(other.exact.bases[part], setting.exact.bases[part], atol=0.1)
     scores, expected = other.scored(setting.samples), setting.scored(setting.samples)
     assert scores == pytest.approx(expected, rel=1e-9)
-
-
-def test_a_quantile_inverts_the_distribution_function(setting: Setting) -> None:
-    along = setting.exact._along(setting.y.flatten(1), setting.exact.directions("null"))
-    levels = torch.tensor([0.01, 0.3, 0.5, 0.97], dtype=torch.float64)[None, :, None]
-    scores = _cdf(_quantile(levels, *along), *along)
-    torch.testing.assert_close(scores, levels.expand_as(scores), rtol=0, atol=1e-8)
-
-
-def ensemble(K: int, spread: float, names: int = 400) -> tuple[Tensor, ib.Measurement]:
-    """Truth ~ N(0, 1) per pixel and K samples ~ N(0, spread^2): exchangeable where spread is 1."""
-    ids = tuple(str(i) for i in range(names))
-    x = ib.Rng.for_images(ids, use="truth").randn(SHAPE)
-    samples = spread * ib.Rng.for_images(ids, use="samples").randn((K, *SHAPE))
-    A = ib.BlockMean(SHAPE, 2)
-    return samples, ib.Measurement(ids, x, A(x), torch.tensor(1.0), ("",) * names, A)
-
-
-@pytest.mark.parametrize("K", [4, 16, 64])
-def test_coverage_is_nominal_for_exchangeable_samples(K: int) -> None:
-    samples, m = ensemble(K, 1.0)
-    scores = Coverage()(samples, m)
-    assert float(scores.mean()) == pytest.approx(0, abs=0.03), "3200 pixels: four standard errors of at most 0.5"
-    narrow, _ = ensemble(K, 0.5)
-    assert float(Coverage()(narrow, m).mean()) < -0.1
-
-
-def test_crps_is_its_double_sum_and_prefers_the_right_spread() -> None:
-    samples, m = ensemble(8, 1.0)
-    x, truth = samples.double(), m.x.double()
-    pairs = (x[:, :, None] - x[:, None]).abs().flatten(3).mean(3).sum((1, 2)) / (8 * 7)
-    expected = (x - truth[:, None]).abs().flatten(2).mean((1, 2)) - pairs / 2
-    torch.testing.assert_close(CRPS()(samples, m), expected)
-    right = float(CRPS()(samples, m).mean())
-    assert right < min(float(CRPS()(ensemble(8, s)[0], m).mean()) for s in (0.3, 3.0))
-    assert right == pytest.approx(0.5642, abs=0.05), "1 / sqrt(pi) for a standard normal"
-
-
-def test_diversity_splits_the_spread() -> None:
-    samples, m = ensemble(16, 0.5)
-    total, inside, outside = (metric(samples, m) for metric in (Spread(), DiversityRange(), DiversityNull()))
-    torch.testing.assert_close(inside**2 + outside**2, total**2)
-    assert float(total.mean()) == pytest.approx(0.5, abs=0.03)
-    assert float((inside**2).mean() / (total**2).mean()) == pytest.approx(2 / 8, abs=0.03), "two of eight directions"
 
 
 HIDDEN = ["benchmark=gmm2d", "task=denoise", "task.noise='uniform 0.1..0.3 [-1,1]'", "assume='0.2 [-1,1]'"]

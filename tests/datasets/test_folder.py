@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from made_images import random_pixels, save
+from making import make, picture
 from PIL import Image
 
 from invbench import ConfigError, DataError, ImageFolder
@@ -126,3 +128,35 @@ def test_a_folder_is_needed_and_images_in_it(tmp_path: Path) -> None:
         load_catalog().get("dataset", "arrays")().ids()
     with pytest.raises(DataError, match=r"expected files ending in \.npy, \.png"):
         arrays(tmp_path).ids()
+
+
+def test_the_home_folder_of_an_unknown_user_is_a_message() -> None:
+    with pytest.raises(DataError, match="~nobody-of-this-name/x: that user has no home folder"):
+        make("folder", root="~nobody-of-this-name/x").ids()
+
+
+def test_a_folder_needs_its_root() -> None:
+    with pytest.raises(ConfigError, match=r"dataset=folder needs the folder: dataset\.root=FOLDER"):
+        make("folder").ids()
+
+
+def test_a_folder_of_images_is_a_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    picture(tmp_path / "mine" / "deep" / "a.png", side=20)
+    dataset = make("folder", root="~/mine", side=16)
+    assert dataset.ids() == ["deep/a.png"]
+    assert dataset.load("deep/a.png").shape == dataset.x_shape == (3, 16, 16)
+
+
+def test_a_folder_of_images_runs(invbench: Callable[..., Any], tmp_path: Path) -> None:
+    for i in range(2):
+        picture(tmp_path / "my pictures" / f"{i}.png", side=20, value=50 + 100 * i)
+    (tmp_path / "my pictures" / "bad.png").write_text("not a picture")
+    words = ["solver=pinv", "task=sr4", "dataset=folder", "dataset.root=my pictures", "dataset.side=16"]
+    refused = invbench("run", *words, "references=false")
+    assert refused.returncode == 1
+    assert "error: 1 of 3 images cannot be read" in refused.stderr
+    result = invbench("run", *words, "references=false", "dataset.unreadable=skip")
+    assert result.returncode == 0, result.stderr
+    assert "warning: skipped 1 unreadable images: bad.png" in result.stderr
+    assert "photos/sr4/pinv: complete, 2 images" in result.stderr
