@@ -7,22 +7,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from mixing import Matrix, draw, mixture3, spd
 from scipy import stats
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from invbench import ConfigError, LinearGaussianPosterior, LinearOperator, Rng
+from invbench import ConfigError, LinearGaussianPosterior, Rng
 from invbench.priors.gmm import Covariance, GaussianMixture
-
-
-def draw(*shape: int, use: str = "x") -> Tensor:
-    return Rng.single(use=use, seed=0).randn(shape)[0].double()
-
-
-def spd(n: int, use: str) -> Tensor:
-    root = draw(n, n, use=use) / math.sqrt(n)
-    return root @ root.T + 0.1 * torch.eye(n).double()
-
 
 FACTOR = draw(5, 2, use="factor")
 COVARIANCES = {
@@ -33,30 +24,9 @@ COVARIANCES = {
 each_covariance = pytest.mark.parametrize(("cov", "dense"), COVARIANCES.values(), ids=COVARIANCES.keys())
 
 
-def mixture3() -> GaussianMixture:
-    """Three unequal components in three dimensions, one of each kind of covariance."""
-    covs = (
-        Covariance.full(0.3 * spd(3, "a")),
-        Covariance.diagonal(torch.tensor([0.05, 0.2, 0.4])),
-        Covariance.low_rank(0.5 * draw(3, 1, use="b"), 0.1),
-    )
-    means = torch.tensor([[0.5, 0.0, -0.5], [-0.8, 0.3, 0.6], [0.2, -0.9, 0.1]]).double()
-    return GaussianMixture(torch.tensor([0.5, 0.3, 0.2]).double(), means, covs)
-
-
 def dense_covariances(mixture: GaussianMixture) -> list[Tensor]:
     n = mixture.means.shape[1]
     return [cov.times(torch.eye(n).double()) for cov in mixture.covariances]
-
-
-class Matrix(LinearOperator):
-    """y = H x for an image of one row."""
-
-    def __init__(self, H: Tensor) -> None:
-        self.H, self.x_shape, self.y_shape = H, (1, 1, H.shape[1]), (len(H),)
-
-    def _A(self, x: Tensor) -> Tensor:
-        return x.flatten(1) @ self.H.T
 
 
 # Covariances.

@@ -6,31 +6,18 @@ import dataclasses
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from command import Result, called
 from torch import Tensor
 from zoo import CONTROLS, ZOO
-from zoo.solvers import GoodSolver, NotFinite
 
 import invbench as ib
 from invbench.plugins import Plugin
 from invbench.testing import Finding, check_plugin
 from invbench.testing.plugins import KITS
-from invbench.testing.solver_lab import shortened
-
-ENTRY = """
-from zoo.solvers import GoodSolver, NotFinite
-from invbench import hookimpl
-
-@hookimpl
-def invbench_register_solvers():
-    return [GoodSolver, NotFinite]
-"""
 
 
 def findings(kind: str, cls: type[Any]) -> dict[str, Finding]:
@@ -65,21 +52,6 @@ def test_the_zoo_has_a_fault_for_every_check() -> None:
     assert {kind for kind, _ in CONTROLS} == set(KITS)
 
 
-def test_a_solver_is_checked_at_few_calls_that_it_takes() -> None:
-    @dataclasses.dataclass(frozen=True)
-    class Long(GoodSolver):
-        nfe: int = 1000
-        least: int = 1
-
-        def __post_init__(self) -> None:
-            if self.nfe < self.least:
-                raise ib.ConfigError("too few")
-
-    shortest = {least: shortened(Long(least=least)).nfe for least in (1, 11, 60, 500)}
-    assert shortest == {1: 10, 11: 20, 60: 100, 500: 1000}
-    assert shortened(Long(nfe=4)).nfe == 4
-
-
 def test_a_crash_of_a_check_names_the_exception() -> None:
     class Explodes:
         name = "explodes"
@@ -98,49 +70,6 @@ def test_a_precision_that_is_not_claimed_is_not_checked() -> None:
         honest = dataclasses.dataclass(frozen=True)(type(name, (cls,), {"precisions": ("float32",)}))
         finding = findings(kind, honest)["bfloat16"]
         assert (finding.status, finding.sentence) == ("n/a", "claims float32 alone")
-
-
-@pytest.fixture
-def zoo_installed(tmp_path: Path) -> Callable[..., Result]:
-    """The command line where two solvers of the zoo and a module that does not import are installed."""
-    (tmp_path / "zoo_entry.py").write_text(ENTRY)
-    info = tmp_path / "zoo-0.1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo\nVersion: 0.1.0\n")
-    (info / "entry_points.txt").write_text("[invbench]\nsolver_zoo = zoo_entry\nsolver_lost = zoo_nowhere\n")
-    return lambda *words: called(words, tmp_path, site=tmp_path)
-
-
-def test_check_prints_a_table_and_succeeds(zoo_installed: Callable[..., Result]) -> None:
-    result = zoo_installed("check", "goodsolver")
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith("solver goodsolver (zoo 0.1.0): 19 pass, 0 fail, 2 n/a")
-    assert any(line.split()[:2] == ["batch", "pass"] for line in result.stdout.splitlines())
-
-
-def test_check_fails_where_a_check_does(zoo_installed: Callable[..., Result]) -> None:
-    result = zoo_installed("check", NotFinite.name)
-    assert result.returncode == 1
-    assert "look for x / 0" in result.stdout
-
-
-def test_check_suggests_a_name(invbench: Callable[..., Result]) -> None:
-    result = invbench("check", "psnrr")
-    assert result.returncode == 2
-    assert "unknown name 'psnrr'; did you mean 'psnr'" in result.stderr
-
-
-def test_check_says_why_a_plugin_cannot_be_used(zoo_installed: Callable[..., Result]) -> None:
-    result = zoo_installed("check", "lost")  # the name of its entry point is solver_lost
-    assert result.returncode == 1
-    assert "solver_lost of zoo cannot be used: ModuleNotFoundError" in result.stderr
-
-
-def test_check_covers_every_kind_of_a_name(invbench: Callable[..., Result]) -> None:
-    result = invbench("check", "gmm2d")
-    assert result.returncode == 0
-    assert "dataset gmm2d" in result.stdout
-    assert "prior gmm2d" in result.stdout
 
 
 @pytest.mark.long
@@ -180,9 +109,3 @@ class White(ib.Prior):
 
 def test_a_prior_of_grey_images_is_examined() -> None:
     assert with_status(findings("prior", GreyWhite), "pass") == set(KITS["prior"].checks)
-
-
-def test_where_nothing_applies_the_check_has_failed(tmp_path: Path) -> None:
-    ran = called(["check", "module"], tmp_path)
-    assert ran.returncode == 1
-    assert "prior module: nothing was checked" in ran.stdout

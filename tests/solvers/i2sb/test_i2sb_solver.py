@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from bridges import CDDB, I2SB, SHAPE, Deep, Told, draw, solve
+from bridges import I2SB, SHAPE, Told, draw, solve
 from command import called
+from recursions import LEVELS, linear, noise, recursion
 from torch import Tensor
 
 import invbench as ib
-
-SLOPE = 0.3  # of the network in closed form
-BETAS = np.concatenate([(half := np.linspace(0.01, math.sqrt(3e-4), 1000)[:500] ** 2), half[::-1]])
-LEVELS = np.sqrt(np.cumsum(BETAS))
-
-
-def linear(x: Tensor, t: Tensor) -> Tensor:
-    return SLOPE * x + t / 2000
-
-
-def recursion(
-    x: np.ndarray, grid: list[int], noise: Callable[[], np.ndarray], correct: Callable[..., np.ndarray] | None = None
-) -> np.ndarray:
-    """Algorithm 2, an image as a vector; DDPM's posterior in variances, as the paper has it."""
-    for a, b in itertools.pairwise(grid):
-        net = SLOPE * x + (0.1 + a / 999 * 999.9) / 2000
-        x0_hat = x - LEVELS[a] * net
-        var, delta = LEVELS[b] ** 2, LEVELS[a] ** 2 - LEVELS[b] ** 2
-        after = (delta * x0_hat + var * x) / (delta + var)
-        if b > 0:
-            after = after + math.sqrt(delta * var / (delta + var)) * noise()
-        x = after if correct is None else after - correct(x0_hat, a, delta / (delta + var))
-    return x
-
-
-def noise() -> Callable[[], np.ndarray]:
-    rng = ib.Rng.for_images(["0"], use="solve")
-    return lambda: rng.randn((math.prod(SHAPE),))[0].double().numpy()
 
 
 def test_a_chain_is_algorithm_2() -> None:
@@ -86,37 +56,6 @@ def test_measured_pixels_stay_as_they_are_in_the_official_form_of_inpainting() -
     assert not torch.equal(A(solve(I2SB(nfe=3), y, A, net)), y)
 
 
-def test_cddb_takes_a_gradient_step_on_the_predicted_image() -> None:
-    A, grid = ib.BlockMean(SHAPE, 2), [999, 666, 333, 0]
-    y, x_0 = draw(1, 3, 2, 2).double(), draw(1, *SHAPE).double()
-    start = A.guess(y).flatten().numpy()
-
-    def correct(x0_hat: np.ndarray, a: int, share: float) -> np.ndarray:
-        x = torch.from_numpy(x0_hat).reshape(1, *SHAPE).requires_grad_()
-        (gradient,) = torch.autograd.grad((A(x) - y).square().sum(), x)
-        return share * 0.7 * gradient.flatten().numpy()
-
-    x_hat = solve(CDDB(nfe=3, rho=0.7, clip=False), y, A, Told(linear))
-    np.testing.assert_allclose(x_hat.flatten().numpy(), recursion(start, grid, noise(), correct), rtol=0, atol=1e-6)
-    assert x_0.shape == x_hat.shape
-    without = solve(CDDB(nfe=3, rho=0.0, clip=False), y, A, Told(linear))
-    torch.testing.assert_close(without, solve(I2SB(nfe=3), y, A, Told(linear)))
-
-
-def test_deep_cddb_differentiates_through_the_network() -> None:
-    """d x0_hat / d x_a of the linear network is 1 - sigma_f(a) SLOPE."""
-    A, grid = ib.BlockMean(SHAPE, 2), [999, 666, 333, 0]
-    y = draw(1, 3, 2, 2).double()
-
-    def correct(x0_hat: np.ndarray, a: int, share: float) -> np.ndarray:
-        misfit = A(torch.from_numpy(x0_hat).reshape(1, *SHAPE)) - y
-        return 0.7 * (1 - LEVELS[a] * SLOPE) * 2 * A.T(misfit).flatten().numpy()
-
-    x_hat = solve(Deep(nfe=3, rho=0.7, clip=False), y, A, Told(linear))
-    expected = recursion(A.guess(y).flatten().numpy(), grid, noise(), correct)
-    np.testing.assert_allclose(x_hat.flatten().numpy(), expected, rtol=0, atol=1e-6)
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -130,11 +69,4 @@ def test_what_cannot_run_is_one_clear_line(tmp_path: Path, words: list[str], mes
     ran = called(["run", "benchmark=photos", "n=1", *words], tmp_path)
     assert ran.returncode != 0
     assert message in ran.stderr
-    assert "Traceback" not in ran.stderr
-
-
-def test_cddb_is_not_trained_for_a_task_that_is_not_linear(tmp_path: Path) -> None:
-    ran = called(["train", "solver=cddb", "task=hdr", "benchmark=gmm", "--dry-run"], tmp_path)
-    assert ran.returncode == 2
-    assert "solver cddb needs an operator of type LinearOperator; task 'hdr' gives" in ran.stderr
     assert "Traceback" not in ran.stderr

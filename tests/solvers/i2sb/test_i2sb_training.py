@@ -113,19 +113,6 @@ def test_a_checkpoint_that_lacks_a_tensor_is_refused(tmp_path: Path) -> None:
         I2SB(weights=str(path)).prepare(problem, prior)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"steps": 0}, "training.steps must be at least 1; got 0"),
-        ({"lr": -1.0}, "training.lr must not be negative; got -1.0"),
-        ({"ema": 1.0}, "training.ema, the decay of the average"),
-    ],
-)
-def test_options_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ib.ConfigError, match=message):
-        I2SB.options(**options)
-
-
 WEIGHTS = Path(training.__file__).with_name("weights")
 
 
