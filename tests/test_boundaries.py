@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from beside import CROSSING, ELSEWHERE, Beside
 from command import called
+from mutations import TESTS
+from portable import LEFT_OUT
 from structure import BRANCHES, LINES, House, public_names
 
 import invbench
@@ -265,3 +268,38 @@ def test_files_of_tests_have_names_of_their_own() -> None:
     """pytest imports them by their name alone; benchmarks are collected by themselves."""
     files = [path.name for path in (ROOT / "tests").rglob("test_*.py") if path.parent.name != "bench"]
     assert sorted(files) == sorted(set(files))
+
+
+def test_every_module_has_a_file_of_tests_and_every_file_of_tests_its_module() -> None:
+    found = Beside(ROOT, ELSEWHERE, CROSSING)
+    assert len(found.modules) > 150
+    assert found.faults() == []
+
+
+def test_a_module_without_tests_and_a_file_of_tests_without_a_module_are_found(tmp_path: Path) -> None:
+    modules = ("invbench/a.py", "invbench/part/b.py", "invbench/part/__init__.py", "solvers/c.py", "tasks/d.py")
+    tests = ("test_a.py", "part/test_part_b.py", "part/test_lost.py", "solvers/test_e.py", "bench/test_speed.py")
+    for name in (*modules, *(f"tests/{test}" for test in tests)):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    (tmp_path / "invbench" / "other").mkdir()
+    (tmp_path / "invbench" / "other" / "__init__.py").write_text("def f(): ...\n")
+    elsewhere = {"tasks/d.py": "test_d.py", "invbench/a.py": "part/test_lost.py", "gone.py": "test_a.py"}
+    assert Beside(tmp_path, elsewhere, {"solvers/test_f.py": "nothing"}).faults() == [
+        "invbench/a.py has tests/test_a.py, and needs no line in ELSEWHERE",
+        "invbench/other/__init__.py: expected tests/other/test_other.py",
+        "solvers/c.py: expected tests/solvers/test_c.py",
+        "tasks/d.py: tests/test_d.py, which ELSEWHERE names, does not exist",
+        "gone.py, which ELSEWHERE names, does not exist",
+        "tests/solvers/test_e.py is of no module",
+        "tests/solvers/test_f.py, which CROSSING names, does not exist",
+    ]
+
+
+def test_tables_of_files_of_tests_name_those_that_there_are() -> None:
+    stems = {path.stem.removeprefix("test_") for path in (ROOT / "tests").rglob("test_*.py")}
+    assert set(LEFT_OUT.split()) <= stems
+    named = {f"tests/{name}" for names in TESTS.values() for name in names.split()}
+    assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
+    assert [name for name in TESTS if not (ROOT / f"invbench/{name}.py").is_file()] == []

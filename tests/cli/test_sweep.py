@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from sharding import cells
 
-from invbench.cli import jobs
+from invbench.cli import jobs, main
 
 
 def test_the_composed_configuration_can_be_shown(invbench: Callable[..., Any]) -> None:
@@ -94,3 +95,14 @@ def command(words: list[str], cwd: Path, site: Path) -> subprocess.CompletedProc
     environment = {**os.environ, "PYTHONPATH": str(site), "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
     call = [sys.executable, "-m", "invbench.cli", *words]
     return subprocess.run(call, cwd=cwd, env=environment, capture_output=True, text=True, timeout=600)
+
+
+def invbench(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+
+
+def test_a_file_in_place_of_the_results_folder_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = invbench("run", "solver=pinv,bicubic", "task=sr4", "n=2", f"out={tmp_path / 'file'}")
+    assert result.exit_code == 2
+    assert "choose another out=FOLDER" in result.output

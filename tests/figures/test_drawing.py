@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from made import loaded_cell
 
+from invbench.cli import main
 from invbench.errors import ConfigError
 from invbench.figures.drawing import Request, figure, select
 from invbench.plugins import load_catalog
@@ -49,3 +51,19 @@ def test_a_metric_that_no_record_has_is_told_with_what_adds_it(tmp_path: Path) -
         list(figure([cell], load_catalog(), tmp_path, Request(metric="snr")))
     with pytest.raises(ConfigError, match="scatter needs two solvers, as --solvers davi,ddrm; got 1"):
         list(figure([cell], load_catalog(), tmp_path, Request("scatter", "psnr", ("ddrm",))))
+
+
+RUN = ("run", "solver=pinv", "task=sr4", "references=false")
+
+
+def invbench(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+
+
+def test_a_damaged_reconstruction_is_named(tmp_path: Path) -> None:
+    assert invbench(*RUN, "n=2", f"out={tmp_path}").exit_code == 0
+    path = min(tmp_path.glob("*/*/*/images/*.safetensors"))
+    path.write_bytes(path.read_bytes()[:20])
+    result = invbench("figure", "task=sr4", "--out", tmp_path)
+    assert result.exit_code == 2
+    assert f"{path} cannot be read" in result.output

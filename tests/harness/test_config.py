@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from hydra import compose, initialize
+from PIL import Image
 
 from invbench.cli import main
 from invbench.errors import ConfigError
@@ -189,3 +190,22 @@ def test_options_are_written_without_dashes() -> None:
     result = invbench(*RUN, "--n=2")
     assert result.exit_code == 2
     assert "options are written without dashes: n=2" in result.output
+
+
+def paint(folder: Path, name: str, colour: str) -> None:
+    folder.mkdir(exist_ok=True)
+    Image.new("RGB", (64, 64), colour).save(folder / f"{name}.png")
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    for name, colour in (("a", "red"), ("b", "green"), ("c", "blue")):
+        paint(tmp_path / "images", name, colour)
+    return tmp_path / "images"
+
+
+@pytest.mark.parametrize("name", ["ph(1)", "a'b", "some where"])
+def test_a_folder_may_have_any_name(images: Path, tmp_path: Path, name: str) -> None:
+    folder = images.rename(tmp_path / name)
+    result = invbench(*RUN, "dataset=folder", f"dataset.root={folder}", "n=2", f"out={tmp_path / 'out'}")
+    assert result.exit_code == 0, result.output

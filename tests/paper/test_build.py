@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from invbench.cli import main
 from invbench.errors import ConfigError
@@ -43,3 +44,24 @@ def test_records_of_solvers_trained_otherwise_come_from_their_folder(tmp_path: P
     commands = {cell.run.training.command for cell in cells if cell.run.training and "controls" in str(cell.folders)}
     assert commands
     assert all("+recipe=davi_g" in command for command in commands)
+
+
+def invbench(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+
+
+def test_tables_of_the_paper_name_the_records_that_were_set_aside_and_a_folder_that_is_not_there(
+    tmp_path: Path,
+) -> None:
+    assert invbench("run", "solver=davi", "task=sr4", "n=2", "references=false", f"out={tmp_path}").exit_code == 0
+    table = invbench("table", "--paper", "1", "benchmark=photos", "--out", tmp_path)
+    assert "Set aside, since released records have more images: davi on sr4 (n=2)." in table.output
+    beside = invbench("table", "--paper", "1", "benchmark=photos", "--intervals", "--out", "reference").output
+    assert re.search(r"^davi .*\*25\.71\* \[24\.\d\d, 27\.\d\d\]", beside, re.M)
+    assert "--add is of --paper" in invbench("table", "--add", "ddim", "--out", tmp_path).output
+    filtered = invbench("table", "--paper", "1", "benchmark=photos", "task=sr4", "solver=ddrm", "--out", "reference")
+    assert "Not recorded" not in filtered.output
+    for words in (["table", "--paper", "1", "benchmark=photos"], ["claims"]):
+        result = invbench(*words, "--out", tmp_path / "nosuch")
+        assert result.exit_code == 2
+        assert "expected a results folder; " in result.output

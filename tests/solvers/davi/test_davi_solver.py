@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner, Result
 from command import called
 from davi_parts import Davi, draw, learning, official, ours
 from torch import Tensor
 
 import invbench as ib
+from invbench.cli import main
 from invbench.priors.adm.sources import AdmPhotos
 from invbench.weights import read_card
 
@@ -153,3 +155,12 @@ def test_shipped_weights_are_found_by_their_name() -> None:
     )
     with pytest.raises(ib.DataError, match="no weights at variational"):
         Davi(weights="variational").checkpoint("photos", "denoise")
+
+
+def invbench(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+
+
+def test_networks_that_were_trained_at_another_noise_say_so(tmp_path: Path) -> None:
+    words = ("run", "solver=davi", "task=sr4", "task.noise='gaussian 0.5 [-1,1]'", "n=1", f"out={tmp_path}")
+    assert "davi was trained at a noise of 0.05 on [-1,1], not 0.5" in invbench(*words, "references=false").output
