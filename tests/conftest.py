@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from command import Result, called
 
+from invbench.store.reader import LoadedCell, load_cells
+
 FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --window-size=1200,900"
@@ -29,6 +31,13 @@ def invbench(tmp_path: Path) -> Callable[..., Result]:
     It runs in this process, which spares the seconds of an import of torch.
     """
     return lambda *words: called(words, tmp_path)
+
+
+@pytest.fixture
+def stored(monkeypatch: pytest.MonkeyPatch) -> list[LoadedCell]:
+    """The cells of ``tests/golden/store``, with the paths that a user in its parent folder would see."""
+    monkeypatch.chdir(Path(__file__).parent / "golden")
+    return load_cells(Path("store"))
 
 
 @pytest.fixture(scope="session")
