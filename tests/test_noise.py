@@ -1,4 +1,4 @@
-"""Noise levels carry a unit, and every noise model has the spread that it declares."""
+"""Every noise model has the spread that it declares, and what means nothing is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator interface, its building blocks, and the laws that catch a broken operator."""
+"""The operator interface: shapes, transposes, copies, ridges."""
 
 from __future__ import annotations
 
@@ -91,12 +91,6 @@ def test_wrong_shapes_are_refused_with_both_shapes() -> None:
         A.pinv(wrong_y)
     with pytest.raises(UnsupportedProblem, match=r"got \(3, 8, 8\)"):
         A(torch.zeros(3, 8, 8))  # no batch axis
-
-
-# One small operator per law, broken in that law alone where possible.
-
-
-# The building blocks against independent formulas.
 
 
 def test_the_package_exports_what_an_author_needs() -> None:

@@ -1,4 +1,4 @@
-"""Images in shards, run by local processes or a launcher's workers, and joined to the bits of the unsharded run."""
+"""Images in shards, run by a launcher's workers, and joined to the bits of the unsharded run."""
 
 from __future__ import annotations
 

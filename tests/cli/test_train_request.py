@@ -1,4 +1,4 @@
-"""What invbench train is asked for: wrong requests, variants, types."""
+"""What invbench train is asked for: wrong requests."""
 
 from __future__ import annotations
 

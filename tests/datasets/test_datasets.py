@@ -1,4 +1,4 @@
-"""Datasets: which images, in which order, and what is said where they are absent."""
+"""What holds for every dataset."""
 
 from __future__ import annotations
 

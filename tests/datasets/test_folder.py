@@ -1,4 +1,4 @@
-"""A folder of images of 1 to 4 channels: arrays and pictures, and what is said of those that are none."""
+"""Folders of images: pictures and arrays of 1 to 4 channels, and what is said of those that are none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics against scikit-image, and the law of the consistency: the truth scores 1."""
+"""Metrics of distortion against scikit-image."""
 
 from __future__ import annotations
 

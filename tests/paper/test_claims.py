@@ -1,4 +1,4 @@
-"""The paper's claims: what the file states is what the tables print, and the command that lists them."""
+"""The paper's claims: what the file states is what the tables print."""
 
 from __future__ import annotations
 
@@ -24,9 +24,6 @@ FILE = results_folder() / "published" / "claims.toml"
 
 def invbench(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
-
-
-# The file
 
 
 def test_ids_are_unique_and_there_is_a_cell_for_each_value_of_the_tables_that_a_solver_here_can_make() -> None:
@@ -101,9 +98,6 @@ def test_a_damaged_file_is_reported_with_the_claim(change: tuple[str, str], mess
     with pytest.raises(ConfigError, match=f"{path}|{path.name}") as error:
         load_claims(path, "photos")
     assert message in str(error.value)
-
-
-# The table and the command
 
 
 def test_claims_are_found_by_id_or_its_beginning_and_others_suggested() -> None:

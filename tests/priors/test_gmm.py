@@ -188,6 +188,3 @@ def test_posterior_samples_follow_the_posterior() -> None:
     y = torch.full((1, 1), 0.1).double()
     x = posterior.sample(y.expand(N, -1), Rng.for_images(IDS, seed=1))
     check_samples(x, posterior.weights(y)[0], posterior.means(y)[0], posterior.covariances())
-
-
-# The shipped mixtures.

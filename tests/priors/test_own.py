@@ -1,4 +1,4 @@
-"""Networks of one's own: every prediction, schedule and range against a Gaussian prior, whose eps is known."""
+"""Networks of one's own by a dotted name or of diffusers: what is taken, and what is said of the rest."""
 
 from __future__ import annotations
 

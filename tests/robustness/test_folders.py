@@ -1,4 +1,4 @@
-"""Folders as users have them: hidden files, links, odd and long names, on any machine."""
+"""Folders as users have them: odd and long names, damaged files, on any machine."""
 
 from __future__ import annotations
 
@@ -144,9 +144,6 @@ def test_ids_and_sizes_cannot_be_mistaken_for_each_other(tmp_path: Path) -> None
     (tmp_path / "x" / "a.png\n1b.png").write_bytes(b"1")
     (tmp_path / "y" / "a.png").write_bytes(b"1"), (tmp_path / "y" / "1b.png").write_bytes(b"1")
     assert ImageFolder(tmp_path / "x", 8).fingerprint() != ImageFolder(tmp_path / "y", 8).fingerprint()
-
-
-# Names of reconstructions
 
 
 # Whole runs

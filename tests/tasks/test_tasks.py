@@ -1,4 +1,4 @@
-"""Every task's operator: the laws, and an independent formula for each."""
+"""Every task's operator: the laws, presets, keys, and options that do not fit."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from invbench import ConfigError, Rng, Shape, SVDOperator
 from invbench.testing import check_operator
 
 TASKS = sorted(CATALOG.benchmark("photos").tasks)  # others take an operator of the user's
-
-
-# The laws.
 
 
 @pytest.mark.parametrize(("preset", "x_shape"), [("gmm", SHAPE), ("photos", (3, 64, 64)), ("gmm", OBLONG)])
@@ -39,21 +36,12 @@ def test_presets_name_installed_tasks_and_options(preset: str) -> None:
     assert set(benchmark.main_tasks) <= set(benchmark.tasks)
 
 
-# Independent formulas.
-
-
 @pytest.mark.parametrize("task", ["inpaint_random", "inpaint_strokes", "cs4"])
 def test_random_operators_depend_on_the_key_alone(task: str) -> None:
     make = CATALOG.get("task", task)(**CATALOG.benchmark("gmm").tasks[task])
     first, again, other = (make.operator(SHAPE, Rng.single(seed=s))(draw(SHAPE)) for s in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-
-
-# The mis-ordered blur of the reference codes.
-
-
-# What does not fit.
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""I2SB's and CDDB's chains against recursions written anew, in float64."""
+"""I2SB's chain against a recursion written anew, in float64."""
 
 from __future__ import annotations
 
