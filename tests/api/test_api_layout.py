@@ -65,9 +65,15 @@ def test_what_is_no_picture_needs_the_size_of_its_image(size: str, message: str)
     own = read_measurement(np.zeros((3, 9)))
     with pytest.raises(ConfigError, match=message):
         layout(parts("cs4"), own, 0, size)
-    assert layout(parts("cs4"), read_measurement(np.zeros((3, 256))), 0, "32x32").tiles().__next__()[0].x_shape[1] == 32
 
 
 def test_a_size_may_name_the_channels() -> None:
     with pytest.raises(ConfigError, match=r"expected y of shape \(2, 4, 6\)"):
         Exact(parts(), read_measurement(np.zeros((2, 5))), "2x4x6")
+
+
+def test_what_is_no_picture_is_restored_whole() -> None:
+    placed = layout(parts("cs4"), read_measurement(np.zeros((3, 256))), 0, "32x32")
+    ((A, y),) = placed.tiles()
+    assert (A.x_shape, y.shape) == ((3, 32, 32), (1, 3, 256))
+    assert placed.inside(y) is y
