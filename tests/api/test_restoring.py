@@ -209,6 +209,9 @@ def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
         invbench.restore("ddrm", torch.zeros(3, 32, 32), "inpaint", **options, **QUIET)
 
 
+GREY: dict[str, Any] = {"sigma": "0.2 [-1,1]", **QUIET}  # of the tests of priors of one channel
+
+
 class Smooth(nn.Module):
     """The best linear guess of white images of deviation 1/2 from x + sigma z."""
 
@@ -223,7 +226,7 @@ def grey() -> Image.Image:
 
 
 def options(folder: Path) -> dict[str, Any]:
-    return {"prior": "adm_own", "prior__weights": own_weights(folder), "solver__nfe": 2, **QUIET}
+    return {"prior": "adm_own", "prior__weights": own_weights(folder), "solver__nfe": 2, **GREY}
 
 
 @pytest.mark.filterwarnings("ignore:A x differs")  # the network has learned nothing
@@ -253,7 +256,7 @@ def test_an_object_of_one_channel_restores_as_it_does_from_an_array(grey: Image.
     """Noise of one channel is its own: the picture's level is that of the array, not of three that share it."""
     prior = invbench.prior_from(Smooth(), (1, 24, 20), predicts="denoiser")
     y = torch.from_numpy(np.array(grey)).float().div(127.5).sub(1)[None]
-    found = [invbench.restore("ddrm", each, "denoise", prior=prior, **QUIET) for each in (grey, y)]
+    found = [invbench.restore("ddrm", each, "denoise", prior=prior, **GREY) for each in (grey, y)]
     assert found[0].samples.shape == (1, 1, 24, 20)
     torch.testing.assert_close(found[0].samples, found[1].samples)
     expected = y / (1 + 4 * 0.2**2)  # the mean of the posterior, which samples spread around by 0.186
@@ -272,7 +275,7 @@ def test_colours_are_refused_before_the_network_is_called(tmp_path: Path, grey: 
 @pytest.mark.filterwarnings("ignore:A x differs")
 def test_a_measurement_of_two_channels_has_the_size_of_its_image(tmp_path: Path) -> None:
     y, prior = torch.zeros(2, 8, 12), {"prior": "adm_own", "prior__weights": own_weights(tmp_path, channels=2)}
-    found = invbench.restore("ddrm", y, "denoise", size="2x8x12", solver__nfe=2, **prior, **QUIET)
+    found = invbench.restore("ddrm", y, "denoise", size="2x8x12", solver__nfe=2, **prior, **GREY)
     assert found.samples.shape == (1, 2, 8, 12)
     with pytest.raises(invbench.ConfigError, match="this prior takes 2-channel images; got 1x8x12"):
-        invbench.restore("ddrm", y[:1], "denoise", size="1x8x12", **prior, **QUIET)
+        invbench.restore("ddrm", y[:1], "denoise", size="1x8x12", **prior, **GREY)
