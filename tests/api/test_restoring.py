@@ -171,7 +171,7 @@ def test_what_contradicts_operator_or_noise_is_warned_of() -> None:
     x = photo(32, 32)
     with pytest.warns(UserWarning, match="y looks noisier, 0.2 on"):
         invbench.restore("wiener", x + noise(x.shape, 0.2), "denoise", sigma="0.02 [-1,1]", **QUIET)
-    with pytest.warns(UserWarning, match="y may be no measurement by this operator"):
+    with pytest.warns(UserWarning, match="y may not be a measurement by this operator"):
         invbench.restore("davi", photo(16, 16) * 0 + 1.0, "sr4", sigma="0.001 [-1,1]", **QUIET)
 
 
@@ -183,7 +183,7 @@ def test_what_contradicts_operator_or_noise_is_warned_of() -> None:
         (("ddrm", "y", "denoise"), {"sigma": "0.02 [0,1]", "samples": 0}, "samples must be at least 1; got 0"),
         (("ddrm", "y", "denoise"), {"sigma": "0.02 [0,1]", "tile": 2}, "tile must be at least 32 pixels, or 0"),
         (("ddrm", "y", "hdr"), {"sigma": "0.02 [0,1]"}, "needs an operator of type SVDOperator"),
-        (("ddrm", "y", "cs4"), {"sigma": "0.02 [0,1]"}, "is no measurement of this task"),
+        (("ddrm", "y", "cs4"), {"sigma": "0.02 [0,1]"}, "is not a measurement of this task"),
         (("ddrm", "nowhere.png", "denoise"), {"sigma": "0.02 [0,1]"}, "nowhere.png: no such file"),
         (("ddrm", 3, "denoise"), {"sigma": "0.02 [0,1]"}, "expected a measurement as a file, a picture"),
         (("ddrm", "y", "inpaint"), {"sigma": "0.02 [0,1]", "task__box": 90}, "box must be smaller"),

@@ -36,7 +36,7 @@ def test_the_command_restores_files_and_folders(tmp_path: Path) -> None:
         (["a.png", "task=denoise"], "expected solver=...; for example"),
         (["a.png", "task=denoise", "solver=wiener", "to=x.png", "samples=two"], "samples: expected a whole number"),
         (["a.png", "task=denoise", "solver=wiener", "to=x.png"], "no such file: a.png"),
-        (["y.png", "task=denoise", "solver=wiener", "to=x.docx"], "expected the name of a picture, as x.png"),
+        (["y.png", "task=denoise", "solver=wiener", "to=x.docx"], "expected the name of a picture, for example x.png"),
         (["y.png", "task=denoise", "solver=wiener", "to=y.png"], "is the measurement itself"),
     ],
 )

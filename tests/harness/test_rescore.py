@@ -62,7 +62,7 @@ def test_rows_of_different_images_are_compared_as_the_set_that_all_have(out: Pat
     arguments = ["solver=wiener", "task=sr4", "n=4", f"out={out}", "references=false"]
     assert CliRunner().invoke(main, ["run", *arguments], catch_exceptions=False).exit_code == 0
     text = CliRunner().invoke(main, ["table", "--out", str(out)], catch_exceptions=False).output
-    assert "Of the 3 images on which all rows were scored as one set" in text
+    assert "Of the 3 images on which all rows were scored, as one set of first samples" in text
     (scored_cell(out).folders[0] / "sets.json").unlink()
     CellStore(scored_cell(out).folders[0]).write_checksums()
     assert CliRunner().invoke(main, ["rescore", "--out", str(out)], catch_exceptions=False).exit_code == 0

@@ -19,7 +19,7 @@ def test_davi_is_meant_where_no_paper_is_named() -> None:
     assert parse("7") == parse("davi:7") == ("davi", 7)
     with pytest.raises(ConfigError, match="got ':3'"):
         parse(":3")
-    with pytest.raises(ConfigError, match="--paper takes the number of a table, as 7, or NAME:7"):
+    with pytest.raises(ConfigError, match="--paper takes the number of a table, for example 7, or NAME:7"):
         parse("davi")
 
 
@@ -58,7 +58,7 @@ def test_tables_of_the_paper_name_the_records_that_were_set_aside_and_a_folder_t
     assert "Set aside, since released records have more images: davi on sr4 (n=2)." in table.output
     beside = invbench("table", "--paper", "1", "benchmark=photos", "--intervals", "--out", "reference").output
     assert re.search(r"^davi .*\*25\.71\* \[24\.\d\d, 27\.\d\d\]", beside, re.M)
-    assert "--add is of --paper" in invbench("table", "--add", "ddim", "--out", tmp_path).output
+    assert "--add needs --paper" in invbench("table", "--add", "ddim", "--out", tmp_path).output
     filtered = invbench("table", "--paper", "1", "benchmark=photos", "task=sr4", "solver=ddrm", "--out", "reference")
     assert "Not recorded" not in filtered.output
     for words in (["table", "--paper", "1", "benchmark=photos"], ["claims"]):

@@ -48,7 +48,7 @@ def test_what_is_missing_has_a_command_with_its_noise() -> None:
     table = claims_table(claims, [cell_of("davi", psnr=25.0)], METRICS)
     assert commands_of(table.notes) == [
         "invbench run benchmark=ffhq256 solver=fps task=sr4",
-        "invbench run benchmark=ffhq256 solver=davi,dps,red_diff task=sr4 task.noise='poisson 1.0' "
+        "invbench run benchmark=ffhq256 solver=davi,ddnm_plus,dps,pigdm,red_diff task=sr4 task.noise='poisson 1.0' "
         "assume='0.05 [-1,1]'",
     ]
 

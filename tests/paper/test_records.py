@@ -37,7 +37,7 @@ def test_a_record_of_another_protocol_is_reported_and_not_set_beside_it(changes:
     scores = {"psnr": 28.5, "nfe_forward": changes.pop("nfe", 20.0)}
     table = paper_table(DAVI.table(1), [loaded_cell("ffhq256", "sr4", "ddrm", scores, **changes)])
     assert not any("ours" in method for method in table.frame["method"])
-    (note,) = [note for note in table.notes if note.startswith("Recorded by another protocol")]
+    (note,) = [note for note in table.notes if note.startswith("Not shown, since recorded by another protocol")]
     assert mismatch in note
     assert any("made by" in each for each in table.notes)
 

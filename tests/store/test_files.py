@@ -22,7 +22,7 @@ WEIRD = ["a/b/c.png", "two words", "ünï/cødé ✓", "..", "50%", "a%2Fb", "li
 def test_any_image_id_round_trips(store: CellStore, image: str) -> None:
     with store.writing():
         store.append(image, torch.full((1, 1, 1, 1), 0.5), rows_of(image))
-        assert set(store.done(samples=1)) == {image}
+        assert set(store.finished(samples=1)) == {image}
     assert store.image_path(image).parent == store.folder / "images"
     rows, damaged = read_rows(store.rows)
     assert ({row.image for row in rows}, damaged) == ({image}, 0)
@@ -48,7 +48,7 @@ def test_a_line_that_is_json_but_no_row_is_counted_as_damaged(store: CellStore, 
         store.append("a", torch.zeros(1, 3, 2, 2), rows_of("a"))
         store.write_run(run_of())
     store.rows.write_text(line + "\n" + store.rows.read_text())
-    assert set(store.done(samples=1)) == {"a"}
+    assert set(store.finished(samples=1)) == {"a"}
     (cell,) = load_cells(tmp_path)
     assert (len(cell.rows), cell.damaged) == (3, 1)
 

@@ -40,9 +40,9 @@ def no_space(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 def test_an_appended_image_is_done(store: CellStore) -> None:
     with store.writing():
-        assert not store.done(samples=1)
+        assert not store.finished(samples=1)
         store.append("a", torch.zeros(1, 3, 2, 2), rows_of("a"))
-        assert set(store.done(samples=1)) == {"a"}
+        assert set(store.finished(samples=1)) == {"a"}
 
 
 def test_reconstructions_are_read_back_bit_for_bit(store: CellStore) -> None:
@@ -55,22 +55,22 @@ def test_reconstructions_are_read_back_bit_for_bit(store: CellStore) -> None:
 def test_an_image_is_done_only_with_its_last_sample(store: CellStore) -> None:
     with store.writing():
         store.append("a", torch.zeros(2, 3, 2, 2), rows_of("a", sample=0))
-        assert not store.done(samples=2)
+        assert not store.finished(samples=2)
         store.append("a", torch.zeros(2, 3, 2, 2), rows_of("a", sample=1))
-        assert set(store.done(samples=2)) == {"a"}
+        assert set(store.finished(samples=2)) == {"a"}
 
 
 def test_an_image_without_its_last_row_is_not_done(store: CellStore) -> None:
     with store.writing():
         store.append("a", torch.zeros(1, 3, 2, 2), rows_of("a")[:-1])
-        assert not store.done(samples=1)
+        assert not store.finished(samples=1)
 
 
 def test_an_image_without_its_reconstruction_is_not_done(store: CellStore) -> None:
     with store.writing():
         store.append("a", torch.zeros(1, 3, 2, 2), rows_of("a"))
         store.image_path("a").unlink()
-        assert not store.done(samples=1)
+        assert not store.finished(samples=1)
 
 
 @pytest.mark.parametrize("cut", [1, 40, 150])
@@ -81,7 +81,7 @@ def test_a_half_written_last_line_is_moved_aside(store: CellStore, cut: int) -> 
     whole = store.rows.read_bytes()
     store.rows.write_bytes(whole[:-cut])
     with warnings.catch_warnings(record=True) as caught, store.writing():
-        assert set(store.done(samples=1)) == {"a"}
+        assert set(store.finished(samples=1)) == {"a"}
         store.append("b", torch.zeros(1, 3, 2, 2), rows_of("b"))
     assert [str(each.message) for each in caught] == [
         f"{store.rows}: a half-written last line was moved to records.damaged"
@@ -166,11 +166,11 @@ def test_a_full_disk_loses_nothing(store: CellStore, no_space: Callable[[int], N
         store.append("b", torch.ones(1, 1, 1, 1), rows_of("b"))
     assert f"cannot write to {store.folder}: No space left on device" in str(caught.value)
     assert "What was computed before is kept" in str(caught.value)
-    assert "a" in store.done(samples=1)
+    assert "a" in store.finished(samples=1)
     no_space(1000)
     with store.writing():
         store.append("b", torch.ones(1, 1, 1, 1), rows_of("b"))
-    assert set(store.done(samples=1)) == {"a", "b"}
+    assert set(store.finished(samples=1)) == {"a", "b"}
     assert load_file(store.image_path("a"))["x_hat"].item() == 0
 
 
@@ -190,14 +190,14 @@ def test_a_file_size_limit_loses_nothing(tmp_path: Path, invbench: Callable[...,
     assert "What was computed before is kept" in limited.stderr
     assert "Traceback" not in limited.stderr
     (folder,) = (tmp_path / "out" / "gmm2d" / "denoise").glob("pinv-*")
-    complete = CellStore(folder).done(samples=1)
+    complete = CellStore(folder).finished(samples=1)
     assert len(complete) > 8
     assert (folder / "records.jsonl").read_bytes().endswith(b"\n"), "what did not fit is taken back"
 
     result = invbench("run", *run)
     assert result.returncode == 0, result.stderr
     assert f"{len(complete)}/64 images" in result.stderr
-    assert len(CellStore(folder).done(samples=1)) == 64
+    assert len(CellStore(folder).finished(samples=1)) == 64
     (cell,) = load_cells(tmp_path / "out")
     assert (cell.damaged, len({row.image for row in cell.rows})) == (0, 64)
 
