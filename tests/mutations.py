@@ -55,7 +55,8 @@ TESTS = {  # besides the module's own file, fast ones first
     "analysis/rows": "analysis/test_tables.py analysis/test_significance.py analysis/test_digits.py",
     "analysis/sample_tables": "analysis/test_tables.py harness/test_rescore.py",
 }
-SECONDS = 180  # of the tests of one mutation; a mutation that hangs is seen
+QUICK = "not slow and not long"  # the tests of make test
+SECONDS = 600  # of the tests of one mutation; a mutation that hangs is seen
 
 COMPARE = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
 COMPARE |= {ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is}
@@ -158,7 +159,7 @@ def survives(mutation: Mutation, tree: Path) -> bool:
     folder, _, name = mutation.module.partition("/")
     names = dict.fromkeys([f"{folder}/test_{name}.py", *TESTS[mutation.module].split()])
     files = [f"tests/{each}" for each in names]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", str(path.relative_to(tree)), *files]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", QUICK, str(path.relative_to(tree)), *files]
     try:
         return _status(command, tree) == 0
     finally:
@@ -184,7 +185,7 @@ def copied(to: Path) -> Path:
             shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__", "runs"))
         elif (ROOT / name).exists():
             shutil.copy(ROOT / name, to / name)
-    for name in ("solvers", "tasks", "datasets"):
+    for name in ("solvers", "tasks", "datasets", "results"):
         (names / f"invbench_{name}").symlink_to(to / name)
     return to
 
