@@ -96,7 +96,7 @@ def changes(node: ast.AST) -> Iterator[ast.AST]:
         other.value = not other.value if isinstance(other.value, bool) else other.value + 1
     elif isinstance(other, ast.IfExp | ast.If):
         other.test = ast.UnaryOp(ast.Not(), other.test)
-    elif isinstance(other, ast.Call) and len(other.args) > 1:
+    elif isinstance(other, ast.Call) and len(other.args) > 1 and getattr(other.func, "id", "") not in NAMES:
         other.args[:2] = other.args[1::-1]
     elif isinstance(other, ast.Expr | ast.Assign | ast.Raise) and not _is_text(other):
         other = ast.Pass()
@@ -125,6 +125,7 @@ def places(tree: ast.AST) -> list[tuple[ast.AST, ast.AST]]:
     functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
     ignored = {id(n) for f in ast.walk(tree) if isinstance(f, ast.JoinedStr | ast.arg) for n in ast.walk(f)}
     ignored |= {id(n) for f in functions if f.returns for n in ast.walk(f.returns)}
+    ignored |= {id(k.value) for k in ast.walk(tree) if isinstance(k, ast.keyword) and k.arg == "strict"}  # of zip
     nodes = {id(n): n for f in functions for part in f.body for n in ast.walk(part)}
     return [(node, new) for node in nodes.values() if id(node) not in ignored for new in changes(node)]
 

@@ -22,11 +22,13 @@ from invbench.analysis.comparable import (
     mean_of,
     measurement_key,
     most_default,
+    sameness,
     scored_sets,
     shared_images,
 )
 from invbench.errors import ConfigError
 from invbench.store.files import MEAN, Record, images_digest
+from invbench.store.fingerprint import Fingerprint
 from invbench.store.reader import LoadedCell
 
 WRITTEN = {"origins": {"nfe": "command line", "eta": "command line"}}
@@ -115,6 +117,20 @@ def test_a_mean_is_of_the_images_asked_for_and_nan_where_one_sample_is() -> None
 def test_an_interval_leaves_out_what_has_no_value() -> None:
     low, high = interval_of(without(cell(n=3), "1"), "psnr")
     assert (low, high) == (20.0, 20.0)
+
+
+def test_other_bytes_are_the_same_measurement_only_if_both_fingerprints_agree() -> None:
+    def measured(sha256: str, numbers: tuple[float, ...] | None) -> LoadedCell:
+        print_of_y = None if numbers is None else Fingerprint(numbers, numbers)
+        one = cell(n=1)
+        return with_rows(one, [replace(r, y_sha256=sha256, y=print_of_y) for r in one.rows])
+
+    near, far = (5.0, 1.0), (6.0, 1.0)
+    assert sameness([measured("a", near), measured("a", None)]) == "same bytes"
+    assert sameness([measured("a", near), measured("b", near)]) == "last bits"
+    assert sameness([measured("a", near), measured("b", far)]) == "different"
+    assert sameness([measured("a", near), measured("b", None)]) == "unknown"
+    assert sameness([measured("a", None), measured("b", near)]) == "unknown"
 
 
 def test_cells_of_one_measurement_are_grouped_in_order() -> None:

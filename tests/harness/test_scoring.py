@@ -51,6 +51,25 @@ def test_the_set_is_scored_by_the_metrics_definition(out: Path) -> None:
     assert score.value == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("value", "got"),
+    [
+        (None, "a NoneType"),
+        (torch.zeros(2, 1), "a tensor of shape (2, 1)"),
+        (torch.zeros((), dtype=torch.complex64), "a tensor of shape ()"),
+    ],
+)
+def test_features_of_another_form_are_a_fault_of_their_metric(out: Path, value: object, got: str) -> None:
+    class Odd(Shift):
+        def __call__(self, x_hat: torch.Tensor, measurement: Measurement) -> torch.Tensor:
+            return value  # type: ignore[return-value]
+
+    cell = scored_cell(out)
+    scorer, measured = Scorer([Odd()]), Remeasure(cell.run, CATALOG)(cell.images)
+    assert scorer.features(Odd(), measured.x, measured) is None
+    assert scorer.faults["shift"].endswith(f"expected features of 3 images, one row each; got {got}")
+
+
 def test_scores_of_a_set_are_not_shown_once_it_has_grown(out: Path) -> None:
     assert scored_cell(out).sets
     arguments = ["run", "solver=wiener", "task=sr4", "n=4", f"out={out}", "references=false"]
