@@ -111,7 +111,10 @@ def _fields(cls: type[Any], kind: str) -> list[str]:
     """The options of a dataclass and their defaults."""
     import dataclasses
 
-    return [f"  {kind}.{f.name}={f.default!r}" for f in dataclasses.fields(cls)] or ["  none"]
+    def default(f: dataclasses.Field[Any]) -> object:
+        return f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
+
+    return [f"  {kind}.{f.name}={default(f)!r}" for f in dataclasses.fields(cls)] or ["  none"]
 
 
 def _settings(cls: type[Any]) -> list[str]:

@@ -1,11 +1,11 @@
-"""Networks of the user's own as priors: a torch module by its dotted name, or a folder of diffusers."""
+"""Networks of the user's own as priors: a torch module by its dotted name, also of EDM, or a folder of diffusers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -43,10 +43,12 @@ class ModulePrior(PriorSource):
     - ``schedule``: of beta, "linear" (``beta_start`` to ``beta_end``), "scaled_linear" (their roots), or "cosine"
     - ``range``: of the images it was trained on, "[-1,1]" or "[0,1]"
     - ``weights``: a state dict, ``entry`` its name in a file with several; prefixes such as ``module.`` are taken off
+    - ``arguments``: of the class or function
     """
 
     name: ClassVar[str] = "module"
     summary: ClassVar[str] = "a torch module of your own: prior.target=package.module:name"
+    kinds: ClassVar[tuple[str, ...]] = PREDICTS
     target: str = ""
     weights: str = ""
     entry: str = ""
@@ -56,22 +58,23 @@ class ModulePrior(PriorSource):
     beta_end: float = 0.02
     steps: int = 1000
     range: str = "[-1,1]"
+    arguments: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for what, value, known in (
-            ("prediction", self.predicts, PREDICTS),
+            ("prediction", self.predicts, self.kinds),
             ("schedule", self.schedule, SCHEDULES),
             ("range", self.range, RANGES),
         ):
             if value not in known:
-                raise ConfigError(f"prior module: {unknown(what, value, known)}")
+                raise ConfigError(f"prior {self.name}: {unknown(what, value, known)}")
         if not 1 <= self.steps <= 10_000 or not 0 < self.beta_start <= self.beta_end < 1:
-            raise ConfigError("prior module: needs steps from 1 to 10,000, and 0 < beta_start <= beta_end < 1")
+            raise ConfigError(f"prior {self.name}: needs steps from 1 to 10,000, and 0 < beta_start <= beta_end < 1")
 
     def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
         from invbench.priors.own_prior import OwnPrior, betas_of, fill
 
-        net = _made(self.target)
+        net = self._made()
         if self.weights:
             fill(net, existing(self.weights), self.entry)
         betas = betas_of(self.schedule, self.beta_start, self.beta_end, self.steps)
@@ -79,10 +82,49 @@ class ModulePrior(PriorSource):
 
     def fingerprint(self) -> str:
         """Of the weights' file, the module's source and these options."""
-        _found(self.target)
+        self._found()
         weights = weights_sha256(existing(self.weights)) if self.weights else ""
         form = [self.target, self.entry, self.predicts, self.schedule, self.beta_start, self.beta_end, self.steps]
-        return _digest([*form, self.range, weights, source_of(self.target, "prior module")])
+        return _digest([*form, self.range, self.arguments, weights, source_of(self.target, f"prior {self.name}")])
+
+    def _made(self) -> nn.Module:
+        """The module, made where a class or a function is named. Raises DataError or ConfigError."""
+        from torch import nn
+
+        thing, label = self._found(), f"prior {self.name}: {self.target}"
+        if isinstance(thing, nn.Module) and self.arguments:
+            raise ConfigError(f"{label} is made already, and takes no arguments")
+        if not isinstance(thing, nn.Module) and callable(thing):
+            try:
+                thing = thing(**self.arguments)
+            except Exception as error:  # the user's code may raise anything
+                raise ConfigError(f"{label} cannot be made: {type(error).__name__}: {error}") from error
+        if not isinstance(thing, nn.Module):
+            raise ConfigError(f"{label}: expected what is or makes a torch.nn.Module; got {type(thing).__name__}")
+        return thing
+
+    def _found(self) -> Any:
+        """What ``target`` names. Raises DataError where nothing is named, ConfigError where there is no such thing."""
+        if not self.target:
+            raise DataError(f"prior={self.name} needs the network: prior.target=package.module:name")
+        return imported(self.target, f"prior {self.name}")
+
+
+@dataclass(frozen=True)
+class EdmPrior(ModulePrior):
+    """A network of EDM, D(x; sigma) of Karras et al. (2022), eq. 7: ``target="training.networks:EDMPrecond"``.
+
+    A class in the authors' form is called as net(x, sigma), without a class label, and made with ``arguments``, as
+    {img_resolution:64,img_channels:3}. Otherwise it is as ``prior=module prior.predicts=denoiser``. Solvers ask for
+    levels from 0.01 to 79, near the 80 at which EDM's sampler begins. The authors' files are pickles, which run code:
+    ``weights`` is a state dict.
+    """
+
+    name: ClassVar[str] = "edm"
+    summary: ClassVar[str] = "a network D(x; sigma) of EDM: prior.target=training.networks:EDMPrecond"
+    kinds: ClassVar[tuple[str, ...]] = ("denoiser",)
+    predicts: str = "denoiser"
+    beta_end: float = 0.0173
 
 
 def prior_from(
@@ -161,34 +203,10 @@ def _known(config: Mapping[str, Any], key: str, default: str, names: Mapping[str
     return names[value]
 
 
-def _made(target: str) -> nn.Module:
-    """The module of a dotted name, called first if it is a class or a function. Raises DataError or ConfigError."""
-    from torch import nn
-
-    thing = _found(target)
-    if not isinstance(thing, nn.Module) and callable(thing):
-        try:
-            thing = thing()
-        except Exception as error:  # the user's code may raise anything
-            raise ConfigError(f"prior module: {target}() raised {type(error).__name__}: {error}") from error
-    if not isinstance(thing, nn.Module):
-        raise ConfigError(
-            f"prior module: expected {target} to be or to make a torch.nn.Module; got {type(thing).__name__}"
-        )
-    return thing
-
-
-def _found(target: str) -> Any:
-    """The object of a dotted name. Raises DataError if no name is given, ConfigError if it does not exist."""
-    if not target:
-        raise DataError("prior=module needs the network: prior.target=package.module:name")
-    return imported(target, "prior module")
-
-
 def _digest(parts: list[Any]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @hookimpl
 def invbench_register_priors() -> list[type[PriorSource]]:
-    return [ModulePrior, DiffusersPrior]
+    return [ModulePrior, EdmPrior, DiffusersPrior]

@@ -50,7 +50,7 @@ class OwnPrior(Prior):
         out = getattr(out, "sample", out)
         if not isinstance(out, Tensor) or out.shape[0] != len(x) or out.shape[2:] != x.shape[2:]:
             shape = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
-            raise DataError(f"prior module: expected a tensor of {tuple(x.shape)} of the network; got {shape}")
+            raise DataError(f"prior: expected a tensor of {tuple(x.shape)} of the network; got {shape}")
         return out
 
     def student(self) -> OwnPrior:

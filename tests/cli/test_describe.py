@@ -61,3 +61,7 @@ def test_a_plugin_without_a_summary_is_listed_by_the_first_line_of_its_docstring
         size: int = 3
 
     assert (summary(Own), summary(Silent)) == ("Mine.", "")
+
+
+def test_an_option_that_is_made_anew_is_shown_as_it_is_made() -> None:
+    assert "  prior.arguments={}" in description(Plugin("prior", "module", ModulePrior, "invbench", "1.0")).splitlines()

@@ -12,7 +12,7 @@ import torch
 from command import called
 
 import invbench as ib
-from invbench.priors.own import DiffusersPrior, ModulePrior
+from invbench.priors.own import DiffusersPrior, EdmPrior, ModulePrior
 
 NETWORK = """
 import torch
@@ -28,12 +28,59 @@ class Net(nn.Module):
         return self.conv(x) + t.reshape(-1, 1, 1, 1) / 1000
 """
 
+EDM = """
+import torch
+from torch import nn
+
+
+class Precond(nn.Module):  # eq. 7 of Karras et al. (2022), around a convolution, called as the authors' classes are
+    def __init__(self, img_resolution, img_channels, sigma_data=0.5):
+        super().__init__()
+        self.s, self.model = sigma_data, nn.Conv2d(img_channels, img_channels, 3, padding=1)
+
+    def forward(self, x, sigma, class_labels=None, force_fp32=False):
+        assert class_labels is None and not force_fp32
+        sigma = sigma.to(torch.float32).reshape(-1, 1, 1, 1)
+        total = (sigma**2 + self.s**2).sqrt()
+        return (self.s / total) ** 2 * x + sigma * self.s / total * self.model(x / total)
+"""
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "own_net.py").write_text(NETWORK)
+    (tmp_path / "own_edm.py").write_text(EDM)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_a_class_of_edm_is_a_denoiser_as_it_is(home: Path) -> None:
+    torch.manual_seed(0)
+    source = EdmPrior(target="own_edm:Precond", arguments={"img_resolution": 8, "img_channels": 3})
+    prior = source.load((3, 8, 8), "cpu")
+    x = ib.Rng.single(use="x").randn((2, 3, 8, 8))[0]
+    for t in (3, 700):
+        a = prior.alpha_bar(t)
+        sigma = ((1 - a) / a) ** 0.5
+        expected = prior.net(x / a**0.5, torch.tensor([sigma, sigma]))
+        torch.testing.assert_close(prior.x0(x, t), expected, rtol=1e-4, atol=1e-4)
+    sigma = ((1 - prior.abar) / prior.abar).sqrt()
+    assert int(sigma[-1]) == 79, "near the 80 at which EDM's sampler begins"
+    assert sigma[0] == pytest.approx(0.01, rel=1e-3)
+    other = EdmPrior(target="own_edm:Precond", arguments={"img_resolution": 8, "img_channels": 3, "sigma_data": 1})
+    assert other.fingerprint() != source.fingerprint()
+
+
+def test_edm_by_its_name_in_a_run(home: Path) -> None:
+    words = ["run", "solver=ddrm", "solver.nfe=3", "task=denoise", "prior=edm", "prior.target=own_edm:Precond", "n=1"]
+    ran = called([*words, "prior.arguments={img_resolution:64,img_channels:3}", "references=false", "out=out"], home)
+    assert ran.returncode == 0, ran.stderr
+    assert "prior edm" in ran.stdout
+    ran = called([*words, "references=false", "out=out"], home)
+    assert ran.returncode != 0
+    assert "prior edm: own_edm:Precond cannot be made: TypeError" in ran.stderr
+    ran = called([*words, "prior.predicts=eps"], home)
+    assert "prior edm: unknown prediction 'eps'" in ran.stderr
 
 
 def test_a_run_and_a_restoration_take_it_from_the_current_folder(home: Path) -> None:
@@ -63,11 +110,12 @@ def test_a_network_that_cannot_be_made_is_a_line(home: Path) -> None:
         ({}, "prior=module needs the network: prior.target=package.module:name"),
         ({"target": "nowhere:Net"}, "cannot import nowhere"),
         ({"target": "own_net:Nat"}, "own_net has no Nat"),
-        ({"target": "own_net:torch"}, "expected own_net:torch to be or to make a torch.nn.Module; got module"),
+        ({"target": "own_net:torch"}, "own_net:torch: expected what is or makes a torch.nn.Module; got module"),
+        ({"target": "own_net:Net", "arguments": {"width": 3}}, "own_net:Net cannot be made: TypeError: .*width"),
         ({"target": "own_net:Net", "weights": "no.pt"}, "no such file: no.pt"),
     ],
 )
-def test_what_cannot_be_loaded_is_said(home: Path, options: dict[str, str], message: str) -> None:
+def test_what_cannot_be_loaded_is_said(home: Path, options: dict[str, Any], message: str) -> None:
     del home
     with pytest.raises(ib.InvbenchError, match=message):
         ModulePrior(**options).load((3, 8, 8), "cpu")
