@@ -183,11 +183,11 @@ def list_(kind: str | None) -> None:
     for each in [kind.removesuffix("s")] if kind else kinds:
         click.secho(f"{each}s", bold=True)
         for name, where, summary in listing(catalog, each):
-            click.echo(f"  {name:<18} {summary}{where}")
+            click.echo(console.folded(f"  {name:<18} ", summary + where))
     if catalog.broken:
         click.secho("not usable", bold=True)
         for b in catalog.broken:
-            click.echo(f"  {b.name:<18} {b.distribution}: {b.reason}")
+            click.echo(console.folded(f"  {b.name:<18} ", f"{b.distribution}: {b.reason}"))
 
 
 @main.command()

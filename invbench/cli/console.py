@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
@@ -76,6 +77,13 @@ def plain() -> Iterator[None]:
 def terminal_width() -> int | None:
     """The width in characters if standard output is a terminal; None if it is a pipe or a file."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def folded(head: str, text: str) -> str:
+    """Head and text in a line, broken between words of the text, below its first, where the terminal is narrower."""
+    width = terminal_width() or sys.maxsize
+    lines = textwrap.wrap(text, max(width - len(head), 20), break_long_words=False, break_on_hyphens=False)
+    return head + "\n".ljust(len(head) + 1).join(lines)
 
 
 def fail(message: str, status: int) -> NoReturn:

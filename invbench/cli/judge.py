@@ -30,6 +30,7 @@ from invbench.errors import ConfigError, unknown
 )
 @across_machines_option
 @click.option("--format", "how", default="md", show_default=True, help="text, md, latex, csv or html.")
+@wide_option
 @click.pass_context
 def compare(
     ctx: click.Context,
@@ -39,6 +40,7 @@ def compare(
     rules: str,
     across_machines: bool,
     how: str,
+    wide: bool,
 ) -> None:
     """Compare two results folders: invbench compare BASE NEW [task=sr4] [--fail-on RULES]
 
@@ -51,7 +53,7 @@ def compare(
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
     table, failed = compare(base, new, parse_rules(rules), wanted_of(filters), across_machines)
-    click.echo(table.render(how))
+    print_tables([table], how, wide)
     ctx.exit(1 if failed else 0)
 
 

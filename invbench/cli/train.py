@@ -20,6 +20,7 @@ from PIL import Image
 from invbench.analysis.table import Table
 from invbench.api.progress import progress_bar
 from invbench.cli.combinations import INTERRUPTED, differing, each_of, status_of
+from invbench.cli.console import terminal_width
 from invbench.cli.train_plan import Plan, build, digest
 from invbench.cli.train_request import Request
 from invbench.device import arithmetic
@@ -47,7 +48,7 @@ def train_all(requests: Sequence[Request], catalog: Catalog, trackers: Trackers)
     if len(results) > 1 and chief and not requests[0].dry_run:
         lines = zip(differing(words), results, folders, strict=False)
         rows = [{**own, "status": STATUS.get(ended, ended), "folder": str(place)} for own, ended, place in lines]
-        click.echo("\n" + Table(f"{len(requests)} trainings", pd.DataFrame(rows), ()).render())
+        click.echo("\n" + Table(f"{len(requests)} trainings", pd.DataFrame(rows), ()).render(width=terminal_width()))
     return status_of(results)
 
 

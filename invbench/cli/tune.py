@@ -12,14 +12,15 @@ import click
 import msgspec
 import numpy as np
 import pandas as pd
-from tabulate import tabulate
 
 from invbench.analysis.clusters import clustered
 from invbench.analysis.columns import first
 from invbench.analysis.comparable import by_measurement
 from invbench.analysis.digits import format_interval, format_value
 from invbench.analysis.stats import bca_interval
+from invbench.analysis.table import Table
 from invbench.atomic import write_atomic
+from invbench.cli.console import terminal_width
 from invbench.cli.jobs import Job, run_jobs
 from invbench.errors import ConfigError, StoreError, unknown
 from invbench.harness.experiments import expanded
@@ -161,8 +162,9 @@ def _report(cells: Sequence[LoadedCell], searched: Sequence[str], objective: typ
         reason = cells[0].run.reason or "no image has a value"
         click.echo(f"error: nothing to rank on {place} by {objective.name}: {reason}", err=True)
         return False
-    click.echo(f"\n{solver} on {place}, n {rows[0].n}, seed {config.seed}, by {objective.protocol}")
-    click.echo(tabulate([_shown(row, objective) for row in rows], headers="keys", disable_numparse=True))
+    title = f"{solver} on {place}, n {rows[0].n}, seed {config.seed}, by {objective.protocol}"
+    shown = Table(title, pd.DataFrame([_shown(row, objective) for row in rows], dtype=object), ())
+    click.echo("\n" + shown.render(width=terminal_width()))
     _hint(rows, searched)
     click.echo(f"taken with settings={objective.name}, for the solver's TOML file:\n")
     click.echo("\n".join([*_toml(place, rows[0], objective, command), ""]))

@@ -71,6 +71,16 @@ def test_a_loss_beyond_the_bound_fails_and_is_named(base_store: Path, tmp_path: 
     assert invbench("compare", new, base_store, "--fail-on", "psnr<-0.05").exit_code == 0  # the other way it is a gain
 
 
+def test_text_is_folded_to_the_terminal(base_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("invbench.cli.console.terminal_width", lambda: 40)
+    words = ["compare", base_store, changed(base_store, tmp_path / "new", worse), "--format", "text"]
+    heads = [
+        sum(line.startswith("cell ") for line in invbench(*words, *more).output.splitlines())
+        for more in ([], ["--wide"])
+    ]
+    assert heads[0] > heads[1] == 1
+
+
 def test_a_ratio_of_seconds_and_more_calls_fail(base_store: Path, tmp_path: Path) -> None:
     slow = changed(
         base_store,

@@ -133,6 +133,18 @@ def test_tables_fit_the_terminal_unless_all_of_them_is_wanted(tmp_path: Path) ->
 
 
 @pytest.mark.long
+def test_what_lists_and_tunes_fits_the_terminal_too(tmp_path: Path) -> None:
+    listed = on_a_terminal(["list", "prior"], 70, tmp_path, NO_COLOR="1").splitlines()
+    assert max(map(len, listed)) <= 70
+    assert " ".join(" ".join(listed).split()) == " ".join(called(["list", "prior"], tmp_path).stdout.split())
+    tune = ["tune", "solver=ddrm", "benchmark=gmm2d", "task=denoise", "n=2", "solver.nfe=2,3", "solver.eta=1"]
+    tuned = on_a_terminal(tune, 30, tmp_path, NO_COLOR="1").splitlines()
+    table = [line for line in tuned if re.match(r"-+ |\d\S*  |eta", line)]
+    assert len([line for line in table if line.startswith("---")]) > 1, "in blocks"
+    assert max(map(len, table)) <= 30
+
+
+@pytest.mark.long
 def test_no_colour_is_printed_where_none_is_wanted(tmp_path: Path) -> None:
     run = ["run", "solver=pinv", "benchmark=gmm2d", "task=denoise", "n=2", "references=false", "overwrite=true"]
     for words in (["list", "task"], run):
