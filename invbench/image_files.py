@@ -81,7 +81,7 @@ def read_plane(path: Path) -> Tensor:
     """
     import torch
 
-    if path.suffix != ".npy":
+    if not is_array(path):
         return torch.from_numpy(np.asarray(read_rgb(path), dtype=np.float32).mean(2) / 255)
     plane = read_array(path)
     if plane.ndim != 2 or not np.isfinite(plane).all():
@@ -89,16 +89,22 @@ def read_plane(path: Path) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(plane, dtype=np.float32))
 
 
-def read_array(path: Path) -> np.ndarray:
-    """The numbers of an ``.npy`` file; objects in it are refused. Raises DataError."""
+def is_array(path: Path) -> bool:
+    """Whether a file is of numbers rather than a picture, by its name."""
+    return path.suffix.lower() == ".npy"
+
+
+def read_array(path: Path, kinds: str = "buif") -> np.ndarray:
+    """The numbers of an ``.npy`` file, of these of numpy's kinds; objects in it are refused. Raises DataError."""
     if reason := _no_file(path):
         raise DataError(f"cannot read {printable(path)}: {reason}")
     try:
         array: np.ndarray = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"cannot read {printable(path)}: {printable(str(error))}; expected an .npy file") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
-        raise DataError(f"{printable(path)}: expected an array of real numbers")
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in kinds:
+        real = "numbers" if "c" in kinds else "real numbers"
+        raise DataError(f"{printable(path)}: expected an array of {real}")
     return array
 
 
@@ -109,7 +115,7 @@ def read_channels(path: Path, channels: int) -> list[Image.Image]:
     bytes, or of floating point numbers in [-1, 1]. Raises DataError for a file that cannot be read, or has another
     number of channels.
     """
-    if path.suffix.lower() == ".npy":
+    if is_array(path):
         return [Image.fromarray(plane) for plane in _planes(path, channels)]
     if channels not in (1, 3):
         raise DataError(f"{printable(path)}: a picture has 1 or 3 channels; images of {channels} are .npy arrays")

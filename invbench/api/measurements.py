@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from invbench.errors import ConfigError, DataError
-from invbench.image_files import read_array, read_rgb
+from invbench.image_files import is_array, read_array, read_rgb
 from invbench.linops import Circular, Convolution, Selection, Separable
 from invbench.operator import Operator, real_parts
 
@@ -54,9 +54,9 @@ def read_measurement(y: Any) -> Own:
     """
     if isinstance(y, str | Path):
         path = Path(y).expanduser()
-        y = read_array(path) if path.suffix == ".npy" else _opened(path)
+        y = read_array(path, "buifc") if is_array(path) else _opened(path)
     if isinstance(y, Image.Image):
-        y = np.asarray(y if y.mode in ("L", "LA", "RGB", "RGBA") else y.convert("RGB"))
+        y = np.asarray(_as_stored(y) or y.convert("RGB"))
     if isinstance(y, np.ndarray):
         return _of_bytes(y) if y.dtype == np.uint8 else _of_numbers(torch.from_numpy(np.ascontiguousarray(y)))
     if isinstance(y, Tensor):
@@ -65,21 +65,31 @@ def read_measurement(y: Any) -> Own:
 
 
 def _of_numbers(values: Tensor) -> Own:
-    """A measurement in [-1, 1]. Raises DataError for one that is not finite."""
+    """A measurement in [-1, 1]. Raises DataError for one that is empty or not finite."""
     values = values if values.is_complex() else values.float()
+    if not values.numel():
+        raise DataError(f"the measurement is empty: its shape is {tuple(values.shape)}")
     if not real_parts(values).isfinite().all():
         raise DataError("the measurement holds values that are not finite")
-    return Own(values, picture=values.ndim == 3 and values.shape[0] in (1, 3))
+    return Own(values, picture=values.ndim == 3 and values.shape[0] in (1, 3) and not values.is_complex())
 
 
 def _opened(path: Path) -> Image.Image:
     """A picture as it is stored: with transparency or in grey, if it is so."""
     rgb = read_rgb(path)
     with Image.open(path) as file:
-        if file.mode in ("RGBA", "LA"):
-            return ImageOps.exif_transpose(file)
+        if (stored := _as_stored(file)) and stored.mode in ("RGBA", "LA"):
+            return ImageOps.exif_transpose(stored)
         grey = len(file.getbands()) == 1 and file.mode != "P"
     return rgb.convert("L") if grey else rgb
+
+
+def _as_stored(image: Image.Image) -> Image.Image | None:
+    """The image in grey or in colours, each with its transparency where it has some; None for a mode of other kinds."""
+    plain = {"L": "L", "RGB": "RGB", "P": "RGB", "LA": "L", "RGBA": "RGB", "PA": "RGB"}.get(image.mode)
+    if plain is None:
+        return None
+    return image.convert(f"{plain}A" if image.has_transparency_data else plain)
 
 
 def _of_bytes(pixels: np.ndarray) -> Own:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from invbench.api.words import words_of
-from invbench.errors import ConfigError
+from invbench.errors import ConfigError, unknown
 from invbench.harness.choices import choices
 from invbench.harness.config import Choice, assumed_level, composed
 from invbench.noise import Sigma
@@ -20,6 +20,22 @@ from invbench.problem import Problem
 from invbench.rng import Rng
 from invbench.solver import Solver
 from invbench.task import Task
+
+COMPOSED = ("assume", "settings")  # options of a run that are options of restore, too
+TAKEN = (
+    *COMPOSED,
+    "solver",
+    "task",
+    "prior",
+    "benchmark",
+    "sigma",
+    "samples",
+    "seed",
+    "tile",
+    "size",
+    "device",
+    "batch_size",
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +91,7 @@ def parts_of(
     options: Mapping[str, Any],
 ) -> Parts:
     """The plugins and objects. Raises ConfigError or PluginError for unknown names and options, or without a level."""
+    refuse_others(options)
     noise = {} if sigma is None else {"task__noise": f"gaussian {Sigma.parse(str(sigma))}"}
     named = {**_names(solver, A, prior, benchmark), **noise}
     if both := named.keys() & options.keys():
@@ -98,13 +115,18 @@ def parts_of(
 
 
 def _one_job(words: list[str], catalog: Catalog) -> Choice:
-    """The job of the options. Raises ConfigError if they make several, or ask for something that restore cannot do."""
+    """The job of the words. Raises ConfigError where they make several."""
     jobs = list(choices(words, catalog))
     if len(jobs) != 1:
         raise ConfigError(f"expected one value of each option; these make {len(jobs)} jobs")
-    if jobs[0].config.track:
-        raise ConfigError("track is for runs and trainings: restore records nothing; leave it out")
     return jobs[0]
+
+
+def refuse_others(options: Mapping[str, Any]) -> None:
+    """Raise ConfigError for an option that restore does not take, as those of a run that records something."""
+    for key in options:
+        if key not in COMPOSED and key.partition("__")[0] not in ("solver", "task", "prior"):
+            raise ConfigError(unknown("option of restore", key.replace("__", "."), TAKEN))
 
 
 def _names(solver: str | Solver, A: str | Operator, prior: str | Prior, benchmark: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from invbench.atomic import write_atomic
 from invbench.errors import ConfigError
-from invbench.image_files import to_image
+from invbench.image_files import is_array, to_image
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Restored:
         pictures = {path: self.mean}
         if len(self.samples) > 1:
             pictures |= {path.with_stem(f"{path.stem}-{k}"): x for k, x in enumerate(self.samples)}
-            pictures[path.with_stem(f"{path.stem}-std")] = 4 * self.std - 1 if path.suffix != ".npy" else self.std
+            pictures[path.with_stem(f"{path.stem}-std")] = self.std if is_array(path) else 4 * self.std - 1
         for each, x in pictures.items():
             self._write(each, x)
         return list(pictures)
@@ -91,19 +91,37 @@ class Restored:
         return image
 
     def _write(self, path: Path, x: Tensor) -> None:
-        data = BytesIO()
-        if path.suffix == ".npy":
-            np.save(data, x.numpy())
-        else:
-            refuse_target(path)
-            self._pictured(x).save(data, format=Image.registered_extensions()[path.suffix.lower()])
+        refuse_target(path)
+        data = _numbers(x) if is_array(path) else _encoded(self._pictured(x), path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, data.getvalue())
+        write_atomic(path, data)
 
 
 def refuse_target(path: Path) -> None:
-    """Raise ConfigError for a file name that ends neither as a picture's nor in .npy."""
-    if path.suffix != ".npy" and path.suffix.lower() not in Image.registered_extensions():
+    """Raise ConfigError for a name that is neither that of a picture that can be written nor that of numbers."""
+    if is_array(path):
+        return
+    try:
+        _encoded(Image.new("RGB", (8, 8)), path)
+    except (KeyError, OSError):
         raise ConfigError(
             f"{path}: expected the name of a picture, for example x.png, or of an array, for example x.npy"
-        )
+        ) from None
+
+
+def _numbers(x: Tensor) -> bytes:
+    """As an ``.npy`` file."""
+    data = BytesIO()
+    np.save(data, x.numpy())
+    return data.getvalue()
+
+
+def _encoded(image: Image.Image, path: Path) -> bytes:
+    """As a file of that name; without transparency in a format that has none, as JPEG. KeyError for one unknown."""
+    data, kind = BytesIO(), Image.registered_extensions()[path.suffix.lower()]
+    try:
+        image.save(data, format=kind)
+    except OSError:
+        data = BytesIO()
+        image.convert(image.mode.removesuffix("A")).save(data, format=kind)
+    return data.getvalue()

@@ -10,6 +10,8 @@ import click
 
 from invbench.cli import completion
 from invbench.errors import ConfigError
+from invbench.harness.places import refuse_unwritable
+from invbench.image_files import is_array
 from invbench.messages import plain_warnings
 
 WHOLE = ("samples", "seed", "tile", "batch_size")  # options whose values are integers
@@ -42,11 +44,15 @@ def restore(words: tuple[str, ...]) -> None:
     The truth is unknown, so the output says how well A x fits y, in units of the noise level, and how far samples
     differ.
     """
+    from invbench.api.measurements import read_measurement
     from invbench.api.restoring import restore as restored
 
     files, options = parse(words)
     to, named = Path(str(options.pop("to"))).expanduser(), {key: options.pop(key) for key in ("solver", "task")}
-    for source, target in targets(files, to):
+    chosen = targets(files, to)
+    for source, _ in chosen:  # a damaged file is told of before the others are restored
+        read_measurement(source)
+    for source, target in chosen:
         with plain_warnings():
             result = restored(str(named["solver"]), source, str(named["task"]), **options)
         click.echo(f"{source}: {result}")
@@ -82,6 +88,7 @@ def targets(files: Sequence[Path], to: Path) -> list[tuple[Path, Path]]:
     places = [(to / each.stem).with_suffix(_ending(each)) if several else to for each in sources]
     for place, source in zip(places, sources, strict=True):
         refuse_target(place)
+        refuse_unwritable(place.parent, "choose another to=")
         if places.count(place) > 1:
             raise ConfigError(f"several files would be written to {place}; rename {source}")
         if place.exists() and place.samefile(source):
@@ -90,8 +97,8 @@ def targets(files: Sequence[Path], to: Path) -> list[tuple[Path, Path]]:
 
 
 def _ending(file: Path) -> str:
-    """The suffix of a file's output: .npy for .npy files, else that of a picture."""
-    return ".npy" if file.suffix == ".npy" else ".png"
+    """The suffix of a file's output: .npy for an array, else that of a picture."""
+    return ".npy" if is_array(file) else ".png"
 
 
 def _within(file: Path) -> list[Path]:

@@ -33,6 +33,7 @@ from invbench.harness.choices import choices
 from invbench.harness.config import Choice, described
 from invbench.harness.options import register
 from invbench.harness.overrides import composing, for_hydra, reason
+from invbench.harness.places import refuse_unwritable
 from invbench.plugins import Catalog
 
 Result = TypeVar("Result")
@@ -49,7 +50,8 @@ def compose(
             f"hydra/launcher={name} is for 'invbench run'; leave it out: this command runs in one process"
         )
     ready = check_overrides(overrides, catalog)
-    _check_writable(folders(overrides) or [Path(OUT)])
+    for out in folders(overrides) or [Path(OUT)]:
+        refuse_unwritable(out)
     shows = shows_job(ready)
     jobs: list[Result] = []
     texts: list[str] = []
@@ -96,7 +98,8 @@ def launch(overrides: Sequence[str], catalog: Catalog, work: Work) -> list[str] 
     """
     ready, name = [*_as_sweep(check_overrides(overrides, catalog)), *_parts(shards(overrides))], launcher(overrides)
     outs = folders(overrides) or [Path(OUT)]
-    _check_writable(outs)
+    for out in outs:
+        refuse_unwritable(out)
     register(catalog)
     scratch, here = _scratch(outs[0].absolute()), os.getcwd()
 
@@ -172,14 +175,3 @@ def _scratch(out: Path) -> Path:
         return Path(mkdtemp(prefix=".launch-", dir=out))
     except OSError as error:
         raise StoreError(f"cannot write to {out}: {error.strerror}; choose another out=FOLDER") from None
-
-
-def _check_writable(folders: Iterable[Path]) -> None:
-    """Raise StoreError for a results folder that cannot be created, before Hydra fails to create that of a sweep."""
-    for folder in folders:
-        try:
-            there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-        except OSError as error:
-            raise StoreError(f"cannot write to {folder}: {error.strerror}; choose another out=FOLDER") from None
-        if not there.is_dir() or not os.access(there, os.W_OK):
-            raise StoreError(f"cannot write to {folder}: {there} is not a writable folder; choose another out=FOLDER")

@@ -189,7 +189,9 @@ def test_what_contradicts_operator_or_noise_is_warned_of() -> None:
         (("ddrm", "y", "inpaint"), {"sigma": "0.02 [0,1]", "task__box": 90}, "box must be smaller"),
         (("ddrm", "y", "denoise"), {"sigma": "0.02 [0,1]", "task__noise": "poisson 1"}, "task__noise is given twice"),
         (("ddrm", "y", "denoise"), {"sigma": "0.02 [0,1]", "seed__x": 1}, "unknown option"),
+        (("ddrm", "y", "denoise"), {"sigma": "0.02 [0,1]", "n": 3}, "unknown option of restore 'n'"),
         (("ddrm", "nan", "denoise"), {"sigma": "0.02 [0,1]"}, "values that are not finite"),
+        (("ddrm", "none", "denoise"), {"sigma": "0.02 [0,1]"}, r"is empty: its shape is \(3, 0, 8\)"),
         (("i2sb", "y", "colorize"), {"sigma": "0.02 [0,1]"}, "no weights are shipped for task 'colorize'"),
     ],
 )
@@ -197,9 +199,28 @@ def test_bad_input_is_said_before_the_first_network_call(
     arguments: tuple[str, Any, str], options: dict[str, Any], message: str
 ) -> None:
     solver, y, task = arguments
-    own = {"y": torch.zeros(3, 32, 32), "nan": torch.full((3, 8, 8), torch.nan)}
+    own = {"y": torch.zeros(3, 32, 32), "nan": torch.full((3, 8, 8), torch.nan), "none": torch.zeros(3, 0, 8)}
     with pytest.raises(invbench.InvbenchError, match=message.replace("[", r"\[")):
         invbench.restore(solver, own.get(y, y) if isinstance(y, str) else y, task, **options, **QUIET)
+
+
+def test_files_are_read_as_they_are_stored(tmp_path: Path) -> None:
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[:, 4:] = 255
+    half = Image.fromarray(pixels, "RGBA")
+    half.quantize(8, method=Image.Quantize.FASTOCTREE).save(tmp_path / "palette.png")
+    with (tmp_path / "y.NPY").open("wb") as file:
+        np.save(file, np.full((3, 4, 4), 1j, np.complex64))
+    palette = read_measurement(tmp_path / "palette.png")
+    assert palette.alpha is not None
+    assert palette.alpha[:, 4:].all()
+    assert not palette.alpha[:, :4].any()
+    measured = read_measurement(tmp_path / "y.NPY")
+    assert (measured.values == 1j).all()
+    assert not measured.picture
+    found = invbench.restore("wiener", half, "denoise", sigma="0.1 [0,1]", **QUIET)
+    (path,) = found.save(tmp_path / "x.jpg")
+    assert (found.picture.mode, Image.open(path).mode) == ("RGBA", "RGB"), "JPEG has no transparency"
 
 
 def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:

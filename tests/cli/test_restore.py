@@ -37,15 +37,26 @@ def test_the_command_restores_files_and_folders(tmp_path: Path) -> None:
         (["a.png", "task=denoise", "solver=wiener", "to=x.png", "samples=two"], "samples: expected a whole number"),
         (["a.png", "task=denoise", "solver=wiener", "to=x.png"], "no such file: a.png"),
         (["y.png", "task=denoise", "solver=wiener", "to=x.docx"], "expected the name of a picture, for example x.png"),
+        (["y.png", "task=denoise", "solver=wiener", "to=x.psd"], "expected the name of a picture, for example x.png"),
         (["y.png", "task=denoise", "solver=wiener", "to=y.png"], "is the measurement itself"),
+        (
+            ["y.png", "task=denoise", "solver=wiener", "to=y.png/x.png"],
+            "y.png is not a writable folder; choose another to=",
+        ),
+        (
+            ["y.png", "bad.png", "task=denoise", "solver=wiener", "sigma=0.02 [0,1]", "to=x"],
+            "cannot read image bad.png",
+        ),
     ],
 )
 def test_the_command_says_what_is_wrong_in_a_line(tmp_path: Path, words: list[str], message: str) -> None:
     Image.new("RGB", (16, 16)).save(tmp_path / "y.png")
+    (tmp_path / "bad.png").write_text("no picture")
     ran = called(["restore", *words], tmp_path)
     assert ran.returncode != 0
     assert message in ran.stderr
     assert "Traceback" not in ran.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.png", "y.png"], "nothing was restored"
 
 
 def test_words_are_files_and_options_as_python_has_them() -> None:

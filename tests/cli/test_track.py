@@ -87,7 +87,7 @@ def test_commands_that_follow_nothing_refuse_it(command: Command, tmp_path: Path
     benched = command("bench", *PLANE[:3], "track=journal")
     assert "error: track is for 'invbench run' and 'invbench train'" in benched.stderr
     y = torch.zeros(3, 16, 16)
-    with pytest.raises(ConfigError, match="track is for runs and trainings"):
+    with pytest.raises(ConfigError, match="unknown option of restore 'track'"):
         invbench.restore("pinv", y, "denoise", sigma="0.1 [-1,1]", track="journal", progress=False)
     assert not journal(tmp_path)
 
