@@ -27,6 +27,7 @@ EXAMPLE = "invbench run solver=ddrm task=sr4"
 LAUNCHERS = {"joblib": "joblib", "submitit_slurm": "submitit", "submitit_local": "submitit", "ray": "ray"}
 CFG, INFO = ("job", "hydra", "all"), ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 VALUED_FLAGS = {"--cfg": CFG, "-c": CFG, "--info": INFO, "-i": INFO, "--package": (), "-p": ()}
+OF_HYDRA = ("env", "help", "hydra_help", "hydra_logging", "job_logging", "launcher", "output", "sweeper")
 FLAGS = ("-m", "--multirun", "--resolve")
 
 
@@ -61,9 +62,11 @@ def _texts(checked: Mapping[str, list[Any]], swept: Collection[str]) -> dict[str
 def checked_values(own: Mapping[str, str], catalog: Catalog) -> dict[str, list[Any]]:
     """The values of each option, in its field's type; several values are a sweep."""
     named = {key: _names(key, own[key], catalog) for key in ("benchmark", *GROUPS) if key in own}
+    rest = {key: value for key, value in own.items() if key not in named}
+    for key in rest:
+        _check_option(key)
     chosen = {"benchmark": ["photos"], "solver": [], "task": [], **named}
     _check_names(chosen, catalog)
-    rest = {key: value for key, value in own.items() if key not in named}
     return named | {key: _checked(key, value, chosen, catalog) for key, value in rest.items()}
 
 
@@ -82,6 +85,9 @@ def _check_shards(checked: Mapping[str, list[Any]]) -> None:
 def _check_hydras(pairs: Sequence[tuple[str, str]]) -> None:
     """Raise ConfigError if an option of Hydra's own cannot be parsed, or names a plugin that is not installed."""
     for key, value in pairs:
+        group = key.lstrip("+~").removeprefix("hydra/").partition("@")[0]
+        if "/" in key and group not in OF_HYDRA:
+            raise ConfigError(unknown("group of Hydra's", group, OF_HYDRA))
         with readable(key, value):
             OverridesParser.create().parse_override(f"{key}={value}")
     _check_launcher(dict(pairs).get("hydra/launcher", ""))
@@ -231,14 +237,20 @@ def _check_names(chosen: Mapping[str, list[str]], catalog: Catalog) -> None:
                 node_of(catalog.get(kind, name))
 
 
+def _check_option(path: str) -> None:
+    """Raise ConfigError for an option that no run and no kind of plugin has."""
+    kind, dot, _ = path.lstrip("+~").partition(".")
+    known = GROUPS if dot else tuple(f.name for f in dataclasses.fields(RunConfig) if f.name not in HYDRAS)
+    plain = not path.startswith(("+", "~"))
+    if kind not in known:
+        raise ConfigError(unknown("option", kind, known) if plain else unknown("option", path, ["+experiment", *known]))
+    if not plain:
+        raise ConfigError(f"{path}: options are set as they are named, without + or ~; write {path.lstrip('+~')}=...")
+
+
 def _checked(path: str, value: str, chosen: Mapping[str, list[str]], catalog: Catalog) -> list[Any]:
     """The values of an option of a run, or of a field of each chosen plugin of its kind, in its type."""
     kind, dot, key = path.partition(".")
-    if path.startswith(("+", "~")):
-        raise ConfigError(f"{path}: options are set as they are named, without + or ~; write {path.lstrip('+~')}=...")
-    known = GROUPS if dot else tuple(f.name for f in dataclasses.fields(RunConfig) if f.name not in HYDRAS)
-    if kind not in known:
-        raise ConfigError(unknown("option", kind, known))
     owners = _chosen_plugins(kind, chosen, catalog) if dot else [RunConfig]
     read_by = [_read_by(cls, kind, key if dot else kind, value, path) for cls in owners]
     return min(read_by, key=lambda each: len(str(each)), default=[])  # of 5 and 5.0, the value that both fields take

@@ -10,24 +10,28 @@ import yaml
 
 from invbench.errors import ConfigError, unknown
 
-FLAG, KEYS = "--config-dir", ("+experiment", "experiment")
+FOLDER, NAME, KEYS = ("--config-dir", "-cd"), ("--config-name", "-cn"), ("+experiment", "experiment")
 
 
 def expanded(words: Sequence[str]) -> list[str]:
     """The options, with those of a named experiment added except for keys that the user wrote.
 
     ``+experiment=NAME`` reads ``experiment/NAME.yaml`` below ``--config-dir DIR``, or ``conf``; NAME may also be the
-    path of a file. Its keys are options (``solver.nfe: 20``, or nested), its lists are sweeps; ``defaults`` may choose
-    plugins in Hydra's notation (``- override /solver: ddrm``).
+    path of a file. ``--config-name NAME`` reads ``NAME.yaml`` there; an experiment may replace some of its options.
+    Keys are options (``solver.nfe: 20``, or nested), lists are sweeps; ``defaults`` may choose plugins in Hydra's
+    notation (``- override /solver: ddrm``).
     Raises ConfigError for a file that is absent or has other content.
     """
-    folder, rest = _folder(words)
+    folder, rest = _flag(words, FOLDER)
+    config, rest = _flag(rest, NAME)
     name, own = _experiment(rest)
-    if folder is not None and name is None:
-        raise ConfigError(f"{FLAG} is the folder of experiments; name one: +experiment=NAME")
-    content = {} if name is None else _read(name, folder or Path("conf"))
+    if folder is not None and name is None and config is None:
+        raise ConfigError(f"{FOLDER[0]} is the folder of experiments; name one: +experiment=NAME")
+    root = Path(folder or "conf").expanduser()
+    options = {} if config is None else dict(_options(_read("configuration", config, root)))
+    options |= {} if name is None else dict(_options(_read("experiment", name, root / "experiment")))
     written = {_key(word).lstrip("+") for word in own}
-    return [*(f"{key}={text}" for key, text in _options(content) if key not in written), *own]
+    return [*(f"{key}={text}" for key, text in options.items() if key not in written), *own]
 
 
 def _experiment(words: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -46,24 +50,24 @@ def _value(word: str) -> str:
     return word.partition("=")[2]
 
 
-def _folder(words: Sequence[str]) -> tuple[Path | None, list[str]]:
-    """The folder after ``--config-dir``, separated by a space or an equals sign, and the other options."""
-    rest, folder = list(words), None
+def _flag(words: Sequence[str], names: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The value of one of Hydra's flags, after a space or an equals sign, and the other options."""
+    rest, value = list(words), None
     for i, word in enumerate(words):
-        if word == FLAG and i + 1 < len(words):
-            folder, rest = words[i + 1], [*words[:i], *words[i + 2 :]]
-        elif word.startswith(f"{FLAG}="):
-            folder, rest = word.partition("=")[2], [*words[:i], *words[i + 1 :]]
-    return (None if folder is None else Path(folder).expanduser()), rest
+        if word in names and i + 1 < len(words):
+            value, rest = words[i + 1], [*words[:i], *words[i + 2 :]]
+        elif _key(word) in names:
+            value, rest = _value(word), [*words[:i], *words[i + 1 :]]
+    return value, rest
 
 
-def _read(name: str, folder: Path) -> Mapping[str, Any]:
-    """The content of an experiment's file."""
+def _read(what: str, name: str, folder: Path) -> Mapping[str, Any]:
+    """The content of a file of the folder, or of one that is named by its path."""
     own = Path(name).expanduser()
-    path = own if own.suffix in (".yaml", ".yml") else folder / "experiment" / f"{name}.yaml"
+    path = own if own.suffix in (".yaml", ".yml") and own.is_file() else folder / f"{name.removesuffix('.yaml')}.yaml"
     if not path.is_file():
-        known = [each.stem for each in sorted((folder / "experiment").glob("*.yaml"))]
-        raise ConfigError(f"no {path}: {unknown('experiment', name, known)}")
+        known = [each.stem for each in sorted(folder.glob("*.yaml"))]
+        raise ConfigError(f"no {path}: {unknown(what, name, known)}")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:

@@ -186,6 +186,16 @@ def test_noise_levels_are_swept_as_other_options_are(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("solvr=pinv", "solver"), ("+expriment=mine", "+experiment"), ("hydra/luncher=joblib", "launcher")],
+)
+def test_a_group_that_is_misspelt_is_named_before_one_that_is_missing(word: str, meant: str) -> None:
+    result = invbench("run", "task=denoise", word)
+    assert result.exit_code == 2
+    assert f"did you mean '{meant}'" in result.output
+
+
 def test_options_are_written_without_dashes() -> None:
     result = invbench(*RUN, "--n=2")
     assert result.exit_code == 2

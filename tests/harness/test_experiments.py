@@ -46,6 +46,18 @@ def test_options_lists_and_defaults_become_words(conf: Path) -> None:
     assert expanded(["solver=ddrm", "task=sr4"]) == ["solver=ddrm", "task=sr4"]
 
 
+def test_a_configuration_is_named_as_hydra_names_it(conf: Path) -> None:
+    (conf / "conf" / "base.yaml").write_text("solver: ddrm\ntask: denoise\nn: 4\n")
+    folder = str(conf / "conf")
+    own = ["solver=ddrm", "task=denoise", "n=2"]
+    assert expanded(["--config-dir", folder, "--config-name", "base", "n=2"]) == [*own[:2], "n=2"]
+    assert expanded([f"-cd={folder}", "-cn=base.yaml", "n=2"]) == own
+    both = expanded([f"--config-dir={folder}", "--config-name=base", "+experiment=mine"])
+    assert {"solver=ddrm", "task=sr4,denoise", "n=1"} < set(both), "the experiment's"
+    with pytest.raises(ConfigError, match=r"no .*/bse.yaml: unknown configuration 'bse'; did you mean 'base'"):
+        expanded(["--config-dir", folder, "--config-name", "bse"])
+
+
 def test_a_study_runs(conf: Path) -> None:
     ran = called(["run", "+experiment=mine", "out=out"], conf)
     assert ran.returncode == 0, ran.stderr
