@@ -82,7 +82,9 @@ def train(request: Request, catalog: Catalog, trackers: Trackers) -> int:
         raise out_of_memory(error, training.options) from None
     if training.rank == 0:
         training_curve(training.folder)
-        click.echo(f"weights: {weights}\nlosses:  {training.folder / 'losses.png'}\n{plan.use.format(weights)}")
+        click.echo(
+            f"weights: {weights}\nlosses:  {training.folder / 'losses.png'}\n{plan.use.replace('{}', str(weights), 1)}"
+        )
     return 0
 
 

@@ -118,35 +118,39 @@ def held_out(benchmark: Benchmark, catalog: Catalog, task: Any, images: Dataset,
     if "split" not in [f.name for f in dataclasses.fields(cls)]:
         return None
     dataset = make(cls, {"split": "tune"}, "dataset")
-    if dataset.x_shape[0] != images.x_shape[0]:
-        ours, theirs = ("x".join(map(str, shape)) for shape in (images.x_shape, dataset.x_shape))
-        raise ConfigError(
-            f"the training images are {ours}, those of benchmark {benchmark.name} {theirs}; a solver is trained on "
-            "images of the benchmark's channels"
-        )
     if dataset.x_shape != images.x_shape:
         ours, theirs = ("x".join(map(str, shape[1:])) for shape in (images.x_shape, dataset.x_shape))
         raise ConfigError(
             f"the training images are {ours}, those of benchmark {benchmark.name} {theirs}; set dataset.side"
         )
-    ids = image_ids(dataset)[:VALIDATED]
-    if task is not None:
-        return MeasurementBank.open(benchmark, dataset, task, seed).measure(ids)
-    return _as_they_are(dataset, ids)
+    return _measured(benchmark, dataset, task, seed, image_ids(dataset)[:VALIDATED])
 
 
-def parted(images: Dataset) -> tuple[Dataset, Measurement | None]:
-    """Images to train a prior on, and the last of them to validate it on: an eighth, at most 16; None of fewer than 8.
+def channels_of(benchmark: Benchmark, catalog: Catalog) -> int:
+    """The number of channels of the benchmark's images."""
+    return int(catalog.get("dataset", benchmark.name)().x_shape[0])
 
-    For images whose channels differ from the benchmark's, which therefore has none to validate on.
+
+def parted(
+    benchmark: Benchmark, catalog: Catalog, task: Any, images: Dataset, seed: int
+) -> tuple[Dataset, Measurement | None]:
+    """Images to train on, and what to validate on.
+
+    If the channels of the images differ from the benchmark's, which then has none to validate on, the last images are
+    held out: an eighth, at most 16, and none of fewer than 8.
     """
+    if images.x_shape[0] == channels_of(benchmark, catalog):
+        return images, held_out(benchmark, catalog, task, images, seed)
     ids = images.ids()
     held = min(VALIDATED, len(ids) // PART)
-    return WithoutLast(images, held), _as_they_are(images, list(ids[len(ids) - held :])) if held else None
+    last = list(ids[len(ids) - held :])
+    return WithoutLast(images, held), _measured(benchmark, images, task, seed, last) if held else None
 
 
-def _as_they_are(images: Dataset, ids: Sequence[str]) -> Measurement:
-    """Images for validation without a task."""
+def _measured(benchmark: Benchmark, images: Dataset, task: Any, seed: int, ids: Sequence[str]) -> Measurement:
+    """Images as a task measures them or, without one, as they are."""
+    if task is not None:
+        return MeasurementBank.open(benchmark, images, task, seed).measure(ids)
     x = torch.stack([images.load(each) for each in ids])
     return Measurement(tuple(ids), x, x, torch.zeros(len(x), 1, 1, 1), ("",) * len(x), Identity(images.x_shape))
 

@@ -16,8 +16,8 @@ import torch
 
 from invbench.artifacts import weights_sha256
 from invbench.cli.train_images import (
+    channels_of,
     fingerprint,
-    held_out,
     named_images,
     parted,
     refuse_unreadable,
@@ -77,7 +77,7 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark, devic
     request = with_recipe(request, variants.get("train", {}))
     images = sampled_images(request, catalog, benchmark, source) or training_images(request, catalog, benchmark)
     refuse_misfit(source, images)
-    measured = held_out(benchmark, catalog, task, images, request.options.seed)
+    seen, measured = parted(benchmark, catalog, task, images, request.options.seed)
     if measured is not None:
         _refuse_untrainable(solver, task, measured)
     prior = source.load(images.x_shape, device)
@@ -93,9 +93,12 @@ def build_solver(request: Request, catalog: Catalog, benchmark: Benchmark, devic
     folder = Path(request.options.out).expanduser() / benchmark.name / task_name / f"{cls.name}-{digest(config)}"
     own = _overridden("solver", form, {**defaults, **preset.values})
     own += _overridden("task", named(task), {**named(type(task)()), **benchmark.tasks.get(task_name, {})})
+    if source.name != benchmark.prior:
+        own += f" prior={source.name}{_overridden('prior', named(source), named(type(source)()))}"
     use = f"invbench run solver={cls.name} benchmark={benchmark.name} task={task_name} solver.weights={{}}{own}"
-    training = started(folder, config, options, images, measured, request.options, device)
-    training.about["origin"] = tuned.origin
+    use += _other_images(images, benchmark, catalog)
+    training = started(folder, config, options, seen, measured, request.options, device)
+    training.about |= {"origin": tuned.origin, **_held(images, seen)}
     training.start = read_card(start) if start else {}
     return Plan(lambda t: solver.fit(task, prior, t), training, use)
 
@@ -146,24 +149,30 @@ def build_prior(request: Request, catalog: Catalog, benchmark: Benchmark, device
     refuse_misfit(source, images)
     refuse_unreadable(images)
     use = f"invbench run prior={cls.name} benchmark={benchmark.name} prior.weights={{}} solver=ddrm task=sr4"
-    if images.x_shape[0] == catalog.get("dataset", benchmark.name)().x_shape[0]:
-        seen, measured = images, held_out(benchmark, catalog, None, images, request.options.seed)
-    else:
-        seen, measured = parted(images)
-        use += _other_images(images)
+    use += _other_images(images, benchmark, catalog)
+    seen, measured = parted(benchmark, catalog, None, images, request.options.seed)
     prior = {k: v for k, v in named(source).items() if k != "weights"}
     start = source.fingerprint() if source.weights else "fresh"
     config = {"prior": {**prior, "start": start}, **common(images, options, request.options)}
     folder = Path(request.options.out).expanduser() / "priors" / f"{cls.name}-{digest(config)}"
     training = started(folder, config, options, seen, measured, request.options, device)
-    training.about["origin"] = tuned.origin
-    if held := len(images.ids()) - len(seen.ids()):
-        training.about["held_out"] = f"the last {held} images"
+    training.about |= {"origin": tuned.origin, **_held(images, seen)}
     return Plan(source.fit, training, use)
 
 
-def _other_images(images: Dataset) -> str:
-    """The dataset option of a run on images like these, for the command line, without their folder."""
+def _held(images: Dataset, seen: Dataset) -> dict[str, str]:
+    """What the metadata says of images that are held out of a training."""
+    held = len(images.ids()) - len(seen.ids())
+    return {"held_out": f"the last {held} images"} if held else {}
+
+
+def _other_images(images: Dataset, benchmark: Benchmark, catalog: Catalog) -> str:
+    """The dataset option of a run on images like these, for the command line, without their folder.
+
+    Empty if they have the benchmark's channels: a run then takes the benchmark's images.
+    """
+    if images.x_shape[0] == channels_of(benchmark, catalog):
+        return ""
     fields = named(images) | dict.fromkeys(images.places, "FOLDER")
     return f" dataset={images.name}{_overridden('dataset', fields, named(type(images)()))}"
 

@@ -41,7 +41,7 @@ def test_an_image_that_cannot_be_read_is_refused_before_a_training(tmp_path: Pat
 @pytest.mark.parametrize(("n", "held"), [(7, 0), (8, 1), (1000, 16)])
 def test_an_eighth_is_held_out_and_at_most_sixteen(n: int, held: int) -> None:
     images = CATALOG.get("dataset", "gmm2d")(size=n)
-    seen, measured = parted(images)
+    seen, measured = parted(CATALOG.benchmark("photos"), CATALOG, None, images, 0)
     assert len(seen.ids()) == n - held
     assert list(seen.ids()) == list(images.ids()[: n - held])
     assert (0 if measured is None else len(measured.x)) == held

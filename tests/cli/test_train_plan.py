@@ -152,10 +152,15 @@ def test_that_the_preset_reads_colour_is_said_before_its_folder_is_looked_at() -
         planned("prior.channels=1", "dataset.root=nowhere")
 
 
-def test_a_solver_is_not_trained_on_images_of_other_channels(tmp_path: Path) -> None:
-    words = ["solver=davi", "task=denoise", "prior=adm_own", f"prior.weights={own_weights(tmp_path)}"]
-    with pytest.raises(ib.ConfigError, match="the training images are 1x64x64, those of benchmark photos 3x64x64; a"):
-        build(Request.parse([*words, "dataset=arrays", f"dataset.root={discs(tmp_path / 'x', 1)}"]), CATALOG)
+def test_a_solver_is_trained_on_images_of_the_prior_s_channels(tmp_path: Path) -> None:
+    words = ["solver=davi", "task=sr4", "prior=adm_own", f"prior.weights={own_weights(tmp_path)}"]
+    own = ["dataset=arrays", "dataset.side=16", f"dataset.root={discs(tmp_path / 'x')}"]
+    plan = build(Request.parse([*words, *own]), CATALOG)
+    assert plan.training.measured is not None
+    assert plan.training.measured.y.shape == (3, 1, 4, 4)
+    assert plan.training.about["held_out"] == "the last 3 images"
+    assert len(plan.training.images.ids()) == 21
+    assert plan.use.endswith(f" {words[2]} {words[3]} dataset=arrays dataset.root=FOLDER dataset.side=16")
     with pytest.raises(ib.ConfigError, match=r"prior adm_own and dataset samples do not fit: .* got 3x64x64"):
         build(Request.parse([*words, "samples=4", f"out={tmp_path / 'train'}"]), CATALOG)
     assert not (tmp_path / "samples").exists(), "none is drawn"
