@@ -25,6 +25,11 @@ FILTERS = completion.READ
 
 
 def _folder(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:
+    return records_folder(value)
+
+
+def records_folder(value: str) -> Path:
+    """The results folder of that name; of the released records, where they are installed. Raises ConfigError."""
     named = folder(value, "--out")
     if named.parts[:1] != (REFERENCE,):
         return named

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from invbench.cli.read import out_option, recorded_cells, wanted_of
+from invbench.cli.read import out_option, recorded_cells, records_folder, wanted_of
 from invbench.errors import ConfigError
 
 
@@ -18,19 +18,23 @@ from invbench.errors import ConfigError
 def leaderboard(words: tuple[str, ...], to: Path) -> None:
     """Write one page of several people's records: invbench leaderboard alice bob [benchmark=photos] ...
 
-    FOLDER was written by 'invbench release'; its name is shown beside its rows. The page has a sortable table for each
-    measurement and the provenance of every number. It opens from disk and loads nothing else.
+    FOLDER was written by 'invbench release'; its name is shown beside its rows. 'reference' names the released records
+    that come with invbench. The page has charts, a sortable table for each measurement and the provenance of every
+    number. It opens from disk and loads nothing else.
     """
     from invbench.plugins import load_catalog
     from invbench.report import check_path, write_page
+    from invbench.report.charts import charts
     from invbench.report.leaderboard import gathered, sections
 
     check_path(to)
-    folders = [Path(word).expanduser() for word in words if "=" not in word]
+    folders = [records_folder(word) for word in words if "=" not in word]
     if not folders:
         raise ConfigError("expected the folders of released records, as: invbench leaderboard alice bob")
     cells, owners = gathered(folders, wanted_of(tuple(word for word in words if "=" in word)))
-    click.echo(write_page(sections(cells, owners, load_catalog()), to, title="invbench leaderboard"))
+    catalog = load_catalog()
+    overview = charts(cells, catalog.for_tables()[0])
+    click.echo(write_page(sections(cells, owners, catalog), to, overview, "invbench leaderboard"))
 
 
 @click.command()

@@ -24,7 +24,7 @@ Owners = Mapping[str, Sequence[Path]]  # by cell: the folders that contain it, o
 
 
 def gathered(folders: Sequence[Path], filters: Mapping[str, str]) -> tuple[list[LoadedCell], Owners]:
-    """The cells of some folders, each once, with their owners.
+    """The cells of some folders with their owners; a cell that several have is taken from where it has most images.
 
     Raises ConfigError for a folder without records, and for two of one name.
     """
@@ -40,8 +40,12 @@ def gathered(folders: Sequence[Path], filters: Mapping[str, str]) -> tuple[list[
             chosen = "".join(f" {key}={value}" for key, value in filters.items())
             raise ConfigError(f"expected a folder that 'invbench release' wrote; {folder} has no records{chosen}")
         for cell in own:
-            cells.setdefault(cell.id, cell)
-            owners.setdefault(cell.id, []).append(folder)
+            those = owners.setdefault(cell.id, [])
+            if not those or len(cell.images) > len(cells[cell.id].images):
+                cells[cell.id] = cell
+                those.insert(0, folder)
+            else:
+                those.append(folder)
     return list(cells.values()), owners
 
 

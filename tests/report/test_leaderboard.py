@@ -38,6 +38,19 @@ def test_the_page_says_whose_each_row_is(people: Path) -> None:
     assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", page)
 
 
+def test_a_cell_is_shown_with_the_most_images_beside_the_released_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert invbench("run", "solver=pinv", "benchmark=gmm2d", "task=denoise", "n=2", "references=false").exit_code == 0
+    assert invbench("release", "mine").exit_code == 0
+    result = invbench("leaderboard", "mine", "reference", "benchmark=gmm2d")
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "leaderboard.html").read_text()
+    assert rows_of(page)["pinv"].strip() == "reference, mine"
+    assert "denoise (n=16)" in page, "a chart of what all have"
+
+
 def test_the_page_names_no_place_of_this_machine(people: Path) -> None:
     result = invbench("leaderboard", people / "alice", people / "bob", "--to", people / "board.html")
     assert result.exit_code == 0, result.output
