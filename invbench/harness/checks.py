@@ -17,6 +17,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 
 from invbench.errors import ConfigError, unknown
+from invbench.harness.config import parse_shard
 from invbench.harness.nodes import node_of
 from invbench.harness.options import GROUPS, HYDRAS, RunConfig
 from invbench.harness.overrides import MOST, for_hydra, read, readable, split, unquoted, values
@@ -71,7 +72,9 @@ def checked_values(own: Mapping[str, str], catalog: Catalog) -> dict[str, list[A
 
 
 def _check_shards(checked: Mapping[str, list[Any]]) -> None:
-    """Raise ConfigError unless ``shards`` is one valid number, without ``shard``."""
+    """Raise ConfigError for an invalid shard, and unless ``shards`` is one valid number, without ``shard``."""
+    for shard in checked.get("shard", []):
+        parse_shard(shard)
     counts = checked.get("shards", [1])
     if len(counts) > 1 or not 1 <= counts[0] <= MOST:
         raise ConfigError(

@@ -85,7 +85,8 @@ class ModulePrior(PriorSource):
         self._found()
         weights = weights_sha256(existing(self.weights)) if self.weights else ""
         form = [self.target, self.entry, self.predicts, self.schedule, self.beta_start, self.beta_end, self.steps]
-        return _digest([*form, self.range, self.arguments, weights, source_of(self.target, f"prior {self.name}")])
+        arguments = [self.arguments] if self.arguments else []
+        return _digest([*form, self.range, *arguments, weights, source_of(self.target, f"prior {self.name}")])
 
     def _made(self) -> nn.Module:
         """The module, made where a class or a function is named. Raises DataError or ConfigError."""

@@ -196,6 +196,12 @@ def test_a_group_that_is_misspelt_is_named_before_one_that_is_missing(word: str,
     assert f"did you mean '{meant}'" in result.output
 
 
+def test_an_invalid_shard_is_refused_once() -> None:
+    result = invbench("run", "task=denoise", "solver=pinv", "shard=3/2")
+    assert result.exit_code == 2
+    assert result.output == "error: shard must be i/k with 0 <= i < k, for example 0/4; got '3/2'\n"
+
+
 def test_options_are_written_without_dashes() -> None:
     result = invbench(*RUN, "--n=2")
     assert result.exit_code == 2
