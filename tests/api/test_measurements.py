@@ -26,6 +26,22 @@ def test_a_picture_that_is_stored_turned_is_turned_with_its_transparency(tmp_pat
     assert torch.equal(own.alpha, read_measurement(upright).alpha)
 
 
+def test_files_are_read_as_they_are_stored(tmp_path: Path) -> None:
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[:, 4:] = 255
+    half = Image.fromarray(pixels, "RGBA")
+    half.quantize(8, method=Image.Quantize.FASTOCTREE).save(tmp_path / "palette.png")
+    with (tmp_path / "y.NPY").open("wb") as file:
+        np.save(file, np.full((3, 4, 4), 1j, np.complex64))
+    palette = read_measurement(tmp_path / "palette.png")
+    assert palette.alpha is not None
+    assert palette.alpha[:, 4:].all()
+    assert not palette.alpha[:, :4].any()
+    measured = read_measurement(tmp_path / "y.NPY")
+    assert (measured.values == 1j).all()
+    assert not measured.picture
+
+
 def test_noise_is_seen_in_pictures_and_borders_fade() -> None:
     flat = torch.zeros(3, 64, 64)
     assert noise_of(flat + noise(flat.shape, 0.3)) == pytest.approx(0.3, rel=0.1)
