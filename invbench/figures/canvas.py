@@ -12,6 +12,7 @@ from invbench.atomic import write_atomic
 from invbench.errors import StoreError
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 P = ParamSpec("P")
@@ -55,6 +56,15 @@ def sheet(width: float, height: float, layout: Any = "constrained") -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout=layout)
+
+
+def log_ticks(axis: Axis, low: float, high: float) -> None:
+    """Plain numbers at the ticks of a logarithmic axis: matplotlib's own are formulas, which are not parsed here."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0,) if high > 20 * low else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def series(names: Sequence[str]) -> dict[str, tuple[str, str]]:

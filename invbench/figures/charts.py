@@ -16,7 +16,7 @@ from invbench.analysis.pairs import pairs
 from invbench.analysis.pareto import COSTS, pareto
 from invbench.analysis.versus import matching_cells
 from invbench.errors import ConfigError
-from invbench.figures.canvas import BLUE, PAGE, series, sheet, styled
+from invbench.figures.canvas import BLUE, PAGE, log_ticks, series, sheet, styled
 from invbench.store.reader import LoadedCell
 from invbench.store.release import Costs, alike
 from invbench.store.schema import Config
@@ -204,6 +204,7 @@ def _scale(ax: Axes, cost: str) -> None:
         ax.xaxis.set_major_formatter("{x:g}")
     else:
         ax.set_xscale("log")
+        log_ticks(ax.xaxis, *ax.get_xlim())
     ax.grid(color="0.9", linewidth=0.5)
 
 

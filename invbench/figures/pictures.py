@@ -18,7 +18,7 @@ from invbench.analysis.comparable import label, measurement_key
 from invbench.analysis.digits import NONE, Metrics, format_value, installed
 from invbench.atomic import write_atomic
 from invbench.errors import ConfigError, StoreError, unknown
-from invbench.figures.canvas import BLUE, RED, save, sheet, styled
+from invbench.figures.canvas import BLUE, RED, log_ticks, save, sheet, styled
 from invbench.figures.grid import SIDE, TITLE, Box, Column, grid, worst_square
 from invbench.store.files import MEAN
 from invbench.store.reader import LoadedCell
@@ -265,6 +265,7 @@ def _draw_curve(axes: Axes, name: str, points: Sequence[tuple[float, float]]) ->
     axes.set(title=name, xlabel="step")
     if min(values) > 0 and max(values) > 10 * min(values):
         axes.set_yscale("log")
+        log_ticks(axes.yaxis, *axes.get_ylim())
 
 
 def figure_place(config: Config, out: Path) -> tuple[Path, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from made import bench_of, made_run
+from made import bench_of, loaded_cell, made_run
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -137,6 +137,19 @@ def test_a_pareto_plot_has_a_different_marker_for_each_solver(cells: list[Loaded
     assert {line.get_label() for line in markers} == {text.get_text() for text in legend.get_texts()}
     assert [ax.get_xscale() for ax in fig.axes] == ["log", "log"]
     assert charts.front(cells, "psnr", True, "nfe").axes[0].get_xscale() == "symlog", "0 calls have a place"
+
+
+@pytest.mark.parametrize("cost", ["nfe", "seconds"])
+@pytest.mark.parametrize("slowest", [3.0, 300.0])
+def test_ticks_of_costs_are_plain_numbers(cost: str, slowest: float) -> None:
+    cells = [loaded_cell("photos", "sr4", "ddrm", {"psnr": 20.0, "nfe": 1, "seconds": 1.0})]
+    cells.append(loaded_cell("photos", "sr4", "dps", {"psnr": 21.0, "nfe": slowest, "seconds": slowest}))
+    ax = charts.front(cells, "psnr", True, cost).axes[0]
+    low, high = ax.get_xlim()
+    major = [place for place in ax.xaxis.get_majorticklocs() if low <= place <= high]
+    texts = ax.xaxis.get_major_formatter().format_ticks(major)
+    assert len([float(text.replace("\N{MINUS SIGN}", "-")) for text in texts]) >= 2
+    assert not any(ax.xaxis.get_minor_formatter().format_ticks(ax.xaxis.get_minorticklocs()))
 
 
 def test_seconds_of_a_pareto_plot_are_those_of_bench_where_all_solvers_have_them(cells: list[LoadedCell]) -> None:
