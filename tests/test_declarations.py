@@ -44,7 +44,7 @@ class Measured(ib.Metric):
         ({"higher_is_better": "no"}, "needs higher_is_better: True, False, or None"),
         ({"target": "1"}, "expected a number or None as target; got '1'"),
         ({"headline": 1}, "True or False as headline; got 100, 1"),
-        ({"digits": "three"}, "digits must format a number, as '.3f'; got 'three'"),
+        ({"digits": "three"}, "digits must be a number format such as '.3f'; got 'three'"),
     ],
 )
 def test_texts_and_numbers_of_a_metric_are_checked(attributes: dict[str, Any], message: str) -> None:

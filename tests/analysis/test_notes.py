@@ -77,7 +77,7 @@ def test_what_stands_beside_means_is_said_once() -> None:
     assert spread_notes("interval") == []
     assert spread_notes("none") == ["Means over images."]
     assert spread_notes("std") == [
-        "Means over images ± standard deviation over images, as they scatter; not of their mean."
+        "Means over images ± standard deviation over images; it is the spread of images, not the error of the mean."
     ]
     assert "over the 2 seeds 0, 7, of means over images" in spread_notes("std", [7, 0])[0]
     assert spread_notes("std", [7]) == spread_notes("std")

@@ -55,10 +55,10 @@ def test_tiles_of_a_mask_have_their_own_pixels_and_a_tile_without_any_is_refused
 @pytest.mark.parametrize(
     ("size", "message"),
     [
-        ("", "y is no picture: expected size=HxW, that of the image, as size=64x64"),
+        ("", "y is not a picture: expected the image's size as size=HxW, for example size=64x64"),
         ("64", "got '64'"),
         ("axb", "got 'axb'"),
-        ("32x32", r"expected y of shape \(3, 256\), as the operator measures; got \(3, 9\)"),
+        ("32x32", r"expected y in the operator's shape \(3, 256\); got \(3, 9\)"),
     ],
 )
 def test_what_is_no_picture_needs_the_size_of_its_image(size: str, message: str) -> None:
@@ -68,7 +68,7 @@ def test_what_is_no_picture_needs_the_size_of_its_image(size: str, message: str)
 
 
 def test_a_size_may_name_the_channels() -> None:
-    with pytest.raises(ConfigError, match=r"expected y of shape \(2, 4, 6\)"):
+    with pytest.raises(ConfigError, match=r"expected y in the operator's shape \(2, 4, 6\)"):
         Exact(parts(), read_measurement(np.zeros((2, 5))), "2x4x6")
 
 

@@ -48,8 +48,8 @@ def test_a_prior_of_ones_own_takes_grey_where_it_has_one_channel(shape: ib.Shape
     ("arguments", "message"),
     [
         ({"sigma": None}, "solver ddrm needs the level of the noise: sigma='0.02"),
-        ({"seed": [0, 1]}, "expected one value of each option; these make 2 jobs"),
-        ({"track": "wandb"}, "track is for runs and trainings"),
+        ({"solver__nfe": [5, 10]}, "expected one value of each option; these make 2 jobs"),
+        ({"track": "wandb"}, "unknown option of restore 'track'"),
         ({"task__noise": "poisson 1"}, "task__noise is given twice; give sigma, or the task's noise"),
         ({"solver": "ddrn"}, "unknown solver 'ddrn'; did you mean 'ddrm'"),
     ],

@@ -88,7 +88,7 @@ def test_a_pixel_stands_for_as_many_as_the_operator_measures_from() -> None:
     picture = Own(torch.zeros(3, 6, 8), picture=True)
     assert scale_of(Identity, picture) == 1
     assert scale_of(lambda shape: BlockMean(shape, 4), picture) == 4
-    with pytest.raises(ConfigError, match="a picture of 6x8 is no measurement of this task"):
+    with pytest.raises(ConfigError, match="a picture of 6x8 is not a measurement of this task"):
         scale_of(lambda shape: Hadamard((1, 4, 4), torch.arange(16), 5), picture)
 
 

@@ -46,6 +46,6 @@ def test_pictures_are_grey_or_transparent_as_y_was_and_of_two_channels_their_mag
 
 
 def test_a_name_of_no_picture_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="x.txt: expected the name of a picture, as x.png, or of numbers, x.npy"):
+    with pytest.raises(ConfigError, match="x.txt: expected the name of a picture, for example x.png"):
         restored().save(tmp_path / "x.txt")
     assert list(tmp_path.iterdir()) == []

@@ -28,7 +28,7 @@ def request(**options: Any) -> Request:
     [
         ({"how": "htm"}, "unknown table format 'htm'; did you mean 'html'"),
         ({"std": True, "intervals": True}, "--intervals or --std"),
-        ({"added": ("dps",)}, "--add is of --paper"),
+        ({"added": ("dps",)}, "--add needs --paper"),
         ({"paper": "1", "by_task": True}, "leave out --metrics, --by-task and --budgets"),
         ({"times": True, "only": ("psnr",)}, "--times prints seconds, not scores"),
         ({"times": True, "intervals": False}, "--times prints seconds, not scores"),

@@ -45,7 +45,7 @@ def test_notes_of_a_csv_go_to_the_other_stream(tmp_path: Path) -> None:
 def test_names_have_commas_between_and_blanks_do_not_count() -> None:
     assert names_of("a, b,,c ") == ("a", "b", "c")
     assert names_of("") == ()
-    with pytest.raises(ConfigError, match="expected names, as a,b; got ' , '"):
+    with pytest.raises(ConfigError, match="expected names such as a,b; got ' , '"):
         names_of(" , ")
 
 

@@ -49,7 +49,7 @@ def test_a_metric_that_no_record_has_is_told_with_what_adds_it(tmp_path: Path) -
     cell = loaded_cell("b", "t", "ddrm", {"psnr": 20.0})
     with pytest.raises(ConfigError, match="unknown metric 'snr'; did you mean 'psnr'.*'invbench rescore' adds"):
         list(figure([cell], load_catalog(), tmp_path, Request(metric="snr")))
-    with pytest.raises(ConfigError, match="scatter needs two solvers, as --solvers davi,ddrm; got 1"):
+    with pytest.raises(ConfigError, match="scatter needs two solvers, for example --solvers davi,ddrm; got 1"):
         list(figure([cell], load_catalog(), tmp_path, Request("scatter", "psnr", ("ddrm",))))
 
 

@@ -203,7 +203,7 @@ def test_a_sweep_without_values_is_refused(text: str) -> None:
     if text == "choice(":
         assert values("seed", text) == [text]  # no sweep; and no number either
         return
-    with pytest.raises(ConfigError, match="seed|sweep|write them"):
+    with pytest.raises(ConfigError, match="seed|sweep|write the values"):
         values("seed", text)
 
 

@@ -32,7 +32,7 @@ def test_shards_that_are_all_there_are_a_complete_cell(run: Run, tmp_path: Path)
         run(cell_of(Toy()), shard=(i, 2))
     outcome = joined(plan_of(tmp_path), 1, 2)
     assert (outcome.status, outcome.images, outcome.solved, outcome.reason) == ("complete", 4, 4, "")
-    assert len(part_folders(plan_of(tmp_path).whole)) == 2
+    assert len(part_folders(plan_of(tmp_path).cell_folder)) == 2
 
 
 def test_shards_that_miss_images_are_named(run: Run, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_shards_that_miss_images_are_named(run: Run, tmp_path: Path) -> None:
 
 def test_a_shard_that_failed_counts_no_more_once_its_images_are_there(run: Run, tmp_path: Path) -> None:
     run(cell_of(Toy()))
-    store = CellStore(part_folders(plan_of(tmp_path).whole)[0])
+    store = CellStore(part_folders(plan_of(tmp_path).cell_folder)[0])
     with store.writing():
         left = store.read_run()
         assert left is not None

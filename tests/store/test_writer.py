@@ -147,7 +147,7 @@ def test_the_lock_of_a_killed_writer_is_free(store: CellStore, other_writer: sub
     other_writer.wait()
     with store.writing():
         store.append("a", torch.zeros(1, 1, 1, 1), rows_of("a"))
-    assert set(store.done(samples=1)) == {"a"}
+    assert set(store.finished(samples=1)) == {"a"}
 
 
 def test_the_lock_is_free_after_an_error(store: CellStore) -> None:

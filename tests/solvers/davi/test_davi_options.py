@@ -22,7 +22,7 @@ def test_unknown_forms_are_refused_with_the_known_ones(option: dict[str, str]) -
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"std": 0.5}, "training.std is of training.posterior=gaussian"),
+        ({"std": 0.5}, "training.std needs training.posterior=gaussian"),
         ({"std": -1.0}, "training.std must not be negative"),
         ({"lr": -1.0}, "training.lr must not be negative"),
         ({"gamma": float("nan")}, "training.gamma must not be negative; got nan"),
