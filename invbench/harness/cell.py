@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -21,7 +20,7 @@ from invbench.plugins import source_sha256
 from invbench.prior import PriorSource
 from invbench.problem import Problem
 from invbench.solver import Solver, Trainable
-from invbench.store.schema import Config, Part, Preset, Run
+from invbench.store.schema import JSON, Config, Part, Preset, Run
 from invbench.task import Task
 
 
@@ -48,7 +47,7 @@ class Cell:
         hashes = {"prior": _text("prior", self.source), "dataset": _text("dataset", self.dataset) or None}
         hashes |= {"solver": weights, "task": _text("task", self.task) or None}
         parts = {
-            kind: Part(part.name, {k: v for k, v in asdict(part).items() if k not in placed[kind]}, hashes.get(kind))
+            kind: Part(part.name, {k: v for k, v in _options(part).items() if k not in placed[kind]}, hashes.get(kind))
             for kind, part in self._parts().items()
         }
         preset = Preset(self.benchmark.name, self.benchmark.version)
@@ -58,11 +57,11 @@ class Cell:
 
     def places(self) -> dict[str, str]:
         """Where its files were found, by option; not part of its identity, which has the hashes of the files."""
-        placed, parts = self._placed(), {kind: asdict(part) for kind, part in self._parts().items()}
+        placed, parts = self._placed(), {kind: _options(part) for kind, part in self._parts().items()}
         by_option = {f"{kind}.{key}": str(parts[kind][key]) for kind, keys in placed.items() for key in keys}
         return {option: place for option, place in by_option.items() if place}
 
-    def _parts(self) -> dict[str, Any]:
+    def _parts(self) -> dict[str, Task | Dataset | PriorSource | Solver]:
         return {"task": self.task, "dataset": self.dataset, "prior": self.source, "solver": self.solver}
 
     def _placed(self) -> dict[str, tuple[str, ...]]:
@@ -103,6 +102,13 @@ class Watch:
     on_begin: Callable[[Path, Run], None] = lambda folder, run: None
     on_progress: OnProgress = lambda done, total: None
     on_stage: OnStage = lambda name: None
+
+
+def _options(part: object) -> dict[str, JSON]:
+    """The fields of a plugin, which is a dataclass."""
+    assert is_dataclass(part)
+    assert not isinstance(part, type)
+    return asdict(part)
 
 
 def _text(kind: str, part: PriorSource | Dataset | Task) -> str:

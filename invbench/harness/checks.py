@@ -55,12 +55,12 @@ def _swept(flags: list[str], several: Collection[str]) -> list[str]:
     return flags
 
 
-def _texts(checked: Mapping[str, list[Any]], swept: Collection[str]) -> dict[str, str]:
+def _texts(checked: Mapping[str, Sequence[object]], swept: Collection[str]) -> dict[str, str]:
     """The values in Hydra's grammar; ``swept`` are the kinds of plugins that have several values."""
     return {key: _for_hydra(each, key.partition(".")[0] in swept) for key, each in checked.items()}
 
 
-def checked_values(own: Mapping[str, str], catalog: Catalog) -> dict[str, list[Any]]:
+def checked_values(own: Mapping[str, str], catalog: Catalog) -> dict[str, Sequence[object]]:
     """The values of each option, in its field's type; several values are a sweep."""
     named = {key: _names(key, own[key], catalog) for key in ("benchmark", *GROUPS) if key in own}
     rest = {key: value for key, value in own.items() if key not in named}
@@ -71,12 +71,12 @@ def checked_values(own: Mapping[str, str], catalog: Catalog) -> dict[str, list[A
     return named | {key: _checked(key, value, chosen, catalog) for key, value in rest.items()}
 
 
-def _check_shards(checked: Mapping[str, list[Any]]) -> None:
+def _check_shards(checked: Mapping[str, Sequence[object]]) -> None:
     """Raise ConfigError for an invalid shard, and unless ``shards`` is one valid number, without ``shard``."""
     for shard in checked.get("shard", []):
-        parse_shard(shard)
+        parse_shard(str(shard))
     counts = checked.get("shards", [1])
-    if len(counts) > 1 or not 1 <= counts[0] <= MOST:
+    if len(counts) > 1 or not isinstance(counts[0], int) or not 1 <= counts[0] <= MOST:
         raise ConfigError(
             f"shards: expected one number of parts, 1 to {MOST:,}, for example shards=8; got "
             f"{','.join(map(str, counts))}"
@@ -213,7 +213,7 @@ def _is_hydras(key: str) -> bool:
     return re.match(r"[+~]*hydra\b", key) is not None
 
 
-def _for_hydra(written: Sequence[Any], swept: bool) -> str:
+def _for_hydra(written: Sequence[object], swept: bool) -> str:
     """Values in Hydra's grammar.
 
     An option of a plugin kind with several values is a sweep too: Hydra composes once without the swept groups.
@@ -251,7 +251,7 @@ def _check_option(path: str) -> None:
         raise ConfigError(f"{path}: options are set as they are named, without + or ~; write {path.lstrip('+~')}=...")
 
 
-def _checked(path: str, value: str, chosen: Mapping[str, list[str]], catalog: Catalog) -> list[Any]:
+def _checked(path: str, value: str, chosen: Mapping[str, list[str]], catalog: Catalog) -> list[object]:
     """The values of an option of a run, or of a field of each chosen plugin of its kind, in its type."""
     kind, dot, key = path.partition(".")
     owners = _chosen_plugins(kind, chosen, catalog) if dot else [RunConfig]
@@ -267,7 +267,7 @@ def _chosen_plugins(kind: str, chosen: Mapping[str, list[str]], catalog: Catalog
     return [catalog.get(kind, name) for name in names]
 
 
-def _read_by(cls: type[Any], kind: str, key: str, value: str, path: str) -> list[Any]:
+def _read_by(cls: type[Any], kind: str, key: str, value: str, path: str) -> list[object]:
     """The values of an option in the type of a class's field."""
     known = [f.name for f in dataclasses.fields(cls)]
     if key not in known:

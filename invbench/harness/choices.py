@@ -9,7 +9,6 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from types import SimpleNamespace
-from typing import Any
 
 from invbench.harness.checks import EXAMPLE, checked_values
 from invbench.harness.config import Choice
@@ -32,10 +31,10 @@ def choices(words: Sequence[str], catalog: Catalog) -> Iterator[Choice]:
         yield _choice(dict(zip(checked, values, strict=True)), catalog)
 
 
-def _choice(written: Mapping[str, Any], catalog: Catalog) -> Choice:
+def _choice(written: Mapping[str, object], catalog: Catalog) -> Choice:
     """The job of these values; fields that the user did not write have their defaults."""
-    benchmark = written.get("benchmark", "photos")
-    names = {kind: written.get(kind, benchmark) for kind in ("benchmark", *GROUPS)}
+    benchmark = str(written.get("benchmark", "photos"))
+    names = {kind: str(written.get(kind, benchmark)) for kind in ("benchmark", *GROUPS)}
     own = {"prior": catalog.benchmark(benchmark).prior} if names["prior"] == benchmark else {}
     config = {f.name: getattr(RunConfig(), f.name) for f in dataclasses.fields(RunConfig) if f.name not in HYDRAS}
     config |= {key: value for key, value in written.items() if "." not in key}

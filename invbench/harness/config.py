@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -53,7 +53,7 @@ class Choice:
         nodes = {key: config[key] for key in keys}
         plain = {k: OmegaConf.to_container(v) if isinstance(v, DictConfig) else v for k, v in nodes.items()}
         values = {key: decoded(value) for key, value in plain.items()}
-        return cls(names, SimpleNamespace(**values | {"out": str(folder(values["out"]))}), written)
+        return cls(names, SimpleNamespace(**values | {"out": str(folder(str(values["out"])))}), written)
 
     @classmethod
     def of_job(cls, config: DictConfig) -> Choice:
@@ -102,8 +102,8 @@ def composed(choice: Choice, catalog: Catalog, solver: str | None = None) -> Cel
 def described(choice: Choice, catalog: Catalog) -> str:
     """A job as YAML: every field of its plugins, presets and tuned settings included, and the other options."""
     benchmark = catalog.benchmark(choice.names["benchmark"])
-    fields = {kind: {"name": p.name} for kind, p in _plugins(choice, catalog).items()}
-    fields = {kind: named | _fields(choice, catalog)[kind] for kind, named in fields.items()}
+    plugins, values = _plugins(choice, catalog), _fields(choice, catalog)
+    fields = {kind: {"name": plugin.name, **values[kind]} for kind, plugin in plugins.items()}
     rest = {key: value for key, value in vars(choice.config).items() if key not in GROUPS}
     rest["n"] = rest["n"] or benchmark.n
     return yaml.safe_dump({"benchmark": benchmark.name, **fields, **rest}, sort_keys=False, allow_unicode=True).rstrip()
@@ -121,15 +121,15 @@ def _plugins(choice: Choice, catalog: Catalog, solver: str | None = None) -> dic
     return {kind: catalog.plugin(kind, name) for kind, name in names.items()}
 
 
-def _fields(choice: Choice, catalog: Catalog, solver: str | None = None) -> dict[str, dict[str, Any]]:
+def _fields(choice: Choice, catalog: Catalog, solver: str | None = None) -> dict[str, dict[str, object]]:
     """The fields of each plugin, with values of presets and settings where the user gave none."""
     benchmark, task = catalog.benchmark(choice.names["benchmark"]), choice.names["task"]
-    values: dict[str, dict[str, Any]] = {kind: dict(getattr(choice.config, kind)) for kind in GROUPS}
+    values: dict[str, dict[str, object]] = {kind: dict(getattr(choice.config, kind)) for kind in GROUPS}
     preset = {k: v for k, v in benchmark.tasks.get(task, {}).items() if f"task.{k}" not in choice.written}
     values["task"] |= preset
     if "dataset.side" not in choice.written:
         values["dataset"] |= preset_size(catalog.get("dataset", choice.names["dataset"]), benchmark, catalog)
-    values["task"]["noise"] = canonical(values["task"]["noise"])
+    values["task"]["noise"] = canonical(str(values["task"]["noise"]))
     cls = catalog.get("solver", solver or choice.names["solver"])
     if solver:
         values["solver"] = defaults_of(cls)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -61,7 +60,7 @@ def _flag(words: Sequence[str], names: Sequence[str]) -> tuple[str | None, list[
     return value, rest
 
 
-def _read(what: str, name: str, folder: Path) -> Mapping[str, Any]:
+def _read(what: str, name: str, folder: Path) -> Mapping[str, object]:
     """The content of a file of the folder, or of one that is named by its path."""
     own = Path(name).expanduser()
     path = own if own.suffix in (".yaml", ".yml") and own.is_file() else folder / f"{name.removesuffix('.yaml')}.yaml"
@@ -77,7 +76,7 @@ def _read(what: str, name: str, folder: Path) -> Mapping[str, Any]:
     return content
 
 
-def _options(content: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
+def _options(content: Mapping[str, object], within: str = "") -> Iterator[tuple[str, str]]:
     """Each option and its text."""
     for key, value in content.items():
         if key == "defaults" and not within:
@@ -88,14 +87,14 @@ def _options(content: Mapping[str, Any], within: str = "") -> Iterator[tuple[str
             yield f"{within}{key}", _text(value)
 
 
-def _defaults(entries: Any) -> Iterator[tuple[str, str]]:
+def _defaults(entries: object) -> Iterator[tuple[str, str]]:
     """Plugins that a list of defaults chooses; ``_self_`` is ignored."""
     for entry in entries if isinstance(entries, list) else []:
         for key, value in entry.items() if isinstance(entry, dict) else []:
             yield str(key).removeprefix("override ").lstrip("/"), _text(value)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """A value in the notation of the command line; a list becomes a sweep.
 
     >>> _text([0, "gaussian 0.1 [-1,1]"]), _text(True), _text("a,b")

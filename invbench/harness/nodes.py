@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from omegaconf import DictConfig, OmegaConf, ValidationError
 
@@ -36,25 +36,23 @@ def field_names(cls: type[Any]) -> list[str]:
     return [f.name for f in dataclasses.fields(cls)]
 
 
-def defaults_of(cls: type[Any]) -> dict[str, Any]:
+def defaults_of(cls: type[Any]) -> dict[str, object]:
     """The fields of a plugin's dataclass with their defaults, as plain values."""
-    fields: Any = OmegaConf.to_container(node_of(cls))
-    return dict(fields)
+    return cast(dict[str, object], OmegaConf.to_container(node_of(cls)))
 
 
-def make(cls: type[T], values: Mapping[str, Any], kind: str) -> T:
+def make(cls: type[T], values: Mapping[str, object], kind: str) -> T:
     """An instance of a plugin's dataclass. Raises ConfigError with the plugin's name for a wrong value."""
     try:
         return cls(**values)
     except InvbenchError:
         raise
     except Exception as error:  # in a third party's __post_init__
-        plugin: Any = cls
         error_type = "" if isinstance(error, TypeError | ValueError) else f"{type(error).__name__}: "
-        raise ConfigError(f"{kind} {plugin.name}: {error_type}{error}") from None
+        raise ConfigError(f"{kind} {getattr(cls, 'name', cls.__name__)}: {error_type}{error}") from None
 
 
-def typed(cls: type[T], values: Mapping[str, Any], kind: str) -> T:
+def typed(cls: type[T], values: Mapping[str, object], kind: str) -> T:
     """An instance whose fields have the types they declare. Raises ConfigError for an unknown field or wrong value."""
     known = field_names(cls)
     for key in values:
@@ -66,10 +64,11 @@ def typed(cls: type[T], values: Mapping[str, Any], kind: str) -> T:
     return make(cls, fields, kind)
 
 
-def typed_settings(cls: type[Any], values: Mapping[str, Any], origin: str) -> dict[str, Any]:
+def typed_settings(cls: type[Any], values: Mapping[str, object], origin: str) -> dict[str, object]:
     """A set of hyper-parameters, each in its field's type."""
     try:
-        settings: Any = OmegaConf.to_container(OmegaConf.merge(node_of(cls), dict(values)))
+        merged = OmegaConf.merge(node_of(cls), dict(values))
+        settings = cast(dict[str, object], OmegaConf.to_container(merged))
     except ValidationError as error:
         raise PluginError(f"hyper-parameters of {origin!r}: {str(error).splitlines()[0]}") from None
     return {key: settings[key] for key in values}

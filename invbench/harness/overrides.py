@@ -89,7 +89,7 @@ def values(key: str, value: str, names: Collection[str] = ()) -> list[str]:
     return texts
 
 
-def _swept(sweep: Any, names: Collection[str]) -> list[str]:
+def _swept(sweep: object, names: Collection[str]) -> list[str]:
     """The values of a sweep in Hydra's grammar, each in the user's notation."""
     if isinstance(sweep, Glob) and names:
         return sweep.filter(sorted(names))
@@ -115,7 +115,7 @@ def _text(value: Any) -> str:
     return Override._get_value_element_as_str(value)
 
 
-def read(node: DictConfig, key: str, text: str, path: str) -> Any:
+def read(node: DictConfig, key: str, text: str, path: str) -> object:
     """The value of a text in the type of a field of a plugin's node. Raises ConfigError, naming ``path``."""
     field = node._get_node(key)
     type_name = _wanted(field)
@@ -133,7 +133,7 @@ def read(node: DictConfig, key: str, text: str, path: str) -> Any:
         raise ConfigError(f"{path}: expected a value of type {type_name}, got {shortened(text)!r}") from None
 
 
-def _loaded(field: Any, text: str) -> Any:
+def _loaded(field: object, text: str) -> object:
     """A list or a value of any type in YAML's notation; a mapping in Hydra's, ``{angles:60,circle:true}``."""
     value = _mapped(text) if isinstance(field, DictConfig) else yaml.safe_load(text)
     if isinstance(field, Container) and not isinstance(value, list | dict):
@@ -141,12 +141,12 @@ def _loaded(field: Any, text: str) -> Any:
     return value
 
 
-def _mapped(text: str) -> Any:
+def _mapped(text: str) -> object:
     """A mapping of Hydra's grammar as plain values."""
     return _plain(OverridesParser.create().parse_override(f"key={text}").value())
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """A value parsed by Hydra's grammar, with quoted texts as plain texts."""
     if isinstance(value, Mapping):
         return {_plain(key): _plain(each) for key, each in value.items()}
@@ -172,7 +172,7 @@ def unquoted(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
-def for_hydra(value: Any) -> str:
+def for_hydra(value: object) -> str:
     """A value in the notation that Hydra's grammar reads back.
 
     >>> for_hydra([1e-3, True, "a b"])
@@ -192,14 +192,14 @@ def for_hydra(value: Any) -> str:
     return text if PLAIN.fullmatch(text) else f"'{MARK}{quote(text, errors='surrogatepass')}'"
 
 
-def decoded(value: Any) -> Any:
+def decoded(value: object) -> object:
     """The inverse of ``for_hydra``, in texts, lists and mappings."""
     if isinstance(value, Mapping):
         return {decoded(k): decoded(v) for k, v in value.items()}
     if isinstance(value, list):
         return [decoded(each) for each in value]
     if isinstance(value, Path):
-        return Path(decoded(str(value)))
+        return Path(str(decoded(str(value))))
     if isinstance(value, str) and value.startswith(MARK):
         return unquote(value.removeprefix(MARK), errors="surrogatepass")
     return value

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, overload
 
 import msgspec
 
@@ -17,12 +17,15 @@ from invbench.problem import Measurement
 from invbench.store.schema import Run
 
 if TYPE_CHECKING:
+    from invbench.dataset import Dataset
     from invbench.harness.bank import MeasurementBank
     from invbench.harness.cell import Cell
     from invbench.plugins import Catalog
-    from invbench.prior import Prior
+    from invbench.prior import Prior, PriorSource
     from invbench.problem import Posterior
+    from invbench.solver import Solver
     from invbench.store.reader import LoadedCell
+    from invbench.task import Task
 
 
 def rebuild_bank(run: Run, catalog: Catalog) -> MeasurementBank:
@@ -98,7 +101,15 @@ def rebuild_cell(run: Run, catalog: Catalog) -> Cell:
     )
 
 
-def rebuild(kind: str, run: Run, catalog: Catalog) -> Any:
+@overload
+def rebuild(kind: Literal["task"], run: Run, catalog: Catalog) -> Task: ...
+@overload
+def rebuild(kind: Literal["dataset"], run: Run, catalog: Catalog) -> Dataset: ...
+@overload
+def rebuild(kind: Literal["prior"], run: Run, catalog: Catalog) -> PriorSource: ...
+@overload
+def rebuild(kind: Literal["solver"], run: Run, catalog: Catalog) -> Solver: ...
+def rebuild(kind: str, run: Run, catalog: Catalog) -> object:
     """The task, dataset, prior or solver of a recorded cell, with files at their recorded paths."""
     part = dict(run.config.parts())[kind]
     places = {k.removeprefix(f"{kind}."): v for k, v in run.places.items() if k.startswith(f"{kind}.")}

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
 
 import torch
 from msgspec.structs import replace as replace_fields
@@ -89,7 +88,7 @@ class Worker:
         current_session.finished = now()
         return None
 
-    def _ready(self, prior: Prior, chunks: list[list[str]], problem: Problem, state: Any) -> Prior:
+    def _ready(self, prior: Prior, chunks: list[list[str]], problem: Problem, state: object) -> Prior:
         """The prior after a first call, which costs more and is not counted; compiled as the user says.
 
         The network is compiled for batches of the first chunk's size, whichever chunks are missing. If the user did not
@@ -114,7 +113,7 @@ class Worker:
         self.run.cost.compile_seconds += time.perf_counter() - begin
         return fast
 
-    def _repays(self, prior: Prior, chunks: list[list[str]], problem: Problem, state: Any) -> bool:
+    def _repays(self, prior: Prior, chunks: list[list[str]], problem: Problem, state: object) -> bool:
         """Whether compiling pays off for all calls of the cell, counted on a chunk with a prior that costs nothing."""
         if self.options.device.type != "cuda" or not hasattr(prior, "net"):
             return False
@@ -126,7 +125,7 @@ class Worker:
         return repays(self.options.device, calls)
 
     def _run_chunk(
-        self, chunk: list[str], finished: Mapping[str, Measured], problem: Problem, prior: Prior, state: Any
+        self, chunk: list[str], finished: Mapping[str, Measured], problem: Problem, prior: Prior, state: object
     ) -> None:
         measured = replace(self.bank.measure(chunk), posterior=self.exact)
         parts = [self._solve(measured, part, problem, prior, state) for part in self._draws_of(chunk)]
@@ -156,7 +155,7 @@ class Worker:
         return [range(first, min(first + together, K)) for first in range(0, K, together)]
 
     def _solve(
-        self, measured: Measurement, samples: range, problem: Problem, prior: Prior, state: Any
+        self, measured: Measurement, samples: range, problem: Problem, prior: Prior, state: object
     ) -> list[tuple[Tensor, tuple[float, ...]]]:
         """Some samples of a chunk, drawn and timed at once; each with its cost per image in the order of COSTS."""
         solver, device = self.cell.solver, self.options.device
@@ -215,7 +214,7 @@ class Worker:
         return "" if group == image else group
 
 
-def _solved(solver: Solver, y: Tensor, problem: Problem, prior: Prior, state: Any, rng: Rng) -> Tensor:
+def _solved(solver: Solver, y: Tensor, problem: Problem, prior: Prior, state: object, rng: Rng) -> Tensor:
     """The result of ``solve``. Raises SolverError if it differentiates without declaring it."""
     try:
         return solver.solve(y, problem, prior, state, rng)
