@@ -199,11 +199,17 @@ def tensors(problem: Problem, prior: Prior) -> dict[str, Tensor]:
 
 
 def shortened(solver: Solver) -> Solver:
-    """The solver with the smallest value of SHORT that it takes for ``nfe`` or ``steps``, if it has such a field."""
-    for name in ("nfe", "steps"):
-        value = getattr(solver, name, None)
-        for calls in SHORT:
-            if isinstance(value, int) and value > calls:
-                with contextlib.suppress(ConfigError):
-                    return dataclasses.replace(solver, **{name: calls})  # type: ignore[type-var]
+    """The solver with the least of SHORT that it takes for each of its numbers of calls and steps."""
+    for field in dataclasses.fields(solver):  # type: ignore[arg-type]
+        value = getattr(solver, field.name)
+        if isinstance(value, int) and (field.name == "nfe" or field.name.endswith("steps")):
+            solver = _fewer(solver, field.name, value)
+    return solver
+
+
+def _fewer(solver: Solver, name: str, value: int) -> Solver:
+    for count in SHORT:
+        if value > count:
+            with contextlib.suppress(ConfigError):
+                return dataclasses.replace(solver, **{name: count})  # type: ignore[type-var]
     return solver
