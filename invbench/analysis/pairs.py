@@ -158,7 +158,7 @@ def in_words(pair: Pair, old: str, new: str) -> dict[str, str]:
     if not len(pair.old):
         return {"metric": pair.metric, "n": pair.n, old: "nan", new: "nan", "difference": "nan", "ratio": "nan"}
     low, high = bca_interval(pair.clustered)
-    wide = low != high and len(pair.old) > 1
+    wide = low != high and len(pair.clustered) > 1
     interval = f" [{low:+.3g}, {high:+.3g}]" if wide else ""
     return {
         "metric": pair.metric,

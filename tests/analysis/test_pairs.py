@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tabling import complete
 
-from invbench.analysis.pairs import Pair, pairs, pooled_pairs
+from invbench.analysis.pairs import Pair, in_words, pairs, pooled_pairs
 from invbench.analysis.stats import (
     differences,
 )
@@ -35,6 +35,15 @@ def test_a_ratio_is_of_medians_and_infinite_where_the_old_is_nothing() -> None:
 def test_values_that_are_lost_are_told_from_those_that_never_were() -> None:
     pair = Pair.of("psnr", np.array([1.0, np.nan, 3.0]), np.array([np.nan, np.nan, 4.0]))
     assert (pair.nan, pair.lost, pair.n, pair.difference) == (2, 1, "1 (2 nan)", 1.0)
+
+
+def test_a_difference_has_an_interval_if_several_groups_differ() -> None:
+    def difference(new: list[float], groups: str) -> str:
+        return in_words(Pair.of("psnr", np.zeros(len(new)), np.array(new), list(groups)), "a", "b")["difference"]
+
+    assert difference([1.0, 2.0, 3.0], "abc").startswith("+2 [+")
+    assert difference([2.0, 2.0, 2.0], "abc") == "+2"
+    assert difference([1.0, 3.0], "aa") == "+2", "the interval of one photograph's crops is unknown"
 
 
 def test_scores_of_two_cells_are_paired_on_their_common_images_and_seeds_are_averaged_first() -> None:

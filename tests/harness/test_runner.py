@@ -14,7 +14,7 @@ from torch import Tensor
 
 import invbench as ib
 from invbench.analysis.comparable import measurement_key
-from invbench.harness.cell import Options
+from invbench.harness.cell import Options, Watch
 from invbench.harness.runner import run_cell
 from invbench.store.reader import load_cells
 
@@ -58,6 +58,14 @@ class CubeTask(ib.Task):
 
     def operator(self, x_shape: ib.Shape, rng: ib.Rng) -> ib.Operator:
         return Cubed(x_shape)
+
+
+def test_who_watches_learns_the_folder_before_anything_is_solved(tmp_path: Path) -> None:
+    begun: list[tuple[Path, str]] = []
+    watch = Watch(on_begin=lambda folder, run: begun.append((folder, run.cell)))
+    outcome = run_cell(cell_of(Raising()), [], Options(tmp_path, 1, 1), watch=watch)
+    assert outcome.status == "failed"
+    assert begun == [(outcome.folder, outcome.folder.name.rpartition("-")[2])]
 
 
 def test_a_cell_runs_to_completion(run: Run, tmp_path: Path) -> None:
