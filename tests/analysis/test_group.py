@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 from msgspec import structs
 from tabling import cell_of, complete
 
 from invbench.analysis.group import Group
+from invbench.store.files import images_digest
 from invbench.store.reader import LoadedCell
 
 
@@ -38,6 +41,23 @@ def test_labels_tell_the_cells_of_the_group_apart() -> None:
     few, many = complete("a", "t", {"x": 1.0}, nfe=5), complete("a", "t", {"x": 1.0}, nfe=20)
     assert [Group([few, many]).label(cell) for cell in (few, many)] == ["a nfe=5", "a nfe=20"]
     assert Group([few]).label(few) == "a"
+
+
+def test_scores_of_sets_are_those_of_the_common_set_or_else_a_cell_s_own(tmp_path: Path) -> None:
+    def scored(name: str, *sets: str) -> LoadedCell:
+        cell, folder = complete(name, "t", dict.fromkeys("xyz", 1.0)), tmp_path / name
+        folder.mkdir()
+        score = {"metric": "fid", "protocol": "fid/p", "low": 0.0, "high": 9.0}
+        content = {
+            images_digest(s): {"images": list(s), "scores": [{**score, "value": len(s)}]} for s in map(list, sets)
+        }
+        (folder / "sets.json").write_text(json.dumps(content))
+        return replace(cell, folders=(folder,))
+
+    more, fewer, other = scored("a", "xyz", "xy"), scored("b", "xy"), scored("c", "z")
+    assert [s.value for s in Group([more]).set_scores(more)] == [3]
+    assert [s.value for s in Group([more, fewer]).set_scores(more)] == [2]
+    assert [s.value for s in Group([fewer, other]).set_scores(other)] == [1], "no set is common"
 
 
 def test_without_scores_of_sets_there_is_no_common_set() -> None:

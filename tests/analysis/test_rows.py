@@ -12,7 +12,18 @@ from tabling import METRICS, cell_of
 
 from invbench.analysis.cell import BEST, OTHER, SECOND, Cell
 from invbench.analysis.columns import Column
-from invbench.analysis.rows import Row, by_column, columns_of, format_mean, frame_of, mean_and_deviation, with_ranks
+from invbench.analysis.rows import (
+    Row,
+    Scores,
+    by_column,
+    columns_of,
+    format_mean,
+    frame_of,
+    mean_and_deviation,
+    rows_of,
+    with_ranks,
+)
+from invbench.store.schema import Score
 
 PSNR = Column("psnr", "psnr/p")
 
@@ -30,6 +41,19 @@ PSNR = Column("psnr", "psnr/p")
 )
 def test_a_mean_without_a_spread_has_no_interval(values: list[float], text: str) -> None:
     assert str(format_mean(pd.Series(np.array(values)), ".2f")) == text
+
+
+def test_scores_of_sets_have_their_deviation_over_seeds() -> None:
+    def score(value: float) -> Score:
+        return Score("fid", "fid/p", "", value, value - 1, value + 1, 9)
+
+    records = cell_of({"name": "a"}).frame
+    two = Scores("a", records, [score(3.0)], seeds=[records] * 2, set_seeds=[[score(2.0)], [score(4.0)]])
+    cells = [
+        rows_of([each], METRICS, "std")[0].cells[Column("fid", "fid/p")] for each in (two, two._replace(set_seeds=[]))
+    ]
+    assert cells[0].spread.startswith("± 1.41")
+    assert cells[1].spread == ""
 
 
 def test_a_mean_has_its_interval_and_counts_what_it_left_out() -> None:

@@ -14,13 +14,19 @@ from tabling import cell_of, table_of
 from invbench.analysis.cell import Cell
 from invbench.analysis.columns import Column
 from invbench.analysis.rows import Row
-from invbench.analysis.significance import paired_comparisons, significance_notes, with_significance_marks
+from invbench.analysis.significance import SIGNIFICANT, paired_comparisons, significance_notes, with_significance_marks
 
 HIGH, LOW, PLAIN = Column("psnr", "p"), Column("lpips", "p"), Column("nfe", "p")
 METRICS: Any = {
     name: SimpleNamespace(higher_is_better=better) for name, better in (("psnr", True), ("lpips", False), ("nfe", None))
 }
 WAVE = np.array([1.0, -1.0] * 6)
+
+
+def test_a_p_of_exactly_the_level_is_a_tie() -> None:
+    (comparison,) = paired_comparisons([line(3 + WAVE), line(2 - WAVE)], [HIGH], METRICS)
+    assert comparison.ties([SIGNIFICANT]) == list(comparison.differences)
+    assert comparison.ties([SIGNIFICANT - 1e-9]) == []
 
 
 def line(values: Sequence[float] | np.ndarray, column: Column = HIGH, images: str = "") -> Row:

@@ -49,6 +49,14 @@ def test_a_complete_cell_is_not_solved_again(run: Run, tmp_path: Path) -> None:
     assert (second.folder / "records.jsonl").read_bytes() == before
 
 
+def test_a_complete_cell_whose_files_were_changed_is_not_continued(run: Run) -> None:
+    folder = run(cell_of(Toy()), n=2).folder
+    path = min((folder / "images").iterdir())
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(ib.InvbenchError, match=f"was changed since its run was complete: .*{path.name}"):
+        run(cell_of(Toy()), n=4)
+
+
 def test_more_images_continue_a_cell(run: Run, tmp_path: Path) -> None:
     run(cell_of(Toy()), n=4)
     Toy.calls.clear()

@@ -9,13 +9,25 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from made import bench_of, loaded_cell
 from msgspec.structs import replace
 
 from invbench.cli import main
 from invbench.store.files import PACKED, ROWS, cell_folders
 from invbench.store.reader import load_cells
+from invbench.store.release import alike
 from invbench.store.released import results_folder
 from invbench.store.writer import CellStore
+
+
+def test_seconds_of_bench_are_given_if_all_solvers_were_measured_in_one_setting() -> None:
+    cells = [loaded_cell("photos", "sr4", name, {"psnr": 20.0}) for name in ("ddrm", "dps")]
+    costs = {("photos", "sr4", c.run.config.solver.name): bench_of(c.run.config, 2.0 + i) for i, c in enumerate(cells)}
+    assert alike(cells, costs) == [2.0, 3.0]
+    elsewhere = bench_of(cells[1].run.config, 3.0, device="cuda")
+    assert alike(cells, {**costs, ("photos", "sr4", "dps"): elsewhere}) is None
+    del costs["photos", "sr4", "dps"]
+    assert alike(cells, costs) is None
 
 
 def invbench(*arguments: str) -> str:
