@@ -12,7 +12,6 @@ import click
 from invbench.cli import completion, console
 from invbench.errors import ConfigError, unknown
 from invbench.harness.places import folder
-from invbench.noise import canonical
 
 if TYPE_CHECKING:
     from invbench.analysis.latex import Latex
@@ -210,6 +209,8 @@ def names_of(text: str) -> tuple[str, ...]:
 
 def wanted_of(filters: tuple[str, ...]) -> dict[str, str]:
     """Filters by key. Raises ConfigError for one that is invalid, or given twice."""
+    from invbench.noise import canonical
+
     by_key: dict[str, str] = {}
     for text in filters:
         key, equals, value = text.partition("=")

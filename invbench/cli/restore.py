@@ -11,7 +11,6 @@ import click
 from invbench.cli import completion
 from invbench.errors import ConfigError
 from invbench.harness.places import refuse_unwritable
-from invbench.image_files import is_array
 from invbench.messages import plain_warnings
 
 WHOLE = ("samples", "seed", "tile", "batch_size")  # options whose values are integers
@@ -98,6 +97,8 @@ def targets(files: Sequence[Path], to: Path) -> list[tuple[Path, Path]]:
 
 def _ending(file: Path) -> str:
     """The suffix of a file's output: .npy for an array, else that of a picture."""
+    from invbench.image_files import is_array
+
     return ".npy" if is_array(file) else ".png"
 
 

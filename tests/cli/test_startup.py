@@ -28,6 +28,17 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
+    ("words", "absent"), [(["--help"], {"numpy", "pandas", "PIL", "torch"}), (["list"], {"torch"})]
+)
+def test_a_command_imports_nothing_that_it_does_not_need(words: list[str], absent: set[str], tmp_path: Path) -> None:
+    code = (
+        f"import sys; from invbench.cli import main; sys.argv[1:] = {words}\ntry: main()\nfinally: print(*sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert not absent & set(ran.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
     ("words", "limit"), [(["--help"], 0.8), (["list"], 1.5), (["table"], 4.5), (["train", "--help"], 2.5)]
 )
 def test_a_command_answers_at_once(words: list[str], limit: float, recorded: Path) -> None:
