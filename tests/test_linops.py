@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from matrices import dense, draw
 from scipy.linalg import hadamard
 from scipy.ndimage import convolve
 from torch import Tensor
@@ -17,16 +18,6 @@ from invbench.linops import BlockMean, ChannelMix, Circular, Convolution, Hadama
 from invbench.testing import check_operator
 
 SHAPE: Shape = (3, 8, 16)
-
-
-def draw(shape: Shape, batch: int = 2, use: str = "x") -> Tensor:
-    return Rng.for_images([f"{use}{i}" for i in range(batch)], seed=0).randn(shape).double()
-
-
-def dense(A: Operator) -> Tensor:
-    """The matrix of a linear operator, (m, n)."""
-    n = math.prod(A.x_shape)
-    return A(torch.eye(n, dtype=torch.float64).reshape(n, *A.x_shape)).flatten(1).T
 
 
 BLOCKS: dict[str, Callable[[], SVDOperator]] = {

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import pytest
 import torch
+from matrices import dense, draw
 from torch import Tensor
 
 import invbench as ib
-from invbench import LinearOperator, Operator, Rng, Shape, SVDOperator, UnsupportedProblem
+from invbench import LinearOperator, Shape, SVDOperator, UnsupportedProblem
 from invbench.linops import BlockMean, Convolution, Separable
 from invbench.testing import check_operator
 
 SHAPE: Shape = (3, 8, 16)
-
-
-def draw(shape: Shape, batch: int = 2, use: str = "x") -> Tensor:
-    return Rng.for_images([f"{use}{i}" for i in range(batch)], seed=0).randn(shape).double()
-
-
-def dense(A: Operator) -> Tensor:
-    """The matrix of a linear operator, (m, n)."""
-    n = math.prod(A.x_shape)
-    return A(torch.eye(n, dtype=torch.float64).reshape(n, *A.x_shape)).flatten(1).T
 
 
 def test_pad_appends_zeros_for_the_null_space() -> None:

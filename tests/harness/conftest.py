@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from running import Run, Toy, metrics
+from running import Run, Toy, metrics, paint
 
 from invbench.cli import main
 from invbench.harness.cell import Cell, Options
@@ -46,3 +46,11 @@ def out(scored_store: Path, tmp_path: Path) -> Path:
     """A copy of them, to be changed."""
     shutil.copytree(scored_store, tmp_path / "runs")
     return tmp_path / "runs"
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder of three photographs of one colour each."""
+    for name, colour in (("a", "red"), ("b", "green"), ("c", "blue")):
+        paint(tmp_path / "images", name, colour)
+    return tmp_path / "images"

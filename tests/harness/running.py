@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -81,3 +82,9 @@ def run_json(outcome: Outcome) -> dict[str, Any]:
 def scored_cell(out: Path, solver: str = "wiener") -> LoadedCell:
     """A solver's cell below ``out``."""
     return load_cells(out, solver=solver)[0]
+
+
+def paint(folder: Path, name: str, colour: str) -> None:
+    """Save an image of one colour."""
+    folder.mkdir(exist_ok=True)
+    Image.new("RGB", (64, 64), colour).save(folder / f"{name}.png")

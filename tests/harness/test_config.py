@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from hydra import compose, initialize
-from PIL import Image
 
 from invbench.cli import main
 from invbench.errors import ConfigError
@@ -206,18 +205,6 @@ def test_options_are_written_without_dashes() -> None:
     result = invbench(*RUN, "--n=2")
     assert result.exit_code == 2
     assert "options are written without dashes: n=2" in result.output
-
-
-def paint(folder: Path, name: str, colour: str) -> None:
-    folder.mkdir(exist_ok=True)
-    Image.new("RGB", (64, 64), colour).save(folder / f"{name}.png")
-
-
-@pytest.fixture
-def images(tmp_path: Path) -> Path:
-    for name, colour in (("a", "red"), ("b", "green"), ("c", "blue")):
-        paint(tmp_path / "images", name, colour)
-    return tmp_path / "images"
 
 
 @pytest.mark.parametrize("name", ["ph(1)", "a'b", "some where"])

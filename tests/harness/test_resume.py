@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from PIL import Image
-from running import CATALOG, Run, Toy, cell_of, images_of, run_json, values_of
+from running import CATALOG, Run, Toy, cell_of, images_of, paint, run_json, values_of
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -221,18 +220,6 @@ RUN = ("run", "solver=pinv", "task=sr4", "references=false")
 
 def invbench(*words: str | Path) -> Result:
     return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
-
-
-def paint(folder: Path, name: str, colour: str) -> None:
-    folder.mkdir(exist_ok=True)
-    Image.new("RGB", (64, 64), colour).save(folder / f"{name}.png")
-
-
-@pytest.fixture
-def images(tmp_path: Path) -> Path:
-    for name, colour in (("a", "red"), ("b", "green"), ("c", "blue")):
-        paint(tmp_path / "images", name, colour)
-    return tmp_path / "images"
 
 
 def test_an_image_that_was_replaced_is_noticed(images: Path, tmp_path: Path) -> None:
