@@ -60,9 +60,9 @@ class GroupNorm(nn.GroupNorm):
     """Group norm in float32, followed by SiLU where asked for; scale and shift of the time step cost nothing.
 
     On a CPU in float32 the moments are per image and per channel first, so that a row of the result does not depend
-    on the batch around it: ``F.group_norm`` on channels-last CPU tensors splits its sums by batch size (differences of
-    1e-5, amplified by every sampling step). Elsewhere, where it is compiled, and in half precision without gradients
-    it is ``F.group_norm``.
+    on the batch around it: with several threads ``F.group_norm`` on channels-last CPU tensors splits its sums by batch
+    size (differences of 1e-5, amplified by every sampling step). Elsewhere, where it is compiled, and without gradients
+    in half precision or with one thread it is ``F.group_norm``.
     """
 
     def __init__(self, channels: int, groups: int) -> None:
@@ -78,7 +78,7 @@ class GroupNorm(nn.GroupNorm):
         if x.device.type != "cpu" or torch.compiler.is_compiling():
             out = self._native(x.float(), gain, bias)
             return (F.silu(out) if silu else out).to(x.dtype)
-        if x.dtype != torch.float32 and len(gain) == 1 and not torch.is_grad_enabled():  # sums are in float32
+        if len(gain) == 1 and not torch.is_grad_enabled() and _sums_by_row(x):
             out = F.group_norm(x, self.num_groups, gain[0], bias[0], self.eps)
             return F.silu(out, inplace=True) if silu else out
         gain, bias = gain.expand(len(x), -1), bias.expand(len(x), -1)
@@ -136,6 +136,11 @@ class _Normalise(torch.autograd.Function):
         offset = -rstd * _over_group(gain * d_bias, ctx.groups) / h.shape[1] - mean * slope
         dx = torch.addcmul(offset[:, None], h, slope[:, None]).addcmul_(g, (rstd * gain)[:, None])
         return _image(dx, x), d_gain, d_bias, None, None, None
+
+
+def _sums_by_row(x: Tensor) -> bool:
+    """Whether ``F.group_norm`` sums each image of a CPU tensor by itself; in half precision its sums are in float32."""
+    return torch.get_num_threads() == 1 or x.dtype != torch.float32
 
 
 def _mean(parts: Sequence[Tensor]) -> Tensor:
