@@ -159,7 +159,7 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, wide: bool, out: Path
     from invbench.analysis.table import FORMATS
     from invbench.paper.claims import chosen, load_claims
     from invbench.paper.claims_table import claims_table
-    from invbench.paper.records import with_released
+    from invbench.paper.records import of_trainings, with_released
     from invbench.plugins import load_catalog
     from invbench.store.reader import load_cells
     from invbench.store.release import load_costs
@@ -170,7 +170,8 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, wide: bool, out: Path
     check_there(out)
     named = chosen(load_claims(benchmark=benchmark), ids)
     metrics, _ = load_catalog().for_tables()
-    cells, costs = with_released(load_cells(out)), load_costs(results_folder() / REFERENCE, out)
+    cells = [*with_released(load_cells(out)), *of_trainings(named[0].layout.trainings(), out)]
+    costs = load_costs(results_folder() / REFERENCE, out)
     print_tables([claims_table(named, cells, metrics, brief=not ids, costs=costs)], how, wide)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from invbench.paper.options import options_table
 from invbench.paper.printed import DAVI, Paper, PaperTable
 from invbench.paper.proxy import proxy_table
 from invbench.paper.published import paper_table
-from invbench.paper.records import is_row, with_released
+from invbench.paper.records import of_trainings, with_released
 from invbench.store.reader import LoadedCell, load_cells
 from invbench.store.release import load_costs
 from invbench.store.released import results_folder
@@ -50,17 +50,12 @@ class Request:
         if table.layout.ablation:  # in a separate folder, since its records are not representative of their solver
             part = table.layout.ablation.records
             own += load_cells(self.out / part, **self.wanted)
-        cells = [*with_released(own, part, **self.wanted), *self.trained(table)]
+        trained = of_trainings(table.layout.trained.values(), self.out, **self.wanted)
+        cells = [*with_released(own, part, **self.wanted), *trained]
         if not cells and self.filtered:
             filters = " ".join(f"{key}={value}" for key, value in self.wanted.items())
             raise ConfigError(f"no records of {filters}, in {self.out} or released")
         return cells, [cell for cell in own if cell not in cells]
-
-    def trained(self, table: PaperTable) -> Iterator[LoadedCell]:
-        """Records of the table's methods that are a solver with another training, in separate folders."""
-        for row in table.layout.trained.values():
-            own = load_cells(self.out / row.records, **self.wanted)
-            yield from (cell for cell in with_released(own, row.records, **self.wanted) if is_row(cell, row))
 
 
 def parse(text: str) -> tuple[str, int]:

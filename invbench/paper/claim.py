@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from invbench.paper.layout import Layout
-from invbench.paper.printed import PaperTable
+from invbench.paper.printed import Contender, PaperTable
 
 
 class Column(NamedTuple):
@@ -24,8 +24,9 @@ class Claim:
 
     ``pairs`` are the (better, worse) pairs of an order, the single (better, worse) pair of a margin of size ``value``,
     or the single (fast, slow) pair of a ratio of at least ``bound``; a cell has one method and its ``value``.
-    ``printed`` holds value and NFE of each method as the paper prints them. ``benchmark``, ``task``, ``metric`` and
-    ``prior`` are our names; for a proxy, ``original`` is the claim of the paper.
+    Methods are rows of the table, by ``PaperTable.name_of``; ``printed`` holds value and NFE of each as printed.
+    ``benchmark``, ``task``, ``metric`` and ``prior`` are our names; for a proxy, ``original`` is the claim of the
+    paper.
     """
 
     id: str
@@ -44,7 +45,9 @@ class Claim:
     value: str = ""
     printed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     images: int = 0  # number of images in the paper; 0 on a proxy
-    iterations: int = 0  # of training in the paper; 0 on a proxy
+    iterations: Mapping[str, int] = field(
+        default_factory=dict
+    )  # of training in the paper, by our solver; none on a proxy
     caveat: str = ""
     proxy_on: str = ""
     original: Claim | None = None
@@ -70,9 +73,9 @@ class Claim:
         return self.source.noise_of(self.task)
 
     @property
-    def solvers(self) -> dict[str, str]:
-        """Our solver of each method."""
-        return {method: self.layout.methods[method] for method in self.methods}
+    def contenders(self) -> dict[str, Contender]:
+        """What each method is here."""
+        return {method: self.source.contenders[method] for method in self.methods}
 
     def on_proxy(self, prior: str) -> Claim:
         """The same statement about the proxy benchmark."""
@@ -85,6 +88,6 @@ class Claim:
             metric=score.proxy or score.name,
             prior=prior,
             images=0,
-            iterations=0,
+            iterations={},
             original=self,
         )

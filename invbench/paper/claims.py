@@ -17,12 +17,12 @@ from typing import Any
 from invbench.errors import ConfigError, unknown
 from invbench.paper.claim import Claim, Column
 from invbench.paper.layout import Layout
-from invbench.paper.printed import Paper, PaperTable, Printed
+from invbench.paper.printed import Method, Paper, PaperTable, Printed
 from invbench.store.released import results_folder
 
 FIELDS = {  # fields of an entry: required, optional
     "order": (("where", "says", "table", "first"), ("benchmarks", "tasks", "metrics", "above", "proxy")),
-    "margin": (("where", "says", "table", "task", "metric", "ahead", "behind", "by"), ()),
+    "margin": (("where", "says", "table", "task", "metric", "ahead", "behind", "by"), ("benchmark",)),
     "ratio": (("where", "says", "table", "metric", "fast", "slow"), ("proxy",)),
 }
 LISTS = {"first", "above", "benchmarks", "tasks", "metrics"}
@@ -57,7 +57,7 @@ class ClaimFile:
         """A claim for each column of the table that the entry does not leave out."""
         table = self.paper.table(entry["table"])
         for column in self.columns(table, entry):
-            methods = [r.method for r in self.rows(table, column) if r.method in self.layout.methods]
+            methods = [name for name in self.rows(table, column) if name in table.contenders]
             first = entry["first"]
             rest = entry.get("above", [m for m in methods if m not in first])
             _check_known("method", [*first, *rest], methods)
@@ -72,8 +72,10 @@ class ClaimFile:
         table = self.paper.table(entry["table"])
         pair, by = (entry["ahead"], entry["behind"]), str(entry["by"])
         float(by)
-        for column in self.columns(table, {"tasks": [entry["task"]], "metrics": [entry["metric"]]}):
-            _check_known("method", pair, [r.method for r in self.rows(table, column)])
+        place = {"tasks": [entry["task"]], "metrics": [entry["metric"]]}
+        place |= {"benchmarks": [entry["benchmark"]]} if "benchmark" in entry else {}
+        for column in self.columns(table, place):
+            _check_known("method", pair, self.rows(table, column))
             claim = self.claim("/".join((name, *column)).lower(), "margin", table, column, pair)
             yield replace(claim, where=entry["where"], says=entry["says"], pairs=(pair,), value=by)
 
@@ -83,10 +85,9 @@ class ClaimFile:
         for column in self.columns(table, {"metrics": [entry["metric"]]}):
             for slow, bound in entry["slow"].items():
                 pair = (entry["fast"], slow)
-                _check_known("method", pair, [r.method for r in self.rows(table, column)])
-                claim = self.claim(
-                    "/".join((name, *column[:2], self.layout.methods[slow])), "ratio", table, column, pair
-                )
+                _check_known("method", pair, self.rows(table, column))
+                words = (name, *column[:2], table.contenders[slow].id)
+                claim = self.claim("/".join(words), "ratio", table, column, pair)
                 yield replace(self.stated(claim, entry), pairs=(pair,), bound=float(bound))
 
     def cells(self) -> Iterator[Claim]:
@@ -94,19 +95,19 @@ class ClaimFile:
         rule, claimed = self.content["cells"], set()
         for table in map(self.paper.table, rule["tables"]):
             for row in table.rows:
-                if row.metric not in rule["metrics"] or row.method not in self.layout.methods:
+                name, column = table.name_of(Method(row.method, row.nfe)), self.column(row)
+                if row.metric not in rule["metrics"] or name not in table.contenders:
                     continue
-                column = self.column(row)
-                key = (table.noise_of(column.task), column, row.method, row.value)
+                key = (table.noise_of(column.task), column, name, row.value)
                 if key not in claimed:
-                    yield self.cell(table, row)
+                    yield self.cell(table, row, name)
                 claimed.add(key)
 
-    def cell(self, table: PaperTable, row: Printed) -> Claim:
+    def cell(self, table: PaperTable, row: Printed, name: str) -> Claim:
         """The claim that a printed value is right."""
         column = self.column(row)
-        words = (str(table.number), *column[:2], self.layout.methods[row.method], column.metric.lower())
-        claim = self.claim("/".join(("cell", *words)), "cell", table, column, [row.method])
+        words = (str(table.number), *column[:2], table.contenders[name].id, column.metric.lower())
+        claim = self.claim("/".join(("cell", *words)), "cell", table, column, [name])
         caveats = [claim.caveat, row.note if row.doubtful else ""]
         caveat = "; ".join(filter(None, caveats))
         return replace(claim, where=f"Table {table.number}", value=row.value, caveat=caveat)
@@ -130,9 +131,9 @@ class ClaimFile:
             metric=self.layout.metrics[column.metric].name,
             prior=self.layout.prior(column.benchmark),
             methods=tuple(methods),
-            printed={r.method: (r.value, r.nfe) for r in self.rows(table, column)},
+            printed={name: (r.value, r.nfe) for name, r in self.rows(table, column).items()},
             images=self.content["images"],
-            iterations=self.iterations.get((column.benchmark, column.task), 0),
+            iterations=self.iterations.get((column.benchmark, column.task), {}),
             caveat="; ".join(self.caveats(table.number, column.benchmark)),
         )
 
@@ -156,16 +157,18 @@ class ClaimFile:
         """The column of a row."""
         return Column(self.layout.benchmarks[row.dataset].name, self.layout.tasks[row.task].name, row.metric)
 
-    def rows(self, table: PaperTable, column: Column) -> list[Printed]:
-        """The printed rows of a column."""
-        return [r for r in table.rows if self.column(r) == column]
+    def rows(self, table: PaperTable, column: Column) -> dict[str, Printed]:
+        """The printed rows of a column, by their names."""
+        return {table.name_of(Method(r.method, r.nfe)): r for r in table.rows if self.column(r) == column}
 
     @cached_property
-    def iterations(self) -> dict[tuple[str, str], int]:
-        """Training iterations in the paper, by benchmark and task."""
+    def iterations(self) -> dict[tuple[str, str], dict[str, int]]:
+        """Training iterations in the paper by our solver, by benchmark and task."""
         where = self.layout.iterations
-        rows = [r for r in self.paper.table(where.table).rows if r.metric == where.metric] if where else []
-        return {self.column(r)[:2]: int(r.value) for r in rows}
+        if where is None:
+            return {}
+        rows = [r for r in self.paper.table(where.table).rows if r.metric == where.metric]
+        return {self.column(r)[:2]: {where.solver: int(r.value)} for r in rows}
 
 
 def load_claims(path: Path | None = None, benchmark: str = "") -> list[Claim]:
@@ -225,7 +228,7 @@ def _placed(place: str) -> Iterator[None]:
 
 
 def _named(claim: Claim, name: str) -> bool:
-    return f"{claim.id}/".startswith(f"{name}/")
+    return claim.id == name or claim.id.startswith((f"{name}/", f"{name}-"))
 
 
 def _check_fields(kind: str, entry: Any) -> None:

@@ -80,16 +80,22 @@ def _details(listed: Sequence[Judged]) -> Iterator[str]:
 
 
 def commands(judged: Sequence[Judged]) -> list[str]:
-    """The commands that record missing methods, with one command for tasks that miss the same ones."""
+    """The commands that record missing methods, with one command for tasks that miss the same ones, and trainings."""
     missing: dict[tuple[str, str, str], dict[str, None]] = {}
+    trainings: dict[str, None] = {}
     for claim, finding in judged:
-        place = claim.benchmark, claim.layout.noise_options(claim.table), claim.task
-        missing.setdefault(place, {}).update({claim.solvers[m]: None for m in finding.missing})
+        for contender in (claim.contenders[method] for method in finding.missing):
+            if contender.training:
+                trainings[contender.training.command(f"benchmark={claim.benchmark} task={claim.task}")] = None
+                continue
+            calls = f" solver.nfe={contender.nfe}" if contender.nfe else ""
+            place = claim.benchmark, f"{claim.layout.noise_options(claim.table)}{calls}", claim.task
+            missing.setdefault(place, {})[contender.solver] = None
     tasks: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for (benchmark, options, task), solvers in missing.items():
-        if solvers:
-            tasks.setdefault((benchmark, options, tuple(sorted(solvers))), []).append(task)
-    return [run_command(benchmark, solvers, t, options) for (benchmark, options, solvers), t in tasks.items()]
+        tasks.setdefault((benchmark, options, tuple(sorted(solvers))), []).append(task)
+    runs = [run_command(benchmark, solvers, t, options) for (benchmark, options, solvers), t in tasks.items()]
+    return [*runs, *(f"{training}, and the command that it prints" for training in trainings)]
 
 
 def stated(claim: Claim) -> str:

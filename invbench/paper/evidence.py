@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from invbench.analysis.comparable import by_measurement, most_default, solver_of
 from invbench.analysis.tables import absent
 from invbench.metric import Metric, SetMetric
 from invbench.paper.claim import Claim
-from invbench.paper.records import CALLS, Protocol
+from invbench.paper.records import CALLS, Protocol, is_row
 from invbench.settings import WRITTEN
 from invbench.store.files import MEAN, Record
 from invbench.store.reader import LoadedCell
-from invbench.store.schema import Score
+from invbench.store.schema import Run, Score
 
 DIFFERS, NOT_RUN = "protocol differs", "not run"
-FREE = {"weights"}  # options that may be set on the command line
+FREE = {"weights", "nfe"}  # options that may be set on the command line; calls are compared as counted
 
 Metrics = Mapping[str, type[Metric]]
 
@@ -54,41 +56,71 @@ def mismatches(cell: LoadedCell, claim: Claim, method: str) -> list[str]:
     calls = float(nfe) if nfe and claim.metric != CALLS else None
     protocol = Protocol(claim.noise, claim.benchmark, claim.prior, claim.layout.assumed, calls)
     texts = protocol.mismatches(cell)
+    contender = claim.contenders[method]
     written = [key for key, origin in run.origins.items() if origin == WRITTEN and key not in FREE]
-    if written:
+    if written and not contender.training:  # which has options of its own
         texts.append(f"{', '.join(written)} set on the command line")
-    steps = run.training.step if run.training else None  # the authors' own weights have no metadata
-    if steps is not None and steps < claim.iterations:
-        texts.append(f"trained for {steps} iterations of {claim.iterations}")
-    return texts
+    return texts + _shorter(run, claim.iterations.get(contender.solver, 0))
+
+
+def _shorter(run: Run, iterations: int) -> list[str]:
+    """A mismatch if a network was trained for fewer iterations; the authors' own weights have no metadata."""
+    steps = run.training.step if run.training else None
+    return [f"trained for {steps} iterations of {iterations}"] if steps is not None and steps < iterations else []
 
 
 def _choose(claim: Claim, cells: Sequence[LoadedCell]) -> Evidence:
     """A cell for each method, all on the same measurements, and why the others have none."""
-    recorded = {method: _cells_of(claim, method, cells) for method in claim.methods}
-    differences = _differences(claim, recorded)
-    best = _best_group([cell for own in recorded.values() for cell in own if differences.get(cell.id) == []])
+    recorded = {method: Recorded(claim, method, _cells_of(claim, method, cells)) for method in claim.methods}
+    best = {cell.id for cell in _best_group([cell for own in recorded.values() for cell in own.fitting])}
     chosen = Evidence({}, {})
     for method, own in recorded.items():
-        comparable = [cell for cell in best if solver_of(cell) == claim.solvers[method]]
-        if comparable:
+        if comparable := [cell for cell in own.fitting if cell.id in best]:
             chosen.cells[method] = max(comparable, key=most_default)
         else:
-            chosen.missing[method] = _missing(method, own, differences)
+            chosen.missing[method] = own.missing
     return chosen
 
 
-def _differences(claim: Claim, recorded: Mapping[str, Sequence[LoadedCell]]) -> dict[str, list[str]]:
-    """How each cell with images differs from the paper's protocol, by its id."""
-    pairs = [(method, cell) for method, own in recorded.items() for cell in own if cell.images]
-    return {cell.id: mismatches(cell, claim, method) for method, cell in pairs}
+@dataclass(frozen=True)
+class Recorded:
+    """The cells of a method."""
+
+    claim: Claim
+    method: str
+    cells: Sequence[LoadedCell]
+
+    @cached_property
+    def differences(self) -> dict[str, list[str]]:
+        """How each cell with images differs from the paper's protocol, by its id."""
+        return {cell.id: mismatches(cell, self.claim, self.method) for cell in self.cells if cell.images}
+
+    @property
+    def fitting(self) -> list[LoadedCell]:
+        """The cells that do not differ."""
+        return [cell for cell in self.cells if self.differences.get(cell.id) == []]
+
+    @property
+    def missing(self) -> MissingResult:
+        """Why none of the cells is used."""
+        if self.differences:
+            fewest = min(self.differences.values(), key=len) or ["other measurements"]
+            return MissingResult(DIFFERS, self.method, ", ".join(fewest), (self.method,))
+        if skipped := [c.run.reason for c in self.cells if c.run.status == "skipped"]:
+            return MissingResult(NOT_RUN, self.method, f"skipped, {skipped[0]}")
+        return MissingResult(NOT_RUN, self.method, "", (self.method,))
 
 
 def _cells_of(claim: Claim, method: str, cells: Sequence[LoadedCell]) -> list[LoadedCell]:
-    """The cells of a method on the claim's benchmark and task."""
-    names = claim.benchmark, claim.task, claim.solvers[method]
+    """The cells of a method, and of its training, on the claim's benchmark and task."""
+    contender = claim.contenders[method]
+    names = claim.benchmark, claim.task, contender.solver
     configs = [(cell, cell.run.config) for cell in cells]
-    return [cell for cell, c in configs if (c.benchmark.name, c.task.name, c.solver.name) == names]
+    own = [cell for cell, c in configs if (c.benchmark.name, c.task.name, c.solver.name) == names]
+    if contender.training:
+        return [cell for cell in own if is_row(cell, contender.training)]
+    others = claim.layout.trainings()
+    return [cell for cell in own if not any(is_row(cell, row) for row in others)]
 
 
 def _best_group(cells: Sequence[LoadedCell]) -> list[LoadedCell]:
@@ -98,16 +130,6 @@ def _best_group(cells: Sequence[LoadedCell]) -> list[LoadedCell]:
         return len({solver_of(cell) for cell in group}), sum(len(cell.images) for cell in group)
 
     return max(by_measurement(cells), key=size, default=[])
-
-
-def _missing(method: str, own: Sequence[LoadedCell], differences: Mapping[str, list[str]]) -> MissingResult:
-    """Why none of a method's cells is used."""
-    if reasons := [differences[c.id] or ["other measurements"] for c in own if c.id in differences]:
-        fewest = min(reasons, key=len)
-        return MissingResult(DIFFERS, method, ", ".join(fewest), (method,))
-    if skipped := [c.run.reason for c in own if c.run.status == "skipped"]:
-        return MissingResult(NOT_RUN, method, f"skipped, {skipped[0]}")
-    return MissingResult(NOT_RUN, method, "", (method,))
 
 
 def _unscored(method: str, cell: LoadedCell, claim: Claim, metrics: Metrics) -> MissingResult | None:

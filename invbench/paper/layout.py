@@ -40,19 +40,6 @@ class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     proxy: str = ""
 
 
-class Ablation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A table whose rows are trainings of one solver with settings of an option, recorded in a separate folder."""
-
-    solver: str
-    option: str
-    settings: list[str]
-    records: str
-
-    def training(self, place: str, setting: str) -> str:
-        """The command that trains with a setting."""
-        return f"invbench train solver={self.solver} {place} +{self.option}={setting}"
-
-
 class TrainedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A method that is a solver trained with a setting of an option, recorded in a separate folder."""
 
@@ -60,6 +47,35 @@ class TrainedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     option: str
     setting: str
     records: str
+
+    def command(self, place: str) -> str:
+        """The command that trains it."""
+        return f"invbench train solver={self.solver} {place} +{self.option}={self.setting}"
+
+
+class Ablation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table whose rows are trainings of one solver with settings of an option, recorded in a separate folder.
+
+    ``method`` is the paper's name of a row, with {} for the setting in capitals.
+    """
+
+    solver: str
+    option: str
+    settings: list[str]
+    records: str
+    method: str
+
+    @property
+    def rows(self) -> dict[str, TrainedRow]:
+        """The rows by the paper's names."""
+        return {
+            self.method.format(setting.upper()): TrainedRow(self.solver, self.option, setting, self.records)
+            for setting in self.settings
+        }
+
+    def training(self, place: str) -> str:
+        """The command that trains the first row."""
+        return next(iter(self.rows.values())).command(place)
 
 
 class TableLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,6 +98,11 @@ class TableLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trained: dict[str, TrainedRow] = {}
     ablation: Ablation | None = None
 
+    @property
+    def trainings(self) -> dict[str, TrainedRow]:
+        """Methods that are a solver with another training: those of ``trained``, or the rows of an ablation."""
+        return self.trained | (self.ablation.rows if self.ablation else {})
+
 
 class FigureLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pictures of a paper: truth, measurement and reconstructions by the methods of ``table``, for each task.
@@ -97,8 +118,9 @@ class FigureLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Where(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The rows of one metric of a table."""
+    """The rows of one metric of a table, about one solver."""
 
+    solver: str
     table: int
     metric: str
 
@@ -118,6 +140,10 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     assumed: str = ""
     note: str = ""
     iterations: Where | None = None
+
+    def trainings(self) -> list[TrainedRow]:
+        """Every method that is a solver with another training."""
+        return [row for table in self.tables.values() for row in table.trainings.values()]
 
     def noises(self) -> Iterator[str]:
         """Every noise in the file."""

@@ -13,7 +13,7 @@ import msgspec
 
 from invbench.analysis.cell import OTHER, ranks
 from invbench.errors import ConfigError, unknown
-from invbench.paper.layout import LEVELLESS, Layout, TableLayout, load_layout, run_command
+from invbench.paper.layout import LEVELLESS, Layout, TableLayout, TrainedRow, load_layout, run_command
 from invbench.store.released import results_folder
 
 DAVI = "davi"  # the paper that a table's number alone is of
@@ -32,6 +32,19 @@ class Method(NamedTuple):
 
     name: str
     nfe: str
+
+
+class Contender(NamedTuple):
+    """What a row of a table is here: a solver, perhaps with a training of its own or with a number of network calls."""
+
+    solver: str
+    training: TrainedRow | None = None
+    nfe: str = ""
+
+    @property
+    def id(self) -> str:
+        """Solver, setting and calls, as "davi-a" or "i2sb-20"."""
+        return "-".join(filter(None, (self.solver, self.training.setting if self.training else "", self.nfe)))
 
 
 class Printed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,6 +127,24 @@ class PaperTable:
         for r in self.rows:
             values.setdefault(Method(r.method, r.nfe), {})[r.column] = r
         return values
+
+    @cached_property
+    def contenders(self) -> dict[str, Contender]:
+        """What each row is here, by its name; rows of methods without a solver are left out."""
+        solvers, trainings = self.paper.layout.methods, self.layout.trainings
+        found: dict[str, Contender] = {}
+        for method in self.methods:
+            if training := trainings.get(method.name):
+                found[self.name_of(method)] = Contender(training.solver, training)
+            elif method.name in solvers:
+                nfe = method.nfe if self.name_of(method) != method.name else ""
+                found[self.name_of(method)] = Contender(solvers[method.name], nfe=nfe)
+        return found
+
+    def name_of(self, method: Method) -> str:
+        """The method's name, with its network calls if the table has several rows of it: "I2SB, 20 calls"."""
+        several = sum(other.name == method.name for other in self.methods) > 1
+        return f"{method.name}, {method.nfe} {'call' if method.nfe == '1' else 'calls'}" if several else method.name
 
     def noise_of(self, task: str) -> str:
         """The noise of our task, in the notation of tasks."""

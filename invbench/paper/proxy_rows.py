@@ -152,7 +152,7 @@ class ProxyRows:
         ablation = self.table.layout.ablation
         if ablation is None:
             return self.table.command(self.benchmark, list(self.table.paper.layout.methods.values()), self.tasks)
-        train = ablation.training(f"task={','.join(self.tasks)}", ablation.settings[0])
+        train = ablation.training(f"task={','.join(self.tasks)}")
         return f"{train}, to {ablation.settings[-1]}, and run each with its solver.weights"
 
     @property

@@ -141,7 +141,7 @@ def commands(table: PaperTable, missing: Collection[Missing]) -> Iterator[str]:
         return
     layout, first = table.paper.layout, table.rows[0]
     place = f"benchmark={layout.benchmarks[first.dataset].name} task={layout.tasks[first.task].name}"
-    train, settings = ablation.training(place, ablation.settings[0]), ablation.settings
+    train, settings = ablation.training(place), ablation.settings
     yield f"Made by, for each of {settings[0]} to {settings[-1]}: {train}, and the command that it prints."
 
 

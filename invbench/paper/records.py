@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from invbench.analysis.comparable import most_default
@@ -63,6 +64,16 @@ def trained_with(cell: LoadedCell, option: str) -> str:
 def is_row(cell: LoadedCell, row: TrainedRow) -> bool:
     """Whether a cell belongs to a solver with this training."""
     return cell.run.config.solver.name == row.solver and trained_with(cell, row.option) == row.setting
+
+
+def of_trainings(rows: Iterable[TrainedRow], out: Path, **filters: str) -> list[LoadedCell]:
+    """The cells of solvers with these trainings, from their folders in a results folder and released."""
+    rows = list(rows)
+    found: list[LoadedCell] = []
+    for part in dict.fromkeys(row.records for row in rows):
+        own = with_released(load_cells(out / part, **filters), part, **filters)
+        found += [cell for cell in own if any(is_row(cell, row) for row in rows)]
+    return found
 
 
 def find(

@@ -156,7 +156,7 @@ def _ratio(claim: Claim, comparable: Evidence, metrics: Metrics, costs: Costs) -
 def _benched(claim: Claim, own: Mapping[str, LoadedCell], costs: Costs) -> Ratio | None:
     """The ratio of both methods' seconds from ``invbench bench``, with the options of their runs, on one machine."""
     ((fast, slow),) = claim.pairs
-    a, b = (costs.get((claim.benchmark, claim.task, claim.solvers[method])) for method in (fast, slow))
+    a, b = (costs.get((claim.benchmark, claim.task, claim.contenders[method].solver)) for method in (fast, slow))
     if claim.metric != SECONDS or not a or not b or a.setting != b.setting:
         return None
     if not (same_run(a, own[fast]) and same_run(b, own[slow])):

@@ -31,7 +31,9 @@ def test_ids_are_unique_and_there_is_a_cell_for_each_value_of_the_tables_that_a_
     cells = [c for c in CLAIMS.values() if c.kind == "cell"]
     assert sum(c.table == 1 for c in cells) == 63
     assert sum(c.table == 8 for c in cells) == 6  # DAVI's are those of Table 1
-    assert {c.table for c in cells} == {1, 2, 3, 6, 7, 8, 9, 13}
+    assert {c.table for c in cells} == {1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 13}
+    rows = {c.methods[0] for c in cells if c.table in (5, 10, 11)}
+    assert {"DAVI config A", "DAVI-G", "I2SB, 1 call", "I2SB, 20 calls"} <= rows
 
 
 @pytest.mark.parametrize("claim", [c for c in CLAIMS.values() if c.kind == "order"], ids=lambda c: c.id)
@@ -105,6 +107,7 @@ def test_claims_are_found_by_id_or_its_beginning_and_others_suggested() -> None:
     assert [c.id for c in chosen(claims, [CELL])] == [CELL]
     assert len(chosen(claims, ["cell/1"])) == 63
     assert len(chosen(claims, ["table8", CELL])) == 7
+    assert {c.id.partition("/")[0] for c in chosen(claims, ["table9"])} == {"table9", "table9-psnr"}
     with pytest.raises(ConfigError, match="unknown claim 'tabel8'; did you mean 'table8'"):
         chosen(claims, ["tabel8"])
 

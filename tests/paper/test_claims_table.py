@@ -53,6 +53,17 @@ def test_what_is_missing_has_a_command_with_its_noise() -> None:
     ]
 
 
+def test_what_is_missing_has_a_command_with_its_calls_or_its_training() -> None:
+    claims = [CLAIMS["table11-calls/ffhq256/sr4/fid"], CLAIMS["table5-ikl/ffhq256/deblur_ddrm_tiled/fid"]]
+    train = "invbench train solver=davi benchmark=ffhq256 task=deblur_ddrm_tiled"
+    assert commands_of(claims_table(claims, [], METRICS).notes) == [
+        "invbench run benchmark=ffhq256 solver=i2sb task=sr4 solver.nfe=100",
+        "invbench run benchmark=ffhq256 solver=i2sb task=sr4 solver.nfe=1",
+        f"{train} +ablation=b, and the command that it prints",
+        f"{train} +ablation=a, and the command that it prints",
+    ]
+
+
 @pytest.mark.parametrize("how", ["text", "md", "latex", "html", "csv"])
 def test_the_command_prints_every_format(how: str) -> None:
     result = invbench("claims", "table8", "--format", how, "--out", NOWHERE)

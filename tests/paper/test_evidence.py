@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from invbench.paper.outcomes import Finding
         ({"noise": "gaussian 0.05 [0,1]"}, "noise Gaussian noise, sigma 0.1 on"),
         ({"nfe_forward": 50}, "NFE 50, not 20"),
         ({"run": {"origins": {"eta": "command line", "nfe": "default"}}}, "eta set on the command line"),
-        ({"run": {"training": {"step": 600}}}, "trained for 600 iterations of 40000"),
     ],
 )
 def test_another_protocol_is_named(options: dict[str, Any], reason: str) -> None:
@@ -26,6 +26,40 @@ def test_another_protocol_is_named(options: dict[str, Any], reason: str) -> None
     assert finding.verdict == "protocol differs"
     assert reason in finding.reason
     assert finding.missing == ("DDRM",)
+
+
+def test_a_shorter_training_than_the_paper_s_is_named() -> None:
+    short = {"training": {"step": 600}}
+    finding = judged("cell/1/ffhq256/sr4/davi/psnr", cell_of("davi", psnr=28.23, run=short))
+    assert "trained for 600 iterations of 40000" in finding.reason
+    other = judged("cell/11/ffhq256/sr4/i2sb-1/psnr", cell_of("i2sb", psnr=27.95, nfe_forward=1, run=short))
+    assert other.verdict == "reproduced", "the paper prints iterations of DAVI alone"
+
+
+def test_rows_of_one_solver_are_told_apart_by_their_calls() -> None:
+    one, twenty = (cell_of("i2sb", psnr=value, nfe_forward=calls) for value, calls in ((27.95, 1), (27.09, 20)))
+    twenty = replace(twenty, id="twenty")
+    for name in ("i2sb-1", "i2sb-20"):
+        assert verdict(f"cell/11/ffhq256/sr4/{name}/psnr", one, twenty) == "reproduced"
+        assert verdict(f"cell/11/ffhq256/sr4/{name}/psnr", twenty, one) == "reproduced"
+    assert "NFE 1, not 20" in judged("cell/11/ffhq256/sr4/i2sb-20/psnr", one).reason
+
+
+def test_rows_of_one_solver_are_told_apart_by_their_training() -> None:
+    task, cell = "deblur_ddrm_tiled", "cell/5/ffhq256/deblur_ddrm_tiled/davi-{}/psnr"
+    trained = {
+        each: replace(
+            cell_of("davi", task=task, psnr=psnr, run={"training": {"command": f"invbench train +ablation={each}"}}),
+            id=each,
+        )
+        for each, psnr in (("b", 24.70), ("c", 26.71))
+    }
+    plain = cell_of("davi", task=task, psnr=25.46)
+    for each in trained:
+        assert verdict(cell.format(each), plain, *trained.values()) == "reproduced"
+    assert judged(cell.format("b"), plain, trained["c"]) == Finding("not run", missing=("DAVI config B",))
+    assert verdict("cell/1/ffhq256/deblur_ddrm_tiled/davi/psnr", plain, *trained.values()) == "reproduced"
+    assert verdict("cell/1/ffhq256/deblur_ddrm_tiled/davi/psnr", *trained.values()) == "not run"
 
 
 @pytest.mark.parametrize("part", ["dataset", "prior"])

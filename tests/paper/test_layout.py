@@ -61,7 +61,11 @@ FIGURE = '[figures]\n1 = {{ title = "x", data = "{}", tasks = ["{}"], table = {}
         ("other.toml", ("gaussian 0.1 [-1,1]", "gaussian 0.1"), "cannot be read"),
         ("other.toml", ("upscaling", 'x", calls_of = "x'), "unknown field `calls_of`"),
         ("other.toml", ('2: upscaling"', '2", calls_of = "imagenet256"'), "tables.2, calls_of: unknown benchmark"),
-        ("other.toml", ("[benchmarks]", "[iterations]\ntable = 3\nmetric = 'K'\n[benchmarks]"), "there is no table 3"),
+        (
+            "other.toml",
+            ("[benchmarks]", "[iterations]\nsolver = 'ddrm'\ntable = 3\nmetric = 'K'\n[benchmarks]"),
+            "there is no table 3",
+        ),
         ("other.toml", ("[tables]", FIGURE.format("Face", "SR", 2)), "figures.1, data: unknown data set 'Face'"),
         ("other.toml", ("[tables]", FIGURE.format("Faces", "S", 2)), "figures.1, tasks: unknown task 'S'"),
         ("other.toml", ("[tables]", FIGURE.format("Faces", "SR", 3)), "figures.1: there is no table 3"),
