@@ -93,7 +93,7 @@ def test_crops_are_squares_of_a_grid_in_the_order_of_their_hashes_overlapping_on
         assert chosen == first + last
 
 
-@pytest.mark.parametrize("split", ["large", "tune", "other"])
+@pytest.mark.parametrize("split", ["large", "tune", "other", "moving", "face"])
 def test_every_crop_is_verified_and_in_range(split: str) -> None:
     dataset = Photos(split)
     for image in dataset.ids():
@@ -117,6 +117,20 @@ def test_pixels_are_rounded_means_of_two_by_two_blocks() -> None:
     assert ((x + 1) * 127.5).round().tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "motorcycle_left"])
+def test_a_moving_camera_averages_seven_frames_in_linear_light(name: str) -> None:
+    tested = [crop.photograph for crop in crops("test")[:22]]
+    (moving,) = [crop for crop in crops("moving") if crop.photograph == f"{name}_moving"]
+    down, right = [(0, 1), (1, 0), (1, 1), (1, -1)][tested.index(name) % 4]
+    whole = photos_module()._half_scale(name) / 255
+    places = [(moving.top + k * down, moving.left + k * right) for k in range(7)]
+    light = np.mean([whole[top : top + 64, left : left + 64] ** 2.2 for top, left in places], axis=0)
+    ours = (Photos("moving").load(moving.id).permute(1, 2, 0).numpy() + 1) / 2
+    np.testing.assert_allclose(ours, light ** (1 / 2.2), atol=0.51 / 255)
+    (still,) = [crop for crop in crops("test")[:22] if crop.photograph == name]
+    assert max(abs(still.top - moving.top), abs(still.left - moving.left)) <= 6
+
+
 @pytest.mark.parametrize(("image", "source"), [(CHELSEA, "_half_scale"), ("kodim01_064_320", "_pixels")])
 def test_an_altered_pixel_is_refused(
     image: str, source: str, fresh_photos: Any, monkeypatch: pytest.MonkeyPatch
@@ -136,5 +150,5 @@ def test_absent_photographs_say_what_to_do(fresh_photos: Any, tmp_path: Path, mo
 
 
 def test_an_unknown_split_is_refused() -> None:
-    with pytest.raises(ConfigError, match="split must be one of test, large, tune, other; got 'train'"):
+    with pytest.raises(ConfigError, match="split must be one of test, large, tune, other, moving, face; got 'train'"):
         Photos("train")
