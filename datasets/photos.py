@@ -2,7 +2,7 @@
 
 All are halved by exact 2 x 2 means. Of each, sixteen squares of a 4 x 4 grid that spans it (they overlap in
 photographs of fewer than 256 rows), in the order of the SHA-256 of their pixels; overlapping an earlier one, last.
-``photos.csv`` lists them; crops of Kodak's photographs, of rocket and retina, which are no lossless files, and those of a
+``photos.csv`` lists them. Crops of Kodak's photographs, of rocket and retina, which are no lossless files, and of a
 moving camera are in ``photos_crops``, a picture a photograph with its crops side by side; the others are cut out of
 scikit-image's files.
 """
@@ -85,9 +85,9 @@ class Photos(Dataset):
     - ``other``: images of another kind than the prior's, 4 crops of each of scikit-image's ihc (stained tissue),
       retina, page (of text), brick, grass and gravel, 24; squares of nearly one colour, with a standard deviation of at
       most 4 of 255, are left out
-    - ``moving``: the first crop of each photograph of ``test`` as a moving camera takes it, 22. As in the GoPro data (Nah
-      et al., CVPR 2017) it is the mean of frames, here 7, in linear light (gamma 2.2); each is one pixel further right,
-      down, down and right, or down and left, in turn
+    - ``moving``: the first crop of each photograph of ``test`` as a moving camera takes it, 22. As in the GoPro data
+      (Nah et al., CVPR 2017) it is the mean of frames, here 7, in linear light (gamma 2.2); each is one pixel further
+      right, down, down and right, or down and left, in turn
     - ``face``: one crop, the face of astronaut
 
     Each crop's pixels are verified by SHA-256. The crops of a photograph are a group.
@@ -135,11 +135,9 @@ def _crops() -> dict[str, Crop]:
 
 def _shipped(crop: Crop) -> Any:
     """uint8 (SIDE, SIDE, 3), out of the picture with the photograph's crops side by side."""
-    import numpy as np
-
     mine = [each.id for each in _crops().values() if each.photograph == crop.photograph]
     left = SIDE * mine.index(crop.id)
-    return np.ascontiguousarray(_pixels(CROPS / f"{crop.photograph}.png")[:, left : left + SIDE])
+    return _pixels(CROPS / f"{crop.photograph}.png")[:, left : left + SIDE].copy()
 
 
 def _cut(crop: Crop) -> Any:
