@@ -10,9 +10,10 @@ tasks=denoise,sr4,inpaint,deblur,colorize
 
 invbench fetch lpips_vgg
 
-# Photographs: all 66 crops, as published. On a CPU RED-diff takes 4 hours; DPS, 4 more, was run in TF32 on a GPU.
+# Photographs: all 66 crops, as published. On a CPU RED-diff takes 4 hours, DPS 3 and FPS 1; DPS was run in TF32 on a GPU but for inpaint.
 run solver=davi,ddrm,ddnm,ddnm_plus,diffpir,pigdm,wiener,ddim,red_diff task=$tasks
-run solver=dps task=sr4,deblur
+run solver=dps task=sr4,deblur,inpaint
+run solver=fps task=sr4,deblur
 run solver=i2sb,cddb task=sr4,deblur,inpaint solver.nfe=1,20,100 references=false
 # As tuned: 'invbench tune solver=NAME task=NAME objective=lpips_alex' and objective=psnr.
 run solver=ddrm task=denoise,deblur,inpaint settings=lpips_alex references=false
@@ -33,8 +34,8 @@ run solver=davi task=inpaint,inpaint_anywhere,inpaint_strokes $out
 run solver=davi task=inpaint_strokes solver.weights=inpaint solver.transfer=true $out
 run solver=ddrm,ddnm_plus task=inpaint,inpaint_strokes $out
 run solver=ddrm,ddnm_plus task=inpaint task.box=49 $out
-run solver=davi,ddrm,ddnm_plus task=sr4,deblur,inpaint dataset.split=other references=false out=results/other
-run solver=i2sb task=sr4,deblur,inpaint solver.nfe=20 dataset.split=other references=false out=results/other
+run solver=davi,ddrm,ddnm_plus task=sr4,deblur,inpaint dataset.split=other,moving,face references=false out=results/other
+run solver=i2sb task=sr4,deblur,inpaint solver.nfe=20 dataset.split=other,moving,face references=false out=results/other
 
 # Table 3: the noise level is hidden.  Table 9: Poisson noise.  Solvers that need a level are told 0.05, as in the paper.
 run solver=davi,ddrm,ddnm_plus,pigdm task=deblur task.noise='uniform 0.01..0.1 [-1,1]' \
@@ -60,7 +61,7 @@ for benchmark in photos gmm gmm2d; do
     invbench release results/released benchmark=$benchmark
 done
 for part in samples masks other; do invbench release results/released/$part benchmark=photos --out results/$part; done
-for part in controls recipes samples; do  # those of trainings are kept
+for part in controls recipes ablations samples; do  # those of trainings are kept
     if [ -d results/reference/$part ]; then mkdir -p results/released && cp -rn results/reference/$part results/released/; fi
 done
 rm -rf results/reference && mv results/released results/reference
