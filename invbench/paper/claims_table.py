@@ -14,7 +14,8 @@ from invbench.paper.claim import Claim
 from invbench.paper.evidence import NOT_RUN, Metrics
 from invbench.paper.layout import run_command
 from invbench.paper.outcomes import VERDICTS, Finding
-from invbench.paper.verdicts import judge
+from invbench.paper.records import CALLS
+from invbench.paper.verdicts import SECONDS, judge
 from invbench.store.reader import LoadedCell
 from invbench.store.release import Costs
 
@@ -54,13 +55,21 @@ def _not_run(judged: Judged) -> bool:
 
 
 def _counts(judged: Sequence[Judged], hidden: int) -> Iterator[str]:
-    """The number of claims with each verdict."""
-    counts = Counter(each.finding.verdict for each in judged)
-    verdicts = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
+    """The number of claims with each verdict, those on quality, seconds and network calls apart."""
     kind = "proxies of claims" if _of_proxies([each.claim for each in judged]) else "claims"
-    yield f"{len(judged)} {kind}: {verdicts}. 'invbench claims --help' defines the verdicts."
+    about = [_subject(each.claim) for each in judged]
+    for subject in dict.fromkeys(about):
+        counts = Counter(each.finding.verdict for each, own in zip(judged, about, strict=True) if own == subject)
+        verdicts = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
+        yield f"{counts.total()} {kind} on {subject}: {verdicts}."
+    yield "'invbench claims --help' defines the verdicts."
     if hidden:
         yield f"{hidden} printed cells without records are left out; 'invbench claims cell' lists them."
+
+
+def _subject(claim: Claim) -> str:
+    """What a claim is about."""
+    return {CALLS: "network calls", SECONDS: "seconds"}.get(claim.metric, "quality")
 
 
 def _stand_in_notes(claims: Sequence[Claim]) -> Iterator[str]:

@@ -33,10 +33,20 @@ def test_every_verdict_on_a_proxy_says_so() -> None:
     cells = [cell_of("davi", "photos", psnr=25.0), cell_of("fps", "photos", psnr=20.0)]
     table = claims_table(list(PROXIES.values()), cells, METRICS)
     rows = table.frame.to_dict("records")
-    assert "kid_alex for FID, deblur for deblur_ddrm_tiled, other images" in table.notes[1]
+    assert any("kid_alex for FID, deblur for deblur_ddrm_tiled, other images" in note for note in table.notes)
     assert len(rows) == len(PROXIES)
     assert all(r["verdict"].endswith("(proxy, protocol differs)") for r in rows)
     assert {r["claim"]: r["verdict"] for r in rows}[ORDER] == "reproduced (proxy, protocol differs)"
+
+
+def test_verdicts_on_quality_seconds_and_calls_are_counted_apart() -> None:
+    claims = [CLAIMS[name] for name in (ORDER, RATIO, "calls/ffhq256/sr4/fps", "calls/ffhq256/sr4/ddrm")]
+    cells = [cell_of("davi", psnr=25.0), cell_of("fps", psnr=20.0)]
+    assert claims_table(claims, cells, METRICS).notes[:3] == (
+        "1 claims on quality: 1 reproduced.",
+        "1 claims on seconds: 1 not run.",
+        "2 claims on network calls: 1 reproduced, 1 not run.",
+    )
 
 
 def commands_of(notes: Iterable[str]) -> list[str]:
