@@ -76,6 +76,7 @@ invbench figure benchmark=photos task=sr4 'noise=gaussian 0.05 [-1,1]' --rows 3 
 invbench figure front benchmark=photos 'noise=gaussian 0.05 [-1,1]' --cost seconds --metric lpips_alex \
     --solvers davi,ddrm,ddnm_plus,diffpir,pigdm --to docs/images/front.png
 invbench figure benchmark=gmm2d task=denoise --to docs/images/solvers-gmm2d.png
+python docs/figures/scheme.py --to docs/images/davi-scheme.png
 python docs/figures/bridge.py --to docs/images/davi-bridge.png
 python docs/figures/ikl.py --to docs/images/davi-ikl.png
 python docs/update.py

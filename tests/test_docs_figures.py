@@ -24,11 +24,14 @@ def script(name: str) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize(("name", "options"), [("ikl", ["--points", "41"]), ("bridge", ["--task", "denoise"])])
+@pytest.mark.parametrize(
+    ("name", "options"), [("ikl", ["--points", "41"]), ("bridge", ["--task", "denoise"]), ("scheme", [])]
+)
 def test_a_script_draws_its_figure(
     name: str, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.setattr(sys, "argv", [f"{name}.py", "--to", "a.png", *options])
     runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
     with Image.open(tmp_path / "a.png") as image:

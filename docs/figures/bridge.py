@@ -8,6 +8,7 @@ Uses the weights that ship for the tasks of ``photos``.
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,24 @@ STATES = (0, 250, 500, 750, END)
 DRAWS = 2000
 
 
-def states(task_name: str, image: str) -> tuple[list[np.ndarray], list[np.ndarray], list[str]]:
-    """Points y_a of the bridge of an image, the network's estimates from them, and their captions."""
+@dataclass(frozen=True)
+class Restorer:
+    """An image x and its measurement y, and the network that ships for the task."""
+
+    x: torch.Tensor
+    y: torch.Tensor
+    A: ib.Operator
+    bridge: Bridge
+    phi: ib.Prior
+
+    def estimate(self, y_a: torch.Tensor, a: int) -> torch.Tensor:
+        """The image that the network sees in a point of the bridge."""
+        with torch.inference_mode():
+            return self.bridge.image(y_a, self.phi.eps(y_a, a), torch.tensor([a])).clamp(-1, 1)
+
+
+def restorer(task_name: str, image: str) -> Restorer:
+    """For an image of ``photos``, the first if it is empty."""
     catalog = load_catalog()
     benchmark = catalog.benchmark("photos")
     task = catalog.get("task", task_name)(**benchmark.tasks[task_name])
@@ -37,17 +54,20 @@ def states(task_name: str, image: str) -> tuple[list[np.ndarray], list[np.ndarra
     solver = cls(**settings(cls, "photos", task_name).values)
     prior = catalog.get("prior", benchmark.prior)().load(bank.dataset.x_shape, "cpu")
     problem = ib.Problem(bank.A, task.noise_model.sigma_y, task_name, "photos", "photos")
-    phi, bridge = solver.prepare(problem, prior), solver.make_bridge()
-    rng, y = ib.Rng.single(purpose="figure"), network_input(measured.y, bank.A)
+    return Restorer(measured.x, measured.y, bank.A, solver.make_bridge(), solver.prepare(problem, prior))
+
+
+def states(task: str, image: str) -> tuple[list[np.ndarray], list[np.ndarray], list[str]]:
+    """Points y_a of the bridge of an image, the network's estimates from them, and their captions."""
+    shipped = restorer(task, image)
+    rng, y = ib.Rng.single(purpose="figure"), network_input(shipped.y, shipped.A)
     points, estimates, captions = [], [], []
     for a in STATES:
-        index = torch.tensor([a])
-        y_a = bridge.point(measured.x, y, index, rng.randn_like(y))
-        with torch.inference_mode():
-            x_hat = bridge.image(y_a, phi.eps(y_a, a), index).clamp(-1, 1)
+        y_a = shipped.bridge.point(shipped.x, y, torch.tensor([a]), rng.randn_like(y))
+        x_hat = shipped.estimate(y_a, a)
         points.append(picture(y_a[0]))
         estimates.append(picture(x_hat[0]))
-        captions.append(f"{10 * (4 / (x_hat - measured.x).square().mean()).log10():.2f} dB")
+        captions.append(f"{10 * (4 / (x_hat - shipped.x).square().mean()).log10():.2f} dB")
     return points, estimates, captions
 
 
