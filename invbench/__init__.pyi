@@ -41,6 +41,7 @@ from .linops import Selection as Selection
 from .linops import Separable as Separable
 from .metric import Metric as Metric
 from .metric import SampleMetric as SampleMetric
+from .metric import SetEstimate as SetEstimate
 from .metric import SetMetric as SetMetric
 from .noise import PoissonNoise as PoissonNoise
 from .noise import parse_noise as parse_noise

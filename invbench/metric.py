@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from invbench.artifacts import Artifact
 
@@ -57,6 +57,19 @@ class SampleMetric(Metric):
         """(B, K, C, H, W) in [-1, 1] -> (B,)."""
 
 
+class SetEstimate(NamedTuple):
+    """A score of a set of images and its 95 % interval, nan if it has none.
+
+    ``without`` are the scores without each group in turn, in the order in which groups first come: two estimates of the
+    same images are compared by the jackknife of their difference. Empty if they are not known.
+    """
+
+    value: float
+    low: float
+    high: float
+    without: tuple[float, ...] = ()
+
+
 class SetMetric(Metric):
     """One number for a set of images: a distance between the features of reconstructions and truths.
 
@@ -71,7 +84,7 @@ class SetMetric(Metric):
     def distance(self, truth: Tensor, restored: Tensor) -> float:
         """The distance between the features of n truths and of their reconstructions, both (n, ...)."""
 
-    def estimate(self, truth: Tensor, restored: Tensor, groups: Sequence[str]) -> tuple[float, float, float] | None:
+    def estimate(self, truth: Tensor, restored: Tensor, groups: Sequence[str]) -> SetEstimate | None:
         """The distance with a 95 % interval of the metric's own, given the images' groups; None: by bootstrap."""
         del truth, restored, groups
         return None

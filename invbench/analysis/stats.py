@@ -101,6 +101,13 @@ def _t_quantile(p: float, df: float) -> float:
     return float(stdtrit(df, p))
 
 
+def _t_p(t: float, df: float) -> float:
+    """Probability of a value of Student's t distribution at least as far from 0."""
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(df, -abs(t)))
+
+
 def columnwise(of: Callable[[NDArray[np.float64]], Iterable[T]], columns: Sequence[NDArray[np.float64]]) -> list[T]:
     """``of`` maps (n, k) to a value for each column; columns of equal length are passed together, for speed."""
     by_length: dict[int, list[int]] = {}
@@ -142,6 +149,21 @@ def set_interval(
     """
     spread = float(np.std(np.asarray(scores(_clusters_of(groups, resamples)), float), ddof=1))
     return value - 1.96 * spread, value + 1.96 * spread
+
+
+def jackknife_difference(lead: float, new: Sequence[float], old: Sequence[float]) -> tuple[float, tuple[float, float]]:
+    """p that a difference of two scores of sets is 0, and its 95 % interval, from both scores without each group.
+
+    The same k groups of images are left out of both, so that what these images do to both scores cancels; t with
+    k - 1 degrees of freedom. (1, lead to lead) if all differences are equal and 0. Needs two groups.
+    """
+    differences = np.subtract(new, old)
+    k = len(differences)
+    spread = float(np.sqrt((k - 1) / k * np.square(differences - differences.mean()).sum()))
+    half = _t_quantile(0.975, k - 1) * spread
+    if not spread:
+        return float(lead == 0), (lead, lead)
+    return _t_p(abs(lead) / spread, k - 1), (lead - half, lead + half)
 
 
 def _clusters_of(groups: Sequence[str], resamples: int) -> NDArray[np.int64]:

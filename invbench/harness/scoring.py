@@ -94,8 +94,9 @@ class Scorer:
 
         def call() -> Score:
             own = metric.estimate(truth.clone(), restored.clone(), groups)
-            value, low, high = map(_number, own) if own else _bootstrapped(metric, truth, restored, groups)
-            return Score(metric.name, metric.protocol, metric.unit, value, low, high, len(truth))
+            value, low, high = map(_number, own[:3]) if own else _bootstrapped(metric, truth, restored, groups)
+            without = [_number(each) for each in own.without] if own else []
+            return Score(metric.name, metric.protocol, metric.unit, value, low, high, len(truth), without)
 
         return self._call(metric, call)
 

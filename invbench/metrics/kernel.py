@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from invbench import Measurement, Metric, SetMetric, hookimpl
+from invbench import Measurement, Metric, SetEstimate, SetMetric, hookimpl
 from invbench.metrics.perceptual import LPIPSAlex, lpips_network
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class KidAlex(SetMetric):
     def distance(self, truth: Tensor, restored: Tensor) -> float:
         return self.estimate(truth, restored, [str(i) for i in range(len(truth))])[0]
 
-    def estimate(self, truth: Tensor, restored: Tensor, groups: Sequence[str]) -> tuple[float, float, float]:
+    def estimate(self, truth: Tensor, restored: Tensor, groups: Sequence[str]) -> SetEstimate:
         """The distance, and its interval by leaving out each group in turn, which needs three groups."""
         import torch
 
@@ -62,10 +62,10 @@ class KidAlex(SetMetric):
         total, count, k = sums.sum(), pairs.sum(), len(sizes)
         value = float(total / count) if k > 1 else float("nan")
         if k < 3:
-            return value, float("nan"), float("nan")
+            return SetEstimate(value, float("nan"), float("nan"))
         without = (total - 2 * sums.sum(1)) / (count - 2 * pairs.sum(1))
         half = 1.96 * float(((k - 1) / k * (without - without.mean()).square().sum()).sqrt())
-        return value, value - half, value + half
+        return SetEstimate(value, value - half, value + half, tuple(without.tolist()))
 
 
 def pairwise(truth: Tensor, restored: Tensor) -> Tensor:

@@ -60,7 +60,9 @@ class Ratio(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """The lead of the method that should be better; for a score of sets, p is 0 if intervals do not overlap, else 1."""
+    """The lead of the method that should be better; for scores of sets whose parts are not known, p is 0 if intervals
+    do not overlap, else 1.
+    """
 
     estimate: Estimate
     p: float

@@ -6,10 +6,11 @@ iterations.
 
 - ``reproduced``: a cell of a per-image metric, of as many images as the paper's, whose 95 % BCa interval over images
   contains the printed value, with its rounding. An order that holds against every method named, p < 0.05 each by sign
-  flips of the paired differences on the same images (all must hold, so nothing is corrected); for a score of sets,
-  where the 95 % intervals do not overlap. A ratio that is at least its bound (of NFE: to 1 %) for any two images.
-  A margin is judged as a cell whose value is the mean paired difference; of scores of sets, from end to end of both
-  intervals.
+  flips of the paired differences on the same images (all must hold, so nothing is corrected); for a score of sets by
+  the jackknife of the difference, or where records do not hold its parts, if the 95 % intervals do not overlap. A ratio
+  that is at least its bound (of NFE: to 1 %) for any two images.
+  A margin is judged as a cell whose value is the mean paired difference; of scores of sets by the
+  jackknife too, or from end to end of both intervals.
 - ``within interval``: consistent, but not confirmed. A cell inside the interval with fewer images, of a score of sets,
   whose bootstrap says nothing about bias, or with a caveat. An order that our means show, though not beyond chance.
   A ratio that medians show and not every two images, or that was timed on one batch.
@@ -40,7 +41,7 @@ from invbench.analysis.clusters import clustered
 from invbench.analysis.comparable import shared_images
 from invbench.analysis.digits import format_interval, format_value
 from invbench.analysis.pairs import Pair, pairs, per_image
-from invbench.analysis.stats import bca_interval, mean_difference, sign_flip_p
+from invbench.analysis.stats import bca_interval, jackknife_difference, mean_difference, sign_flip_p
 from invbench.errors import ConfigError
 from invbench.paper.claim import Claim
 from invbench.paper.evidence import (
@@ -215,11 +216,23 @@ def _compare_sets(
     if a is None or b is None:
         sizes = f"{len(worse.images)} images, not the {len(better.images)} of {pair[0]}"
         return MissingResult(DIFFERS, pair[1], f"{claim.metric} of {sizes}; run the same, or 'invbench rescore'", pair)
-    apart = a.high < b.low or b.high < a.low
-    texts = [f"{name} {_text(claim.metric, score, metrics)}" for name, score in zip(pair, (a, b), strict=True)]
+    lead, p = _set_lead(a, b, sign)
+    texts = [f"{name} {_text(claim.metric, _of_set(s), metrics)}" for name, s in zip(pair, (a, b), strict=True)]
+    if a.without and b.without:
+        texts.append(f"lead {lead.value:+.3g} [{lead.low:+.3g}, {lead.high:+.3g}], p {p:.2g}")
+    return Comparison(lead, p, f"{', '.join(texts)}, n {a.n}")
+
+
+def _set_lead(a: Score, b: Score, sign: float) -> tuple[Estimate, float]:
+    """The lead of a score over another of the same images, and p: by the jackknife, or by whether intervals overlap."""
+    value = sign * (a.value - b.value)
+    if a.without and b.without:
+        p, (low, high) = jackknife_difference(a.value - b.value, a.without, b.without)
+        low, high = sorted((sign * low, sign * high))
+        return Estimate(value, low, high, a.n), p
     low, high = sorted((sign * (a.low - b.high), sign * (a.high - b.low)))
-    lead = Estimate(sign * (a.value - b.value), low, high, a.n)
-    return Comparison(lead, 0.0 if apart else 1.0, f"{', '.join(texts)}, n {a.n}")
+    apart = a.high < b.low or b.high < a.low
+    return Estimate(value, low, high, a.n), 0.0 if apart else 1.0
 
 
 def _pair(claim: Claim, pair: tuple[str, str], own: Mapping[str, LoadedCell], metrics: Metrics) -> Pair | MissingResult:
@@ -245,10 +258,9 @@ def _estimate(cell: LoadedCell, claim: Claim, metrics: Metrics) -> Estimate:
     return Estimate(float(values.mean()), *bca_interval(clustered(values, cell.groups)), len(values))
 
 
-def _set_score(cell: LoadedCell, images: Collection[str], protocol: str) -> Estimate | None:
+def _set_score(cell: LoadedCell, images: Collection[str], protocol: str) -> Score | None:
     """The score of these images as a set, if it was computed."""
-    scores = [s for s in cell.set_scores(images) if s.protocol == protocol]
-    return _of_set(scores[0]) if scores else None
+    return next((s for s in cell.set_scores(images) if s.protocol == protocol), None)
 
 
 def _of_set(score: Score) -> Estimate:

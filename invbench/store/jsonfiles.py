@@ -26,6 +26,7 @@ class _Score(msgspec.Struct):
     low: float | None
     high: float | None
     unit: str = ""
+    without: list[float | None] = []
 
 
 class _ScoredSet(msgspec.Struct):
@@ -79,11 +80,12 @@ def read_sets(path: Path) -> dict[str, ScoredSet]:
 
 def _scored_set(fields: Mapping[str, JSON]) -> ScoredSet:
     entry = _converted(fields, _ScoredSet)
-    scores = [
-        Score(s.metric, s.protocol, s.unit, _number(s.value), _number(s.low), _number(s.high), len(entry.images))
-        for s in entry.scores
-    ]
-    return ScoredSet(entry.images, scores)
+    return ScoredSet(entry.images, [_score(each, len(entry.images)) for each in entry.scores])
+
+
+def _score(s: _Score, n: int) -> Score:
+    value, low, high = map(_number, (s.value, s.low, s.high))
+    return Score(s.metric, s.protocol, s.unit, value, low, high, n, [_number(each) for each in s.without])
 
 
 def read_bench(path: Path) -> Bench:

@@ -167,7 +167,11 @@ class Run(msgspec.Struct):
 
 
 class Score(msgspec.Struct, frozen=True):
-    """A metric of a set of ``n`` images, with its 95 % interval; nan, which is null in JSON, if it has none."""
+    """A metric of a set of ``n`` images, with its 95 % interval; nan, which is null in JSON, if it has none.
+
+    ``without`` are the values without each group of images in turn, in the order in which groups first come, if the
+    metric has them.
+    """
 
     metric: str
     protocol: str
@@ -176,6 +180,7 @@ class Score(msgspec.Struct, frozen=True):
     low: float
     high: float
     n: int = 0
+    without: list[float] = []
 
 
 class ScoredSet(msgspec.Struct, frozen=True):
@@ -186,7 +191,9 @@ class ScoredSet(msgspec.Struct, frozen=True):
 
     def plain(self) -> dict[str, JSON]:
         """As JSON."""
-        scores = [{k: v for k, v in msgspec.to_builtins(score).items() if k != "n"} for score in self.scores]
+        scores = [
+            {k: v for k, v in msgspec.to_builtins(score).items() if k != "n" and v != []} for score in self.scores
+        ]
         return {"images": [*self.images], "scores": [*scores]}
 
 

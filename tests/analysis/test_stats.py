@@ -18,6 +18,7 @@ from invbench.analysis.stats import (
     columnwise,
     components,
     holm,
+    jackknife_difference,
     mean_difference,
     required_sample_size,
     set_interval,
@@ -139,6 +140,17 @@ def test_the_required_sample_size_finds_the_difference_by_sign_flips_as_often_as
     ps = sign_flip_ps(rng.normal(1, spread, (n, 1000)), 2000)
     assert np.mean(ps < 0.05) >= 0.77
     assert n >= 6
+
+
+def test_the_jackknife_of_a_difference_of_means_is_the_paired_t_test() -> None:
+    rng = np.random.default_rng(0)
+    new, old = rng.normal(0.3, 1, 12), rng.normal(size=12)
+    parts = [[float(np.delete(each, i).mean()) for i in range(12)] for each in (new, old)]
+    p, ends = jackknife_difference(float(new.mean() - old.mean()), *parts)
+    expected = stats.ttest_rel(new, old)
+    assert p == pytest.approx(expected.pvalue)
+    assert ends == pytest.approx(tuple(expected.confidence_interval()))
+    assert jackknife_difference(0.0, parts[0], parts[0]) == (1.0, (0.0, 0.0))
 
 
 def test_columns_of_any_lengths_have_together_what_they_have_alone() -> None:

@@ -64,11 +64,14 @@ def cell_of(
     return LoadedCell(f"{solver}-{seed}-{noise}", whole, rows, (Path("nowhere"),), 0)
 
 
-def with_set(cell: LoadedCell, folder: Path, metric: str, value: float, half: float, n: int = 0) -> LoadedCell:
-    """The cell with a score of its images, or of the first n."""
+def with_set(
+    cell: LoadedCell, folder: Path, metric: str, value: float, half: float, n: int = 0, without: Sequence[float] = ()
+) -> LoadedCell:
+    """The cell with a score of its images, or of the first n, and without each of their groups."""
     path = folder / cell.id.replace("/", "")
     path.mkdir(parents=True)
     score = {"metric": metric, "protocol": protocol(metric), "value": value, "low": value - half, "high": value + half}
+    score |= {"without": list(without)} if len(without) else {}
     sets = [cell.images, cell.images[:n]] if n else [cell.images]
     (path / "sets.json").write_text(json.dumps({images_digest(i): {"images": i, "scores": [score]} for i in sets}))
     return LoadedCell(cell.id, cell.run, cell.rows, (path,), 0)

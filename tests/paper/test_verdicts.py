@@ -193,6 +193,22 @@ def test_an_order_of_sets_needs_intervals_apart(ours: float, half: float, expect
     assert verdict(SETS, fps, with_set(cell_of("davi"), tmp_path, "fid_legacy", ours, half)) == expected
 
 
+def test_scores_of_sets_with_their_parts_are_compared_by_the_jackknife(tmp_path: Path) -> None:
+    """Wide intervals that overlap, of scores that every group of images moves alike."""
+    parts = 25.0 + 5.0 * WAVE[:22]
+    fps = with_set(cell_of("fps"), tmp_path, "fid_legacy", 25.0, 9.0, without=parts)
+    for lead, expected in (
+        (1.0, "reproduced"),
+        (0.01, "within interval"),
+        (-0.01, "undecided"),
+        (-1.0, "contradicted"),
+    ):
+        other = parts - lead + 0.01 * WAVE[1:23]
+        davi = with_set(cell_of("davi"), tmp_path / f"{lead}", "fid_legacy", 25.0 - lead, 9.0, without=other)
+        assert verdict(SETS, fps, davi) == expected
+    assert "p " in judged(SETS, fps, davi).ours
+
+
 def test_sets_of_other_images_are_not_compared(tmp_path: Path) -> None:
     fps = with_set(cell_of("fps", "photos", n=16), tmp_path, "kid_alex", 0.2, 0.01)
     davi = with_set(cell_of("davi", "photos", n=48), tmp_path, "kid_alex", 0.1, 0.01)

@@ -36,8 +36,11 @@ def test_names_of_shipped_files_are_no_places_of_this_machine() -> None:
 
 
 def test_the_number_of_images_is_not_written_beside_their_names() -> None:
-    written = ScoredSet(["x"], [Score("m", "p", "", 1.0, 0.5, 1.5, 1)]).plain()
-    assert written["scores"] == [{"metric": "m", "protocol": "p", "unit": "", "value": 1.0, "low": 0.5, "high": 1.5}]
+    score = Score("m", "p", "", 1.0, 0.5, 1.5, 1)
+    written = {"metric": "m", "protocol": "p", "unit": "", "value": 1.0, "low": 0.5, "high": 1.5}
+    assert ScoredSet(["x"], [score]).plain()["scores"] == [written]
+    parts = [0.9, 1.1]
+    assert ScoredSet(["x"], [replace(score, without=parts)]).plain()["scores"] == [written | {"without": parts}]
 
 
 def test_a_signature_is_of_all_but_itself() -> None:
