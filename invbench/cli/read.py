@@ -152,17 +152,19 @@ def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
     """Write one HTML page of the records: invbench report [benchmark=photos] [task=sr4] ... [--to report.html]
 
     The page has charts, sortable tables, the images of all solvers side by side, and the provenance of every number.
-    It opens from disk and loads nothing else.
+    It opens from disk and loads nothing else. Where it has thousands of pictures they are compressed with loss.
     """
     from invbench.analysis.comparable import by_measurement
     from invbench.plugins import load_catalog
     from invbench.report import build_section, check_path, write_page
+    from invbench.report.browser import ROOM
     from invbench.report.charts import charts
 
     check_path(to)
     catalog, cells = load_catalog(), recorded_cells(filters, out)
-    with click.progressbar(by_measurement(cells), label="measurements", file=sys.stderr) as groups:
-        sections = [build_section(group, catalog, images, out) for group in groups]
+    measurements = by_measurement(cells)
+    with click.progressbar(measurements, label="measurements", file=sys.stderr) as groups:
+        sections = [build_section(group, catalog, images, out, ROOM / len(measurements)) for group in groups]
     click.echo(write_page(sections, to, charts(cells, catalog.for_tables()[0])))
 
 

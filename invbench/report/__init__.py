@@ -21,7 +21,7 @@ from invbench.atomic import write_atomic
 from invbench.errors import ConfigError, StoreError
 from invbench.figures.pictures import figures_of
 from invbench.harness.verify import explain
-from invbench.report.browser import Browser, browse
+from invbench.report.browser import ROOM, Browser, browse
 from invbench.report.charts import Chart
 from invbench.store.reader import LoadedCell
 
@@ -44,13 +44,16 @@ class Section:
     provenance: Sequence[Mapping[str, str]]
 
 
-def build_section(cells: Sequence[LoadedCell], catalog: Catalog, images: int, out: Path) -> Section:
-    """Tables, the first ``images`` pictures, figures and provenance of comparable cells, with records below ``out``."""
+def build_section(cells: Sequence[LoadedCell], catalog: Catalog, images: int, out: Path, room: float = ROOM) -> Section:
+    """Tables, the first ``images`` pictures, figures and provenance of comparable cells, with records below ``out``.
+
+    Pictures are compressed with loss where they have more than ``room`` bytes.
+    """
     return Section(
         cells=cells,
         parts=title_parts(cells[0].run),
         tables=build_tables(cells, *catalog.for_tables()),
-        browser=browse(cells, catalog, images),
+        browser=browse(cells, catalog, images, room),
         figures=_figures(cells, out),
         provenance=[_provenance(cell, cells, out) for cell in cells],
     )

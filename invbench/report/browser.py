@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from invbench.analysis.columns import COLUMNS, first, ordered
@@ -19,14 +21,16 @@ from invbench.store.reader import LoadedCell
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
 
     from invbench.harness.bank import MeasurementBank
     from invbench.plugins import Catalog
 
 SIDE = 128  # longest side of a picture, pixels
+ROOM = 40_000_000  # pictures of a page, bytes before compression; without loss they take two thirds of it
+QUALITY = 90  # of WebP with loss: a quarter of the bytes, 38 dB at 64 pixels
 CHUNK = 24  # images that the page builds at once, when they scroll into view
 ABSENT = "The reconstructions of these records are not here, only their numbers; commands under provenance remake them."
+Encode = Callable[["np.ndarray"], str]  # pixels -> data URI
 Row = dict[str, Any]  # image, truth, measurement, cells: each a picture with its scores, or why there is none
 
 
@@ -37,6 +41,7 @@ class Browser:
     columns: Sequence[str] = ()
     rows: Sequence[Row] = ()
     reason: str = ""
+    lossless: bool = True
 
     @property
     def chunks(self) -> list[Sequence[Row]]:
@@ -62,7 +67,7 @@ class Column:
                 scores.setdefault(record.image, []).append(record)
         return cls(name, cell, sample, {image: scores[image] for image in cell.images if image in scores}, metrics)
 
-    def row(self, image: str, measured: Measured) -> Row | str:
+    def row(self, image: str, measured: Measured, encode: Encode) -> Row | str:
         """Picture and scores of an image, or the reason why there are none."""
         records = self.scores.get(image)
         if not records:
@@ -76,26 +81,26 @@ class Column:
         by_column = {(r.metric, r.protocol): r for r in records}
         x_hat = self.cell.reconstructions(image)
         return {
-            "src": _encoded(x_hat.mean(0) if self.sample == MEAN else x_hat[self.sample]),
+            "src": encode(picture(x_hat.mean(0) if self.sample == MEAN else x_hat[self.sample])),
             "caption": captions[0] if captions else "",
             "scores": [_score(by_column[c], self.metrics) for c in ordered(by_column, self.metrics)],
         }
 
 
-def browse(cells: Sequence[LoadedCell], catalog: Catalog, n: int) -> Browser:
-    """Pictures of the first ``n`` images of comparable cells, or the reason why there are none."""
+def browse(cells: Sequence[LoadedCell], catalog: Catalog, n: int, room: float = ROOM) -> Browser:
+    """Pictures of the first ``n`` images of comparable cells, or the reason why there are none.
+
+    They are compressed with loss where they have more than ``room`` bytes.
+    """
     columns = _columns(cells, catalog.for_tables()[0])
     if not n:
         return Browser(reason="This report was made without images (--images 0).")
     if not any(cell.image_path(image) for cell in cells for image in cell.images):
         return Browser(reason=ABSENT)
     try:
-        rows = _rows(cells, columns, catalog, n)
+        return _pictures(cells, columns, catalog, n, room)
     except InvbenchError as error:
         return Browser(reason=f"The images cannot be shown: {error}.")
-    if not rows:
-        return Browser(reason="These are no images that can be shown in a grid.")
-    return Browser(["truth", "measurement", *(c.name for c in columns)], rows)
 
 
 def _columns(cells: Sequence[LoadedCell], metrics: Metrics) -> list[Column]:
@@ -109,27 +114,31 @@ def _columns(cells: Sequence[LoadedCell], metrics: Metrics) -> list[Column]:
     return columns
 
 
-def _rows(cells: Sequence[LoadedCell], columns: Sequence[Column], catalog: Catalog, n: int) -> list[Row]:
+def _pictures(cells: Sequence[LoadedCell], columns: Sequence[Column], catalog: Catalog, n: int, room: float) -> Browser:
     from invbench.harness.rebuild import located, rebuild_bank
 
     bank = rebuild_bank(located(cells[0], cells), catalog)
-    if not showable(bank.dataset.x_shape):
-        return []
-    recorded = {image for cell in cells for image in cell.images}
-    images = [image for image in bank.ids() if image in recorded]
-    return [_row(bank, image, columns) for image in images[:n]]
+    recorded = {image for cell in cells for image in cell.images} if showable(bank.dataset.x_shape) else set()
+    images = [image for image in bank.ids() if image in recorded][:n]
+    if not images:
+        return Browser(reason="These are no images that can be shown in a grid.")
+    names = ["truth", "measurement", *(c.name for c in columns)]
+    pixels = math.prod(min(side, SIDE) for side in bank.dataset.x_shape[1:])
+    lossless = 3 * pixels * len(images) * len(names) <= room
+    encode = partial(data_uri, lossless=lossless)
+    return Browser(names, [_row(bank, image, columns, encode) for image in images], lossless=lossless)
 
 
-def _row(bank: MeasurementBank, image: str, columns: Sequence[Column]) -> Row:
+def _row(bank: MeasurementBank, image: str, columns: Sequence[Column], encode: Encode) -> Row:
     from invbench.harness.bank import recorded
 
     measured = bank.measure([image])
     now = recorded(measured)[0]
     return {
         "image": image,
-        "truth": _encoded(measured.x[0]),
-        "measurement": data_uri(measurement_pictures(bank, measured)[0]),
-        "cells": [column.row(image, now) for column in columns],
+        "truth": encode(picture(measured.x[0])),
+        "measurement": encode(measurement_pictures(bank, measured)[0]),
+        "cells": [column.row(image, now, encode) for column in columns],
     }
 
 
@@ -139,16 +148,12 @@ def _score(record: Record, metrics: Metrics) -> tuple[str, str, str]:
     return COLUMNS.get(record.metric, record.metric), value, record.protocol
 
 
-def _encoded(x: Tensor) -> str:
-    return data_uri(picture(x))
-
-
-def data_uri(pixels: np.ndarray) -> str:
-    """(H, W, 3) in [0, 1] as a WebP image of 8 bits without loss, reduced where a side is longer than SIDE."""
+def data_uri(pixels: np.ndarray, lossless: bool = True) -> str:
+    """(H, W, 3) in [0, 1] as a WebP image of 8 bits, reduced where a side is longer than SIDE."""
     from PIL import Image
 
     image = Image.fromarray((pixels * 255).round().astype("uint8"))
     image.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
     file = io.BytesIO()
-    image.save(file, "webp", lossless=True, method=1)  # other methods are slower, and hardly smaller
+    image.save(file, "webp", lossless=lossless, quality=QUALITY, method=1)  # others are slower, and hardly smaller
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -46,10 +46,9 @@ function picture(src, alt) {
 function fill(body) {
   if (body.filled) return;
   body.filled = true;
-  const rows = JSON.parse(body.querySelector("script").textContent);
-  const columns = [...body.closest("table").tHead.rows[0].cells].slice(3).map((cell) => cell.textContent);
+  const columns = [...body.closest("table").tHead.rows[0].cells].slice(3);
   body.rows[0].remove();
-  body.append(...rows.map((row) => makeRow(row, columns)));
+  body.append(...wantedRows(body).map((row) => makeRow(row, columns)));
   keepTabStop(body.closest("table"));
 }
 
@@ -57,9 +56,11 @@ function makeRow(row, columns) {
   const words = row.image.split(/(?<=[_/-])/).flatMap((word) => [word, make("wbr")]);
   const head = make("th", { scope: "row" }, ...words);
   const given = ["truth", "measurement"].map((name) => make("td", {}, picture(row[name], `${name} of ${row.image}`)));
-  const cells = row.cells.map((cell, i) =>
-    typeof cell === "string" ? make("td", { className: "none" }, cell) : make("td", {}, button(cell, columns[i], row)),
-  );
+  const cells = row.cells.map((cell, i) => {
+    const { textContent, hidden } = columns[i];
+    if (typeof cell === "string") return make("td", { className: "none", hidden }, cell);
+    return make("td", { hidden }, button(cell, textContent, row));
+  });
   return make("tr", {}, head, ...given, ...cells);
 }
 
@@ -72,14 +73,47 @@ function button(cell, solver, row) {
 
 function drop(body) {
   if (!body.filled || body.contains(current) || body.contains(document.activeElement)) return;
+  empty(body, `${body.offsetHeight}px`);
+}
+
+function empty(body, height) {
   body.filled = false;
   const space = make("tr", {}, make("td"));
-  space.style.height = `${body.offsetHeight}px`;
+  space.style.height = height;
   body.replaceChildren(space, body.querySelector("script"));
   keepTabStop(body.closest("table"));
 }
 
-function keepTabStop(table, wanted = table.querySelector('button[tabindex="0"]') ?? table.querySelector("button")) {
+// Filters: images and solvers whose name has one of the words.
+
+function matcher(input) {
+  const words = input.value.toLowerCase().split(/[\s,]+/).filter(Boolean);
+  return (name) => !words.length || words.some((word) => name.toLowerCase().includes(word));
+}
+
+function wantedRows(body) {
+  const matches = matcher(body.closest(".browser").previousElementSibling.elements.images);
+  return JSON.parse(body.querySelector("script").textContent).filter((row) => matches(row.image));
+}
+
+function narrow(box, form) {
+  const table = box.firstElementChild;
+  const matches = matcher(form.elements.solvers);
+  for (const head of [...table.tHead.rows[0].cells].slice(3)) head.hidden = !matches(head.textContent);
+  let found = 0;
+  for (const body of table.tBodies) {
+    const { length } = wantedRows(body);
+    empty(body, `calc(${length} * var(--row))`);
+    body.hidden = !length;
+    found += length;
+  }
+  box.scrollTo(0, 0);
+  form.querySelector("output").textContent = `${found.toLocaleString("en")} image${found === 1 ? "" : "s"}`;
+}
+
+const FREE = "td:not([hidden]) > button";
+
+function keepTabStop(table, wanted = table.querySelector('button[tabindex="0"]') ?? table.querySelector(FREE)) {
   for (const old of table.querySelectorAll('button[tabindex="0"]')) old.tabIndex = -1;
   if (wanted) wanted.tabIndex = 0;
 }
@@ -93,7 +127,8 @@ function neighbour(from, [right, down]) {
     if (down) {
       const next = [...body.rows].indexOf(row) + down;
       if (!body.rows[next]) {
-        body = bodies[bodies.indexOf(body) + down];
+        do body = bodies[bodies.indexOf(body) + down];
+        while (body?.hidden);
         if (!body) return null;
         fill(body);
       }
@@ -101,7 +136,7 @@ function neighbour(from, [right, down]) {
     }
     if (!row.cells[column]) return null;
     const found = row.cells[column].querySelector("button");
-    if (found) return found;
+    if (found && !row.cells[column].hidden) return found;
   }
 }
 
@@ -126,13 +161,20 @@ for (const box of document.querySelectorAll(".browser")) {
     { root: box, rootMargin: "300px 0px" },
   );
   // A box that is itself far from the view holds no pictures.
+  const bodies = [...box.querySelectorAll("tbody")];
   const watch = ([entry]) => {
-    const bodies = [...box.querySelectorAll("tbody")];
     if (entry.isIntersecting) return bodies.forEach((body) => seen.observe(body));
     seen.disconnect();
     bodies.forEach(drop);
   };
   new IntersectionObserver(watch, { rootMargin: "300px 0px" }).observe(box);
+  const form = box.previousElementSibling;
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("input", () => {
+    narrow(box, form);
+    seen.disconnect();
+    bodies.forEach((body) => seen.observe(body));
+  });
   box.addEventListener("click", (event) => {
     const chosen = event.target.closest("button");
     if (chosen) view(chosen);

@@ -29,6 +29,7 @@ def test_a_picture_keeps_its_bits_and_a_large_one_is_reduced() -> None:
 
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3))
     assert (decoded(pixels / 255) == pixels).all()
+    assert len(data_uri(pixels / 255, lossless=False)) < len(data_uri(pixels / 255))
     assert decoded(np.zeros((SIDE, 2 * SIDE, 3))).shape == (SIDE // 2, SIDE, 3)
 
 
@@ -89,6 +90,41 @@ def test_the_arrow_keys_walk_the_grid_past_the_rows_that_were_drawn(small: Opene
         small.press("ARROW_DOWN")
     assert small.focused() == "generated-00050, generated"
     assert small.js("document.querySelectorAll('.browser button[tabindex=\"0\"]').length") == 1
+
+
+def test_images_and_solvers_are_found_by_words_in_their_names(small: Opened) -> None:
+    from selenium.webdriver import Keys
+
+    def images() -> list[str]:
+        return list(small.js("[...document.querySelectorAll('.browser tbody th')].map(each => each.textContent)"))
+
+    def search(name: str, words: str) -> None:
+        field = small.js(f"document.querySelector('.filter').elements.{name}")
+        field.send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.BACKSPACE, words)
+
+    small.js("document.querySelector('.browser').scrollIntoView({ block: 'center' })")
+    until(images)
+    search("images", "00003, 00005 00057")
+    until(lambda: images() == ["generated-00003", "generated-00005", "generated-00057"])
+    assert small.js("document.querySelector('.filter output').textContent") == "3 images"
+    search("solvers", "OTHER")
+    heads = "[...document.querySelectorAll('.browser thead th')].filter(each => each.checkVisibility())"
+    assert small.js(f"{heads}.map(each => each.textContent)") == ["image", "truth", "measurement", "other"]
+    until(images)
+    small.js("document.querySelector('.browser td:not([hidden]) > button').focus()")
+    assert small.focused() == "generated-00003, other"
+    small.press("ARROW_LEFT")
+    assert small.focused() == "generated-00003, other", "a hidden solver is not reached"
+    for _ in range(2):
+        small.press("ARROW_DOWN")
+    assert small.focused() == "generated-00057, other", "past images that are not found"
+    search("images", "")
+    search("solvers", "")
+    until(lambda: len(images()) > 20)
+    assert small.js(f"{heads}.length") == 5
+    search("images", "nothing")
+    until(lambda: images() == [])
+    assert small.js("document.querySelector('.filter output').textContent") == "0 images"
 
 
 def test_the_error_map_is_the_mean_absolute_difference(small: Opened, tmp_path: Path) -> None:

@@ -121,6 +121,17 @@ def test_images_are_as_many_as_asked_for_with_every_score(out: Path) -> None:
     assert rows_in(page_of(out, "--images", "0")) == []
 
 
+def test_many_pictures_are_compressed_and_said_to_be(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def length(page: Path) -> int:
+        return sum(len(cell["src"]) for row in rows_in(page) for cell in row["cells"])
+
+    exact = length(page_of(out, "task=inpaint"))
+    monkeypatch.setattr("invbench.report.browser.ROOM", 2 * 64 * 64 * 3)
+    page = page_of(out, "task=inpaint")
+    assert 0 < length(page) < exact / 2
+    assert "compressed with loss" in Elements(page).text
+
+
 def test_points_are_shown_by_their_figure(out: Path) -> None:
     page = page_of(out, "benchmark=gmm2d")
     assert "no images that can be shown in a grid" in Elements(page).text
