@@ -70,9 +70,9 @@ def restore(
     >>> restore("wiener", noisy, "denoise", sigma="0.1 [-1,1]", progress=False).samples.shape
     torch.Size([1, 3, 20, 30])
     """
-    for key, value in {"samples": samples, "batch_size": batch_size}.items():
-        if value < 1:
-            raise ConfigError(f"{key} must be at least 1; got {value}")
+    for key, value, least in (("samples", samples, 1), ("batch_size", batch_size, 1), ("seed", seed, 0)):
+        if value < least:
+            raise ConfigError(f"{key} must be at least {least}; got {value}")
     if tile < 0 or 0 < tile < LEAST_TILE:
         raise ConfigError(f"tile must be at least {LEAST_TILE} pixels, or 0 to choose it; got {tile}")
     parts, chosen = parts_of(solver, A, sigma, prior, benchmark, options), choose_device(device)

@@ -44,9 +44,9 @@ class SampleConfig:
     out: str = "results/samples"
 
     def __post_init__(self) -> None:
-        for key in ("n", "side", "batch_size"):
-            if getattr(self, key) < 1:
-                raise ConfigError(f"{key} must be at least 1; got {getattr(self, key)}")
+        for key, least in {"n": 1, "side": 1, "batch_size": 1, "seed": 0}.items():
+            if getattr(self, key) < least:
+                raise ConfigError(f"{key} must be at least {least}; got {getattr(self, key)}")
         stride_grid(self.nfe)
 
 

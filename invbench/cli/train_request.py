@@ -42,8 +42,9 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.save_every < 1:
             raise ConfigError(f"save_every must be at least 1; got {self.save_every}")
-        if self.samples < 0:
-            raise ConfigError(f"samples must not be negative; got {self.samples}")
+        for key in ("samples", "seed"):
+            if getattr(self, key) < 0:
+                raise ConfigError(f"{key} must be at least 0; got {getattr(self, key)}")
         stride_grid(self.samples_nfe)
 
 

@@ -80,7 +80,7 @@ def composed(choice: Choice, catalog: Catalog, solver: str | None = None) -> Cel
     parts = _plugins(choice, catalog, solver)
     values = _fields(choice, catalog, solver)
     instances = {kind: make(plugin.cls, values[kind], kind) for kind, plugin in parts.items()}
-    for key, least in {"n": 0, "samples": 1, "batch_size": 1, "shards": 1}.items():
+    for key, least in {"n": 0, "samples": 1, "batch_size": 1, "shards": 1, "seed": 0}.items():
         if getattr(config, key) < least:
             raise ConfigError(f"{key} must be at least {least}; got {getattr(config, key)}")
     chosen, written = _settings(choice, catalog, solver)

@@ -41,6 +41,7 @@ def test_davi_g_draws_its_images_once_and_trains_on_them(tmp_path: Path) -> None
         (["n=3"], "expected prior=NAME"),
         (["prior=adm_photos", "m=3"], "unknown option 'm'"),
         (["prior=adm_photos", "n=0"], "n must be at least 1; got 0"),
+        (["prior=adm_photos", "seed=-1"], "seed must be at least 0; got -1"),
         (["prior=adm_fotos"], "did you mean 'adm_photos'"),
         (["prior=adm_photos", "nfe=2000"], "a time grid needs between 1 and 1000 steps; got 2000"),
         (["adm_photos"], "expected key=value, got 'adm_photos'"),

@@ -131,7 +131,7 @@ def test_a_noise_level_that_means_nothing_is_refused(noise: str, message: str) -
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["samples=0", "batch_size=0", "n=-1", "samples=-2"])
+@pytest.mark.parametrize("text", ["samples=0", "batch_size=0", "n=-1", "samples=-2", "seed=-1"])
 def test_counts_must_make_sense(text: str) -> None:
     with pytest.raises(ConfigError, match=text.partition("=")[0]):
         cell_of(*PLAIN, text)
