@@ -67,6 +67,22 @@ class Solver(ABC):
         """
 
 
+def declared_mismatch(solver: Solver, problem: Problem) -> str | None:
+    """Why the solver's declarations rule the problem out; None if they do not."""
+    A, needed = problem.A, solver.operator_type
+    if not isinstance(A, needed):
+        return (
+            f"needs an operator of type {needed.__name__}; task {problem.task!r} gives {type(A).__name__}, "
+            "which is none. Choose another task or solver"
+        )
+    if solver.needs_sigma and problem.sigma_y is None:
+        return (
+            f"needs a noise level; the noise of task {problem.task!r} states none. Choose another noise or solver, or "
+            "a level to assume, for example assume='0.05 [-1,1]'"
+        )
+    return None
+
+
 class Trainable(Solver):
     """A solver that is trained for a task before it can solve it: ``invbench train solver=NAME task=NAME``.
 

@@ -18,12 +18,12 @@ import invbench as ib
 from invbench import LinearOperator, Measurement, Rng, parse_noise
 from invbench.harness.cell import Cell, Options
 from invbench.harness.runner import run_cell
-from invbench.harness.solving import declared_mismatch
 from invbench.meter import Meter
 from invbench.metrics.consistency import Consistency
 from invbench.operator import real_parts
 from invbench.plugins import load_catalog
 from invbench.priors.exact import ExactPosterior
+from invbench.solver import declared_mismatch
 from invbench.store.reader import load_cells
 from invbench.testing import check_operator
 

@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from invbench.adapters.library import library
 from invbench.adapters.physics import from_physics, own_measurement
 from invbench.errors import ConfigError, UnsupportedProblem, unknown
-from invbench.harness.solving import declared_mismatch
 from invbench.prior import Prior
 from invbench.problem import Problem
 from invbench.rng import Rng
-from invbench.solver import Solver
+from invbench.solver import Solver, declared_mismatch
 
 RANGES = ("[0,1]", "[-1,1]")
 

@@ -20,14 +20,13 @@ from invbench.api.restored import Restored
 from invbench.device import choose_device, refuse_precision
 from invbench.errors import ConfigError, SolverError, UnsupportedProblem
 from invbench.guard import contained
-from invbench.harness.solving import declared_mismatch
 from invbench.meter import Meter
 from invbench.noise import Sigma
 from invbench.operator import Operator
 from invbench.prior import Prior
 from invbench.problem import Problem
 from invbench.rng import Rng
-from invbench.solver import Solver
+from invbench.solver import Solver, declared_mismatch
 
 TOO_FAR = 3.0  # rms of A x - y, in units of the noise level, above which something is wrong
 TOO_NOISY = 2.0  # ratio of apparent to stated noise above which a warning is given

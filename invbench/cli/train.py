@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import tempfile
 import time
@@ -31,6 +32,7 @@ from invbench.plugins import Catalog
 from invbench.store.release import portable
 from invbench.training import Training
 
+LOCK = ".lock"
 STATUS: Mapping[int | str, str] = {0: "trained", INTERRUPTED: "interrupted; the same command resumes"}
 
 
@@ -124,14 +126,18 @@ def out_of_memory(error: Exception, options: Any) -> Exception:
 
 @contextmanager
 def locked(training: Training) -> Iterator[None]:
-    """Lock the folder. Raises StoreError if another training holds the lock."""
+    """Lock the folder; one that was made for this and holds nothing else afterwards is removed.
+
+    Raises StoreError if another training holds the lock.
+    """
     import filelock
 
     if training.rank:
         yield
         return
+    made = [folder for folder in (training.folder, *training.folder.parents) if not folder.exists()]
     training.folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(training.folder / ".lock")
+    lock = filelock.FileLock(training.folder / LOCK)
     try:
         lock.acquire(blocking=False)
     except filelock.Timeout:
@@ -140,6 +146,11 @@ def locked(training: Training) -> Iterator[None]:
         yield
     finally:
         lock.release()
+        if made and os.listdir(training.folder) == [LOCK]:
+            (training.folder / LOCK).unlink()
+            with suppress(OSError):  # a folder above it holds other trainings
+                for folder in made:
+                    folder.rmdir()
 
 
 @contextmanager

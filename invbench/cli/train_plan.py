@@ -29,13 +29,12 @@ from invbench.dataset import Benchmark, Dataset
 from invbench.device import choose_device, has_bfloat16, refuse_precision
 from invbench.errors import ConfigError, unknown
 from invbench.harness.config import refuse_misfit
-from invbench.harness.solving import declared_mismatch
 from invbench.numbers import TRAININGS
 from invbench.plugins import Catalog
 from invbench.prior import TrainablePrior
 from invbench.problem import Measurement, Problem
 from invbench.settings import settings
-from invbench.solver import Trainable
+from invbench.solver import Trainable, declared_mismatch
 from invbench.training import DTYPES, Training
 from invbench.weights import read_card
 

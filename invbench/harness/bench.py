@@ -22,9 +22,9 @@ from invbench.harness.bank import MeasurementBank
 from invbench.harness.cell import Cell
 from invbench.harness.compiling import compiled
 from invbench.harness.free_prior import FreePrior
-from invbench.harness.solving import declared_mismatch
 from invbench.meter import Meter, peak_bytes, synchronize
 from invbench.prior import Prior
+from invbench.solver import declared_mismatch
 from invbench.store.jsonfiles import json_text
 from invbench.store.schema import Bench as BenchFile
 from invbench.store.schema import BenchCost, Session

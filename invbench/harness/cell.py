@@ -10,16 +10,15 @@ import torch
 
 from invbench.artifacts import weights_sha256
 from invbench.dataset import Benchmark, Dataset
-from invbench.errors import (
-    PluginError,
-)
+from invbench.errors import ConfigError, DataError, PluginError
+from invbench.harness.bank import MeasurementBank
 from invbench.harness.outcome import OnProgress
 from invbench.harness.scoring import OnStage
 from invbench.noise import Sigma
 from invbench.plugins import source_sha256
 from invbench.prior import PriorSource
 from invbench.problem import Problem
-from invbench.solver import Solver, Trainable
+from invbench.solver import Solver, Trainable, declared_mismatch
 from invbench.store.schema import JSON, Config, Part, Preset, Run
 from invbench.task import Task
 
@@ -41,9 +40,8 @@ class Cell:
 
     def config(self) -> Config:
         """Everything that determines its numbers: two cells with equal configurations are the same cell."""
-        placed, weights = self._placed(), None
-        if isinstance(self.solver, Trainable):
-            weights = weights_sha256(self.solver.checkpoint(self.benchmark.name, self.task.name))
+        placed = self._placed()
+        weights = self._weights(self.solver) if isinstance(self.solver, Trainable) else None
         hashes = {"prior": _text("prior", self.source), "dataset": _text("dataset", self.dataset) or None}
         hashes |= {"solver": weights, "task": _text("task", self.task) or None}
         parts = {
@@ -60,6 +58,19 @@ class Cell:
         placed, parts = self._placed(), {kind: _options(part) for kind, part in self._parts().items()}
         by_option = {f"{kind}.{key}": str(parts[kind][key]) for kind, keys in placed.items() for key in keys}
         return {option: place for option, place in by_option.items() if place}
+
+    def _weights(self, solver: Trainable) -> str:
+        """The hash of a solver's weights.
+
+        Raises DataError if there are none, ConfigError if in addition no training could make them.
+        """
+        try:
+            return weights_sha256(solver.checkpoint(self.benchmark.name, self.task.name))
+        except DataError:
+            bank = MeasurementBank.open(self.benchmark, self.dataset, self.task, self.seed)
+            if reason := declared_mismatch(solver, self.as_given(bank.problem())):
+                raise ConfigError(f"solver {solver.name} {reason}") from None
+            raise
 
     def _parts(self) -> dict[str, Task | Dataset | PriorSource | Solver]:
         return {"task": self.task, "dataset": self.dataset, "prior": self.source, "solver": self.solver}

@@ -26,7 +26,7 @@ from invbench.meter import Meter, peak_bytes, synchronize
 from invbench.prior import Prior
 from invbench.problem import Measurement, Posterior, Problem
 from invbench.rng import Rng
-from invbench.solver import Solver
+from invbench.solver import Solver, declared_mismatch
 from invbench.store.files import MEAN, Record
 from invbench.store.fingerprint import Measured
 from invbench.store.schema import Run
@@ -225,19 +225,3 @@ def _solved(solver: Solver, y: Tensor, problem: Problem, prior: Prior, state: ob
             f"{solver.name} differentiates, and must say so: needs_grad: ClassVar[bool] = True; without it, gradients "
             "are off"
         ) from error
-
-
-def declared_mismatch(solver: Solver, problem: Problem) -> str | None:
-    """Why the solver's declarations rule the problem out; None if they do not."""
-    A, needed = problem.A, solver.operator_type
-    if not isinstance(A, needed):
-        return (
-            f"needs an operator of type {needed.__name__}; task {problem.task!r} gives {type(A).__name__}, "
-            "which is none. Choose another task or solver"
-        )
-    if solver.needs_sigma and problem.sigma_y is None:
-        return (
-            f"needs a noise level; the noise of task {problem.task!r} states none. Choose another noise or solver, or "
-            "a level to assume, for example assume='0.05 [-1,1]'"
-        )
-    return None

@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 
 from invbench.errors import ConfigError, InvbenchError
-from invbench.harness.solving import declared_mismatch
 from invbench.linops import BlockMean, Convolution, Identity
 from invbench.meter import Meter
 from invbench.operator import Operator
 from invbench.prior import Prior
 from invbench.problem import Measurement, Problem
 from invbench.rng import Rng
-from invbench.solver import Solver, Trainable
+from invbench.solver import Solver, Trainable, declared_mismatch
 from invbench.testing.findings import NotApplicable
 from invbench.testing.problems import BENCHMARK, SHAPE, SIGMA, TASK, Saturation, measure, tiny_prior
 from invbench.testing.trainings import Blocks, one_step

@@ -114,6 +114,16 @@ def test_a_killed_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 
+def test_a_training_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
+    refused = invbench(["train", *PLANE, "training.redraw=true"], tmp_path)
+    assert refused.returncode == 2
+    assert "redraw=true draws an operator" in refused.stderr
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "mine").mkdir()
+    assert invbench(["train", *PLANE, "training.redraw=true", "folder=mine/net"], tmp_path).returncode == 2
+    assert [each.name for each in tmp_path.rglob("*")] == ["mine"]
+
+
 @pytest.mark.long
 def test_ctrl_c_keeps_the_step_in_hand(tmp_path: Path) -> None:
     words = ["train", *PLANE, "training.steps=100000", "save_every=10"]

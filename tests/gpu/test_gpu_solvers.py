@@ -17,7 +17,6 @@ from torch import Tensor
 from invbench.harness.bank import MeasurementBank
 from invbench.harness.compiling import compiled
 from invbench.harness.nodes import typed_settings
-from invbench.harness.solving import declared_mismatch
 from invbench.meter import Meter, synchronize
 from invbench.metrics.distortion import psnr
 from invbench.plugins import load_catalog
@@ -25,7 +24,7 @@ from invbench.priors.adm.prior import AdmPrior
 from invbench.problem import Problem
 from invbench.rng import Rng
 from invbench.settings import settings
-from invbench.solver import Solver
+from invbench.solver import Solver, declared_mismatch
 
 CATALOG = load_catalog()
 BENCHMARK = CATALOG.benchmark("photos")

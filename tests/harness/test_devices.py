@@ -15,13 +15,12 @@ from PIL import Image
 
 from invbench.errors import ConfigError
 from invbench.harness.nodes import make
-from invbench.harness.solving import declared_mismatch
 from invbench.noise import parse_noise
 from invbench.plugins import load_catalog
 from invbench.prior import Prior
 from invbench.problem import Problem
 from invbench.rng import Rng
-from invbench.solver import Solver, Trainable
+from invbench.solver import Solver, Trainable, declared_mismatch
 from invbench.store.reader import load_cells
 from invbench.task import Task
 from invbench.testing.elsewhere import elsewhere

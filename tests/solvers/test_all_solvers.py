@@ -18,7 +18,7 @@ from solving import CATALOG, first_pixel, make, restore, solve, two_modes, unaid
 from torch import Tensor
 
 import invbench as ib
-from invbench.harness.solving import declared_mismatch
+from invbench.solver import declared_mismatch
 
 COSTS = {  # network evaluations per image, forward and backward, at the defaults or the options given
     ("ddim", ()): (100, 0),

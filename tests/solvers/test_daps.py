@@ -15,7 +15,7 @@ from solving import CATALOG, first_pixel, make, restore, solve, white
 from torch import Tensor
 
 import invbench as ib
-from invbench.harness.solving import declared_mismatch
+from invbench.solver import declared_mismatch
 
 SIGMAS = np.sqrt((1 - ABAR) / ABAR)
 

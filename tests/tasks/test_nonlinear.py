@@ -15,7 +15,7 @@ from torch import Tensor
 
 import invbench as ib
 from invbench.cli import main
-from invbench.harness.solving import declared_mismatch
+from invbench.solver import declared_mismatch
 
 TASKS = ("hdr", "phase_retrieval")
 each_task = pytest.mark.parametrize("task", TASKS)

@@ -60,6 +60,7 @@ def test_measured_pixels_stay_as_they_are_in_the_official_form_of_inpainting() -
     ("words", "message"),
     [
         (["solver=i2sb", "task=colorize"], "i2sb: no weights are shipped for task 'colorize' of 'photos'; train them"),
+        (["solver=cddb", "task=hdr"], "solver cddb needs an operator of type LinearOperator; task 'hdr' gives Clip"),
         (["solver=i2sb", "task=sr4", "solver.nfe=1000"], "i2sb: nfe must be 1 to 999, the steps of the bridge; got"),
         (["solver=cddb", "task=sr4", "solver.rho=-1"], "cddb: the step size rho must not be negative; got -1.0"),
         (["solver=i2sb", "task=sr4", "solver.weights=no.safetensors"], "no weights at no.safetensors; train them with"),
