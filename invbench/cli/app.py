@@ -209,8 +209,9 @@ def info(name: str) -> None:
 
 @main.command()
 @click.argument("name", type=completion.NAMES)
+@click.option("--size", default="", help="CxHxW, shape of the images, of a task or prior; those of presets if empty.")
 @click.pass_context
-def check(ctx: click.Context, name: str) -> None:
+def check(ctx: click.Context, name: str, size: str) -> None:
     """Run the conformance tests on a plugin: independence of rows, reproducibility, adjoints, and so on.
 
     Prints the findings for every plugin of that name; the exit status is 1 if a check failed, or if none applied.
@@ -227,9 +228,10 @@ def check(ctx: click.Context, name: str) -> None:
         ctx.exit(1)
     plugins = tested(name, catalog)
 
-    from invbench.testing.report import check_and_print, check_apart
+    from invbench.testing.report import check_and_print, check_apart, parse_size
 
-    good = check_apart(name, plugins) if catalog.installed else check_and_print(plugins)
+    x_shape = parse_size(size, plugins)
+    good = check_apart(name, plugins, x_shape) if catalog.installed else check_and_print(plugins, x_shape)
     ctx.exit(0 if good and not broken else 1)
 
 

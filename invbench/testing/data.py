@@ -92,24 +92,25 @@ DATASET_CHECKS: dict[str, Check] = {"ids": ids, "repeat": repeat, "shape": shape
 
 
 class PriorLab:
-    """A prior at its defaults, loaded for images of a preset that names it, the smallest first, or of other shapes."""
+    """A prior at its defaults, loaded for images of ``x_shape``, or of a preset that names it or of other shapes."""
 
-    def __init__(self, cls: type[PriorSource]) -> None:
-        self.source = cls()
+    def __init__(self, cls: type[PriorSource], x_shape: Shape = ()) -> None:
+        self.source, self.x_shape = cls(), x_shape
 
     @cached_property
     def prior(self) -> Prior:
         """The prior; its weights may be absent if the user has to fetch them."""
         known = [shape for benchmark, shape in presets() if benchmark.prior == self.source.name]
         refusal = ""
-        for x_shape in [*sorted(known, key=math.prod), *SHAPES]:
+        tried = [self.x_shape] if self.x_shape else [*sorted(known, key=math.prod), *SHAPES]
+        for x_shape in tried:
             try:
                 return self.source.load(x_shape, "cpu")
             except DataError as error:
                 raise NotApplicable(f"no weights here: {error}") from error
             except ConfigError as error:
                 refusal = str(error)
-        raise NotApplicable(f"it takes none of the shapes tried: {refusal}")
+        raise NotApplicable(f"it takes none of the shapes tried: {refusal}; --size 1x28x28 chooses the images' shape")
 
     @cached_property
     def x_t(self) -> Tensor:

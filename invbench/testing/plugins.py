@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from invbench.operator import Shape
 from invbench.plugins import Plugin
 from invbench.testing import data, metrics, solvers, tasks
 from invbench.testing.findings import Check, Finding, judge
@@ -17,7 +18,7 @@ from invbench.testing.solver_lab import SolverLab
 class Kit:
     """How a class of one kind is set up for examination, and its checks by name."""
 
-    lab: Callable[[Any], Any]
+    lab: Callable[..., Any]
     checks: Mapping[str, Check]
 
 
@@ -30,8 +31,13 @@ KITS = {
 }
 
 
-def check_plugin(plugin: Plugin) -> list[Finding]:
+SIZED = ("task", "prior")  # kinds that are examined for images of a shape
+
+
+def check_plugin(plugin: Plugin, x_shape: Shape = ()) -> list[Finding]:
     """Run the conformance tests on a plugin. Exceptions of the plugin become findings.
+
+    ``x_shape`` is that of the images of a task or prior, by default those of presets that name it, and others.
 
     >>> from invbench.plugins import Plugin
     >>> from invbench.metrics.distortion import PSNR
@@ -39,5 +45,6 @@ def check_plugin(plugin: Plugin) -> list[Finding]:
     ['pass', 'pass', 'pass', 'pass', 'pass', 'pass', 'pass']
     """
     kit = KITS[plugin.kind]
-    lab = cache(lambda: kit.lab(plugin.cls))
+    size = {"x_shape": x_shape} if plugin.kind in SIZED else {}
+    lab = cache(lambda: kit.lab(plugin.cls, **size))
     return [judge(name, check, lab) for name, check in kit.checks.items()]

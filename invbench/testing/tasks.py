@@ -46,10 +46,10 @@ class Built:
 
 
 class TaskLab:
-    """A task with its operators: for every preset with small images that has it, and on oblong images."""
+    """A task with its operators: on images of ``x_shape``, or of every preset with small ones, and oblong."""
 
-    def __init__(self, cls: type[Task]) -> None:
-        self.cls = cls
+    def __init__(self, cls: type[Task], x_shape: Shape = ()) -> None:
+        self.cls, self.x_shape = cls, x_shape
 
     @cached_property
     def built(self) -> list[Built]:
@@ -61,13 +61,15 @@ class TaskLab:
             except ConfigError as error:
                 reason = str(error)
         if not builds:
-            raise NotApplicable(f"no operator could be built: {reason}")
+            raise NotApplicable(f"no operator could be built: {reason}; --size 1x28x28 chooses the images' shape")
         return builds
 
     def _wanted(self) -> list[tuple[str, Task, Shape]]:
         presets = [(b, shape) for b, shape in small_presets() if self.cls.name in b.tasks]
         at = [(f"{b.name} ", self.cls(**b.tasks[self.cls.name]), shape) for b, shape in presets]
         largest = max(at, key=lambda candidate: math.prod(candidate[2]), default=("", self.cls(), ()))
+        if self.x_shape:
+            return [("", largest[1], self.x_shape)]
         return at + [("", largest[1], shape) for shape in SHAPES]
 
 

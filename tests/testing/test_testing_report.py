@@ -72,6 +72,29 @@ def test_where_nothing_applies_the_check_has_failed(tmp_path: Path) -> None:
     assert "prior module: nothing was checked" in ran.stdout
 
 
+def test_the_user_gives_the_shape_of_images(invbench: Callable[..., Result]) -> None:
+    result = invbench("check", "denoise", "--size", "2x8x12")
+    assert result.returncode == 0, result.stdout
+    assert "x (2, 8, 12) -> y (2, 8, 12)" in result.stdout
+    assert "more pass" not in result.stdout
+    grey = invbench("check", "adm_photos", "--size", "1x64x64")
+    assert grey.returncode == 1
+    assert "--size 1x28x28 chooses the images' shape" in grey.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["denoise", "--size", "8x12"], "--size takes CxHxW, such as 1x28x28; got '8x12'"),
+        (["psnr", "--size", "3x8x12"], "--size is for a task or a prior; psnr is a metric"),
+    ],
+)
+def test_a_size_that_means_nothing_is_refused(invbench: Callable[..., Result], words: list[str], message: str) -> None:
+    result = invbench("check", *words)
+    assert result.returncode == 2
+    assert message in result.stderr
+
+
 def test_a_heading_counts_outcomes_and_each_check_has_a_row() -> None:
     findings = [Finding("a", "pass", "good"), Finding("b", "fail", "bad " * 60), Finding("c", "n/a", "no use")]
     heading, *rows = report(Plugin("solver", "s", object, "theirs", "1.2"), findings).splitlines()
