@@ -124,7 +124,7 @@ class Request:
     help="95 % intervals beside means; on by default, except with --paper and --by-task.",
 )
 @click.option("--std", is_flag=True, help="Mean ± standard deviation over images; over seeds with --by-task.")
-@click.option("--add", "added", default="", help="With --paper and benchmark=photos: rows of other solvers, or 'all'.")
+@click.option("--add", "added", default="", help="With --paper: rows of solvers that the paper lacks, or 'all'.")
 @click.option("--times", is_flag=True, help="Time and device of each cell, in place of scores.")
 @click.option(
     "--budgets", default="", help="Only the best solver within each budget of network calls, such as 20,100,1000."

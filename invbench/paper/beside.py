@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from msgspec import structs
+
 from invbench.analysis.cell import Cell
 from invbench.analysis.comparable import mean_of
 from invbench.paper.layout import Benchmark
@@ -53,9 +55,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class OwnRow:
-    """The row beneath a method, by column."""
+    """The row beneath a method, or of a solver that the paper lacks, by column."""
 
     entries: Mapping[Column, Entry]
+    name: str = "  ours"
+    nfe: str = ""
 
     @property
     def cells(self) -> dict[Column, Cell]:
@@ -66,7 +70,7 @@ class OwnRow:
     def label(self) -> str:
         """The label of the row, with the number of images."""
         counts = sorted({entry.n for entry in self.entries.values() if entry.ours})
-        return f"  ours, n={'/'.join(map(str, counts))}"
+        return f"{self.name}, n={'/'.join(map(str, counts))}"
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,27 @@ class Beside:
         printed = self.table.methods[method]
         sought = {column: self.sought(row) for column, row in printed.items()}
         return OwnRow({column: self.entry(printed[column], of) for column, of in sought.items() if of})
+
+    def recorded(self) -> list[str]:
+        """Our solvers with records on the paper's benchmarks that the table lacks."""
+        layout = self.table.paper.layout
+        places = {layout.benchmarks[column.dataset].name for column in self.table.columns}
+        printed = {layout.methods.get(method.name) for method in self.table.methods}
+        configs = [cell.run.config for cell in self.cells if cell.images]
+        return sorted({c.solver.name for c in configs if c.benchmark.name in places} - printed)
+
+    def added(self, solver: str) -> OwnRow:
+        """The row of a solver that the paper lacks, with any number of network calls."""
+        layout, entries, calls = self.table.paper.layout, {}, set()
+        for row in {row.column: row for row in self.table.rows if row.metric in layout.metrics}.values():
+            place, task = layout.benchmarks[row.dataset], layout.tasks[row.task].name
+            sought = Sought(place, solver, task, layout.metrics[row.metric].name)
+            entry = self.entry(structs.replace(row, method=solver, nfe="", value=""), sought)
+            entries[row.column] = entry
+            cell = find(self.cells, self.table, place.name, task, solver)
+            if entry.ours and cell:
+                calls.add(mean_of(cell, CALLS))
+        return OwnRow(entries, solver, "/".join(f"{each:g}" for each in sorted(filter(None, calls))))
 
     def sought(self, row: Printed) -> Sought | None:
         """The record that belongs beside a printed value; None if we have no such solver or metric."""
@@ -110,7 +135,8 @@ class Beside:
             return Entry(unscored=sought.metric)
         if value is None:
             return Entry(missing=sought.missing)
-        ours = replace(self.style.score(cell, sought.metric, value), remark=f"({value - float(row.value):+.3g})")
+        difference = f"({value - float(row.value):+.3g})" if row.value else ""
+        ours = replace(self.style.score(cell, sought.metric, value), remark=difference)
         return Entry(ours, len(cell.images), _protocols(cell, sought.metric))
 
     def cell(self, sought: Sought, counted: bool, nfe: float | None) -> LoadedCell | None:

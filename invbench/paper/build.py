@@ -75,19 +75,16 @@ def parse(text: str) -> tuple[str, int]:
 def build_table(request: Request, catalog: Catalog) -> Table:
     """The table beside our records or, with a benchmark that is not the paper's, our records in its layout."""
     table = request.table()
+    if table.layout.settings and request.added:
+        raise ConfigError(f"table {table.number} lists the settings of a method; leave out --add")
     benchmark = request.wanted.get("benchmark")
     if benchmark is not None:
         catalog.benchmark(benchmark)
     cells, replaced = request.cells(table)
     metrics, _ = catalog.for_tables()
     if benchmark is None or benchmark in _benchmarks(table):
-        if request.added:
-            raise ConfigError(
-                "--add puts rows of other solvers into a paper's layout; it needs a benchmark of ours, for example "
-                "benchmark=photos"
-            )
         unit = call_gflops(catalog, table.layout.calls_of) if table.layout.calls_of else 0.0
-        built = paper_table(table, cells, unit, metrics, request.filtered, request.spread)
+        built = paper_table(table, cells, unit, metrics, request.filtered, request.spread, request.added)
     elif table.layout.settings:
         built = options_table(table, benchmark, catalog)
     else:

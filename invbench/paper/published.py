@@ -13,6 +13,7 @@ from invbench.analysis.cell import OTHER, Cell, Spread
 from invbench.analysis.notes import spread_notes
 from invbench.analysis.table import Table
 from invbench.analysis.tables import absent
+from invbench.errors import ConfigError, unknown
 from invbench.metric import Metric
 from invbench.paper.beside import Beside, Entry, Missing, OwnRow
 from invbench.paper.marks import ARROWS, Style
@@ -44,6 +45,7 @@ class Scores(Sheet):
 
     beside: Beside
     filtered: bool  # the user filtered the cells, so missing ones are not reported
+    added: tuple[str, ...] = ()  # solvers that are not in the paper, or "all"
 
     @cached_property
     def own(self) -> dict[Method, OwnRow]:
@@ -51,9 +53,25 @@ class Scores(Sheet):
         return {method: self.beside.row(method) for method in self.table.methods}
 
     @cached_property
+    def others(self) -> list[OwnRow]:
+        """The rows of solvers that were added. Raises ConfigError for one without records."""
+        recorded = self.beside.recorded()
+        for name in self.added:
+            if name not in ("all", *recorded, *self.table.paper.layout.methods.values()):
+                layout, first = self.table.paper.layout, self.table.columns[0]
+                place, tasks = (
+                    layout.benchmarks[first.dataset].name,
+                    {layout.tasks[c.task].name for c in self.table.columns},
+                )
+                made = self.table.command(place, [name], sorted(tasks))
+                raise ConfigError(f"{unknown('solver to add', name, recorded)}; to record it: {made}")
+        rows = map(self.beside.added, recorded)
+        return [row for row in rows if row.cells and not {"all", row.name}.isdisjoint(self.added)]
+
+    @cached_property
     def entries(self) -> list[Entry]:
         """The entry beside each printed value."""
-        return [entry for row in self.own.values() for entry in row.entries.values()]
+        return [entry for row in (*self.own.values(), *self.others) for entry in row.entries.values()]
 
     def build(self) -> Table:
         """Printed values with the best and second marked, and our rows."""
@@ -65,6 +83,7 @@ class Scores(Sheet):
             own = self.own[method]
             if own.cells:
                 lines.append(self.line(own.label, "", own.cells))
+        lines += [self.line(row.label, row.nfe, row.cells) for row in self.others]
         groups = ("", "", *map(self.group, self.table.columns))
         return Table(self.table.layout.title, pd.DataFrame(lines), tuple(self.notes()), groups, ranked=True)
 
@@ -162,13 +181,15 @@ def paper_table(
     metrics: Mapping[str, type[Metric]] = MappingProxyType({}),
     filtered: bool = False,
     spread: Spread = "none",
+    added: tuple[str, ...] = (),
 ) -> Table:
     """A published table in the paper's layout, beside our numbers.
 
     ``metrics`` are the installed ones, for notes on missing metrics. ``unit`` is the GFLOPs of a network call, by which
-    counted calls are multiplied. ``filtered``: the user filtered the cells; ``spread`` is printed beside our means.
+    counted calls are multiplied. ``filtered``: the user filtered the cells; ``spread`` is printed beside our means;
+    ``added`` are solvers that the paper lacks, with a row each.
     """
     style = Style(metrics, spread)
     if table.layout.settings:
         return Settings(table, style).build()
-    return Scores(table, style, Beside(table, cells, style, unit), filtered).build()
+    return Scores(table, style, Beside(table, cells, style, unit), filtered, added).build()

@@ -6,6 +6,7 @@ import csv
 import io
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from judging import METRICS
 from made import loaded_cell
@@ -13,6 +14,7 @@ from msgspec import structs
 
 from invbench.analysis.cell import Cell
 from invbench.cli import main
+from invbench.errors import ConfigError
 from invbench.paper.beside import Beside, Entry, Missing, OwnRow
 from invbench.paper.marks import Style
 from invbench.paper.printed import Column, Paper
@@ -45,6 +47,23 @@ def test_table_13_is_reproduced_by_counting() -> None:
     text = invbench("table", "--paper", "13", "--format", "csv", "--out", NOWHERE)
     ours = [row["GFLOPs ↓"].split()[0] for row in csv.DictReader(io.StringIO(text)) if "ours" in row["method"]]
     assert ours == ["194.7", "3893.8", *["19468.9"] * 3, *["194688.5"] * 2, "194493.9"], "FPS calls 999 times"
+
+
+def test_solvers_that_the_paper_lacks_have_rows_below_where_they_are_recorded_by_its_protocol() -> None:
+    scores = {"psnr": 28.5, "lpips_davi": 0.2, "nfe_forward": 7.0}
+    cells = [loaded_cell("ffhq256", "sr4", name, scores) for name in ("mine", "other", "ddrm")]
+    cells.append(loaded_cell("photos", "sr4", "elsewhere", scores))
+    for added, names in ((("mine",), ["mine, n=2"]), (("all",), ["mine, n=2", "other, n=2"]), (("ddrm",), [])):
+        rows = paper_table(DAVI.table(1), cells, added=added).frame.to_dict("records")
+        assert [row["method"] for row in rows[7:]] == names, "below seven methods; our ddrm made other calls"
+    table = paper_table(DAVI.table(1), cells, added=("mine",))
+    row = table.frame.to_dict("records")[-1]
+    assert (row["NFE"], row["4x SR PSNR ↑"], row["4x SR FID ↓"]) == ("7", "28.50", "-")
+    assert any("mine" in note and "made by" in note for note in table.notes), "the other tasks"
+    with pytest.raises(
+        ConfigError, match="unknown solver to add 'mne'; did you mean 'mine'.*; to record it: .* solver=mne task=deb"
+    ):
+        paper_table(DAVI.table(1), cells, added=("mne",))
 
 
 PAPER = Beside(DAVI.table(1), [], Style())

@@ -59,6 +59,8 @@ def test_tables_of_the_paper_name_the_records_that_were_set_aside_and_a_folder_t
     beside = invbench("table", "--paper", "1", "benchmark=photos", "--intervals", "--out", "reference").output
     assert re.search(r"^davi .*\*25\.71\* \[24\.\d\d, 27\.\d\d\]", beside, re.M)
     assert "--add needs --paper" in invbench("table", "--add", "ddim", "--out", tmp_path).output
+    settings = invbench("table", "--paper", "12", "benchmark=photos", "--add", "all", "--out", "reference").output
+    assert "table 12 lists the settings of a method; leave out --add" in settings
     filtered = invbench("table", "--paper", "1", "benchmark=photos", "task=sr4", "solver=ddrm", "--out", "reference")
     assert "Not recorded" not in filtered.output
     for words in (["table", "--paper", "1", "benchmark=photos"], ["claims"]):
