@@ -20,8 +20,11 @@ from invbench.harness.outcome import Done
 from invbench.harness.request import Request, faults_of, job_requests
 from invbench.harness.tracking import Trackers
 from invbench.plugins import Catalog, load_catalog
+from invbench.solver import Solver
+from invbench.store.files import where_instead
 from invbench.store.reader import load_cells
 from invbench.store.released import results_folder
+from invbench.task import Task
 
 REFERENCE = "reference"  # names our released records
 FILTERS = ("benchmark", "task", "dataset", "solver", "noise", "seed")
@@ -41,6 +44,8 @@ def run(
     an option of a plugin two underscores replace the dot, as in ``solver__eta=0.5``. A list or a tuple of values is a
     sweep. Presets and tuned settings apply as in the command.
 
+    The result has, as the command's tables, everything that the folder ``out`` holds of the same measurements.
+
     Raises ConfigError, PluginError or DataError, before any network call, for anything that cannot be run. Later
     failures are warnings, listed in ``faults`` of the result.
 
@@ -48,6 +53,12 @@ def run(
     1
     """
     named = {"benchmark": benchmark, "solver": solver, "task": task}
+    for kind, value in named.items():
+        if isinstance(value, (Solver, Task, type)):
+            raise ConfigError(
+                f"a recorded run takes the name of a {kind}; got an object. restore(...) takes objects; "
+                f"'invbench new {kind} NAME' starts a plugin, which has a name"
+            )
     words = words_of({**named, **options})
     catalog = load_catalog()
     keys: set[str] = set()
@@ -82,7 +93,8 @@ def load(folder: str | Path = "results/runs", **filters: str) -> Results:
     cells = load_cells(out, **filters)
     if not cells:
         chosen = " ".join(f"{key}={value}" for key, value in filters.items())
-        raise DataError(f"no records in {folder}{f' of {chosen}' if chosen else ''}; make some with invbench.run(...)")
+        advice = where_instead(out) or "make some with invbench.run(...)"
+        raise DataError(f"no records in {folder}{f' of {chosen}' if chosen else ''}; {advice}")
     return Results(tuple(cells), out, load_catalog())
 
 

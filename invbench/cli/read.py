@@ -169,6 +169,7 @@ def report(filters: tuple[str, ...], to: Path, images: int, out: Path) -> None:
 
 
 def recorded_cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:
+    from invbench.store.files import where_instead
     from invbench.store.reader import load_cells, recorded_names
 
     cells = load_cells(out, **wanted_of(filters))
@@ -179,7 +180,8 @@ def recorded_cells(filters: tuple[str, ...], out: Path) -> list[LoadedCell]:
             for each in [value] if key == "noise" else value.split(","):
                 if known and each not in known:
                     raise ConfigError(f"{unknown(f'recorded {key}', each, known)}, in {out}")
-        raise ConfigError(f"no records of {chosen} in {out}; make some with 'invbench run solver=ddrm task=sr4'")
+        advice = where_instead(out) or "make some with 'invbench run solver=ddrm task=sr4'"
+        raise ConfigError(f"no records of {chosen} in {out}; {advice}")
     return cells
 
 

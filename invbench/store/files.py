@@ -106,6 +106,12 @@ def cell_folders(out: Path) -> list[Path]:
     return sorted(path.parent for path in out.glob("*/*/*/run.json"))
 
 
+def where_instead(out: Path) -> str:
+    """The folder in ``out`` that holds records, if there is one, as the end of a message; else ""."""
+    found = next(iter(sorted(out.glob("*/*/*/*/run.json"))), None)
+    return f"there are some in {found.parents[3]}" if found else ""
+
+
 def read_rows(path: Path) -> tuple[list[Record], int]:
     """The rows of a ``records.jsonl``, packed or not, and the number of lines that could not be read.
 

@@ -52,7 +52,17 @@ def test_what_cannot_be_run_is_said_before_anything_is_written(tmp_path: Path) -
         invbench.load("reference", tsk="sr4")
     with pytest.raises(invbench.DataError, match="no records in nowhere of task=sr4; make some with"):
         invbench.load("nowhere", task="sr4")
+    with pytest.raises(invbench.ConfigError, match="takes the name of a solver; got an object. restore"):
+        invbench.run(invbench.plugin("solver", "ddrm")(nfe=5), "sr4", out=out)  # type: ignore[arg-type]
     assert not Path(out).exists()
+
+
+def test_the_folder_above_the_records_is_told_where_they_are(tmp_path: Path) -> None:
+    invbench.run("pinv", "denoise", "gmm2d", n=1, out=str(tmp_path / "runs"), **QUIET)
+    with pytest.raises(invbench.DataError, match=f"no records in .*; there are some in {tmp_path / 'runs'}"):
+        invbench.load(tmp_path)
+    ran = called(["table", "--out", "."], tmp_path)
+    assert "error: no records of anything in .; there are some in runs" in ran.stderr
 
 
 def test_a_failing_cell_is_a_warning_and_a_fault(tmp_path: Path) -> None:
