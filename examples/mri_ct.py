@@ -37,9 +37,8 @@ def trained(channels, steps):
     for _ in range(steps):
         x, sigma = discs(16, channels), (1.5 * torch.randn(16, 1, 1, 1, generator=drawn) - 1).exp()
         error = net(x + sigma * torch.randn(x.shape, generator=drawn), sigma) - x
-        loss = (error.square() * (4 + sigma**-2)).mean()
         optimizer.zero_grad()
-        loss.backward()
+        (error.square() * (4 + sigma**-2)).mean().backward()
         optimizer.step()
     return net
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from command import called
-from pages import install
+from pages import DOCS, install
 
 from invbench import read_tensors
 
-NAMES = ("shake", "discs", "white", "mae", "corrector")
+NAMES = ("shake", "waves", "discs", "white", "mae", "corrector")
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,23 @@ def invbench(home: Path, *words: str) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_plugin_of_the_page_passes_the_checks_of_its_kind(home: Path, name: str) -> None:
     assert " 0 fail" in invbench(home, "check", name)
+
+
+@pytest.mark.parametrize(
+    ("page", "title", "lines"),
+    [
+        ("../README.md", "class OneStep(Solver)", 24),
+        ("python.md", "class EveryOther(invbench.LinearOperator)", 12),
+        ("own.md", "class Shrink(nn.Module)", 8),
+        ("plugins.md", "class Waves(Dataset)", 12),
+        ("plugins.md", "class MAE(Metric)", 10),
+    ],
+)
+def test_the_shortest_of_each_kind_is_short(page: str, title: str, lines: int) -> None:
+    """Without imports and the docstring of the module."""
+    (code,) = [each for each in re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.S) if title in each]
+    left_out = ("import ", "from ", '"""')
+    assert sum(bool(line.strip()) and not line.startswith(left_out) for line in code.splitlines()) <= lines
 
 
 @pytest.mark.long
