@@ -43,6 +43,7 @@ CROSSING: Mapping[str, str] = {  # tests of several modules together, or of what
     "test_boundaries.py": "the structure of the code",
     "test_complex.py": "complex measurements, from noise to records",
     "test_docs.py": "README, changelog and docs",
+    "test_docs_commands.py": "commands of README and docs",
     "test_docs_figures.py": "scripts of docs/figures",
     "test_docs_ilvr.py": "a solver of the docs",
     "test_docs_own.py": "docs/own.md",

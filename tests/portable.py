@@ -49,7 +49,7 @@ DEFAULT = next(iter(SETTINGS))
 LEFT_OUT = """
     adm_options app artifacts atomic bench beside boundaries browser build by_task canvas cell charts checks
     claim claims claims_table cli_progress cli_tables columns combinations comparable compare completion compute
-    config conformance_kit console costs declarations describe digits docs docs_figures docs_ilvr docs_own
+    config conformance_kit console costs declarations describe digits docs docs_commands docs_figures docs_ilvr docs_own
     docs_plugins docs_python dotted drawing environment errors evidence example_daps examples experiments files
     findings grid group harness_cell help image_files images isolation jsonfiles judge latex layout leaderboard
     library listing long_table marks messages metric mlflow nodes notebooks notes numbers options outcome
