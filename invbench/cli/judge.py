@@ -143,8 +143,8 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, wide: bool, out: Path
 
     \b
     reproduced        cell, margin: our 95 % interval over as many images contains the printed value; order: holds
-                      against every method, p < 0.05 each on the same images (scores of sets: intervals apart);
-                      ratio: even the lowest of any two images is above the bound
+                      against every method, p < 0.05 each on the same images (scores of sets: by the
+                      jackknife, or intervals apart); ratio: even the lowest of any two images is above the bound
     within interval   consistent, but not confirmed: fewer images, the score of a set, not significant, or a cell
                       that the paper leaves unclear
     undecided         an order or ratio that our means do not show, but the difference is not significant
