@@ -50,6 +50,7 @@ run benchmark=gmm task=$tasks solver=ddrm,ddnm,ddnm_plus,pigdm,diffpir,mcg,ddim,
 run benchmark=gmm task=$tasks solver=dmps n=16 samples=16
 run benchmark=gmm task=denoise,deblur solver=dmps settings=crps n=16 samples=16  # elsewhere it is the default
 run benchmark=gmm task=denoise,sr4 solver=daps n=16 samples=16
+run benchmark=gmm task=sr4 solver=daps settings=crps n=16 samples=16  # elsewhere it is not tuned
 run benchmark=gmm2d task=denoise solver=davi,ddrm,ddnm,ddnm_plus,pigdm,diffpir,fps,red_diff,mcg,dps n=16 samples=64
 
 # Tables 4 and 13: what a solve costs, on its own.
