@@ -59,11 +59,8 @@ class Scores(Sheet):
         for name in self.added:
             if name not in ("all", *recorded, *self.table.paper.layout.methods.values()):
                 layout, first = self.table.paper.layout, self.table.columns[0]
-                place, tasks = (
-                    layout.benchmarks[first.dataset].name,
-                    {layout.tasks[c.task].name for c in self.table.columns},
-                )
-                made = self.table.command(place, [name], sorted(tasks))
+                tasks = sorted({layout.tasks[column.task].name for column in self.table.columns})
+                made = self.table.command(layout.benchmarks[first.dataset].name, [name], tasks)
                 raise ConfigError(f"{unknown('solver to add', name, recorded)}; to record it: {made}")
         rows = map(self.beside.added, recorded)
         return [row for row in rows if row.cells and not {"all", row.name}.isdisjoint(self.added)]
