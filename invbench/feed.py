@@ -63,13 +63,16 @@ def _unit(data: Tensor) -> Tensor:
 
 
 class Pixels:
-    """Images of any sizes, (H, W, C), stored one after the other: bytes, or float32 if one is not of bytes."""
+    """Images of any sizes, (H, W, C), stored one after the other: bytes, or float32 if one is not of bytes.
 
-    def __init__(self, sizes: Any, channels: int, device: torch.device) -> None:
+    Stored bytes become float32 with the first image that is not of bytes, in four times the memory.
+    """
+
+    def __init__(self, sizes: Any, channels: int, device: torch.device, dtype: torch.dtype = torch.uint8) -> None:
         self.widths = torch.from_numpy(np.array(sizes[:, 1], dtype=np.int64))
         areas = torch.from_numpy(np.array(sizes, dtype=np.int64).prod(1))
         self.starts = areas.cumsum(0) - areas
-        self.data = torch.empty(int(areas.sum()), channels, dtype=torch.uint8, device=device)
+        self.data = torch.empty(int(areas.sum()), channels, dtype=dtype, device=device)
         self.there = np.zeros(len(sizes), dtype=bool)
 
     def put(self, index: int, image: Any) -> None:
@@ -167,12 +170,16 @@ class Feed:
 
     @cached_property
     def kept(self) -> Pixels | None:
-        """The decoded images; None if they are too many to store."""
+        """The decoded images, as what the first one is of; None if they are too many to store."""
         sizes, channels = np.asarray(self.windows.sizes), self.images.x_shape[0]
-        need = int(sizes.prod(1, dtype=np.int64).sum()) * channels
+        first = np.asarray(self.windows.pixels(0))
+        dtype = torch.uint8 if first.dtype == np.uint8 else torch.float32
+        need = int(sizes.prod(1, dtype=np.int64).sum()) * channels * dtype.itemsize
         for device in dict.fromkeys((self.device, torch.device("cpu"))):
             if need <= self.room(device) // (self.processes if device.type == "cpu" else 1):
-                return Pixels(sizes, channels, device)
+                kept = Pixels(sizes, channels, device, dtype)
+                kept.put(0, first)
+                return kept
         return None
 
     @cached_property

@@ -34,10 +34,13 @@ class Bytes(ib.Dataset):
 
 
 class Mixed(Bytes):
-    """All but the first are made of bytes."""
+    """All but one are made of bytes."""
+
+    def __init__(self, other: str = "a") -> None:
+        self.other = other
 
     def load(self, image_id: str) -> Tensor:
-        return super().load(image_id) * (0.3 if image_id == "a" else 1)
+        return super().load(image_id) * (0.3 if image_id == self.other else 1)
 
 
 def feed(images: ib.Dataset, room: int = 10**9, **options: int) -> Feed:
@@ -45,7 +48,7 @@ def feed(images: ib.Dataset, room: int = 10**9, **options: int) -> Feed:
     return Feed(images, CPU, room=lambda device: room, **options)
 
 
-@pytest.mark.parametrize("images", [Bytes(), Mixed()])
+@pytest.mark.parametrize("images", [Bytes(), Mixed("a"), Mixed("d")])
 @pytest.mark.parametrize("room", [10**9, 0])
 def test_a_batch_holds_the_images_as_they_are_loaded(images: ib.Dataset, room: int) -> None:
     fed = feed(images, room)
@@ -73,6 +76,13 @@ def test_an_image_is_decoded_once_where_it_is_kept_and_for_every_batch_where_it_
             fed.batch(Batch(step, 50))
         assert fed.kept is None or room
         assert max(SEEN.values()) >= most if room == 0 else set(SEEN.values()) == {most}
+
+
+def test_images_that_are_not_of_bytes_need_four_times_the_room() -> None:
+    need = 5 * 3 * 8 * 6
+    assert feed(Bytes(), need).kept is not None
+    assert feed(Mixed(), 4 * need - 1).kept is None
+    assert feed(Mixed(), 4 * need).kept is not None
 
 
 def test_the_room_is_shared_by_processes() -> None:

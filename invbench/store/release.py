@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from invbench.atomic import write_atomic
 from invbench.errors import ConfigError, StoreError
+from invbench.store.files import Record
 from invbench.store.jsonfiles import json_text, read_bench
 from invbench.store.reader import LoadedCell
 from invbench.store.schema import Bench, Session
@@ -24,6 +25,7 @@ FILES = (
     "task.mask",
 )  # options whose values are paths of a machine unless they are plain names
 COMPLETE = ("complete", "skipped")
+DIGITS = 9  # of a released number: those of float32, in which images are computed
 Costs = Mapping[tuple[str, str, str], Bench]  # by benchmark, task and solver
 
 
@@ -56,7 +58,7 @@ def release(cells: Sequence[LoadedCell], out: Path, to: Path) -> Iterator[str]:
 
 
 def release_cells(cells: Sequence[LoadedCell], to: Path) -> Generator[str, None, int]:
-    """Write the complete cells; yields a line for each, and returns how many were damaged and left out."""
+    """Write the complete cells, numbers to nine digits; yields a line for each, and returns how many were damaged."""
     refused = 0
     for cell in cells:
         folder = to / cell.run.config.place / f"{cell.run.config.solver.name}-{cell.id}"
@@ -71,9 +73,14 @@ def release_cells(cells: Sequence[LoadedCell], to: Path) -> Generator[str, None,
             continue
         sessions = [_shared(each) for each in cell.run.sessions]
         run = replace(cell.run, images=len(cell.images), sessions=sessions, places=cell.run.named)
-        CellStore(folder).replace(cell.rows, run, cell.all_sets())
+        CellStore(folder).replace([rounded(row) for row in cell.rows], run, cell.all_sets())
         yield f"{len(cell.images)} images: {folder}"
     return refused
+
+
+def rounded(row: Record) -> Record:
+    """The row with its value to nine significant digits, which halves the size of a file of records."""
+    return replace(row, value=float(f"{row.value:.{DIGITS}g}"))
 
 
 def _damage(cell: LoadedCell) -> str:

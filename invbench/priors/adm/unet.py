@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from invbench import DataError
 
 PUBLISHED_GROUPS = 32
-PART = 4096  # pixels that the group norm goes through at once
+PART = 4096  # pixels that the group norm with gradients goes through at once
+SMALL = 1024  # pixels below which torch's group norm gives each group of an image to one thread
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,10 @@ def timestep_embedding(t: Tensor, dim: int) -> Tensor:
 class GroupNorm(nn.GroupNorm):
     """Group norm in float32, followed by SiLU where asked for; scale and shift of the time step cost nothing.
 
-    On a CPU in float32 the moments are per image and per channel first, so that a row of the result does not depend
-    on the batch around it: with several threads ``F.group_norm`` on channels-last CPU tensors splits its sums by batch
-    size (differences of 1e-5, amplified by every sampling step). Elsewhere, where it is compiled, and without gradients
-    in half precision or with one thread it is ``F.group_norm``.
+    On a CPU the moments are of each image by itself, so that a row of the result does not depend on the batch around
+    it: with several threads ``F.group_norm`` on channels-last CPU tensors splits its sums by batch size (differences
+    of 1e-5, amplified by every sampling step), and is called for each image. Elsewhere, and where it is compiled, it
+    is ``F.group_norm``.
     """
 
     def __init__(self, channels: int, groups: int) -> None:
@@ -78,12 +79,22 @@ class GroupNorm(nn.GroupNorm):
         if x.device.type != "cpu" or torch.compiler.is_compiling():
             out = self._native(x.float(), gain, bias)
             return (F.silu(out) if silu else out).to(x.dtype)
-        if len(gain) == 1 and not torch.is_grad_enabled() and _sums_by_row(x):
-            out = F.group_norm(x, self.num_groups, gain[0], bias[0], self.eps)
-            return F.silu(out, inplace=True) if silu else out
+        if len(gain) == 1 and not torch.is_grad_enabled():
+            return self._by_row(x, gain[0], bias[0], silu)
         gain, bias = gain.expand(len(x), -1), bias.expand(len(x), -1)
         normalised: Tensor = _Normalise.apply(x, gain, bias, self.num_groups, self.eps, silu)
         return normalised
+
+    def _by_row(self, x: Tensor, gain: Tensor, bias: Tensor, silu: bool) -> Tensor:
+        """The kernel, which sums each image by itself, or is called for each."""
+        if _sums_by_row(x):
+            out = F.group_norm(x, self.num_groups, gain, bias, self.eps)
+            return F.silu(out, inplace=True) if silu else out
+        out = torch.empty_like(x)
+        for row, to in zip(x.split(1), out.split(1), strict=True):
+            normalised = F.group_norm(row, self.num_groups, gain, bias, self.eps)
+            torch.ops.aten.silu.out(normalised, out=to) if silu else to.copy_(normalised)
+        return out
 
     def _native(self, x: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
         """One kernel if all rows share gain and bias, else two."""
@@ -98,8 +109,9 @@ class _Normalise(torch.autograd.Function):
     """x (B, C, H, W), gain and bias (B, C) -> (x - mean) / std * gain + bias, mean and std over each group; then SiLU.
 
     The backward pass is written out: two sums over the pixels and one affine map, where differentiating the
-    forward pass would touch every pixel a dozen times, more than the convolutions cost. Large images are gone through
-    in parts that stay in the cache.
+    forward pass would touch every pixel a dozen times, more than the convolutions cost; results take the place of what
+    is not needed again, since new memory costs as much as a pass. Large images are gone through in parts that stay in
+    the cache.
     """
 
     @staticmethod
@@ -125,22 +137,26 @@ class _Normalise(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, gain, bias, mean, rstd = ctx.saved_tensors
         h, g = _pixels(x), _pixels(grad)
+        slope = rstd * gain
+        room = torch.empty_like(h)
         if ctx.silu:
-            slope = rstd * gain
             normalised = torch.addcmul((bias - mean * slope)[:, None], h, slope[:, None])
-            g = torch.ops.aten.silu_backward(g, normalised)
+            g = torch.ops.aten.silu_backward.grad_input(g, normalised, grad_input=normalised)
         d_bias = g.sum(1)
-        d_gain = rstd * ((g * h).sum(1) - mean * d_bias)
+        d_gain = rstd * (torch.mul(g, h, out=room).sum(1) - mean * d_bias)
         # dx = rstd (gain g - <gain g> - x_hat <gain g x_hat>), <.> the mean over the group and x_hat = (x - mean) rstd
-        slope = -rstd.square() * _over_group(gain * d_gain, ctx.groups) / h.shape[1]
-        offset = -rstd * _over_group(gain * d_bias, ctx.groups) / h.shape[1] - mean * slope
-        dx = torch.addcmul(offset[:, None], h, slope[:, None]).addcmul_(g, (rstd * gain)[:, None])
+        along = -rstd.square() * _over_group(gain * d_gain, ctx.groups) / h.shape[1]
+        offset = -rstd * _over_group(gain * d_bias, ctx.groups) / h.shape[1] - mean * along
+        dx = torch.addcmul(offset[:, None], h, along[:, None], out=room).addcmul_(g, slope[:, None])
         return _image(dx, x), d_gain, d_bias, None, None, None
 
 
 def _sums_by_row(x: Tensor) -> bool:
-    """Whether ``F.group_norm`` sums each image of a CPU tensor by itself; in half precision its sums are in float32."""
-    return torch.get_num_threads() == 1 or x.dtype != torch.float32
+    """Whether ``F.group_norm`` sums each image of a CPU tensor by itself; in half precision its sums are in float32.
+
+    Of a large channels-last image in float32 it shares the pixels of the whole batch out to its threads.
+    """
+    return len(x) == 1 or torch.get_num_threads() == 1 or x.dtype != torch.float32 or x[0, 0].numel() < SMALL
 
 
 def _mean(parts: Sequence[Tensor]) -> Tensor:

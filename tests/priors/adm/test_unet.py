@@ -111,6 +111,25 @@ def test_group_norm_is_that_of_torch_with_scale_and_shift_after_it() -> None:
         torch.testing.assert_close(norm(x, scale, shift), scaled, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("side", [16, 33])
+@pytest.mark.parametrize("silu", [True, False])
+def test_a_row_of_a_group_norm_does_not_depend_on_its_batch(threads: int, side: int, silu: bool) -> None:
+    """To the last bit, with any number of threads, for images on either side of the size where torch sums otherwise."""
+    norm, x = GroupNorm(64, 8), draw(5, 64, side, side).contiguous(memory_format=torch.channels_last)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.no_grad():
+            whole = norm(x, silu=silu)
+            parts = torch.cat([norm(x[:1], silu=silu), norm(x[1:3], silu=silu), norm(x[3:], silu=silu)])
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(whole, parts)
+    reference = F.group_norm(x.double(), 8, norm.weight.double(), norm.bias.double(), 1e-5)
+    torch.testing.assert_close(whole.double(), F.silu(reference) if silu else reference, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("frozen", [False, True])
 def test_the_gradients_of_group_norm_are_those_of_torch(frozen: bool) -> None:
     norm, weight = GroupNorm(64, 32).requires_grad_(not frozen), draw(3, 64, 4, 6, use="weight")
