@@ -14,7 +14,7 @@ from invbench.analysis.digits import Metrics
 from invbench.analysis.group import Group
 from invbench.analysis.notes import COVERED, spread_notes
 from invbench.analysis.rows import Row, Scores, columns_of, frame_of, records_of, rows_of
-from invbench.analysis.stats import bca_interval
+from invbench.analysis.stats import bca_interval, differences
 from invbench.analysis.table import Table
 from invbench.store.files import MEAN
 from invbench.store.reader import LoadedCell
@@ -92,9 +92,10 @@ def _stars(row: Row, exact: Row) -> dict[Column, str]:
 
 
 def _differ(values: pd.Series, exact: pd.Series, groups: Groups) -> bool:
-    differences = clustered(values - exact, groups)
-    low, high = bca_interval(differences)
-    return len(differences) >= COVERED and (low > 0 or high < 0)
+    both = values.index.intersection(exact.index)
+    paired = clustered(pd.Series(differences(values[both].to_numpy(), exact[both].to_numpy()), both), groups)
+    low, high = bca_interval(paired)
+    return len(paired) >= COVERED and (low > 0 or high < 0)
 
 
 def _samples(cell: LoadedCell) -> int:

@@ -17,6 +17,7 @@ from invbench.analysis.stats import (
     bounded,
     columnwise,
     components,
+    differences,
     holm,
     jackknife_difference,
     mean_difference,
@@ -140,6 +141,14 @@ def test_the_required_sample_size_finds_the_difference_by_sign_flips_as_often_as
     ps = sign_flip_ps(rng.normal(1, spread, (n, 1000)), 2000)
     assert np.mean(ps < 0.05) >= 0.77
     assert n >= 6
+
+
+def test_scores_apart_by_rounding_alone_are_equal() -> None:
+    """A difference of one sign in the last digit would else be one that every interval and test finds."""
+    old = np.linspace(20, 30, 12)
+    assert not differences(old * (1 + 2e-7), old).any()
+    assert differences(old + 1e-3, old).all()
+    assert sign_flip_p(differences(old * (1 + 2e-7), old)) == 1
 
 
 def test_the_jackknife_of_a_difference_of_means_is_the_paired_t_test() -> None:

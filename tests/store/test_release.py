@@ -104,6 +104,15 @@ def test_rows_are_released_packed_to_the_same_bytes_each_time(recorded_store: Pa
     assert 5 * first.stat().st_size < sum(path.stat().st_size for path in recorded_store.glob(f"*/*/wiener-*/{ROWS}"))
 
 
+def test_released_numbers_have_nine_digits(recorded_store: Path, tmp_path: Path) -> None:
+    invbench("release", str(tmp_path), "solver=wiener", "--out", str(recorded_store))
+    (kept,), (released,) = load_cells(recorded_store, solver="wiener"), load_cells(tmp_path)
+    rows = {(r.image, r.metric): r.value for r in kept.rows}
+    for row in released.rows:
+        assert row.value == pytest.approx(rows[row.image, row.metric], rel=1e-8)
+        assert row.value == float(f"{row.value:.9g}")
+
+
 def test_rows_that_cannot_be_unpacked_are_a_message(recorded_store: Path, tmp_path: Path) -> None:
     invbench("release", str(tmp_path), "solver=wiener", "--out", str(recorded_store))
     (path,) = tmp_path.rglob(PACKED)
