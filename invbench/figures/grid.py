@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Column = tuple[str, Sequence[np.ndarray], Sequence[str]]  # title, a picture per image, a caption per image
 SIDE = 1.3  # inches of a picture
-TITLE = 20  # characters over a picture
+TITLE = 18  # characters over a picture
 
 
 class Box(NamedTuple):
