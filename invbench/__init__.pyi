@@ -96,6 +96,7 @@ from .trained import trained_weights as trained_weights
 from .training import Training as Training
 from .weights import load_strict as load_strict
 from .weights import read_card as read_card
+from .weights import read_checkpoint as read_checkpoint
 from .weights import read_state_dict as read_state_dict
 from .weights import read_tensors as read_tensors
 

@@ -25,16 +25,23 @@ def read_state_dict(path: Path, entry: str = "", names: str = "") -> dict[str, T
 
     Raises DataError for a file that is absent, empty, truncated, holds code, or is not a flat dict of tensors.
     """
+    state = read_checkpoint(path)
+    state = _averages(state, entry, names) or state.get(entry, state)
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise DataError(f"checkpoint {path}: expected a flat dict of tensors")
+    return state
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """What a file of weights holds, by name. Raises DataError for one that is absent, damaged or holds code."""
     if not path.is_file():
         raise DataError(f"no checkpoint at {path}")
     if path.stat().st_size == 0:
         raise DataError(f"checkpoint {path} is empty; fetch it again")
-    state = _loaded(path)
-    if isinstance(state, dict):
-        state = _averages(state, entry, names) or state.get(entry, state)
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise DataError(f"checkpoint {path}: expected a flat dict of tensors")
-    return state
+    content = _loaded(path)
+    if not isinstance(content, dict):
+        raise DataError(f"checkpoint {path}: expected a flat dict of tensors; got a {type(content).__name__}")
+    return content
 
 
 def _averages(file: Mapping[str, Any], entry: str, names: str) -> dict[str, Any]:
@@ -54,9 +61,10 @@ def _loaded(path: Path) -> object:
 
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
-    except pickle.UnpicklingError as error:
-        first = str(error).splitlines()[0]
-        raise DataError(f"checkpoint {path} is refused: it holds more than tensors, or is damaged ({first})") from None
+    except pickle.UnpicklingError:
+        raise DataError(
+            f"checkpoint {path} is refused: it holds more than tensors, or is damaged; save the network's state_dict()"
+        ) from None
     except Exception as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"checkpoint {path} cannot be read; it may be truncated ({first})") from None

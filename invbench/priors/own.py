@@ -42,7 +42,8 @@ class ModulePrior(PriorSource):
       the image from x_0 + sigma z, sigma in the place of t
     - ``schedule``: of beta, "linear" (``beta_start`` to ``beta_end``), "scaled_linear" (their roots), or "cosine"
     - ``range``: of the images it was trained on, "[-1,1]" or "[0,1]"
-    - ``weights``: a state dict, ``entry`` its name in a file with several; prefixes such as ``module.`` are taken off
+    - ``weights``: a state dict, ``entry`` its name in a file with several, or the prefix of its names, as "ema" or
+      "ema.model"; prefixes such as ``module.`` are left out
     - ``arguments``: of the class or function
     """
 

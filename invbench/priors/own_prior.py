@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from invbench import DataError, Prior, Shape, alpha_bar, linear_betas, load_strict, read_state_dict
+from invbench import DataError, Prior, Shape, alpha_bar, linear_betas, load_strict, read_checkpoint
 
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "ema_model.")
 
@@ -73,12 +76,51 @@ def betas_of(schedule: str, start: float, end: float, steps: int) -> Tensor:
 
 
 def fill(net: nn.Module, path: Path, entry: str) -> None:
-    """Load weights, removing a prefix that all names share and the network's names lack. Raises DataError."""
-    state = read_state_dict(path, entry)
+    """Load weights, removing a prefix that all names share and the network's names lack, and warn of it.
+
+    Raises DataError.
+    """
+    state, removed = _taken(path, entry), ""
     own = net.state_dict().keys()
     while not own & state.keys():
         prefix = next((p for p in PREFIXES if all(key.startswith(p) for key in state)), "")
-        if not prefix:
+        if not prefix or not state:
             break
-        state = {key.removeprefix(prefix): value for key, value in state.items()}
+        state, removed = {key.removeprefix(prefix): value for key, value in state.items()}, removed + prefix
+    if removed:
+        warnings.warn(f"left {removed!r} out of names in {path}", stacklevel=2)
     load_strict(net, state, str(path))
+
+
+def _taken(path: Path, entry: str) -> dict[str, Tensor]:
+    """The tensors of an entry, which may be nested or the prefix of names: "ema", "ema.model"; or the only ones.
+
+    Raises DataError if there is none, or if there are several to choose from.
+    """
+    file = read_checkpoint(path)
+    state = _within(file, entry)
+    if _is_state(state):
+        return state
+    names = [name for name, value in file.items() if isinstance(value, dict) and any(map(_is_tensor, value.values()))]
+    if entry or len(names) != 1:
+        known = " or ".join(f"prior.entry={name}" for name in names)
+        raise DataError(f"{path}: choose {known}" if names else f"{path}: expected tensors by name, a state dict")
+    warnings.warn(f"took {names[0]!r} of {path}", stacklevel=3)
+    return _taken(path, names[0])
+
+
+def _within(file: Mapping[str, Any], entry: str) -> dict[str, Any]:
+    """What an entry of a file holds: a mapping of this name, or what has names that begin with it and a dot."""
+    for name in filter(None, entry.split(".")):
+        nested, start = file.get(name), f"{name}."
+        below = {key.removeprefix(start): value for key, value in file.items() if key.startswith(start)}
+        file = nested if isinstance(nested, dict) else below
+    return dict(file)
+
+
+def _is_state(values: Mapping[str, Any]) -> bool:
+    return bool(values) and all(map(_is_tensor, values.values()))
+
+
+def _is_tensor(value: object) -> bool:
+    return isinstance(value, Tensor)

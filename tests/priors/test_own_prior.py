@@ -139,3 +139,42 @@ def test_weights_are_loaded_whatever_wrapped_the_network(home: Path, prefix: str
         != ModulePrior(target="own_net:Net", weights="w.pt", entry="ema", predicts="x0").fingerprint()
     )
     assert prior.student().net.conv.weight.requires_grad
+
+
+def saved(home: Path, content: object) -> None:
+    torch.save(content, home / "w.pt")
+
+
+STATE = {"conv.weight": torch.ones(3, 3, 3, 3), "conv.bias": torch.zeros(3)}
+AVERAGED = {name: 2 * value for name, value in STATE.items()}
+
+
+@pytest.mark.parametrize(
+    ("content", "entry", "told"),
+    [
+        ({"epoch": 3, "state_dict": {f"model.{k}": v for k, v in AVERAGED.items()}}, "", "took 'state_dict' of w.pt"),
+        ({f"ema_model.{k}": v for k, v in AVERAGED.items()}, "", "left 'ema_model.' out of names in w.pt"),
+        (
+            {f"model.{k}": v for k, v in STATE.items()} | {f"ema_model.{k}": v for k, v in AVERAGED.items()},
+            "ema_model",
+            "",
+        ),
+        ({"model": STATE, "ema": {f"on.{k}": v for k, v in AVERAGED.items()} | {"step": torch.ones(1)}}, "ema.on", ""),
+    ],
+)
+def test_a_checkpoint_of_a_training_is_read_and_what_was_taken_is_told(
+    home: Path, recwarn: pytest.WarningsRecorder, content: object, entry: str, told: str
+) -> None:
+    saved(home, content)
+    net = ModulePrior(target="own_net:Net", weights="w.pt", entry=entry).load((3, 8, 8), "cpu").net
+    assert torch.equal(net.conv.weight, AVERAGED["conv.weight"])
+    warned = " ".join(str(each.message) for each in recwarn)
+    assert told in warned
+    assert bool(told) == bool(warned)
+
+
+@pytest.mark.parametrize("entry", ["", "emma"])
+def test_a_checkpoint_with_several_networks_names_them(home: Path, entry: str) -> None:
+    saved(home, {"model": STATE, "ema": AVERAGED, "optimizer": {"lr": 1.0}})
+    with pytest.raises(ib.DataError, match=r"w.pt: choose prior.entry=model or prior.entry=ema"):
+        ModulePrior(target="own_net:Net", weights="w.pt", entry=entry).load((3, 8, 8), "cpu")
