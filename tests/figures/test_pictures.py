@@ -96,6 +96,13 @@ def test_measurements_that_are_no_images_are_shown_as_the_pseudo_inverse(out: Pa
     assert np.allclose(picture_of_y[0], picture(measured.A.pinv(measured.y)[0])[0])  # type: ignore[attr-defined]
 
 
+def test_complex_measurements_in_the_shape_of_an_image_are_shown_as_the_initial_estimate(tmp_path: Path) -> None:
+    (tmp_path / "own_scan.py").write_text("import torch\n\n\ndef spectrum(x):\n    return torch.fft.fft2(x, norm='ortho')\n")
+    options = ["task=module", "task.target=own_scan:spectrum", "task.linear=true", "solver.nfe=2", "n=1"]
+    assert called(["run", "solver=diffpir", "benchmark=gmm", *options], tmp_path).returncode == 0
+    assert [*tmp_path.glob("results/runs/gmm/module/figure-gmm-seed0-*.png")]
+
+
 def test_pictures_are_clipped_and_have_three_channels() -> None:
     grey = picture(torch.tensor([[[-2.0, 0.0, 2.0]]]))
     assert grey.tolist() == [[[0.0] * 3, [0.5] * 3, [1.0] * 3]]
