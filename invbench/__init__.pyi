@@ -61,6 +61,7 @@ from .prior import Arithmetic as Arithmetic
 from .prior import Prior as Prior
 from .prior import PriorSource as PriorSource
 from .prior import TrainablePrior as TrainablePrior
+from .prior import refuse_channels as refuse_channels
 from .priors.bound import variational_bound as variational_bound
 from .priors.gmm import LinearGaussianPosterior as LinearGaussianPosterior
 from .priors.gmm_prior import GmmPrior as GmmPrior

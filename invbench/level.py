@@ -48,7 +48,7 @@ class Sigma:
     @classmethod
     def parse(cls, text: str) -> Sigma:
         """Read ``"0.05 [-1,1]"``; a number without its unit is refused."""
-        digits, _, unit = str(text).strip().partition(" ")
+        digits, _, unit = str(text).strip().replace("[", " [", 1).partition(" ")
         value = number(digits, "a noise level")
         if not unit.strip():
             raise ConfigError(

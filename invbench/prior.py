@@ -146,6 +146,15 @@ class PriorSource(ABC):
         return None
 
 
+def refuse_channels(channels: int, x_shape: Shape) -> None:
+    """Raise ConfigError for images of other than a network's number of channels; 0 takes any."""
+    if channels and x_shape[0] != channels:
+        raise ConfigError(
+            f"this prior takes {channels}-channel images; got {'x'.join(map(str, x_shape))}. Read such images with "
+            f"dataset=arrays dataset.channels={channels}"
+        )
+
+
 def picture_channels(source: PriorSource) -> int:
     """Channels of the pictures that a prior takes: 1 if it takes only grey ones, else 3."""
 

@@ -19,7 +19,7 @@ from invbench.api.progress import bar
 from invbench.api.restored import Restored
 from invbench.device import choose_device, refuse_precision
 from invbench.errors import ConfigError, SolverError, UnsupportedProblem
-from invbench.guard import contained
+from invbench.guard import described
 from invbench.meter import Meter
 from invbench.noise import Sigma
 from invbench.operator import Operator
@@ -119,9 +119,9 @@ class Restoration:
         problem, solver = self._given(self.parts.problem(A.to(self.device))), self.parts.solver
         if reason := declared_mismatch(solver, problem):
             raise UnsupportedProblem(f"solver {solver.name} {reason}")
-        with contained(f"prior {self.parts.source.name}"):
+        with described(f"prior {self.parts.source.name}"):
             prior = self.parts.prior(A.x_shape, self.device)
-        with contained(f"solver {solver.name}"):
+        with described(f"solver {solver.name}"):
             if reason := solver.skip(problem, prior):
                 raise UnsupportedProblem(f"solver {solver.name}: {reason}")
             return prior, problem, solver.prepare(problem, prior)
@@ -143,7 +143,7 @@ class Restoration:
             rows = range(first, min(first + at_once, samples))
             rng = Rng.for_images([f"{k}" for k in rows], purpose="restore", tile=i, solver=solver.name, seed=self.seed)
             many = y.expand(len(rows), *y.shape[1:]).to(self.device)
-            with contained(f"solver {solver.name}"), torch.inference_mode(not solver.needs_grad):
+            with described(f"solver {solver.name}"), torch.inference_mode(not solver.needs_grad):
                 x = solver.solve(many, problem, prior.metered(self.meter), state, rng)
             if not x.isfinite().all():
                 raise SolverError(f"{solver.name} returned values that are not finite; try other options of it")

@@ -18,6 +18,7 @@ from invbench import (
     existing,
     hookimpl,
     imported,
+    refuse_channels,
     source_of,
     unknown,
     weights_sha256,
@@ -45,6 +46,7 @@ class ModulePrior(PriorSource):
     - ``weights``: a state dict, ``entry`` its name in a file with several, or the prefix of its names, as "ema" or
       "ema.model"; prefixes such as ``module.`` are left out
     - ``arguments``: of the class or function
+    - ``channels``: of its images; 0 if it takes any
     """
 
     name: ClassVar[str] = "module"
@@ -59,6 +61,7 @@ class ModulePrior(PriorSource):
     beta_end: float = 0.02
     steps: int = 1000
     range: str = "[-1,1]"
+    channels: int = 0
     arguments: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -72,9 +75,13 @@ class ModulePrior(PriorSource):
         if not 1 <= self.steps <= 10_000 or not 0 < self.beta_start <= self.beta_end < 1:
             raise ConfigError(f"prior {self.name}: needs steps from 1 to 10,000, and 0 < beta_start <= beta_end < 1")
 
+    def refuse(self, x_shape: Shape) -> None:
+        refuse_channels(self.channels, x_shape)
+
     def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
         from invbench.priors.own_prior import OwnPrior, betas_of, fill
 
+        self.refuse(x_shape)
         net = self._made()
         if self.weights:
             fill(net, existing(self.weights), self.entry)
@@ -160,6 +167,10 @@ class DiffusersPrior(PriorSource):
     name: ClassVar[str] = "diffusers"
     summary: ClassVar[str] = "a UNet2DModel of diffusers and its scheduler: prior.folder=FOLDER"
     folder: str = ""
+
+    def refuse(self, x_shape: Shape) -> None:
+        network, _ = self._parts()
+        refuse_channels(json.loads((network / "config.json").read_text(encoding="utf-8")).get("in_channels", 0), x_shape)
 
     def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
         from invbench.priors.own_prior import OwnPrior, betas_of

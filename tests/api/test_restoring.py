@@ -289,3 +289,39 @@ def test_a_measurement_of_two_channels_has_the_size_of_its_image(tmp_path: Path)
     assert found.samples.shape == (1, 2, 8, 12)
     with pytest.raises(invbench.ConfigError, match="this prior takes 2-channel images; got 1x8x12"):
         invbench.restore("ddrm", y[:1], "denoise", size="1x8x12", **prior, **GREY)
+
+
+NETWORKS = """
+import torch
+
+
+class Mean(torch.nn.Module):
+    def __init__(self, channels=1):
+        super().__init__()
+        self.body = torch.nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x, t):
+        return self.body(x)
+"""
+
+
+@pytest.mark.filterwarnings("ignore:A x differs")
+def test_a_network_of_ones_own_that_takes_grey_restores_grey_and_says_so_of_colours(
+    tmp_path: Path, grey: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "grey_net.py").write_text(NETWORKS)
+    monkeypatch.chdir(tmp_path)
+    own = {"prior": "module", "prior__target": "grey_net:Mean", "prior__channels": 1, "solver__nfe": 2, **GREY}
+    assert invbench.restore("ddrm", grey, "denoise", **own).samples.shape == (1, 1, 24, 20)
+    with pytest.raises(invbench.ConfigError, match="the prior takes grey pictures, and y has colours"):
+        invbench.restore("ddrm", Image.new("RGB", (8, 8), (9, 0, 0)), "denoise", **own)
+
+
+def test_an_error_inside_a_network_is_one_line(tmp_path: Path, grey: Image.Image) -> None:
+    (tmp_path / "grey_net.py").write_text(NETWORKS)
+    grey.save(tmp_path / "g.png")
+    words = ["restore", "g.png", "task=denoise", "solver=ddrm", "sigma=0.1 [-1,1]", "to=x.png", "prior=module"]
+    failed = called([*words, "prior.target=grey_net:Mean"], tmp_path)
+    assert failed.returncode != 0
+    assert failed.stderr.startswith("error: solver ddrm: RuntimeError: Given groups=1")
+    assert len(failed.stderr.splitlines()) == 1

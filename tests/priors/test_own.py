@@ -142,6 +142,15 @@ def test_a_folder_of_diffusers_is_checked_before_its_package_is_asked_for(tmp_pa
         DiffusersPrior(folder=str(tmp_path)).fingerprint()
 
 
+def test_a_folder_of_diffusers_says_which_images_it_takes(tmp_path: Path) -> None:
+    for name, content in (("unet/config.json", {"in_channels": 1}), ("scheduler/scheduler_config.json", {})):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(json.dumps(content))
+    DiffusersPrior(folder=str(tmp_path)).refuse((1, 8, 8))
+    with pytest.raises(ib.ConfigError, match="this prior takes 1-channel images; got 3x8x8"):
+        DiffusersPrior(folder=str(tmp_path)).refuse((3, 8, 8))
+
+
 def test_a_network_of_diffusers_predicts_as_it_does_there(tmp_path: Path) -> None:
     diffusers = pytest.importorskip("diffusers")
     blocks = {"down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",), "block_out_channels": (32,)}

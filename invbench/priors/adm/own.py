@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from invbench import Arithmetic, ConfigError, DataError, Shape, TrainablePrior, existing, weights_sha256
+from invbench import Arithmetic, ConfigError, DataError, Shape, TrainablePrior, existing, refuse_channels, weights_sha256
 from invbench.priors.adm.network import GROUPS, WIDTH, NamedNetwork, loaded, small, trained
 from invbench.priors.adm.options import AdmOptions
 
@@ -53,11 +53,7 @@ class AdmOwn(NamedNetwork, TrainablePrior):
         return small((1, 2, 2), width, channels)
 
     def refuse(self, x_shape: Shape) -> None:
-        if x_shape[0] != (channels := self._form()[0]):
-            raise ConfigError(
-                f"this prior takes {channels}-channel images; got {'x'.join(map(str, x_shape))}. Read such images with "
-                f"dataset=arrays dataset.channels={channels}"
-            )
+        refuse_channels(self._form()[0], x_shape)
         super().refuse(x_shape)
 
     def load(self, x_shape: Shape, device: torch.device | str) -> AdmPrior:
