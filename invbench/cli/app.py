@@ -88,6 +88,7 @@ def main() -> None:
 
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("overrides", nargs=-1, type=completion.OVERRIDES)
+@read.wide_option
 @click.pass_context
 def run(ctx: click.Context, overrides: tuple[str, ...]) -> None:
     """Run cells: invbench run solver=ddrm task=sr4 [key=value ...]."""
@@ -104,6 +105,7 @@ def run(ctx: click.Context, overrides: tuple[str, ...]) -> None:
 
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("overrides", nargs=-1, type=completion.OVERRIDES)
+@read.wide_option
 @click.option("--repeats", default=10, show_default=True, type=click.IntRange(1), help="Timed solves.")
 @click.option(
     "--limit",
@@ -127,6 +129,7 @@ def bench(ctx: click.Context, overrides: tuple[str, ...], repeats: int, limit: f
 
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("overrides", nargs=-1, type=completion.OVERRIDES)
+@read.wide_option
 @click.pass_context
 def plan(ctx: click.Context, overrides: tuple[str, ...]) -> None:
     """Forecast the cost of a run: invbench plan solver=dps,ddrm task=sr4,deblur n=1000
@@ -142,6 +145,7 @@ def plan(ctx: click.Context, overrides: tuple[str, ...]) -> None:
 
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("overrides", nargs=-1, type=completion.OVERRIDES)
+@read.wide_option
 @click.pass_context
 def tune(ctx: click.Context, overrides: tuple[str, ...]) -> None:
     """Choose a solver's options: invbench tune solver=dps task=sr4 [objective=psnr] [key=value ...].

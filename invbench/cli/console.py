@@ -17,6 +17,7 @@ import click
 from invbench.errors import one_line
 
 WORDS = {"↑": "^", "↓": "v", "→": "->", "±": "+-", "×": "x", "…": "...", "–": "-", "’": "'"}  # noqa: RUF001
+WIDE = "invbench.wide"  # in the metadata of a command: tables are not folded
 ASCII = "ascii-plain"  # ASCII under a name that click does not take for a mistake, to write UTF-8 instead
 
 
@@ -75,7 +76,10 @@ def plain() -> Iterator[None]:
 
 
 def terminal_width() -> int | None:
-    """The width in characters if standard output is a terminal; None if it is a pipe or a file."""
+    """The width in characters if standard output is a terminal; None if it is a pipe or a file, or with --wide."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.meta.get(WIDE):
+        return None
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 

@@ -40,7 +40,6 @@ def compare(
     rules: str,
     across_machines: bool,
     how: str,
-    wide: bool,
 ) -> None:
     """Compare two results folders: invbench compare BASE NEW [task=sr4] [--fail-on RULES]
 
@@ -53,7 +52,7 @@ def compare(
     if how not in FORMATS:
         raise ConfigError(unknown("table format", how, FORMATS))
     table, failed = compare(base, new, parse_rules(rules), wanted_of(filters), across_machines)
-    print_tables([table], how, wide)
+    print_tables([table], how)
     ctx.exit(1 if failed else 0)
 
 
@@ -109,7 +108,7 @@ def verify(ctx: click.Context, cell: str, images: int, tolerance: float, device:
 @wide_option
 @out_option
 def versus(
-    first: str, second: str, filters: tuple[str, ...], across_machines: bool, how: str, wide: bool, out: Path
+    first: str, second: str, filters: tuple[str, ...], across_machines: bool, how: str, out: Path
 ) -> None:
     """Compare two solvers on the same images: invbench versus davi ddrm [task=sr4] ...
 
@@ -125,7 +124,7 @@ def versus(
         raise ConfigError(unknown("table format", how, FORMATS))
     metrics, _ = load_catalog().for_tables()
     higher = {name: bool(m.higher_is_better) for name, m in metrics.items() if m.higher_is_better is not None}
-    print_tables([versus(recorded_cells(filters, out), first, second, higher, across_machines)], how, wide)
+    print_tables([versus(recorded_cells(filters, out), first, second, higher, across_machines)], how)
 
 
 @click.command()
@@ -134,7 +133,7 @@ def versus(
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
 @wide_option
 @out_option
-def claims(ids: tuple[str, ...], benchmark: str, how: str, wide: bool, out: Path) -> None:
+def claims(ids: tuple[str, ...], benchmark: str, how: str, out: Path) -> None:
     """Compare the DAVI paper's statements with the records: invbench claims [table1-realism ...] [--benchmark photos]
 
     Claims are printed cells, orders ("DAVI has the best FID"), margins ("by 12.33 points") and ratios ("20 times
@@ -172,7 +171,7 @@ def claims(ids: tuple[str, ...], benchmark: str, how: str, wide: bool, out: Path
     metrics, _ = load_catalog().for_tables()
     cells = [*with_released(load_cells(out)), *of_trainings(named[0].layout.trainings(), out)]
     costs = load_costs(results_folder() / REFERENCE, out)
-    print_tables([claims_table(named, cells, metrics, brief=not ids, costs=costs)], how, wide)
+    print_tables([claims_table(named, cells, metrics, brief=not ids, costs=costs)], how)
 
 
 COMMANDS = (compare, explain, verify, versus, claims)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from invbench.cli import completion
+from invbench.cli.read import wide_option
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("overrides", nargs=-1, type=completion.OVERRIDES)
+@wide_option
 @click.option("--dry-run", is_flag=True, help="Estimate time and memory, and stop.")
 @click.pass_context
 def train(ctx: click.Context, overrides: tuple[str, ...], dry_run: bool) -> None:

@@ -51,7 +51,13 @@ out_option = click.option(
     callback=_folder,
     help=f"Results folder; '{REFERENCE}' names the released records that come with invbench.",
 )
-wide_option = click.option("--wide", is_flag=True, help="Do not fold tables to the terminal's width.")
+wide_option = click.option(
+    "--wide",
+    is_flag=True,
+    expose_value=False,
+    callback=lambda context, _, value: context.meta.update({console.WIDE: value}),
+    help="Do not fold tables to the terminal's width.",
+)
 
 across_machines_option = click.option(
     "--across-machines",
@@ -191,14 +197,14 @@ def check_there(out: Path) -> None:
         raise ConfigError(f"expected a results folder; {out} does not exist")
 
 
-def print_tables(tables: Sequence[Table], how: str, wide: bool = False, latex: Latex | None = None) -> None:
-    """Print tables: text fitted to the terminal unless ``wide``, LaTeX with the options ``latex``.
+def print_tables(tables: Sequence[Table], how: str, latex: Latex | None = None) -> None:
+    """Print tables: text fitted to the terminal, LaTeX with the options ``latex``.
 
     Notes of csv tables go to standard error.
     """
     from invbench.analysis.table import render_all
 
-    click.echo(render_all(tables, how, latex, None if wide else console.terminal_width()))
+    click.echo(render_all(tables, how, latex, console.terminal_width()))
     for note in [note for t in tables for note in t.notes] if how == "csv" else ():
         click.echo(note, err=True)
 

@@ -135,7 +135,7 @@ class Request:
 @wide_option
 @out_option
 def table(
-    filters: tuple[str, ...], only: str, added: str, caption: str, label: str, siunitx: bool, wide: bool, **options: Any
+    filters: tuple[str, ...], only: str, added: str, caption: str, label: str, siunitx: bool, **options: Any
 ) -> None:
     """Print tables of the records: invbench table [benchmark=photos] [task=sr4] ...
 
@@ -151,7 +151,7 @@ def table(
         raise ConfigError("--caption, --label and --siunitx need --format latex")
     if siunitx and request.spread == "interval" and not request.times and not request.budgets:
         raise ConfigError("--siunitx aligns numbers, not intervals; add --no-intervals or --std")
-    print_tables(request.tables(), request.how, wide, latex)
+    print_tables(request.tables(), request.how, latex)
 
 
 COMMANDS = (table,)

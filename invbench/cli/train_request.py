@@ -154,6 +154,7 @@ def help_text(catalog: Catalog) -> str:
         "Options:",
         *(f"  {f'{key}={defaults[key]}':<22} {text}" for key, text in HELP.items()),
         "  --dry-run              estimate time and memory, and print the folder",
+        "  --wide                 do not fold tables to the terminal's width",
         "",
         "Several processes: accelerate launch --num_processes 2 -m invbench.cli train ...",
     ]

@@ -53,7 +53,7 @@ def test_bash_gets_the_part_behind_the_sign_of_equality(monkeypatch: pytest.Monk
         (("run", "benchmark", "=", "gmm2"), ["gmm2d"]),
         (("table", "benchmark", "=", "gmm2"), ["gmm2d"]),
         (("table", "noi"), ["noise="]),
-        (("table", "--wi"), ["--wide"]),
+        *(((command, "--wi"), ["--wide"]) for command in ("table", "run", "tune", "train", "bench", "plan")),
         (("info", "ddr"), ["ddrm"]),
         (("new", "me"), ["metric"]),
         (("fetch", "adm_ff"), ["adm_ffhq256"]),

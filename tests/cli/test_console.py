@@ -142,6 +142,8 @@ def test_what_lists_and_tunes_fits_the_terminal_too(tmp_path: Path) -> None:
     table = [line for line in tuned if re.match(r"-+ |\d\S*  |eta", line)]
     assert len([line for line in table if line.startswith("---")]) > 1, "in blocks"
     assert max(map(len, table)) <= 30
+    whole = on_a_terminal([*tune, "--wide"], 30, tmp_path, NO_COLOR="1").splitlines()
+    assert len([line for line in whole if line.startswith("---")]) == 1
 
 
 @pytest.mark.long
