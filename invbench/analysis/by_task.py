@@ -237,4 +237,8 @@ def _notes_on_columns(tasks: Sequence[Task], only: Sequence[str]) -> Iterator[st
     if columns:
         yield protocols_note(columns)
     for metric in [name for name in only if name not in {column.metric for column in columns}]:
-        yield f"{metric}: {absent(metric, tasks[0].metrics)}."
+        yield f"{metric}: {absent(metric, tasks[0].metrics, _cells(tasks))}."
+
+
+def _cells(tasks: Sequence[Task]) -> list[LoadedCell]:
+    return [cell for task in tasks for cell in task.cells]

@@ -15,6 +15,7 @@ from invbench.analysis.sample_tables import sample_tables
 from invbench.analysis.significance import paired_comparisons, significance_notes, with_significance_marks
 from invbench.analysis.table import Table
 from invbench.errors import ConfigError, unknown
+from invbench.metric import SetMetric
 from invbench.store.files import MEAN
 from invbench.store.reader import LoadedCell
 
@@ -47,7 +48,7 @@ def _image_table(group: Group, metrics: Metrics, only: Sequence[str], spread: Sp
     """Means over images, and scores of sets of images."""
     rows = rows_of([scores for cell in group.scored for scores in _scores(cell, group, metrics)], metrics, spread)
     recorded = columns_of(rows, metrics)
-    lacking = {Column(name, ""): Cell(absent(name, metrics)) for name in only if not of_metric(name, recorded)}
+    lacking = {Column(name, ""): Cell(absent(name, metrics, group.cells)) for name in only if not of_metric(name, recorded)}
     columns = chosen([*recorded, *lacking], only)
     comparisons = paired_comparisons(rows, columns, metrics)
     notes = [
@@ -73,11 +74,13 @@ def _scores(cell: LoadedCell, group: Group, metrics: Metrics) -> list[Scores]:
     return scores
 
 
-def absent(name: str, metrics: Metrics) -> str:
-    """How to get a column that no record has. Raises ConfigError for an unknown metric."""
+def absent(name: str, metrics: Metrics, cells: Sequence[LoadedCell]) -> str:
+    """How to get a column that no record of these cells has. Raises ConfigError for an unknown metric."""
     if name not in metrics:
         raise ConfigError(unknown("metric", name, {*metrics, *COLUMNS}))
     if metrics[name].table != IMAGES:
         return f"not available: needs samples=2 or more, and has a table of its own ({metrics[name].table})"
+    if issubclass(metrics[name], SetMetric) and all(len(cell.images) < 2 for cell in cells):
+        return "not available: a score of several images together, and there is one; run more, for example n=8"
     fetch = "".join(f"'invbench fetch {a.name}', then " for a in metrics[name].artifacts)
     return f"not available: run {fetch}'invbench rescore'"

@@ -164,7 +164,7 @@ def _without_score(method: str, cell: LoadedCell, claim: Claim, metrics: Metrics
     others = {protocol for metric, protocol in scored if metric.partition("_")[0] == family}
     if others:
         return MissingResult(DIFFERS, method, f"{', '.join(sorted(others))}, not {protocol_of(claim, metrics)}")
-    return MissingResult(NOT_RUN, method, f"{claim.metric} {absent(claim.metric, metrics)}")
+    return MissingResult(NOT_RUN, method, f"{claim.metric} {absent(claim.metric, metrics, [cell])}")
 
 
 def protocol_of(claim: Claim, metrics: Metrics) -> str:

@@ -12,6 +12,7 @@ from invbench.analysis.cell import Cell, Spread, ranks
 from invbench.analysis.comparable import assumptions, measurement_key, title_parts
 from invbench.analysis.notes import spread_notes
 from invbench.analysis.table import Table
+from invbench.analysis.tables import absent
 from invbench.errors import ConfigError
 from invbench.metric import Metric, SetMetric
 from invbench.paper.marks import ARROWS, Style
@@ -81,6 +82,7 @@ class ProxyTable:
         yield from self.notes_on_other_measurements()
         yield from assumptions({place.row: cell for place, cell in self.rows.chosen.items()})
         yield from self.notes_on_origin()
+        yield from self.notes_on_unscored()
         yield from self.notes_on_missing()
 
     def notes_on_images(self) -> Iterator[str]:
@@ -151,6 +153,14 @@ class ProxyTable:
             yield "All from the records released with invbench."
         elif released:
             yield f"{released} of {len(cells)} cells are from the records released."
+
+    def notes_on_unscored(self) -> Iterator[str]:
+        """Rows without a score that others may have, and how to get it."""
+        for metric in filter(self.style.metrics.__contains__, self.rows.metrics):
+            lacking = {place: cell for place, cell in self.rows.chosen.items() if self.rows.value(*place, metric) is None}
+            if lacking:
+                names = ", ".join(dict.fromkeys(place.row for place in lacking))
+                yield f"{metric} of {names}: {absent(metric, self.style.metrics, [*lacking.values()])}."
 
     def notes_on_missing(self) -> Iterator[str]:
         """Why rows of the paper's table are missing, and the commands that make them."""

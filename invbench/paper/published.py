@@ -117,7 +117,7 @@ class Scores(Sheet):
         for mismatch in filter(None, dict.fromkeys(entry.mismatch for entry in self.entries)):
             yield f"Not shown, since recorded by another protocol: {mismatch}."
         for metric in filter(None, dict.fromkeys(entry.unscored for entry in self.entries)):
-            yield f"{metric}: {absent(metric, self.style.metrics)}."
+            yield f"{metric}: {absent(metric, self.style.metrics, self.beside.cells)}."
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made import loaded_cell
 from msgspec.structs import replace
 from tabling import METRICS, cell_of, table_of
 
@@ -140,6 +141,15 @@ def test_every_line_of_latex_beside_the_table_is_a_comment(stored: list[LoadedCe
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(ConfigError, match="unknown table format 'latx'; did you mean 'latex'"):
         table_of(cell_of()).render("latx")
+
+
+def test_a_score_of_sets_is_not_to_be_had_of_one_image() -> None:
+    from invbench.metrics.kernel import KidAlex
+
+    for n, advice in ((1, "there is one; run more"), (2, "run 'invbench rescore'")):
+        cell = loaded_cell("photos", "sr4", "ddrm", {"psnr": 20.0}, n)
+        (table,) = build_tables([cell], {**METRICS, "kid_alex": KidAlex}, only=["kid_alex"])
+        assert advice in str(table.frame["kid_alex ↓"][0])
 
 
 def test_columns_can_be_chosen_and_one_that_is_not_there_says_how_to_get_it() -> None:

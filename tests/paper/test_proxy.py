@@ -32,6 +32,9 @@ def test_other_solvers_have_rows_where_they_are_asked_for() -> None:
         r"\textbf{25.00}" in line
         for line in proxy_table(DAVI.table(8), "photos", cells, METRICS, added=("mine",)).render("latex").splitlines()
     )
+    notes = proxy_table(DAVI.table(8), "photos", cells, METRICS, added=("mine",)).notes
+    lacking = "lpips_davi of ddrm, mine: not available: run 'invbench fetch lpips_vgg', then 'invbench rescore'."
+    assert lacking in notes
     with pytest.raises(ConfigError, match="unknown solver to add 'mime'; did you mean 'mine'"):
         proxy_table(DAVI.table(8), "photos", cells, METRICS, added=("mime",))
 
