@@ -10,6 +10,7 @@ import click
 
 from invbench.errors import ConfigError, InvbenchError
 from invbench.guard import printable
+from invbench.harness.experiments import expanded
 from invbench.harness.overrides import MOST, split, values
 
 FLAGS = ("-m", "--multirun")  # with which Hydra sweeps; here it is enough to write several values
@@ -17,11 +18,12 @@ INTERRUPTED = 130  # the exit status after a Ctrl-C
 
 
 def combinations(texts: Sequence[str], example: str, names: Mapping[str, Collection[str]]) -> list[list[str]]:
-    """The overrides of each combination: of a,b,c, choice(...), range(...) and, of ``names`` by key, glob(...).
+    """The overrides of each combination: of a,b,c, choice(...), range(...) and, of ``names`` by key, glob(...);
+    those of a study in a file come first.
 
     Raises ConfigError, with the example, for an argument that is not key=value, or a sweep that cannot be read.
     """
-    pairs = split([text for text in texts if text not in FLAGS], example)
+    pairs = split([text for text in expanded(texts) if text not in FLAGS], example)
     swept = [[f"{key}={each}" for each in values(key, value, names.get(key, ()))] for key, value in pairs]
     if prod(map(len, swept)) > MOST:
         raise ConfigError(f"a sweep has at most {MOST:,} combinations; write fewer values")

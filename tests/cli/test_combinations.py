@@ -101,3 +101,11 @@ def test_a_sweep_with_a_mistake_trains_nothing(words: list[str], message: str, t
     assert refused.returncode == 2
     assert message in refused.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_study_in_a_file_is_taken_as_by_a_run(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("solver: davi\ntask: [sr4, deblur]\ntraining: {steps: 9}\n")
+    words = ["--config-dir", str(tmp_path), "+experiment=mine", "task=denoise,sr4"]
+    made = [["solver=davi", "training.steps=9", f"task={task}"] for task in ("denoise", "sr4")]
+    assert combinations(words, "", {}) == made
