@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import torch
@@ -38,7 +38,7 @@ class Exact:
     """A measurement in the shape of its operator's, restored as a whole."""
 
     def __init__(self, parts: Parts, own: Own, size: str) -> None:
-        self.A = parts.own_operator or parts.operator(_shape(size))
+        self.A = parts.own_operator or parts.operator(_shape(size, own.values.shape))
         y = own.values
         if own.picture and tuple(y.shape) != tuple(self.A.y_shape):
             y = as_measured(y[None], self.A)[0]
@@ -143,13 +143,13 @@ def _least(parts: Parts, core: Shape, step: int) -> Shape:
     raise ConfigError(f"the prior takes no images of about {tall}x{wide}")
 
 
-def _shape(size: str) -> Shape:
+def _shape(size: str, measured: Sequence[int]) -> Shape:
     """(3, H, W) of "HxW", (C, H, W) of "CxHxW"."""
     sides = size.split("x")
     if len(sides) not in (2, 3) or not all(side.isdecimal() and int(side) for side in sides):
         raise ConfigError(
-            "y is not a picture: expected the image's size as size=HxW, for example size=64x64, or size=CxHxW for "
-            f"C channels; got {size!r}"
+            f"y of shape {tuple(measured)} is not a picture, (1 or 3, H, W): expected the image's size as size=HxW, for "
+            f"example size=64x64, or size=CxHxW for C channels; got {size!r}"
         )
     *channels, height, width = map(int, sides)
     return (*(channels or [3]), height, width)

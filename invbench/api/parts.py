@@ -22,6 +22,11 @@ from invbench.solver import Solver
 from invbench.task import Task
 
 COMPOSED = ("assume", "settings")  # options of a run that are options of restore, too
+OBJECTS: tuple[tuple[str, type, str], ...] = (
+    ("solver", Solver, "a class is called first, as invbench.plugin('solver', 'ddrm')()"),
+    ("A", Operator, "operator_from(function, (C, H, W)) makes one of a function"),
+    ("prior", Prior, "prior_from(network, (C, H, W)) makes one of a network, and load((C, H, W), device) of a source"),
+)
 TAKEN = (
     *COMPOSED,
     "solver",
@@ -92,6 +97,7 @@ def parts_of(
 ) -> Parts:
     """The plugins and objects. Raises ConfigError or PluginError for unknown names and options, or without a level."""
     refuse_others(options)
+    _refuse_unlike(solver, A, prior)
     noise = {} if sigma is None else {"task__noise": f"gaussian {Sigma.parse(str(sigma))}"}
     named = {**_names(solver, A, prior, benchmark), **noise}
     if both := named.keys() & options.keys():
@@ -112,6 +118,14 @@ def parts_of(
         A if isinstance(A, Operator) else None,
         prior if isinstance(prior, Prior) else None,
     )
+
+
+def _refuse_unlike(*given: object) -> None:
+    """Raise ConfigError for a solver, an operator or a prior that is neither a name nor an object of its kind."""
+    for (what, cls, advice), each in zip(OBJECTS, given, strict=True):
+        if not isinstance(each, str | cls):
+            kind = getattr(each, "__name__", type(each).__name__)
+            raise ConfigError(f"{what}: expected a name or an object of {cls.__name__}, got {kind}; {advice}")
 
 
 def _one_job(words: list[str], catalog: Catalog) -> Choice:

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -70,8 +71,7 @@ def restore(
     torch.Size([1, 3, 20, 30])
     """
     for key, value, least in (("samples", samples, 1), ("batch_size", batch_size, 1), ("seed", seed, 0)):
-        if value < least:
-            raise ConfigError(f"{key} must be at least {least}; got {value}")
+        _refuse_below(key, value, least)
     if tile < 0 or 0 < tile < LEAST_TILE:
         raise ConfigError(f"tile must be at least {LEAST_TILE} pixels, or 0 to choose it; got {tile}")
     parts, chosen = parts_of(solver, A, sigma, prior, benchmark, options), choose_device(device)
@@ -82,6 +82,12 @@ def restore(
     work = Restoration(parts, layout(parts, own, tile, size), own, chosen, seed)
     with bar(f"restore: {parts.solver.name}", progress) as on_progress:
         return work.run(samples, batch_size, on_progress)
+
+
+def _refuse_below(key: str, value: object, least: int) -> None:
+    """Raise ConfigError for a number that is not whole, or too small."""
+    if not isinstance(value, Integral) or int(value) < least:
+        raise ConfigError(f"{key} must be a whole number, at least {least}; got {value}")
 
 
 @dataclass

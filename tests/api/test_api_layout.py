@@ -55,7 +55,7 @@ def test_tiles_of_a_mask_have_their_own_pixels_and_a_tile_without_any_is_refused
 @pytest.mark.parametrize(
     ("size", "message"),
     [
-        ("", "y is not a picture: expected the image's size as size=HxW, for example size=64x64"),
+        ("", r"y of shape \(3, 9\) is not a picture, \(1 or 3, H, W\): expected the image's size as size=HxW"),
         ("64", "got '64'"),
         ("axb", "got 'axb'"),
         ("32x32", r"expected y in the operator's shape \(3, 256\); got \(3, 9\)"),

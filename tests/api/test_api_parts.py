@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -57,6 +58,20 @@ def test_a_prior_of_ones_own_takes_grey_where_it_has_one_channel(shape: ib.Shape
 def test_what_restores_nothing_is_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ib.InvbenchError, match=message):
         parts(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"solver": ib.plugin("solver", "ddrm")}, "solver: expected a name or an object of Solver, got Ddrm"),
+        ({"A": torch.abs}, "A: expected a name or an object of Operator, got abs; operator_from"),
+        ({"prior": torch.nn.Conv2d(3, 3, 1)}, "prior: expected a name or an object of Prior, got Conv2d; prior_from"),
+        ({"prior": ib.plugin("prior", "gmm")()}, "prior: expected a name or an object of Prior, got PatchPrior"),
+    ],
+)
+def test_what_is_neither_a_name_nor_an_object_of_its_kind_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ib.ConfigError, match=re.compile(message, re.IGNORECASE)):
+        parts(**given)
 
 
 def test_a_level_that_the_noise_hides_is_assumed_or_not_known() -> None:
