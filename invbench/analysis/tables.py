@@ -48,7 +48,9 @@ def _image_table(group: Group, metrics: Metrics, only: Sequence[str], spread: Sp
     """Means over images, and scores of sets of images."""
     rows = rows_of([scores for cell in group.scored for scores in _scores(cell, group, metrics)], metrics, spread)
     recorded = columns_of(rows, metrics)
-    lacking = {Column(name, ""): Cell(absent(name, metrics, group.cells)) for name in only if not of_metric(name, recorded)}
+    lacking = {
+        Column(name, ""): Cell(absent(name, metrics, group.cells)) for name in only if not of_metric(name, recorded)
+    }
     columns = chosen([*recorded, *lacking], only)
     comparisons = paired_comparisons(rows, columns, metrics)
     notes = [

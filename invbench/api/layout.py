@@ -45,6 +45,9 @@ class Exact:
         if tuple(y.shape) != tuple(self.A.y_shape):
             expected = tuple(self.A.y_shape)
             raise ConfigError(f"expected y in the operator's shape {expected}; got {tuple(own.values.shape)}")
+        if y.is_complex() != self.A.measures_complex:
+            kinds = ("complex", "real") if self.A.measures_complex else ("real", "complex")
+            raise ConfigError(f"the operator's measurements are {kinds[0]}; y is {kinds[1]}")
         parts.refuse(self.A.x_shape)
         self.y = y[None]
 
@@ -148,8 +151,8 @@ def _shape(size: str, measured: Sequence[int]) -> Shape:
     sides = size.split("x")
     if len(sides) not in (2, 3) or not all(side.isdecimal() and int(side) for side in sides):
         raise ConfigError(
-            f"y of shape {tuple(measured)} is not a picture, (1 or 3, H, W): expected the image's size as size=HxW, for "
-            f"example size=64x64, or size=CxHxW for C channels; got {size!r}"
+            f"y of shape {tuple(measured)} is not a picture, (1 or 3, H, W): expected the image's size as size=HxW, "
+            f"for example size=64x64, or size=CxHxW for C channels; got {size!r}"
         )
     *channels, height, width = map(int, sides)
     return (*(channels or [3]), height, width)

@@ -118,12 +118,15 @@ def scale_of(make: Any, y: Own, small: int = 256) -> int:
             except ConfigError as error:
                 fault = error if scale == 1 else fault
                 continue
-            if isinstance(A, Selection) and scale == 1:
-                return scale
-            if len(A.y_shape) == 3 and tuple(A.y_shape[1:]) == side:
+            if (isinstance(A, Selection) and scale == 1) or _is_picture(A, side):
                 return scale
     advice = "its measurements are not images; give y as an .npy file, and size=HxW"
     raise fault or ConfigError(f"a picture of {h}x{w} is not a measurement of this task: {advice}")
+
+
+def _is_picture(A: Operator, side: tuple[int, int]) -> bool:
+    """Whether an operator measures pictures with these sides."""
+    return len(A.y_shape) == 3 and tuple(A.y_shape[1:]) == side and not A.measures_complex
 
 
 def as_measured(picture: Tensor, A: Operator) -> Tensor:

@@ -71,6 +71,7 @@ def run_help(catalog: Catalog) -> str:
         "Several values make a sweep: invbench run solver=ddrm,wiener task=sr4,denoise seed=0,1",
         "shards=8 divides the images of each cell among processes, on other machines with",
         "hydra/launcher=submitit_slurm, ray or joblib, which also run sweeps (pip install 'invbench[submitit]',",
-        "'invbench[ray]' or 'invbench[joblib]'). --cfg job shows the composed configuration, --wide does not fold tables.",
+        "'invbench[ray]' or 'invbench[joblib]'). --cfg job shows the composed configuration,",
+        "--wide does not fold tables.",
     ]
     return "\n".join(lines)

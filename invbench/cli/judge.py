@@ -107,9 +107,7 @@ def verify(ctx: click.Context, cell: str, images: int, tolerance: float, device:
 @click.option("--format", "how", default="text", show_default=True, help="text, md, latex, csv or html.")
 @wide_option
 @out_option
-def versus(
-    first: str, second: str, filters: tuple[str, ...], across_machines: bool, how: str, out: Path
-) -> None:
+def versus(first: str, second: str, filters: tuple[str, ...], across_machines: bool, how: str, out: Path) -> None:
     """Compare two solvers on the same images: invbench versus davi ddrm [task=sr4] ...
 
     Scores of several seeds are averaged image by image; images that are parts of one photograph count as one.

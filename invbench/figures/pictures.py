@@ -183,7 +183,7 @@ def picture(x: Tensor) -> np.ndarray:
 
 
 def measurement_pictures(bank: MeasurementBank, measured: Measurement) -> list[np.ndarray]:
-    """y itself if it is an image of real values, else the operator's initial estimate (H^+ y for an operator with an SVD)."""
+    """y itself if it is a real image, else the operator's initial estimate (H^+ y for an operator with an SVD)."""
     A, y = bank.A, measured.y
     is_image = len(A.y_shape) == 3 and A.y_shape[0] in (1, 3) and not y.is_complex()
     return [picture(row) for row in (y if is_image else A.guess(y))]

@@ -157,7 +157,9 @@ class ProxyTable:
     def notes_on_unscored(self) -> Iterator[str]:
         """Rows without a score that others may have, and how to get it."""
         for metric in filter(self.style.metrics.__contains__, self.rows.metrics):
-            lacking = {place: cell for place, cell in self.rows.chosen.items() if self.rows.value(*place, metric) is None}
+            lacking = {
+                place: cell for place, cell in self.rows.chosen.items() if self.rows.value(*place, metric) is None
+            }
             if lacking:
                 names = ", ".join(dict.fromkeys(place.row for place in lacking))
                 yield f"{metric} of {names}: {absent(metric, self.style.metrics, [*lacking.values()])}."

@@ -170,7 +170,9 @@ class DiffusersPrior(PriorSource):
 
     def refuse(self, x_shape: Shape) -> None:
         network, _ = self._parts()
-        refuse_channels(json.loads((network / "config.json").read_text(encoding="utf-8")).get("in_channels", 0), x_shape)
+        refuse_channels(
+            json.loads((network / "config.json").read_text(encoding="utf-8")).get("in_channels", 0), x_shape
+        )
 
     def load(self, x_shape: Shape, device: torch.device | str) -> Prior:
         from invbench.priors.own_prior import OwnPrior, betas_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,3 +78,24 @@ def test_what_is_no_picture_is_restored_whole() -> None:
     ((A, y),) = placed.tiles()
     assert (A.x_shape, y.shape) == ((3, 32, 32), (1, 3, 256))
     assert placed.inside(y) is y
+
+
+@pytest.mark.parametrize(
+    ("y", "size", "message"),
+    [
+        (torch.zeros(3, 8, 8), "", "a picture of 8x8 is not a measurement of this task"),
+        (torch.zeros(3, 8, 8), "8x8", "the operator's measurements are complex; y is real"),
+    ],
+)
+def test_real_numbers_are_no_measurement_of_a_complex_operator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, y: torch.Tensor, size: str, message: str
+) -> None:
+    (tmp_path / "own_spectrum.py").write_text("import torch\n\nspectrum = torch.fft.fft2\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=message):
+        layout(parts("module", task__target="own_spectrum:spectrum"), read_measurement(y), 0, size)
+
+
+def test_complex_numbers_are_no_measurement_of_a_real_operator() -> None:
+    with pytest.raises(ConfigError, match="the operator's measurements are real; y is complex"):
+        layout(parts(), read_measurement(torch.zeros(3, 8, 8, dtype=torch.complex64)), 0, "8x8")

@@ -180,9 +180,17 @@ def test_what_contradicts_operator_or_noise_is_warned_of() -> None:
     [
         (("ddrm", "y", "denoise"), {}, "solver ddrm needs the level of the noise: sigma='0.02"),
         (("ddrm", "y", "denoise"), {"sigma": "0.02"}, "has no unit"),
-        (("ddrm", "y", "denoise"), {"sigma": "0.02 [0,1]", "samples": 0}, "samples must be a whole number, at least 1; got 0"),
+        (
+            ("ddrm", "y", "denoise"),
+            {"sigma": "0.02 [0,1]", "samples": 0},
+            "samples must be a whole number, at least 1; got 0",
+        ),
         (("ddrm", "y", "denoise"), {"sigma": "0.02 [0,1]", "samples": 1.5}, "samples must be a whole number"),
-        (("ddrm", "y", "denoise"), {"sigma": "0.02 [0,1]", "seed": -1}, "seed must be a whole number, at least 0; got -1"),
+        (
+            ("ddrm", "y", "denoise"),
+            {"sigma": "0.02 [0,1]", "seed": -1},
+            "seed must be a whole number, at least 0; got -1",
+        ),
         (("ddrm", "y", "denoise"), {"sigma": "0.02 [0,1]", "tile": 2}, "tile must be at least 32 pixels, or 0"),
         (("ddrm", "y", "hdr"), {"sigma": "0.02 [0,1]"}, "needs an operator of type SVDOperator"),
         (("ddrm", "y", "cs4"), {"sigma": "0.02 [0,1]"}, "is not a measurement of this task"),

@@ -97,7 +97,9 @@ def test_measurements_that_are_no_images_are_shown_as_the_pseudo_inverse(out: Pa
 
 
 def test_complex_measurements_in_the_shape_of_an_image_are_shown_as_the_initial_estimate(tmp_path: Path) -> None:
-    (tmp_path / "own_scan.py").write_text("import torch\n\n\ndef spectrum(x):\n    return torch.fft.fft2(x, norm='ortho')\n")
+    (tmp_path / "own_scan.py").write_text(
+        "import torch\n\n\ndef spectrum(x):\n    return torch.fft.fft2(x, norm='ortho')\n"
+    )
     options = ["task=module", "task.target=own_scan:spectrum", "task.linear=true", "solver.nfe=2", "n=1"]
     assert called(["run", "solver=diffpir", "benchmark=gmm", *options], tmp_path).returncode == 0
     assert [*tmp_path.glob("results/runs/gmm/module/figure-gmm-seed0-*.png")]

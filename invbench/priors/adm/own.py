@@ -8,7 +8,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from invbench import Arithmetic, ConfigError, DataError, Shape, TrainablePrior, existing, refuse_channels, weights_sha256
+from invbench import (
+    Arithmetic,
+    ConfigError,
+    DataError,
+    Shape,
+    TrainablePrior,
+    existing,
+    refuse_channels,
+    weights_sha256,
+)
 from invbench.priors.adm.network import GROUPS, WIDTH, NamedNetwork, loaded, small, trained
 from invbench.priors.adm.options import AdmOptions
 
