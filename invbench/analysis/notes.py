@@ -103,14 +103,18 @@ def set_notes(group: Group, metrics: Metrics, in_table: Collection[str], spread:
         f"WARNING: {', '.join(of)} of fewer than {least:,} images: biased, so compare at equal n only."
         for least, of in by_least.items()
     ]
-    return notes + _apart_note([name for name in names if not group.common_sets[name]])
+    return notes + _apart_note([name for name in names if not group.common_sets[name]], group.cells)
 
 
-def _apart_note(names: Sequence[str]) -> list[str]:
-    """A warning that scores of these sets are of different images, if they are."""
+def _apart_note(names: Sequence[str], cells: Sequence[LoadedCell]) -> list[str]:
+    """A warning that scores of these sets are of different images, if they are, and what helps."""
     if not names:
         return []
-    return [f"WARNING: rows have different images; 'invbench rescore' scores {', '.join(names)} on those all have."]
+    gone = [len(cell.images) for cell in cells if cell.images and cell.image_path(cell.images[0]) is None]
+    scores, those = ", ".join(names), "WARNING: rows have different images; "
+    if gone:  # released records
+        return [f"{those}for {scores} run the others with n={max(gone)}, as some come without reconstructions."]
+    return [f"{those}'invbench rescore' scores {scores} on those all have."]
 
 
 def _images_note(images: Sequence[str], deviations: str, names: Sequence[str]) -> str:

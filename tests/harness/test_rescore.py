@@ -90,6 +90,24 @@ def test_a_cell_that_has_grown_is_compared_as_the_largest_set_that_all_were_scor
     assert pair.old.tolist() == [score.value]
 
 
+def test_rows_of_other_images_are_not_to_be_rescored_where_their_reconstructions_are_gone(out: Path) -> None:
+    arguments = ["solver=wiener", "task=sr4", "n=4", f"out={out}", "references=false"]
+    assert CliRunner().invoke(main, ["run", *arguments], catch_exceptions=False).exit_code == 0
+    path = scored_cell(out).folders[0] / "sets.json"
+    path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if len(v["images"]) == 4}))
+
+    def note() -> str:
+        cells = [scored_cell(out), scored_cell(out, "pinv")]
+        notes = build_tables(cells, *CATALOG.for_tables())[0].notes
+        return next(note for note in notes if "rows have different images" in note)
+
+    assert "'invbench rescore' scores kid_alex on those all have" in note()
+    for file in scored_cell(out).folders[0].glob("images/*"):
+        file.unlink()  # as in released records
+    assert "run the others with n=4" in note()
+    assert "rescore" not in note()
+
+
 def test_a_lost_reconstruction_and_another_measurement_are_refused(out: Path) -> None:
     cell = scored_cell(out)
     measure = Remeasure(replace(cell.run, config=replace(cell.run.config, seed=1)), CATALOG)
