@@ -111,6 +111,15 @@ def test_crops_are_parts_of_their_images_and_differ() -> None:
         fed.batch(Batch(0, 9, 7))
 
 
+def test_a_dataset_without_images_is_refused() -> None:
+    class Empty(Bytes):
+        def ids(self) -> Sequence[str]:
+            return []
+
+    with pytest.raises(ib.ConfigError, match="dataset bytes has no images to train on; expected at least one"):
+        feed(Empty()).batch(Batch(0, 2))
+
+
 def test_an_error_of_an_image_that_is_read_ahead_is_told_when_its_batch_is_asked_for() -> None:
     class Broken(Bytes):
         def load(self, image_id: str) -> Tensor:

@@ -79,7 +79,7 @@ def release_cells(cells: Sequence[LoadedCell], to: Path) -> Generator[str, None,
 
 
 def rounded(row: Record) -> Record:
-    """The row with its value to nine significant digits, which halves the size of a file of records."""
+    """The row with its value to nine significant digits, which takes a quarter off a file of records."""
     return replace(row, value=float(f"{row.value:.{DIGITS}g}"))
 
 

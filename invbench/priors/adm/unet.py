@@ -109,9 +109,8 @@ class _Normalise(torch.autograd.Function):
     """x (B, C, H, W), gain and bias (B, C) -> (x - mean) / std * gain + bias, mean and std over each group; then SiLU.
 
     The backward pass is written out: two sums over the pixels and one affine map, where differentiating the
-    forward pass would touch every pixel a dozen times, more than the convolutions cost; results take the place of what
-    is not needed again, since new memory costs as much as a pass. Large images are gone through in parts that stay in
-    the cache.
+    forward pass would touch every pixel a dozen times, more than the convolutions cost. Large images are gone through
+    in parts that stay in the cache.
     """
 
     @staticmethod
@@ -137,17 +136,16 @@ class _Normalise(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, gain, bias, mean, rstd = ctx.saved_tensors
         h, g = _pixels(x), _pixels(grad)
-        slope = rstd * gain
-        room = torch.empty_like(h)
         if ctx.silu:
+            slope = rstd * gain
             normalised = torch.addcmul((bias - mean * slope)[:, None], h, slope[:, None])
-            g = torch.ops.aten.silu_backward.grad_input(g, normalised, grad_input=normalised)
+            g = torch.ops.aten.silu_backward(g, normalised)
         d_bias = g.sum(1)
-        d_gain = rstd * (torch.mul(g, h, out=room).sum(1) - mean * d_bias)
+        d_gain = rstd * ((g * h).sum(1) - mean * d_bias)
         # dx = rstd (gain g - <gain g> - x_hat <gain g x_hat>), <.> the mean over the group and x_hat = (x - mean) rstd
-        along = -rstd.square() * _over_group(gain * d_gain, ctx.groups) / h.shape[1]
-        offset = -rstd * _over_group(gain * d_bias, ctx.groups) / h.shape[1] - mean * along
-        dx = torch.addcmul(offset[:, None], h, along[:, None], out=room).addcmul_(g, slope[:, None])
+        slope = -rstd.square() * _over_group(gain * d_gain, ctx.groups) / h.shape[1]
+        offset = -rstd * _over_group(gain * d_bias, ctx.groups) / h.shape[1] - mean * slope
+        dx = torch.addcmul(offset[:, None], h, slope[:, None]).addcmul_(g, (rstd * gain)[:, None])
         return _image(dx, x), d_gain, d_bias, None, None, None
 
 
