@@ -116,10 +116,8 @@ class Feed:
     pending: dict[Batch, Future[Tensor]] = field(default_factory=dict)
 
     def batch(self, batch: Batch) -> Tensor:
-        """(B / processes, C, h, w) in [-1, 1] on the device. Raises ConfigError for no images, or some below ``crop``."""
+        """(B / processes, C, h, w) in [-1, 1] on the device. Raises ConfigError for images smaller than ``crop``."""
         _, H, W = self.images.x_shape
-        if not self.count:
-            raise ConfigError(f"dataset {self.images.name} has no images to train on; expected at least one")
         if batch.crop > min(H, W):
             raise ConfigError(
                 f"the training images are {H}x{W}, smaller than the crop of {batch.crop}; lower training.crop"
@@ -167,8 +165,11 @@ class Feed:
 
     @cached_property
     def windows(self) -> Windows:
-        """Where the images are."""
-        return self.images.windows() or whole_images(self.images)
+        """Where the images are. Raises ConfigError if there are none."""
+        windows = self.images.windows() or whole_images(self.images)
+        if not len(windows.sizes):
+            raise ConfigError(f"dataset {self.images.name} has no images to train on; expected at least one")
+        return windows
 
     @cached_property
     def kept(self) -> Pixels | None:
