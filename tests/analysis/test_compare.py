@@ -72,7 +72,8 @@ def test_a_loss_beyond_the_bound_fails_and_is_named(base_store: Path, tmp_path: 
 
 
 def test_text_is_folded_to_the_terminal(base_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("invbench.cli.console.terminal_width", lambda: 40)
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda stream: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
     words = ["compare", base_store, changed(base_store, tmp_path / "new", worse), "--format", "text"]
     heads = [
         sum(line.startswith("cell ") for line in invbench(*words, *more).output.splitlines())
